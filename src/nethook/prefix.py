@@ -80,12 +80,11 @@ def parse_prefix(text: str) -> Prefix:
     """
     address, slash, length_text = text.partition("/")
     family, first = parse_address(address)
-    length = BITS[family]
-    if slash:
-        if not (length_text.isascii() and length_text.isdigit()) or int(length_text) > length:
-            raise ValueError(f"not a prefix length: {length_text}")
-        length = int(length_text)
-    prefix = Prefix(family, first, length)
+    if not slash:
+        return Prefix(family, first, BITS[family])
+    if not (length_text.isascii() and length_text.isdigit()) or int(length_text) > BITS[family]:
+        raise ValueError(f"not a prefix length: {length_text}")
+    prefix = Prefix(family, first, int(length_text))
     if first & prefix.host_mask:
         raise ValueError(f"host bits set: {text}")
     return prefix

@@ -1,0 +1,48 @@
+"""The files people write → typed values, and problems that point at file, line and column.
+
+This room reads those files and nothing else, changes nothing, and knows nothing of libvirt or the kernel.
+A wrong line of ``routed-ips`` costs that line. Wrong settings, and files that cannot be read or trusted, stop
+the run.
+"""
+
+from __future__ import annotations
+
+from nethook.config.files import find_routed_ips, read_file
+from nethook.config.routed_ips import RoutedIP, parse_routed_ips
+from nethook.config.settings import Settings, parse_settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nethook.config.problem import Problem
+    from nethook.prefix import Prefix
+
+SETTINGS_FILE = "/etc/nethook/nethook.conf"
+ROUTED_IPS_FILES = ("/etc/nethook/routed-ips", "/etc/sysconfig/routed-ips", "/etc/default/routed-ips")
+
+
+class Configuration:
+    """What the files say: the settings, the routed IPs, and the problems of the lines that are wrong."""
+
+    __slots__ = ("problems", "routed_ips", "settings")
+
+    def __init__(self, settings: Settings, routed_ips: list[RoutedIP], problems: list[Problem]) -> None:
+        self.settings = settings
+        self.routed_ips = routed_ips
+        self.problems = problems
+
+    def in_doubt(self, prefix: Prefix) -> bool:
+        """Whether a wrong line is, or may be, about this prefix: what the kernel has for it then stays."""
+        return any(problem.prefix is None or problem.prefix == prefix for problem in self.problems)
+
+
+def load(settings_file: str = SETTINGS_FILE, search: Sequence[str] = ROUTED_IPS_FILES) -> Configuration:
+    """Read the configuration of this host. ConfigError or ReadError if it cannot be relied on as a whole."""
+    content = read_file(settings_file)
+    settings = Settings() if content is None else parse_settings(settings_file, content)
+    routed_ips, problems = parse_routed_ips(find_routed_ips(settings.routed_ips, search))
+    return Configuration(settings, routed_ips, problems)
+
+
+__all__ = ["Configuration", "RoutedIP", "Settings", "load"]

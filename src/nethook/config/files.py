@@ -1,0 +1,114 @@
+"""Which files there are, and reading them.
+
+- Only "no such file" means that there is none. Any other failure stops the run: taken for an empty file, it
+  would withdraw all addresses of the host.
+- The files decide what reaches which guest. As root, those that others than root may change are refused.
+- What is not a file is not read: a FIFO would stop libvirt until the time-out of the hook.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from nethook.config.problem import Place, Problem, one_line
+from nethook.errors import ConfigError, ReadError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Source = tuple[str, bytes]
+
+# A hundred times 10,000 lines; what is larger is not what somebody wrote.
+SIZE_LIMIT = 16 << 20
+
+
+def find_routed_ips(chosen: str | None, search: Sequence[str]) -> list[Source]:
+    """Names and contents of the files that list routed IPs.
+
+    That is the file ``chosen`` in the settings, which then has to be there, or the first of ``search`` that
+    is there; and with it all ``*.conf`` in the directory of the same name with ``.d``, which may also be
+    there without the file. ConfigError for a file that is refused, ReadError for one that cannot be read.
+    """
+    if chosen:
+        data = read_file(chosen)
+        if data is None:
+            raise _refused(chosen, "the file set as routed-ips is not there", "write it, or remove the setting")
+        return [(chosen, data), *(_drop_ins(chosen) or [])]
+    for path in search:
+        data = read_file(path)
+        if data is not None:
+            return [(path, data), *(_drop_ins(path) or [])]
+    for path in search:
+        sources = _drop_ins(path)
+        if sources is not None:
+            return sources
+    return []
+
+
+def read_file(path: str) -> bytes | None:
+    """The content of the file, None if there is none; ConfigError if refused, ReadError if reading fails."""
+    try:
+        # Opening a FIFO or a terminal must neither wait nor change anything before it can be looked at.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError as error:
+        _raise_unless_absent(path, error)
+        return None
+    try:
+        _refuse_unfit(path, os.fstat(descriptor))
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    finally:
+        os.close(descriptor)
+
+
+def _drop_ins(path: str) -> list[Source] | None:
+    """The files in the directory beside ``path``, in order of name; None without such a directory."""
+    directory = f"{path}.d"
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError as error:
+        _raise_unless_absent(directory, error)
+        return None
+    paths = [f"{directory}/{name}" for name in names if name.endswith(".conf") and not name.startswith(".")]
+    contents = [(path, read_file(path)) for path in paths]
+    return [(path, data) for path, data in contents if data is not None]
+
+
+def _refuse_unfit(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _refused(path, "this is not a regular file", "put a file of text there")
+    if status.st_size > SIZE_LIMIT:
+        raise _refused(path, f"the file is larger than {SIZE_LIMIT >> 20} MiB", "split it, or remove what is not ours")
+    if os.geteuid() == 0:
+        _refuse_untrusted(path, status)
+        # Both, where the file is behind a symlink: who may change either directory may swap the file.
+        for directory in sorted({os.path.dirname(path), os.path.dirname(os.path.realpath(path))}):
+            _refuse_untrusted(directory, os.stat(directory))
+
+
+def _refuse_untrusted(path: str, status: os.stat_result) -> None:
+    mode = status.st_mode
+    if status.st_uid != 0:
+        raise _refused(path, f"belongs to user {status.st_uid}, not to root", f"run: chown root {path}")
+    writable = mode & stat.S_IWOTH or (mode & stat.S_IWGRP and status.st_gid != 0)
+    # In a directory with the sticky bit others may write, but not touch a file of root's.
+    if writable and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
+        raise _refused(path, "others than root may write to it", f"run: chmod go-w {path}")
+
+
+def _raise_unless_absent(path: str, error: OSError) -> None:
+    # Where a symlink leads nowhere, somebody wants a file to be: its file system may not be mounted.
+    if os.path.islink(path) or not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> ReadError:
+    return ReadError(one_line(f"{path}: cannot be read: {error.strerror}"))
+
+
+def _refused(path: str, what: str, advice: str) -> ConfigError:
+    return ConfigError([Problem(Place(path), what, advice)])

@@ -1,0 +1,104 @@
+"""Why a text is not a prefix that can be routed to a guest. Imported only where there is something to say."""
+
+from __future__ import annotations
+
+from nethook.config.problem import excerpt
+from nethook.config.unroutable import unroutable_kind
+from nethook.prefix import BITS, Prefix, address_text, parse_address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # What is wrong, and what to write instead.
+    Reason = tuple[str, str]
+
+_PROVIDER = "write an address or prefix that your provider routes to this host"
+_FOUR_NUMBERS = "write four numbers from 0 to 255, such as 203.0.113.10"
+_ADDRESS_FIRST = "begin the line with an address or prefix, such as 203.0.113.10 or 2001:db8:7::/64"
+
+
+def refusal(text: str) -> Reason:
+    """The reason why the text was refused as an address or prefix."""
+    address, slash, length_text = text.partition("/")
+    try:
+        family, number = parse_address(address)
+    except ValueError:
+        return _not_an_address(address, slash + length_text)
+    length = _length(length_text, BITS[family]) if slash else BITS[family]
+    if length is None:
+        return _not_a_length(address, length_text, BITS[family])
+    block = Prefix(family, number >> BITS[family] - length << BITS[family] - length, length)
+    if length == 0:
+        return f"{block} is the default route: all traffic of this host would go to the network", _PROVIDER
+    kind = unroutable_kind(block)
+    if kind is None:
+        return (
+            f"{text} has bits set behind its length",
+            f"write {block} for the block, {address} for the address",
+        )
+    advice = f"write {_without_mapping(block)}" if kind == "IPv4-mapped" and length >= 96 else _PROVIDER
+    return f"{block} cannot be routed to a guest, {kind} addresses never are", advice
+
+
+def _not_an_address(address: str, tail: str) -> Reason:
+    numbers = address.split(".")
+    if all(number.isascii() and number.isdigit() for number in numbers):
+        return _not_four_numbers(numbers, tail)
+    bare, zone, _ = address.partition("%")
+    if zone and _is_address(bare):
+        return f"{excerpt(address)} has a zone, which a routed address has not", f"write {bare}{tail}"
+    if _is_address(address.partition("-")[0]):
+        return f"{excerpt(address)} is a range", "write a prefix, or a line for each address"
+    return f"{excerpt(address + tail)} is not an IP address", _ADDRESS_FIRST
+
+
+def _not_four_numbers(numbers: list[str], tail: str) -> Reason:
+    what = f"{excerpt('.'.join(numbers))} is not an IPv4 address"
+    plain = [number.lstrip("0") or "0" for number in numbers]
+    filled = ".".join(plain + ["0"] * (4 - len(plain)))
+    if not _is_address(filled):
+        return what, _FOUR_NUMBERS
+    if len(numbers) == 4:
+        return f"{what}: some programs read numbers with leading zeros as octal", f"write {filled}{tail}"
+    # Without a length nobody can tell whether 10.1 is 10.1.0.0 or, as inet_aton(3) has it, 10.0.0.1.
+    return what, f"write {filled}{tail}" if tail else _FOUR_NUMBERS
+
+
+def _not_a_length(address: str, text: str, bits: int) -> Reason:
+    what = f"/{excerpt(text)} is not a prefix length"
+    length = _netmask_length(text) if bits == BITS[4] else None
+    if length is not None:
+        return what, f"write {address}/{length}"
+    return what, f"write a number from 1 to {bits} behind the slash, or only {address}"
+
+
+def _length(text: str, bits: int) -> int | None:
+    # Checked as text first: int() refuses thousands of digits with an error of its own.
+    if not (text.isascii() and text.isdigit()) or len(text.lstrip("0")) > 3 or int(text) > bits:
+        return None
+    return int(text)
+
+
+def _netmask_length(text: str) -> int | None:
+    """The prefix length of a netmask such as 255.255.255.248."""
+    try:
+        family, mask = parse_address(text)
+    except ValueError:
+        return None
+    host_mask = mask ^ 0xFFFFFFFF
+    if family == 6 or host_mask & (host_mask + 1):
+        return None
+    return BITS[4] - host_mask.bit_length()
+
+
+def _without_mapping(block: Prefix) -> str:
+    length = block.length - 96
+    text = address_text(4, block.first & 0xFFFFFFFF)
+    return text if length == BITS[4] else f"{text}/{length}"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parse_address(text)
+    except ValueError:
+        return False
+    return True

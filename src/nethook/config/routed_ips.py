@@ -1,0 +1,121 @@
+"""The file ``routed-ips``: which address or prefix is routed to which network.
+
+One line each: address or prefix, network, options. A wrong line costs that line and no other, and everything
+that is wrong is told at once. Where a prefix stands twice, the first line counts.
+"""
+
+from __future__ import annotations
+
+from nethook.config.lines import LineError, read_lines
+from nethook.config.network_name import check_network_name
+from nethook.config.options import is_option, read_options
+from nethook.config.problem import excerpt
+from nethook.config.unroutable import unroutable_kind
+from nethook.config.words import split_words
+from nethook.prefix import parse_prefix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nethook.config.lines import Line
+    from nethook.config.problem import Place, Problem
+    from nethook.config.words import Word
+    from nethook.prefix import Prefix
+
+
+class RoutedIP:
+    """A line of the file: a prefix, the libvirt network it is routed to, where this is written, options."""
+
+    __slots__ = ("guest", "mac", "network", "place", "prefix", "proxy", "via")
+
+    def __init__(
+        self,
+        prefix: Prefix,
+        network: str,
+        place: Place,
+        *,
+        guest: str | None = None,
+        mac: str | None = None,
+        via: str | None = None,
+        proxy: str | None = None,
+    ) -> None:
+        self.prefix = prefix
+        self.network = network
+        self.place = place
+        self.guest = guest
+        self.mac = mac
+        self.via = via
+        self.proxy = proxy
+
+    def __repr__(self) -> str:
+        return f"RoutedIP({self.prefix}, {self.network!r}, {self.place})"
+
+
+def parse_routed_ips(sources: Iterable[tuple[str, bytes]]) -> tuple[list[RoutedIP], list[Problem]]:
+    """The routed IPs of all files, in order, and all problems. A source is a file's name and content."""
+    reader = _Reader()
+    for file, data in sources:
+        for line in read_lines(file, data):
+            reader.read(line)
+    return list(reader.routed_ips.values()), reader.problems
+
+
+class _Reader:
+    """Takes line after line; ``routed_ips`` has what is right so far, by the text of the prefix."""
+
+    def __init__(self) -> None:
+        self.routed_ips: dict[str, RoutedIP] = {}
+        self.problems: list[Problem] = []
+
+    def read(self, line: Line) -> None:
+        """Take one line, which may be empty."""
+        try:
+            words = split_words(line.text)
+        except LineError as error:
+            self.problems.append(line.problem(error))
+        else:
+            if words:
+                self._read_words(line, words)
+
+    def _read_words(self, line: Line, words: list[Word]) -> None:
+        errors: list[LineError] = []
+        prefix = _read_prefix(words[0], errors)
+        if prefix and prefix.text in self.routed_ips:
+            first = self.routed_ips[prefix.text].place
+            what = f"{prefix} is already at {first}"
+            errors.append(LineError(words[0].column, what, "keep one of the two lines"))
+        options = read_options(_behind_network(words, errors), errors)
+        if prefix and not errors:
+            place = line.place(words[0].column)
+            self.routed_ips[prefix.text] = RoutedIP(prefix, words[1].text, place, **options)
+        else:
+            self.problems.extend(line.problem(error, prefix) for error in errors)
+
+
+def _read_prefix(word: Word, errors: list[LineError]) -> Prefix | None:
+    """The prefix that the word is, if it can be routed to a guest."""
+    try:
+        prefix = parse_prefix(word.text)
+        if not unroutable_kind(prefix):
+            return prefix
+    except ValueError:
+        pass
+    from nethook.config.refusal import refusal  # noqa: PLC0415 - half as large as all others, seldom needed
+
+    errors.append(LineError(word.column, *refusal(word.text)))
+    return None
+
+
+def _behind_network(words: list[Word], errors: list[LineError]) -> list[Word]:
+    """The words behind the network, which is checked."""
+    if len(words) == 1:
+        advice = "write the name of the libvirt network behind the address"
+        errors.append(LineError(words[0].end, "the network is missing", advice))
+    elif is_option(words[1]):
+        advice = f"write its name before {excerpt(words[1].source)}; a network called so needs quotes"
+        errors.append(LineError(words[1].column, "the network is missing", advice))
+        return words[1:]
+    else:
+        check_network_name(words[1], errors)
+    return words[2:]

@@ -1,0 +1,160 @@
+"""The file ``nethook.conf``: settings for the whole host, ``key = value``, all optional.
+
+Unlike a line of routed-ips, a wrong setting stops the run: with a doubtful mark bit or route protocol it
+could open firewalls for packets of others, or delete their routes.
+"""
+
+from __future__ import annotations
+
+from nethook.config.lines import LineError, read_lines
+from nethook.config.problem import excerpt
+from nethook.config.suggestion import suggestion
+from nethook.config.words import Word, split_words
+from nethook.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from nethook.config.lines import Line
+    from nethook.config.problem import Place
+
+MARK_BIT = 0x40
+ROUTE_PROTOCOL = 218
+GATES = ("libvirt-nftables", "iptables", "ip6tables", "firewalld")
+
+# Whoever uses one of these numbers takes all routes that carry it as its own, and so would we:
+# iproute2's rt_protos, FRR's rt_netlink.h, Calico (80), OVN (84).
+_FOREIGN_PROTOCOLS = frozenset([*range(5), *range(8, 19), 42, 80, 84, 99, *range(186, 199), 250])
+
+
+class Settings:
+    """``mark_bit`` has exactly one bit set; ``routed_ips`` is a path, or None for the usual places."""
+
+    __slots__ = ("gates", "mark_bit", "route_protocol", "routed_ips")
+
+    def __init__(
+        self,
+        mark_bit: int = MARK_BIT,
+        route_protocol: int = ROUTE_PROTOCOL,
+        routed_ips: str | None = None,
+        gates: tuple[str, ...] = GATES,
+    ) -> None:
+        self.mark_bit = mark_bit
+        self.route_protocol = route_protocol
+        self.routed_ips = routed_ips
+        self.gates = gates
+
+
+def parse_settings(file: str, data: bytes) -> Settings:
+    """The settings that the content of the file spells; ConfigError with all problems if there are any."""
+    values: dict[str, Any] = {}
+    places: dict[str, Place] = {}
+    problems = []
+    for line in read_lines(file, data):
+        try:
+            words = split_words(line.text)
+            if words:
+                _set(line, words, values, places)
+        except LineError as error:
+            problems.append(line.problem(error))
+    if problems:
+        raise ConfigError(problems)
+    return Settings(**values)
+
+
+def _set(line: Line, words: list[Word], values: dict[str, Any], places: dict[str, Place]) -> None:
+    """Add the setting of this line to ``values`` and its place to ``places``; LineError if it is wrong."""
+    key, value = _key_and_value(words)
+    reader = _reader_of(key)
+    first = places.setdefault(key.text, line.place(key.column))
+    if first.line != line.number:
+        raise LineError(key.column, f"{key.text} is already set at {first}", "keep one of the two lines")
+    values[key.text.replace("-", "_")] = reader(value)
+
+
+def _key_and_value(words: list[Word]) -> tuple[Word, list[Word]]:
+    """The word before the ``=`` and those behind it, with or without spaces around the ``=``."""
+    key = words[0].text.partition("=")[0]
+    holder, *rest = words if "=" in words[0].text else words[1:] or words
+    before, equals, value = holder.text.partition("=")
+    if not key or not equals or (before and holder is not words[0]):
+        raise LineError(words[0].column, f"{excerpt(words[0].text)} is not a setting", "write KEY = VALUE")
+    if value:
+        column = holder.column + holder.source.index("=") + 1
+        rest.insert(0, Word(column, value, value))
+    if not rest:
+        what = f"{excerpt(key)} has no value"
+        raise LineError(holder.end, what, "write one behind the =, or remove the line")
+    return Word(words[0].column, key, key), rest
+
+
+def _reader_of(key: Word) -> Callable[[list[Word]], object]:
+    reader = _READERS.get(key.text)
+    if reader is None:
+        what = f"there is no setting {excerpt(key.text)}"
+        raise LineError(key.column, what, suggestion(key.text, tuple(_READERS)))
+    return reader
+
+
+def _only(value: list[Word]) -> Word:
+    if len(value) > 1:
+        raise LineError(value[1].column, "one value is expected here", "put a value with spaces in quotes")
+    return value[0]
+
+
+def _mark_bit(value: list[Word]) -> int:
+    word = _only(value)
+    number = _number(word.text)
+    if number is None or not 0 < number < 1 << 32 or number & (number - 1):
+        what = f"{excerpt(word.text)} is not one bit of a packet mark"
+        raise LineError(word.column, what, f"write one bit of 32, such as {MARK_BIT:#x}")
+    return number
+
+
+def _route_protocol(value: list[Word]) -> int:
+    word = _only(value)
+    number = _number(word.text)
+    if number is None or number > 255:
+        what = f"{excerpt(word.text)} is not the number of a route protocol"
+        raise LineError(word.column, what, f"write a number from 5 to 255, such as {ROUTE_PROTOCOL}")
+    if number in _FOREIGN_PROTOCOLS:
+        what = f"the routes of protocol {number} belong to the kernel or to a routing program"
+        raise LineError(word.column, what, f"write a number that nobody uses, such as {ROUTE_PROTOCOL}")
+    return number
+
+
+def _routed_ips(value: list[Word]) -> str:
+    word = _only(value)
+    if not word.text.startswith("/") or "\0" in word.text:
+        what = f"{excerpt(word.text)} is not an absolute path"
+        raise LineError(word.column, what, "write one, such as /etc/nethook/routed-ips")
+    return word.text
+
+
+def _gates(value: list[Word]) -> tuple[str, ...]:
+    for word in value:
+        if word.text not in GATES:
+            what = f"there is no gate {excerpt(word.text)}"
+            raise LineError(word.column, what, suggestion(word.text, GATES))
+    return tuple(word.text for word in value)
+
+
+def _number(text: str) -> int | None:
+    """A number as people write it, decimal or hexadecimal; of more than ten digits none is needed."""
+    digits, base = (text[2:], 16) if text[:2] in ("0x", "0X") else (text, 10)
+    if len(digits) > 10 or not digits.isalnum() or not digits.isascii():
+        return None
+    try:
+        return int(digits, base)
+    except ValueError:
+        return None
+
+
+_READERS: dict[str, Callable[[list[Word]], object]] = {
+    "mark-bit": _mark_bit,
+    "route-protocol": _route_protocol,
+    "routed-ips": _routed_ips,
+    "gates": _gates,
+}

@@ -1,0 +1,72 @@
+"""What every gate answers, and where in a chain a gate belongs."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nethook.kernel.process import Call, Result
+
+COMMENT = "nethook-"  # no ":", which iptables would print in quotes
+
+
+class Rule:
+    """A rule of a foreign chain: what names it to its tool, whose it is, and whether it may stop a routed packet."""
+
+    __slots__ = ("blocks", "comment", "name")
+
+    def __init__(self, name: str, comment: str, *, blocks: bool) -> None:
+        self.name = name
+        self.comment = comment
+        self.blocks = blocks
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the rule is a gate, of whatever mark bit."""
+        return self.comment.startswith(COMMENT)
+
+
+class Opening:
+    """What opens a gate: commands for the nft transaction of this run, or a call of another tool, and what they do."""
+
+    __slots__ = ("call", "nft", "what")
+
+    def __init__(self, what: str, *, nft: Sequence[str] = (), call: Call | None = None) -> None:
+        self.what = what
+        self.nft = list(nft)
+        self.call = call
+
+
+class Gate:
+    """One gate: says what to read, and what has to be done about what was read."""
+
+    def __init__(self, where: str, mark_bit: int) -> None:
+        self.where = where
+        self.mark_bit = mark_bit
+        self.comment = f"{COMMENT}{mark_bit:#x}"
+
+    def read_call(self) -> Call:
+        """What lists the chain."""
+        raise NotImplementedError
+
+    def opening(self, result: Result) -> Opening | None:
+        """What opens the gate, None if it is open or there is nothing to pass; ReadError if that is not known."""
+        raise NotImplementedError
+
+    def misfit(self, rules: Sequence[Rule], *, policy_blocks: bool) -> str:
+        """What is wrong with our rule among these: missing, doubled, behind what blocks; '' if nothing is."""
+        ours = [number for number, rule in enumerate(rules) if rule.is_ours]
+        blocker = first_blocker(rules)
+        if not ours:
+            return "missing" if policy_blocks or blocker < len(rules) else ""
+        if len(ours) > 1:
+            return "doubled"
+        if rules[ours[0]].comment != self.comment:
+            return "for another mark bit"
+        return "behind what blocks" if ours[0] > blocker else ""
+
+
+def first_blocker(rules: Sequence[Rule]) -> int:
+    """The index of the first rule that may stop a routed packet; the number of rules if there is none."""
+    return next((number for number, rule in enumerate(rules) if rule.blocks), len(rules))

@@ -1,0 +1,62 @@
+"""The gate in libvirt's own nftables tables: the backend of libvirt 10.4 and later.
+
+Each family has a table ``libvirt_network`` with a base chain ``forward``, which jumps to chains that end in ``reject``
+for every bridge. libvirt inserts at the head of those chains, not of this one, so a rule in front of the jumps stays
+there. https://libvirt.org/firewall.html
+"""
+
+from __future__ import annotations
+
+from nethook.errors import ReadError
+from nethook.gates.gate import Gate, Opening, Rule, first_blocker
+from nethook.kernel.process import Call
+from nethook.kernel.table import NOT_FOUND
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from nethook.kernel.process import Result
+
+
+class LibvirtNftablesGate(Gate):
+    """The gate in ``FAMILY libvirt_network forward``; ``family`` is ip or ip6."""
+
+    def __init__(self, family: str, mark_bit: int) -> None:
+        super().__init__(f"{family} libvirt_network forward", mark_bit)
+
+    def read_call(self) -> Call:
+        """What lists the chain, with the handles of its rules."""
+        return Call(("nft", "--handle", "list", "chain", *self.where.split()))
+
+    def opening(self, result: Result) -> Opening | None:
+        """The nft commands that put our rule, and it alone, in front of libvirt's jumps."""
+        if result.status != 0:
+            if NOT_FOUND in result.err:
+                return None
+            raise ReadError(result.failure)
+        rules = [_rule(line) for line in result.out.splitlines() if " # handle " in line and not line.endswith("{")]
+        rules = [rule for rule in rules if rule.name]
+        misfit = self.misfit(rules, policy_blocks="policy drop" in result.out)
+        if not misfit:
+            return None
+        blocker = first_blocker(rules)
+        place = (
+            f"insert rule {self.where} handle {rules[blocker].name}"
+            if blocker < len(rules)
+            else f"add rule {self.where}"
+        )
+        bit = f"{self.mark_bit:#010x}"
+        return Opening(
+            f"gate in {self.where} (was {misfit})",
+            nft=[
+                f'{place} meta mark & {bit} == {bit} counter accept comment "{self.comment}"',
+                *(f"delete rule {self.where} handle {rule.name}" for rule in rules if rule.is_ours),
+            ],
+        )
+
+
+def _rule(line: str) -> Rule:
+    """A listed rule; without a handle of its own (the line of the chain itself) its name is ''."""
+    text, _, handle = line.strip().rpartition(" # handle ")
+    match, _, comment = text.partition(' comment "')
+    blocks = any(word in {"jump", "goto", "reject", "drop"} for word in match.split())
+    return Rule("" if text.startswith("chain ") else handle, comment.rstrip('"'), blocks=blocks)

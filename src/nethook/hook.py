@@ -1,0 +1,79 @@
+"""The entry point that libvirt runs: one event in, the kernel as it should be out.
+
+libvirt holds the network locked until this ends, without a time-out, and a failure would keep the network or guest from
+starting. So: all of standard input is read, every wait is bounded, libvirt is never called, and the exit status is 0
+whatever happened. What went wrong is in syslog.
+"""
+
+from __future__ import annotations
+
+import sys
+from _socket import if_nametoindex
+
+from nethook import log
+from nethook.config import load
+from nethook.errors import NethookError
+from nethook.kernel.process import Tools
+from nethook.kernel.table import is_safe_device
+from nethook.libvirt.event import parse_event
+from nethook.lock import Locked
+from nethook.reconcile import reconcile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nethook.libvirt.event import Event
+
+SECONDS = 8.0
+"""For everything together; the stub ends us after 10."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Handle the event that libvirt's four arguments and standard input describe."""
+    log.open_log()
+    try:
+        event = parse_event(arguments, sys.stdin.buffer.read())
+        if event:
+            _handle(event)
+    except NethookError as error:
+        log.errors([f"network {arguments[0]} {arguments[1]}: {error}"])
+    except Exception as error:  # the guest must start; a defect of ours is reported, not passed on
+        log.errors([f"network {arguments[0]} {arguments[1]}: defect in nethook: {_where(error)}"])
+
+
+def _handle(event: Event) -> None:
+    network = event.network
+    reason = f"network {network.name} {event.operation}"
+    if not network.bridge:
+        if event.is_up:
+            log.info(
+                [f"{reason}: it has no bridge (forward mode {network.forward_mode}), so nothing can be routed to it"]
+            )
+        return
+    if not is_safe_device(network.bridge):
+        raise NethookError(f"its bridge has a name that cannot be used in rules and routes: {network.bridge!r}")
+    tools = Tools(SECONDS)
+    with Locked(tools.deadline):
+        configuration = load()
+        up = [network] if event.is_up and _device_exists(network.bridge) else []
+        outcome = reconcile(configuration, up, {network.bridge}, tools)
+    log.errors(str(problem) for problem in configuration.problems)
+    log.info(f"{line} [{reason}]" for line in outcome.done)
+    log.errors(f"{reason}: {failure}" for failure in outcome.failures)
+
+
+def _device_exists(name: str) -> bool:
+    try:
+        return if_nametoindex(name) > 0
+    except OSError:
+        return False
+
+
+def _where(error: Exception) -> str:
+    """The error and the last line of ours that it came through, without importing ``traceback``."""
+    traceback = error.__traceback__
+    while traceback and traceback.tb_next:
+        traceback = traceback.tb_next
+    place = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback else "?"
+    return f"{type(error).__name__}: {error} ({place})"

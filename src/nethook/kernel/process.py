@@ -1,0 +1,157 @@
+"""The one place where processes start.
+
+What makes it hard, and how each point is met:
+
+- The hook starts often and ``subprocess`` costs more than Python itself: ``posix_spawn`` it is.
+- A child that hangs must not hang libvirt: every call has a time-out, all calls together have a deadline.
+- Input of a megabyte and output of a megabyte must not wait for each other: input and output are anonymous
+  files in memory, not pipes, so a child never waits for us.
+- No child may hold libvirt's pipes, or outlive the run: children get nothing but their three files (everything
+  else is closed at exec, Python's default), and stay in the process group that the stub's ``timeout`` ends.
+- Nothing from a file or an XML reaches a shell or decides which program runs: argument lists only, a fixed PATH.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from nethook.errors import NethookError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SEARCHED = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+ENVIRONMENT = {"PATH": ":".join(SEARCHED), "LC_ALL": "C"}
+CALL_SECONDS = 4.0
+
+
+class ToolMissingError(NethookError):
+    """A program is not installed."""
+
+
+class Call:
+    """One program to run: its arguments, and what it reads from standard input."""
+
+    __slots__ = ("argv", "stdin")
+
+    def __init__(self, argv: Sequence[str], stdin: str = "") -> None:
+        self.argv = tuple(argv)
+        self.stdin = stdin
+
+    def __str__(self) -> str:
+        return " ".join(self.argv)
+
+
+class Result:
+    """How one call ended: exit status (negative: the signal that ended it, None: it was killed as too slow)."""
+
+    __slots__ = ("call", "err", "out", "status")
+
+    def __init__(self, call: Call, status: int | None, out: str, err: str) -> None:
+        self.call = call
+        self.status = status
+        self.out = out
+        self.err = err
+
+    @property
+    def failure(self) -> str:
+        """What went wrong, as one sentence."""
+        if self.status is None:
+            return f"`{self.call}` did not end in time and was killed"
+        how = f"was ended by signal {-self.status}" if self.status < 0 else f"failed with exit status {self.status}"
+        said = " | ".join(line for line in (self.err or self.out).splitlines()[:6] if line.strip())
+        return f"`{self.call}` {how}: {said or '(it said nothing)'}"
+
+
+class _Child:
+    __slots__ = ("call", "err", "out", "pid", "pidfd")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        stdin = _memory_file()
+        self.out = _memory_file()
+        self.err = _memory_file()
+        try:
+            if call.stdin:
+                _write(stdin, call.stdin.encode())
+            files = [(os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate((stdin, self.out, self.err))]
+            self.pid = os.posix_spawn(find(call.argv[0]), call.argv, ENVIRONMENT, file_actions=files)
+        except BaseException:
+            os.close(self.out)
+            os.close(self.err)
+            raise
+        finally:
+            os.close(stdin)
+        self.pidfd = os.pidfd_open(self.pid)
+
+    def result(self, *, ended: bool) -> Result:
+        if not ended:
+            os.kill(self.pid, 9)
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self.pidfd)
+        return Result(self.call, status if ended else None, _read(self.out), _read(self.err))
+
+
+def _memory_file() -> int:
+    return os.memfd_create("nethook")
+
+
+def _write(fd: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(fd, left) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+
+
+def _read(fd: int) -> str:
+    with os.fdopen(fd, "rb") as file:
+        file.seek(0)
+        return file.read().decode(errors="replace")
+
+
+def find(name: str) -> str:
+    """The path of a program; ToolMissingError if it is not installed."""
+    for folder in SEARCHED:
+        path = f"{folder}/{name}"
+        if os.access(path, os.X_OK):
+            return path
+    raise ToolMissingError(f"the program {name} is not installed (looked in {':'.join(SEARCHED)})")
+
+
+class Tools:
+    """Runs programs until a common deadline, ``seconds`` from now."""
+
+    __slots__ = ("deadline",)
+
+    def __init__(self, seconds: float) -> None:
+        self.deadline = time.monotonic() + seconds
+
+    def run(self, call: Call) -> Result:
+        """Run one program to its end."""
+        return self.run_all([call])[0]
+
+    def run_all(self, calls: Sequence[Call]) -> list[Result]:
+        """Run programs side by side and return their results in the order of the calls.
+
+        ToolMissingError if one of them is not installed; then none has been left running.
+        """
+        until = min(self.deadline, time.monotonic() + CALL_SECONDS)
+        children: list[_Child] = []
+        results: list[Result] = []
+        try:
+            for call in calls:
+                children.append(_Child(call))  # noqa: PERF401: what started must be known when the next one fails
+        finally:
+            for child in children:
+                results.append(child.result(ended=_wait(child.pidfd, until)))
+        return results
+
+
+def _wait(pidfd: int, until: float) -> bool:
+    """Whether the process ends before ``until`` (monotonic seconds)."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(max(0, (until - time.monotonic()) * 1000)))

@@ -1,0 +1,80 @@
+"""Our routes: those in the main table that carry our protocol number. All others are never touched."""
+
+from __future__ import annotations
+
+from nethook.errors import ReadError
+from nethook.kernel.process import Call
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nethook.kernel.process import Result
+
+    Route = tuple[str, str]
+    """Prefix in canonical text, and the device it leads to."""
+
+EXISTS = "File exists"
+ALREADY_GONE = frozenset({"No such process", "Cannot find device"})
+"""What the kernel says to a deletion of what went by itself, for example with its device."""
+
+
+def read_calls(protocol: int) -> list[Call]:
+    """What lists our routes: one call a family."""
+    return [Call(("ip", family, "route", "show", "proto", str(protocol))) for family in ("-4", "-6")]
+
+
+def parse(results: Iterable[Result]) -> set[Route]:
+    """Our routes out of what ``read_calls`` printed; ReadError when one of the calls failed.
+
+    Routes of another shape than we make (with a gateway, say) are left out: somebody else's with our number.
+    """
+    routes = set()
+    for result in results:
+        if result.status != 0:
+            raise ReadError(result.failure)
+        for line in result.out.splitlines():
+            words = line.split(None, 3)
+            if words[1] == "dev":
+                routes.add((words[0], words[2]))
+    return routes
+
+
+def add(route: Route, protocol: int) -> str:
+    """The line that adds a route. Never ``replace``: that would overwrite a route of somebody else."""
+    return f"route add {route[0]} dev {route[1]} proto {protocol}"
+
+
+def delete(route: Route, protocol: int) -> str:
+    """The line that deletes this route if it is ours."""
+    return f"route del {route[0]} dev {route[1]} proto {protocol}"
+
+
+def holder_call(prefix: str) -> Call:
+    """What lists the routes to exactly this prefix, whoever made them."""
+    family = "-6" if ":" in prefix else "-4"
+    return Call(("ip", family, "route", "show", "exact", prefix))
+
+
+def holder(result: Result) -> str:
+    """The first of them, as ip prints it."""
+    return result.out.partition("\n")[0].strip() or "(not found any more)"
+
+
+def batch(lines: Sequence[str]) -> Call:
+    """One process for all lines; a line that the kernel refuses does not keep the others from being tried."""
+    return Call(("ip", "-force", "-batch", "-"), "\n".join(lines) + "\n")
+
+
+def refusals(result: Result) -> dict[int, str]:
+    """Which lines of a batch were refused (counted from 0), and what the kernel said."""
+    refused: dict[int, str] = {}
+    said: list[str] = []
+    for line in result.err.splitlines():
+        _, failed, number = line.rpartition("Command failed -:")
+        if failed and number.isdigit():
+            refused[int(number) - 1] = "; ".join(said) or "refused"
+            said = []
+        else:
+            said.append(line.removeprefix("RTNETLINK answers: ").removeprefix("Error: ").rstrip("."))
+    return refused

@@ -1,0 +1,21 @@
+"""The hook file for this very installation: ``python3 -m nethook.stub`` prints it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from shlex import quote
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def stub(python: str, packages: str) -> str:
+    """The text of the hook file that runs this Python with the packages of this folder, and nothing besides."""
+    text = (PACKAGE / "lv-setup-routed-ips").read_text(encoding="utf-8")
+    for name, value in (("python", python), ("packages", packages)):
+        text = text.replace(f"\n{name}=\n", f"\n{name}={quote(value)}\n", 1)
+    return text
+
+
+if __name__ == "__main__":
+    sys.stdout.write(stub(sys.executable, str(PACKAGE.parent)))
