@@ -52,7 +52,7 @@ def desire(routed_ips: Sequence[RoutedIP], networks: Iterable[Network]) -> Desir
 
 
 def outermost(prefixes: Iterable[Prefix]) -> list[Prefix]:
-    """The single addresses, and those prefixes that lie in no other one: the elements of an interval set are disjoint."""
+    """The single addresses, and those prefixes that lie in no other one: elements of an interval set are disjoint."""
     chosen: list[Prefix] = []
     blocks: list[Prefix] = []
     for prefix in prefixes:

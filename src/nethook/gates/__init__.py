@@ -1,6 +1,6 @@
-"""The openings in firewalls that other programs write: one constant rule each, for the mark bit. Never an admin's ruleset.
+"""The openings in firewalls that other programs write: one constant rule each, for the mark bit.
 
-A gate is known as ours by its comment, ``nethook-`` and the mark bit. It stands in front of the first rule that
+An admin's own ruleset is never touched. A gate is known as ours by its comment, ``nethook-`` and the mark bit. It stands in front of the first rule that
 blocks, and behind whatever an admin has put before that one.
 """
 

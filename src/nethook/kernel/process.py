@@ -143,7 +143,7 @@ class Tools:
         results: list[Result] = []
         try:
             for call in calls:
-                children.append(_Child(call))  # noqa: PERF401: what started must be known when the next one fails
+                children.append(_Child(call))  # one by one: if one is missing, those before it have started
         finally:
             for child in children:
                 results.append(child.result(ended=_wait(child.pidfd, until)))

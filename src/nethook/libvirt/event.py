@@ -54,7 +54,7 @@ def parse_event(arguments: Sequence[str], xml: bytes) -> Event | None:
 
 
 class _NetworkReader:
-    """Picks bridge and forward mode out of ``<hookData><network>``, by their exact place: metadata may hold anything."""
+    """Picks what we need out of ``<hookData><network>``, by exact place: its ``<metadata>`` may hold anything."""
 
     def __init__(self) -> None:
         self.seen = False
