@@ -1,7 +1,7 @@
 """The openings in firewalls that other programs write: one constant rule each, for the mark bit.
 
-An admin's own ruleset is never touched. A gate is known as ours by its comment, ``nethook-`` and the mark bit. It stands in front of the first rule that
-blocks, and behind whatever an admin has put before that one.
+An admin's own ruleset is never touched. A gate is known as ours by its comment, ``nethook-`` and the mark bit. It
+stands in front of the first rule that blocks, and behind whatever an admin has put before that one.
 """
 
 from __future__ import annotations

@@ -1,0 +1,29 @@
+# `make` says what there is. Everything that a target needs, it installs: Debian packages with apt, the rest into .venv.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+PYTHON := .venv/bin/python
+TESTS ?= tests
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/ready ## a private libvirtd with a real guest: unreachable before, reachable after (as root)
+	$(PYTHON) -m demo
+
+test: lint ## all tests: logic, real kernel, real libvirtd with real guests (as root)
+	$(PYTHON) -m pytest $(TESTS)
+
+lint: .venv/ready ## ruff and mypy --strict
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+bench: .venv/ready ## how long the hook takes, beside its predecessor and the floor (as root)
+	/usr/bin/python3 -m bench
+
+clean: ## remove what the targets above made in this directory
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist test-logs src/*.egg-info
+
+.venv/ready: pyproject.toml tools/debian-packages.txt tools/setup
+	tools/setup
+	touch $@

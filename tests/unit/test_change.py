@@ -1,0 +1,105 @@
+"""Desired minus kernel → change, and the steps that make it."""
+
+from __future__ import annotations
+
+from nethook.change import Change, Kernel, difference
+from nethook.desired import Desired, desire
+from nethook.kernel.ruleset import Ruleset
+from nethook.kernel.table import Table
+from nethook.libvirt.network import Network
+from nethook.steps import steps
+from tests.unit.lines import routed
+
+RULES = Ruleset(0x40)
+PUBLIC = Network("public", "virbr1", "nat")
+OTHER = Network("other", "virbr2", "nat")
+
+
+def kernel_like(desired: Desired) -> Kernel:
+    """A kernel that holds exactly this."""
+    table = Table()
+    table.elements = {name: set(members) for name, members in desired.elements.items()}
+    table.chains = {
+        name: [f'x comment "{RULES.fingerprint}"' for rule in rules if not rule.startswith("type ")]
+        for name, rules in RULES.chains.items()
+    }
+    return Kernel(set(desired.routes), table)
+
+
+def commands(change: Change, desired: Desired) -> list[list[str]]:
+    """The input of each step, line by line."""
+    return [step.call.stdin.splitlines() for step in steps(change, desired, [], RULES, 218)]
+
+
+def test_nothing_is_run_when_nothing_differs() -> None:
+    desired = desire(routed("203.0.113.10 public\n2001:db8::/64 public"), [PUBLIC])
+    change = difference(desired, kernel_like(desired), RULES, {"virbr1"})
+    assert steps(change, desired, [], RULES, 218) == []
+
+
+def test_an_empty_kernel_gets_table_elements_and_routes_in_this_order() -> None:
+    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
+    nft, routes = commands(difference(desired, Kernel(set(), None), RULES, {"virbr1"}), desired)
+    assert nft[0].startswith("add table inet nethook")
+    assert 'add element inet nethook to4 { "virbr1" . 203.0.113.10 }' in nft
+    assert routes == ["route add 203.0.113.10 dev virbr1 proto 218"]
+
+
+def test_routes_go_before_what_accepts_them() -> None:
+    lines = routed("203.0.113.10 public")
+    nothing = desire(lines, [])
+    change = difference(nothing, kernel_like(desire(lines, [PUBLIC])), RULES, {"virbr1"})
+    routes, nft = commands(change, nothing)
+    assert routes == ["route del 203.0.113.10 dev virbr1 proto 218"]
+    assert set(nft) == {
+        'delete element inet nethook bridges { "virbr1" }',
+        'delete element inet nethook to4 { "virbr1" . 203.0.113.10 }',
+        'delete element inet nethook from4 { "virbr1" . 203.0.113.10 }',
+    }
+
+
+def test_what_other_networks_have_stays() -> None:
+    lines = routed("203.0.113.10 public\n203.0.113.20 other")
+    desired = desire(lines, [PUBLIC])
+    change = difference(desired, kernel_like(desire(lines, [PUBLIC, OTHER])), RULES, {"virbr1"})
+    assert commands(change, desired) == []
+
+
+def test_an_address_that_moved_to_this_network_is_taken_from_the_other() -> None:
+    before = desire(routed("203.0.113.10 other"), [OTHER])
+    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
+    nft, routes = commands(difference(desired, kernel_like(before), RULES, {"virbr1"}), desired)
+    assert 'delete element inet nethook to4 { "virbr2" . 203.0.113.10 }' in nft
+    assert 'add element inet nethook to4 { "virbr1" . 203.0.113.10 }' in nft
+    assert not any("virbr2" in command and " bridges " in command for command in nft)
+    assert routes == [
+        "route del 203.0.113.10 dev virbr2 proto 218",
+        "route add 203.0.113.10 dev virbr1 proto 218",
+    ]
+
+
+def test_a_rule_that_is_missing_renews_the_rules_and_leaves_the_elements() -> None:
+    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
+    kernel = kernel_like(desired)
+    assert kernel.table is not None
+    kernel.table.chains["forward4"].pop()
+    (nft,) = commands(difference(desired, kernel, RULES, {"virbr1"}), desired)
+    assert "flush chain inet nethook forward4" in nft
+    assert not any("element" in command or "flush set" in command for command in nft)
+
+
+def test_rules_for_another_mark_bit_are_renewed() -> None:
+    desired = desire([], [])
+    assert difference(desired, kernel_like(desired), Ruleset(0x80), set()).ruleset == "renewed"
+
+
+def test_every_change_is_said_with_the_line_that_wants_it() -> None:
+    desired = desire(routed("\n203.0.113.10 public"), [PUBLIC])
+    change = difference(desired, Kernel(set(), None), RULES, {"virbr1"})
+    said = [line for step in steps(change, desired, [], RULES, 218) for line in step.says]
+    assert said == [
+        "+ nftables table inet nethook created",
+        "+ bridge virbr1 as one of libvirt's",
+        "+ accept 203.0.113.10 on virbr1",
+        "+ route 203.0.113.10 dev virbr1 (public, routed-ips:2:1)",
+    ]

@@ -1,0 +1,110 @@
+"""Configuration and networks → desired state."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nethook.desired import desire, doubtful_in_force, networks_by_routes, outermost
+from nethook.libvirt.network import Network
+from nethook.prefix import Prefix
+from tests.unit.lines import configuration, routed
+
+PUBLIC = Network("public", "virbr1", "nat")
+LINES = """
+203.0.113.10     public
+203.0.113.16/29  public
+2001:db8:7::/64  public
+203.0.113.20     other
+"""
+
+
+def test_an_address_of_a_network_that_is_up_is_routed_and_accepted_both_ways() -> None:
+    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
+    assert list(desired.routes) == [("203.0.113.10", "virbr1")]
+    assert desired.elements["to4"] == {("virbr1", "203.0.113.10")}
+    assert desired.elements["from4"] == {("virbr1", "203.0.113.10")}
+    assert desired.elements["bridges"] == {("virbr1",)}
+    assert desired.elements["isolated"] == set()
+
+
+def test_prefixes_go_into_sets_of_their_own_and_families_too() -> None:
+    elements = desire(routed(LINES), [PUBLIC]).elements
+    assert elements["to4"] == {("virbr1", "203.0.113.10")}
+    assert elements["to4_prefixes"] == {("virbr1", "203.0.113.16/29")}
+    assert elements["to6_prefixes"] == {("virbr1", "2001:db8:7::/64")}
+    assert elements["to6"] == set()
+
+
+def test_lines_of_networks_that_are_down_are_guarded_against_forgery_only() -> None:
+    desired = desire(routed(LINES), [])
+    assert desired.routes == {}
+    assert desired.elements["routed4"] == {("203.0.113.10",), ("203.0.113.20",)}
+    assert not any(members for name, members in desired.elements.items() if not name.startswith("routed"))
+
+
+def test_an_isolated_network_is_known_as_isolated() -> None:
+    desired = desire([], [Network("lonely", "virbr9", "")])
+    assert desired.elements["bridges"] == desired.elements["isolated"] == {("virbr9",)}
+
+
+def test_a_bridge_of_the_hosts_own_may_have_the_uplink_and_is_none_of_libvirts() -> None:
+    desired = desire(routed("203.0.113.10 public"), [Network("public", "br0", "bridge")])
+    assert desired.routes.keys() == {("203.0.113.10", "br0")}
+    assert desired.elements["bridges"] == set()
+
+
+def test_a_prefix_within_a_prefix_of_the_same_network_has_a_route_but_no_element_of_its_own() -> None:
+    desired = desire(routed("203.0.113.0/24 public\n203.0.113.16/29 public"), [PUBLIC])
+    assert desired.routes.keys() == {("203.0.113.0/24", "virbr1"), ("203.0.113.16/29", "virbr1")}
+    assert desired.elements["to4_prefixes"] == {("virbr1", "203.0.113.0/24")}
+
+
+def test_a_prefix_within_a_prefix_of_another_network_is_accepted_on_its_own_bridge() -> None:
+    networks = [PUBLIC, Network("other", "virbr2", "route")]
+    desired = desire(routed("203.0.113.0/24 public\n203.0.113.16/29 other"), networks)
+    assert desired.elements["to4_prefixes"] == {("virbr1", "203.0.113.0/24"), ("virbr2", "203.0.113.16/29")}
+    assert desired.elements["routed4_prefixes"] == {("203.0.113.0/24",)}
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> Prefix:
+    """Prefixes close enough to each other to overlap often."""
+    family = draw(st.sampled_from((4, 6)))
+    free = draw(st.integers(0, 8))
+    first = draw(st.integers(0, 255)) >> free << free
+    return Prefix(family, first, (32 if family == 4 else 128) - free)
+
+
+@given(st.lists(blocks()))
+def test_outermost_covers_every_prefix_and_overlaps_nowhere(prefixes: list[Prefix]) -> None:
+    chosen = [prefix for prefix in outermost(prefixes) if not prefix.is_address]
+
+    def inside(inner: Prefix, outer: Prefix) -> bool:
+        return inner.family == outer.family and outer.first <= inner.first and inner.last <= outer.last
+
+    for prefix in prefixes:
+        if not prefix.is_address:
+            assert sum(inside(prefix, block) for block in chosen) == 1
+
+
+def test_routes_tell_which_other_networks_are_up() -> None:
+    present = {("203.0.113.20", "virbr2"), ("203.0.113.10", "virbr1"), ("198.51.100.1", "virbr3")}
+    found = networks_by_routes(present, routed(LINES), except_on={"virbr1"})
+    assert [(network.name, network.bridge) for network in found] == [("other", "virbr2")]
+
+
+def test_what_a_wrong_line_may_be_about_stays() -> None:
+    present = {("203.0.113.10", "virbr1"), ("203.0.113.11", "virbr1"), ("203.0.113.20", "virbr2")}
+    wrong = configuration("203.0.113.10 public colour=blue\n203.0.113.12 public")
+    assert [line.prefix.text for line in doubtful_in_force(present, wrong, [PUBLIC])] == ["203.0.113.10"]
+
+
+def test_an_address_that_cannot_be_read_may_be_any() -> None:
+    present = {("203.0.113.10", "virbr1"), ("203.0.113.11", "virbr1"), ("203.0.113.20", "virbr2")}
+    wrong = configuration("203.0.113.1O public\n203.0.113.11 public")
+    assert [line.prefix.text for line in doubtful_in_force(present, wrong, [PUBLIC])] == ["203.0.113.10"]
+
+
+def test_without_a_wrong_line_nothing_is_in_doubt() -> None:
+    assert doubtful_in_force({("203.0.113.10", "virbr1")}, configuration("203.0.113.11 public"), [PUBLIC]) == []

@@ -1,0 +1,103 @@
+"""What libvirt gives to the hook → event."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nethook.errors import ReadError
+from nethook.libvirt.event import DOWN, UP, Event, parse_event
+
+NAT = """<hookData>
+  <network>
+    <name>public</name>
+    <uuid>38d2bd5f-2a5d-4e4e-9b5c-0e1a2d0e0e0e</uuid>
+    <metadata><x:note xmlns:x='urn:x'><bridge name='evil0'/><forward mode='open'/></x:note></metadata>
+    <forward mode='nat'><nat><port start='1024' end='65535'/></nat></forward>
+    <bridge name='virbr1' stp='on' delay='0'/>
+    <mac address='52:54:00:aa:bb:cc'/>
+    <ip address='192.168.100.1' netmask='255.255.255.0'>
+      <dhcp><range start='192.168.100.2' end='192.168.100.254'/></dhcp>
+    </ip>
+    <ip family='ipv6' address='2001:db8:1::1' prefix='64'/>
+  </network>
+  <networkport>
+    <uuid>5d744f21-ba4a-4d6e-bdb2-30a35ff3207d</uuid>
+    <owner><name>web 1</name><uuid>d54df46f-1ab5-4a22-8618-4560ef5fac2c</uuid></owner>
+    <mac address='52:54:00:7b:35:93'/>
+    <plug type='bridge' bridge='other0'/>
+  </networkport>
+</hookData>"""
+
+
+def parse(xml: str, operation: str = "started", name: str = "public") -> Event:
+    event = parse_event([name, operation, "begin", "-"], xml.encode())
+    assert event is not None
+    return event
+
+
+def network_xml(inside: str) -> str:
+    return f"<hookData><network><name>n</name>{inside}</network></hookData>"
+
+
+def test_name_bridge_and_mode_are_those_of_the_network_itself() -> None:
+    network = parse(NAT).network
+    assert (network.name, network.bridge, network.forward_mode) == ("public", "virbr1", "nat")
+
+
+@pytest.mark.parametrize(
+    ("inside", "mode", "own", "isolated"),
+    [
+        ("<bridge name='b'/>", "", True, True),
+        ("<forward/><bridge name='b'/>", "nat", True, False),
+        ("<forward mode='nat'/><bridge name='b'/>", "nat", True, False),
+        ("<forward dev='eth0' mode='route'/><bridge name='b'/>", "route", True, False),
+        ("<forward mode='open'/><bridge name='b'/>", "open", True, False),
+        ("<forward mode='bridge'/><bridge name='b'/>", "bridge", False, False),
+    ],
+)
+def test_forward_modes(inside: str, mode: str, own: bool, isolated: bool) -> None:
+    network = parse(network_xml(inside)).network
+    assert (network.bridge, network.forward_mode) == ("b", mode)
+    assert (network.is_libvirts_own, network.is_isolated) == (own, isolated)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<forward mode='bridge'><interface dev='eth0'/></forward>",
+        "<forward mode='hostdev' managed='yes'><pf dev='eth3'/></forward>",
+    ],
+)
+def test_a_network_without_a_bridge(inside: str) -> None:
+    assert parse(network_xml(inside)).network.bridge == ""
+
+
+def test_names_may_hold_anything() -> None:
+    name = "a &lt;b&gt; &amp; 'c' \"d\" žluťoučký"
+    xml = f"<hookData><network><name>{name}</name><bridge name='b'/></network></hookData>"
+    assert parse(xml).network.name == "a <b> & 'c' \"d\" žluťoučký"
+
+
+@pytest.mark.parametrize("operation", sorted(UP | DOWN))
+def test_after_which_events_the_network_is_up(operation: str) -> None:
+    assert parse(NAT, operation).is_up == (operation not in {"start", "stopped"})
+
+
+def test_other_operations_do_not_matter() -> None:
+    assert parse_event(["public", "reconnect", "begin", "-"], b"") is None
+
+
+@pytest.mark.parametrize("xml", ["", "<hookData>", "<hookData/>", "<network><name>n</name></network>", "\0", "{}"])
+def test_broken_xml_is_said_with_event_and_network(xml: str) -> None:
+    with pytest.raises(ReadError, match="started of network public"):
+        parse(xml)
+
+
+@given(st.binary())
+def test_no_input_raises_anything_else(xml: bytes) -> None:
+    try:
+        parse_event(["public", "started", "begin", "-"], xml)
+    except ReadError as error:
+        assert "public" in str(error)  # noqa: PT017

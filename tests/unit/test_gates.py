@@ -1,0 +1,127 @@
+"""What is listed of foreign chains → what opens the gate."""
+
+from __future__ import annotations
+
+import pytest
+
+from nethook.errors import ReadError
+from nethook.gates.gate import Gate, Opening
+from nethook.gates.iptables import IptablesGate
+from nethook.gates.libvirt_nftables import LibvirtNftablesGate
+from nethook.kernel.process import Call, Result
+
+IPTABLES = IptablesGate("iptables-nft", 0x40)
+NFTABLES = LibvirtNftablesGate("ip", 0x40)
+GATE = "-A FORWARD -m mark --mark 0x40/0x40 -m comment --comment nethook-0x40 -j ACCEPT"
+JUMP = "-A FORWARD -j LIBVIRT_FWX"
+REJECT = "-A FORWARD -j REJECT --reject-with icmp-port-unreachable"
+ADMIN = '-A FORWARD -s 198.51.100.0/24 -m comment --comment "no -j REJECT here" -j DROP'
+
+
+def opening(gate: Gate, listing: str, status: int = 0, err: str = "") -> Opening | None:
+    return gate.opening(Result(Call(("tool",)), status, listing, err))
+
+
+def batch(*lines: str, policy: str = "ACCEPT") -> list[str]:
+    """What iptables-restore would be given for a chain with these rules."""
+    found = opening(IPTABLES, "\n".join([f"-P FORWARD {policy}", *lines]) + "\n")
+    if found is None:
+        return []
+    assert found.call is not None
+    return found.call.stdin.splitlines()[1:-1]
+
+
+def insert(position: int) -> str:
+    return f"-I FORWARD {position} {GATE.removeprefix('-A FORWARD ')}"
+
+
+def delete(rule: str) -> str:
+    return f"-D FORWARD {rule.removeprefix('-A FORWARD ')}"
+
+
+def test_a_chain_that_lets_everything_pass_needs_no_gate() -> None:
+    assert batch() == []
+    assert batch(ADMIN) == []
+
+
+def test_an_open_gate_stays() -> None:
+    assert batch(GATE, JUMP) == []
+    assert batch(ADMIN, GATE, JUMP, REJECT) == []
+
+
+@pytest.mark.parametrize("blocker", [JUMP, REJECT, "-A FORWARD -j DOCKER-FORWARD", "-A FORWARD -j ufw-reject-forward"])
+def test_a_missing_gate_goes_before_what_blocks_and_behind_what_the_admin_has(blocker: str) -> None:
+    assert batch(ADMIN, blocker) == [insert(2)]
+
+
+def test_the_admins_chain_of_docker_stays_in_force() -> None:
+    assert batch("-A FORWARD -j DOCKER-USER", "-A FORWARD -j DOCKER-FORWARD") == [insert(2)]
+
+
+def test_a_policy_that_drops_needs_a_gate() -> None:
+    assert batch(policy="DROP") == [insert(1)]
+    assert batch(ADMIN, policy="DROP") == [insert(2)]
+
+
+def test_a_gate_behind_what_blocks_is_moved() -> None:
+    assert batch(JUMP, GATE) == [delete(GATE), insert(1)]
+
+
+def test_a_doubled_gate_becomes_one() -> None:
+    assert batch(GATE, JUMP, GATE) == [delete(GATE), delete(GATE), insert(1)]
+
+
+def test_a_gate_for_another_mark_bit_is_replaced() -> None:
+    before = GATE.replace("0x40", "0x80")
+    assert batch(before, JUMP) == [delete(before), insert(1)]
+
+
+def test_a_failed_listing_is_not_an_empty_one() -> None:
+    for gate in (IPTABLES, NFTABLES):
+        with pytest.raises(ReadError, match="busy"):
+            opening(gate, "", 1, "busy")
+
+
+LISTING = """table ip libvirt_network {
+	chain forward { # handle 1
+		type filter hook forward priority filter; policy accept;
+%s	}
+}
+"""
+NFT_GATE = (
+    '\t\tmeta mark & 0x00000040 == 0x00000040 counter packets 9 bytes 9 accept comment "nethook-0x40" # handle 7\n'
+)
+NFT_JUMPS = "".join(
+    f"\t\tcounter packets 0 bytes 0 jump guest_{way} # handle {handle}\n"
+    for handle, way in ((2, "cross"), (3, "input"), (4, "output"))
+)
+NFT_INSERT = (
+    "insert rule ip libvirt_network forward handle 2"
+    ' meta mark & 0x00000040 == 0x00000040 counter accept comment "nethook-0x40"'
+)
+
+
+@pytest.mark.parametrize(
+    ("rules", "commands"),
+    [
+        ("", []),
+        (NFT_JUMPS, [NFT_INSERT]),
+        (NFT_GATE + NFT_JUMPS, []),
+        (NFT_JUMPS + NFT_GATE, [NFT_INSERT, "delete rule ip libvirt_network forward handle 7"]),
+        (
+            NFT_GATE + NFT_JUMPS + NFT_GATE.replace("7\n", "8\n"),
+            [
+                NFT_INSERT,
+                "delete rule ip libvirt_network forward handle 7",
+                "delete rule ip libvirt_network forward handle 8",
+            ],
+        ),
+    ],
+)
+def test_the_gate_in_libvirts_own_table(rules: str, commands: list[str]) -> None:
+    found = opening(NFTABLES, LISTING % rules)
+    assert (found.nft if found else []) == commands
+
+
+def test_without_libvirts_table_there_is_nothing_to_open() -> None:
+    assert opening(NFTABLES, "", 1, "Error: No such file or directory") is None
