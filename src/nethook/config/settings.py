@@ -134,10 +134,11 @@ def _routed_ips(value: list[Word]) -> str:
 
 
 def _gates(value: list[Word]) -> tuple[str, ...]:
+    advice = f"write some of these, with spaces between: {' '.join(GATES)}"
     for word in value:
         if word.text not in GATES:
             what = f"there is no gate {excerpt(word.text)}"
-            raise LineError(word.column, what, suggestion(word.text, GATES))
+            raise LineError(word.column, what, advice)
     return tuple(word.text for word in value)
 
 

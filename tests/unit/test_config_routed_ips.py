@@ -1,0 +1,328 @@
+"""The lines of routed-ips: what they mean, and what is said about wrong ones."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from nethook.config import RoutedIP
+from nethook.config.problem import Problem
+from nethook.config.routed_ips import parse_routed_ips
+from nethook.config.words import in_quotes
+
+PROVIDER = "write an address or prefix that your provider routes to this host"
+ADDRESS_FIRST = "begin the line with an address or prefix, such as 203.0.113.10 or 2001:db8:7::/64"
+FOUR_NUMBERS = "write four numbers from 0 to 255, such as 203.0.113.10"
+NAME = "write the name as virsh net-list --all shows it"
+UNSUPPORTED = "remove the option, or wait with this line"
+
+
+def parse(*contents: str | bytes) -> tuple[list[RoutedIP], list[Problem]]:
+    """Parse files that are called a, b, c…"""
+    encoded = [content.encode() if isinstance(content, str) else content for content in contents]
+    return parse_routed_ips(zip("abc", encoded))
+
+
+def good(*contents: str | bytes) -> list[tuple[str, str]]:
+    routed_ips, problems = parse(*contents)
+    assert [str(problem) for problem in problems] == []
+    return [(str(routed_ip.prefix), routed_ip.network) for routed_ip in routed_ips]
+
+
+def wrong(*contents: str | bytes) -> list[str]:
+    routed_ips, problems = parse(*contents)
+    assert routed_ips == []
+    return [str(problem) for problem in problems]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", []),
+        ("# nothing\n\n  \t\n", []),
+        ("203.0.113.10 public", [("203.0.113.10", "public")]),
+        ("203.0.113.10\tpublic\r\n", [("203.0.113.10", "public")]),
+        ("203.0.113.10 public\r", [("203.0.113.10", "public")]),
+        ("\ufeff203.0.113.10 public # trailing\n", [("203.0.113.10", "public")]),
+        ("203.0.113.16/29 public\n", [("203.0.113.16/29", "public")]),
+        ("203.0.113.10/32 public\n", [("203.0.113.10", "public")]),
+        ("2001:DB8:7:0::/64 public\n", [("2001:db8:7::/64", "public")]),
+        ("2001:db8::1/128 public\n", [("2001:db8::1", "public")]),
+        ("10.0.0.0/8 public\n", [("10.0.0.0/8", "public")]),
+        ('203.0.113.10 "my network"\n', [("203.0.113.10", "my network")]),
+        ('203.0.113.10 "guest=web1"\n', [("203.0.113.10", "guest=web1")]),
+        ("203.0.113.10 a=b#c\n", [("203.0.113.10", "a=b#c")]),
+        (b"203.0.113.10 public # f\xfcr M\xfcller\n", [("203.0.113.10", "public")]),
+        ("203.0.113.10 " + "ü" * 125 + "x", [("203.0.113.10", "ü" * 125 + "x")]),
+    ],
+)
+def test_right_lines(content: str | bytes, expected: list[tuple[str, str]]) -> None:
+    assert good(content) == expected
+
+
+def test_prefixes_may_overlap_also_on_different_networks() -> None:
+    lines = "203.0.113.0/24 one\n203.0.113.16/29 two\n203.0.113.16 one\n"
+    assert good(lines) == [("203.0.113.0/24", "one"), ("203.0.113.16/29", "two"), ("203.0.113.16", "one")]
+
+
+def test_a_routed_ip_knows_its_place() -> None:
+    (first, second), _ = parse("# comment\n  203.0.113.10 public\n", "2001:db8::1 public")
+    assert (str(first.place), str(second.place)) == ("a:2:3", "b:1:1")
+    assert (first.guest, first.mac, first.via, first.proxy) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "what", "advice"),
+    [
+        ("256.1.1.1", "256.1.1.1 is not an IPv4 address", FOUR_NUMBERS),
+        ("1.2.3.4.5", "1.2.3.4.5 is not an IPv4 address", FOUR_NUMBERS),
+        ("10.1", "10.1 is not an IPv4 address", FOUR_NUMBERS),
+        ("10", "10 is not an IPv4 address", FOUR_NUMBERS),
+        ("203.0.113/24", "203.0.113 is not an IPv4 address", "write 203.0.113.0/24"),
+        (
+            "203.0.113.010",
+            "203.0.113.010 is not an IPv4 address: some programs read numbers with leading zeros as octal",
+            "write 203.0.113.10",
+        ),
+        ("203.0.113.", "203.0.113. is not an IP address", ADDRESS_FIRST),
+        ("public", "public is not an IP address", ADDRESS_FIRST),
+        ("203.0.113.10,", "203.0.113.10, is not an IP address", ADDRESS_FIRST),
+        ("2001:db8:::1", "2001:db8:::1 is not an IP address", ADDRESS_FIRST),
+        ("٢٠٣.0.113.1", "٢٠٣.0.113.1 is not an IP address", ADDRESS_FIRST),
+        ("/24", "/24 is not an IP address", ADDRESS_FIRST),
+        ('""', " is not an IP address", ADDRESS_FIRST),
+        ("x" * 70, "x" * 60 + "… is not an IP address", ADDRESS_FIRST),
+        (
+            "203.0.113.10\xa0public",
+            r"203.0.113.10\xa0public is not an IP address",
+            ADDRESS_FIRST,
+        ),
+        ("203.0.113.1-203.0.113.9", "203.0.113.1-203.0.113.9 is a range", "write a prefix, or a line for each address"),
+        ("2001:db8::1%eth0", "2001:db8::1%eth0 has a zone, which a routed address has not", "write 2001:db8::1"),
+        (
+            "203.0.113.16/33",
+            "/33 is not a prefix length",
+            "write a number from 1 to 32 behind the slash, or only 203.0.113.16",
+        ),
+        (
+            "2001:db8::/129",
+            "/129 is not a prefix length",
+            "write a number from 1 to 128 behind the slash, or only 2001:db8::",
+        ),
+        (
+            "203.0.113.16/",
+            "/ is not a prefix length",
+            "write a number from 1 to 32 behind the slash, or only 203.0.113.16",
+        ),
+        (
+            "203.0.113.16/" + "9" * 5000,
+            "/" + "9" * 60 + "… is not a prefix length",
+            "write a number from 1 to 32 behind the slash, or only 203.0.113.16",
+        ),
+        (
+            "203.0.113.16/255.255.255.248",
+            "/255.255.255.248 is not a prefix length",
+            "write 203.0.113.16/29",
+        ),
+        (
+            "203.0.113.16/255.0.255.0",
+            "/255.0.255.0 is not a prefix length",
+            "write a number from 1 to 32 behind the slash, or only 203.0.113.16",
+        ),
+        (
+            "203.0.113.17/29",
+            "203.0.113.17/29 has bits set behind its length",
+            "write 203.0.113.16/29 for the block, 203.0.113.17 for the address",
+        ),
+        (
+            "2001:db8::1/64",
+            "2001:db8::1/64 has bits set behind its length",
+            "write 2001:db8::/64 for the block, 2001:db8::1 for the address",
+        ),
+        ("0.0.0.0/0", "0.0.0.0/0 is the default route: all traffic of this host would go to the network", PROVIDER),
+        ("::/0", "::/0 is the default route: all traffic of this host would go to the network", PROVIDER),
+        ("203.0.113.1/0", "0.0.0.0/0 is the default route: all traffic of this host would go to the network", PROVIDER),
+        ("0.0.0.7", "0.0.0.7 cannot be routed to a guest, unspecified addresses never are", PROVIDER),
+        ("0.0.0.0/1", "0.0.0.0/1 cannot be routed to a guest, unspecified addresses never are", PROVIDER),
+        ("127.0.0.1", "127.0.0.1 cannot be routed to a guest, loopback addresses never are", PROVIDER),
+        ("127.0.0.1/8", "127.0.0.0/8 cannot be routed to a guest, loopback addresses never are", PROVIDER),
+        ("64.0.0.0/2", "64.0.0.0/2 cannot be routed to a guest, loopback addresses never are", PROVIDER),
+        ("169.254.7.7", "169.254.7.7 cannot be routed to a guest, link-local addresses never are", PROVIDER),
+        ("224.0.0.5", "224.0.0.5 cannot be routed to a guest, multicast addresses never are", PROVIDER),
+        ("240.0.0.1", "240.0.0.1 cannot be routed to a guest, reserved addresses never are", PROVIDER),
+        ("255.255.255.255", "255.255.255.255 cannot be routed to a guest, broadcast addresses never are", PROVIDER),
+        ("::", ":: cannot be routed to a guest, unspecified addresses never are", PROVIDER),
+        ("::1", "::1 cannot be routed to a guest, loopback addresses never are", PROVIDER),
+        ("fe80::/10", "fe80::/10 cannot be routed to a guest, link-local addresses never are", PROVIDER),
+        ("ff02::1", "ff02::1 cannot be routed to a guest, multicast addresses never are", PROVIDER),
+        (
+            "::ffff:203.0.113.10",
+            "::ffff:203.0.113.10 cannot be routed to a guest, IPv4-mapped addresses never are",
+            "write 203.0.113.10",
+        ),
+        (
+            "::ffff:203.0.113.16/125",
+            "::ffff:203.0.113.16/125 cannot be routed to a guest, IPv4-mapped addresses never are",
+            "write 203.0.113.16/29",
+        ),
+    ],
+)
+def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
+    assert wrong(f"# one\n {prefix} public\n") == [f"a:2:2: {what}; {advice}"]
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "what", "advice"),
+    [
+        (
+            "203.0.113.10",
+            "a:1:13",
+            "the network is missing",
+            "write the name of the libvirt network behind the address",
+        ),
+        (
+            "203.0.113.10 # public",
+            "a:1:13",
+            "the network is missing",
+            "write the name of the libvirt network behind the address",
+        ),
+        ('203.0.113.10 ""', "a:1:14", "the network name is empty", NAME),
+        ("203.0.113.10 a/b", "a:1:14", "libvirt allows no / in the name of a network", NAME),
+        ("203.0.113.10 a\x01b", "a:1:14", "a control character in the name of the network", NAME),
+        ("203.0.113.10 a\0b", "a:1:14", "a control character in the name of the network", NAME),
+        (
+            "203.0.113.10 " + "ü" * 126,
+            "a:1:14",
+            "the network name is longer than libvirt can store, 251 bytes",
+            NAME,
+        ),
+        ('203.0.113.10 "my net', "a:1:14", "the quote is not closed", 'write " at the end of the name'),
+        (
+            "203.0.113.10 my network",
+            "a:1:17",
+            "network is not an option",
+            'write KEY=VALUE; a network name with spaces needs quotes: "my network"',
+        ),
+        ("203.0.113.10 public gest=web1", "a:1:21", "there is no option gest=", "did you mean guest?"),
+        ("203.0.113.10 public GUEST=web1", "a:1:21", "there is no option GUEST=", "did you mean guest?"),
+        (
+            "203.0.113.10 public colour=red",
+            "a:1:21",
+            "there is no option colour=",
+            "write one of: guest, mac, via, proxy",
+        ),
+        ("203.0.113.10 public guest=", "a:1:21", "guest= has no value", "write guest=VALUE, or remove it"),
+        ("203.0.113.10 public guest=a", "a:1:21", "guest= is not supported by this version yet", UNSUPPORTED),
+        ('203.0.113.10 public mac="x"', "a:1:21", "mac= is not supported by this version yet", UNSUPPORTED),
+        ("203.0.113.10 public via=::2", "a:1:21", "via= is not supported by this version yet", UNSUPPORTED),
+        ("203.0.113.10 public proxy=e0", "a:1:21", "proxy= is not supported by this version yet", UNSUPPORTED),
+    ],
+)
+def test_wrong_lines(line: str, place: str, what: str, advice: str) -> None:
+    assert wrong(line) == [f"{place}: {what}; {advice}"]
+
+
+def test_an_option_in_the_place_of_the_network() -> None:
+    missing, unsupported = wrong("203.0.113.10 guest=web1")
+    advice = "write its name before guest=web1; a network called so needs quotes"
+    assert missing == f"a:1:14: the network is missing; {advice}"
+    assert unsupported == f"a:1:14: guest= is not supported by this version yet; {UNSUPPORTED}"
+
+
+def test_an_option_twice() -> None:
+    _, second = wrong("203.0.113.10 public guest=a guest=b")
+    assert second == "a:1:29: guest= is here twice; keep one of them"
+
+
+def test_a_byte_that_is_not_utf8_is_pointed_at() -> None:
+    assert wrong(b"203.0.113.10 \xc3\xbc\xff\n") == ["a:1:15: the byte 0xff is not UTF-8; save the file as UTF-8"]
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    routed_ips, problems = parse("256.1.1.1 a/b colour=red\n203.0.113.10 public\n::1 public\n")
+    assert [str(problem.place) for problem in problems] == ["a:1:1", "a:1:11", "a:1:15", "a:3:1"]
+    assert [str(routed_ip.place) for routed_ip in routed_ips] == ["a:2:1"]
+    assert problems[0].text == "256.1.1.1 a/b colour=red"
+
+
+def test_the_same_prefix_twice_names_the_first_place_and_the_first_counts() -> None:
+    routed_ips, problems = parse("\n 2001:db8::1 one\n", "2001:DB8:0::1/128 two\n2001:db8::1 one")
+    assert [(str(routed_ip.place), routed_ip.network) for routed_ip in routed_ips] == [("a:2:2", "one")]
+    assert [str(problem) for problem in problems] == [
+        "b:1:1: 2001:db8::1 is already at a:2:2; keep one of the two lines",
+        "b:2:1: 2001:db8::1 is already at a:2:2; keep one of the two lines",
+    ]
+
+
+def test_a_wrong_line_does_not_take_the_place_of_a_right_one() -> None:
+    routed_ips, problems = parse("203.0.113.10 public guest=a\n203.0.113.10 public\n")
+    assert [str(routed_ip.place) for routed_ip in routed_ips] == ["a:2:1"]
+    assert len(problems) == 1
+
+
+def test_a_problem_knows_the_prefix_it_is_about_where_that_can_be_told() -> None:
+    _, problems = parse("203.0.113.10 a/b\n256.1.1.1 public\n203.0.113.11 b\xffad\n".encode("latin-1"))
+    assert [str(problem.prefix) for problem in problems] == ["203.0.113.10", "None", "None"]
+
+
+# What libvirt stores as the name of a network: what XML can hold, without / and line feed, in a file name.
+xml_characters = st.one_of(st.characters(codec="utf-8", exclude_categories=["Cc"]), st.sampled_from("\t\r\x7f\x85"))
+network_names = st.text(xml_characters.filter(lambda char: char != "/"), min_size=1, max_size=62)
+
+
+@st.composite
+def prefixes(draw: st.DrawFn) -> str:
+    version = draw(st.sampled_from([4, 6]))
+    # 1.0.0.0 to 126.255.255.255, or 2000::/3: there nothing is special.
+    first = draw(st.integers(1 << 24, (127 << 24) - 1) if version == 4 else st.integers(1 << 125, (1 << 126) - 1))
+    bits = 32 if version == 4 else 128
+    length = draw(st.integers(8, bits))
+    block = ipaddress.ip_network((first, length), strict=False)
+    return draw(st.sampled_from([str(block), block.exploded])) if length < bits else str(block.network_address)
+
+
+@given(st.lists(st.tuples(prefixes(), network_names), unique_by=lambda line: ipaddress.ip_network(line[0])))
+def test_whatever_is_written_comes_back(lines: list[tuple[str, str]]) -> None:
+    written = "\n".join(f"{prefix}\t{in_quotes(network)}" for prefix, network in lines)
+    routed_ips, problems = parse(written)
+    assert problems == []
+    # As networks, because in some addresses ipaddress and the C library abbreviate different zeros.
+    found = [(ipaddress.ip_network(str(routed_ip.prefix)), routed_ip.network) for routed_ip in routed_ips]
+    assert found == [(ipaddress.ip_network(prefix), network) for prefix, network in lines]
+
+
+@given(network_names)
+def test_names_without_white_space_and_quotes_need_no_quotes(name: str) -> None:
+    assume(not set(name) & set(' \t\r"') and not name.startswith("#"))
+    assume(name.partition("=")[0] not in {"guest", "mac", "via", "proxy"})
+    assert good(f"203.0.113.10 {name}") == [("203.0.113.10", name)]
+
+
+@given(st.binary())
+def test_garbage_never_raises_and_is_never_silent(garbage: bytes) -> None:
+    routed_ips, problems = parse(garbage)
+    for problem in problems:
+        assert str(problem).isprintable()
+        assert problem.text.encode()
+        assert 1 <= problem.place.column <= len(problem.text) + 1
+    for line in garbage.split(b"\n"):
+        if line.strip(b" \t\r") and not line.lstrip(b" \t\r").startswith((b"#", b"\xef\xbb\xbf")):
+            assert problems or routed_ips
+
+
+words_of_lines = st.sampled_from(
+    ["203.0.113.17/29", "203.0.113.9", "::1", "public", '"', '"a b"', "guest=a", "guest=", "=", "#", "\xff", "/", "\0"]
+)
+strange_lines = st.one_of(st.text(), st.lists(words_of_lines).map(" ".join)).map(
+    lambda text: text.replace("\n", " ").encode("latin-1", "replace")
+)
+
+
+@given(st.lists(strange_lines), st.lists(strange_lines))
+def test_a_wrong_line_never_costs_a_right_one(before: list[bytes], behind: list[bytes]) -> None:
+    right = b"198.51.100.77 right"
+    routed_ips, _ = parse(b"\n".join([b"", *before, right, *behind]))
+    assert "right" in [routed_ip.network for routed_ip in routed_ips if str(routed_ip.prefix) == "198.51.100.77"]
