@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from nethook.config.lines import LineError
 
+# Nobody writes such a line; a file that is none of ours could have a million errors in one.
+LONGEST_LINE = 4096
 QUOTE = '"'
 # A carriage return too: one is left where the last line of a file has no line feed.
 WHITE = (" ", "\t", "\r")
@@ -40,6 +42,9 @@ class Word:
 
 def split_words(text: str) -> list[Word]:
     """The words of a line, up to a comment; LineError where quotes are wrong or a word is not UTF-8."""
+    if len(text) > LONGEST_LINE:
+        what = f"the line is longer than {LONGEST_LINE} characters"
+        raise LineError(LONGEST_LINE + 1, what, "divide it, or look whether this is the right file")
     # The same columns with one kind of white space, some of it behind each word: finding beats stepping.
     spaced = text.replace("\t", " ").replace("\r", " ") + " "
     words = []
