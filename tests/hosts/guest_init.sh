@@ -1,0 +1,55 @@
+#!/bin/busybox sh
+# Process 1 of a test guest: takes its addresses from the kernel command line, answers HTTP with its name and the
+# client's address, and runs the commands that come in on the second serial line (see guest.py).
+
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+exec >/dev/ttyS0 2>&1
+
+while read -r module; do
+    insmod "/modules/$module"
+done </modules/order
+
+# guest.name=web1 guest.addresses=A/LEN,A/LEN guest.gateways=A,A
+for word in $(cat /proc/cmdline); do
+    values=$(echo "${word#*=}" | tr , ' ')
+    case $word in
+        guest.name=*) name=$values ;;
+        guest.addresses=*) addresses=$values ;;
+        guest.gateways=*) gateways=$values ;;
+    esac
+done
+hostname "$name"
+echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad # addresses work at once
+
+ip link set lo up
+ip link set eth0 up
+until [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do sleep 0.1; done
+for address in $addresses; do
+    ip addr add "$address" dev eth0
+done
+for gateway in $gateways; do
+    ip route add "$gateway" dev eth0 # a gateway may be outside of all own subnets
+    ip route add default via "$gateway" dev eth0
+done
+
+mkdir -p /www/cgi-bin
+cat >/www/cgi-bin/index.cgi <<'CGI'
+#!/bin/sh
+printf 'Content-Type: text/plain\r\n\r\n'
+echo "$(hostname) $REMOTE_ADDR" | sed 's/\[\(::ffff:\)\?\(.*\)\]/\2/'
+CGI
+chmod +x /www/cgi-bin/index.cgi
+httpd -h /www
+
+# One request per line: an identifier and a command in base64. The answer: identifier, status, output in base64.
+exec 3<>/dev/ttyS1
+stty raw -echo <&3
+echo "guest $name is up"
+while read -r id command; do
+    output=$(sh -c "$(echo "$command" | base64 -d)" 2>&1 </dev/null)
+    status=$?
+    echo "$id $status $(echo "$output" | base64 | tr -d '\n')"
+done <&3 >&3

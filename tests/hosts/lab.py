@@ -1,0 +1,66 @@
+"""A lab: some hosts and the outside they hang on, none of which outlives the `with` block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from tests.hosts.container import Container
+from tests.hosts.footprint import Footprint, sweep
+from tests.hosts.host import Host
+from tests.hosts.machine_host import MachineHost
+from tests.hosts.namespace import Namespace
+from tests.hosts.roots import root
+from tests.hosts.systemd_host import SystemdHost
+from tests.hosts.wan import Place, Wan
+
+AnyHost = TypeVar("AnyHost", bound=Host)
+
+
+class Lab:
+    """Context manager. Entering it also removes what dead runs have left behind."""
+
+    def __init__(self) -> None:
+        self.hosts: list[Host] = []
+
+    def __enter__(self) -> Lab:
+        sweep()
+        self.footprint = Footprint.create()
+        try:
+            self.wan = Wan(self.footprint)
+        except BaseException:
+            self.footprint.remove()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.footprint.remove()
+
+    def host(self, suite: str, name: str | None = None, *, firewall_backend: str | None = None) -> SystemdHost:
+        """Boot a host with the root of a suite (see roots.SUITES) and return it when libvirt answers.
+
+        Takes 5 to 10 s, the first time of a suite 30 s more. `firewall_backend` is "iptables" or "nftables",
+        for libvirt 10.4 and newer.
+        """
+        container, place = self._wired_container(name or suite, root(suite))
+        return self._boot(SystemdHost(container, place, firewall_backend))
+
+    def machine_host(self) -> MachineHost:
+        """The machine's own libvirt as a host, which needs no root."""
+        return self._boot(MachineHost(*self._wired_container("machine", Path("/"))))
+
+    def _wired_container(self, name: str, lower: Path) -> tuple[Container, Place]:
+        namespace = Namespace(self.footprint, name)
+        place = self.wan.connect(namespace, len(self.hosts) + 1)
+        return Container(self.footprint, namespace, name, lower), place
+
+    def _boot(self, host: AnyHost) -> AnyHost:
+        self.hosts.append(host)
+        host.boot()
+        return host

@@ -1,0 +1,28 @@
+"""A network namespace with a name that belongs to one lab."""
+
+from collections.abc import Sequence
+
+from tests.hosts.footprint import NAMESPACES, Footprint
+from tests.hosts.processes import Argument, Completed, run
+
+
+class Namespace:
+    def __init__(self, footprint: Footprint, name: str) -> None:
+        self._footprint = footprint
+        self.name = f"{footprint.name}-{name}"
+        self.path = NAMESPACES / self.name
+        run(["ip", "netns", "add", self.name])
+        self.ip("link set lo up")
+
+    def command(self, argv: Sequence[Argument]) -> list[Argument]:
+        return self._footprint.command(["ip", "netns", "exec", self.name, *argv])
+
+    def run(self, argv: Sequence[Argument], *, check: bool = True, timeout: float = 60) -> Completed:
+        return run(self.command(argv), check=check, timeout=timeout)
+
+    def ip(self, arguments: str) -> None:
+        """Run `ip` with these arguments in here."""
+        run(["ip", "-n", self.name, *arguments.split()])
+
+    def sysctl(self, name: str, value: int) -> None:
+        self.run(["sysctl", "-qw", f"{name}={value}"])
