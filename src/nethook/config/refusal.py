@@ -72,8 +72,7 @@ def _not_a_length(address: str, text: str, bits: int) -> Reason:
 
 
 def _length(text: str, bits: int) -> int | None:
-    # Checked as text first: int() refuses thousands of digits with an error of its own.
-    if not (text.isascii() and text.isdigit()) or len(text.lstrip("0")) > 3 or int(text) > bits:
+    if not (text.isascii() and text.isdigit()) or int(text) > bits:
         return None
     return int(text)
 
