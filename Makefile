@@ -17,6 +17,7 @@ lint: .venv/ready ## ruff and mypy --strict
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/mypy --python-version 3.11 tests bench demo
 
 bench: .venv/ready ## how long the hook takes, beside its predecessor and the floor (as root)
 	/usr/bin/python3 -m bench
