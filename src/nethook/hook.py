@@ -12,7 +12,7 @@ from _socket import if_nametoindex
 
 from nethook import log
 from nethook.config import load
-from nethook.errors import NethookError
+from nethook.errors import ConfigError, NethookError
 from nethook.kernel.process import Tools
 from nethook.kernel.table import is_safe_device
 from nethook.libvirt.event import parse_event
@@ -36,6 +36,9 @@ def main(arguments: Sequence[str]) -> None:
         event = parse_event(arguments, sys.stdin.buffer.read())
         if event:
             _handle(event)
+    except ConfigError as error:
+        log.errors(str(problem) for problem in error.problems)
+        log.errors([f"network {arguments[0]} {arguments[1]}: nothing was changed, because of these files"])
     except NethookError as error:
         log.errors([f"network {arguments[0]} {arguments[1]}: {error}"])
     except Exception as error:  # the guest must start; a defect of ours is reported, not passed on

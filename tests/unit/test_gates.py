@@ -82,6 +82,11 @@ def test_a_failed_listing_is_not_an_empty_one() -> None:
             opening(gate, "", 1, "busy")
 
 
+def test_an_admins_own_ruleset_in_a_table_of_that_name_is_left_alone() -> None:
+    said = "iptables v1.8.9 (nf_tables): chain `FORWARD' in table `filter' is incompatible, use 'nft' tool.\n"
+    assert opening(IPTABLES, "", 1, said) is None
+
+
 LISTING = """table ip libvirt_network {
 	chain forward { # handle 1
 		type filter hook forward priority filter; policy accept;

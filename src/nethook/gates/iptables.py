@@ -25,6 +25,9 @@ LEGACY_TABLES = {"iptables": "/proc/self/net/ip_tables_names", "ip6tables": "/pr
 PROGRAMS = ("LIBVIRT_", "DOCKER", "ufw-reject", "ufw6-reject")
 """How the chains of other programs that may reject a routed packet begin."""
 
+ADMINS_RULESET = "is incompatible, use 'nft' tool"
+"""What iptables-nft says of a table of its name with rules that no iptables wrote: an admin's own, not to be touched."""
+
 ADMINS = frozenset({"DOCKER-USER"})
 """Chains with such a name that are the admin's own: what stands there stays in force."""
 
@@ -58,6 +61,8 @@ class IptablesGate(Gate):
     def opening(self, result: Result) -> Opening | None:
         """The call of iptables-restore that puts our rule, and it alone, in front of what blocks, in one step."""
         if result.status != 0:
+            if ADMINS_RULESET in result.err:
+                return None
             raise ReadError(result.failure)
         lines = result.out.splitlines()
         rules = [_rule(line) for line in lines if line.startswith("-A FORWARD ")]
