@@ -23,6 +23,7 @@ for word in $(cat /proc/cmdline); do
 done
 hostname "$name"
 echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad # addresses work at once
+echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_ra  # and there are no others than these
 
 ip link set lo up
 ip link set eth0 up
@@ -44,12 +45,13 @@ CGI
 chmod +x /www/cgi-bin/index.cgi
 httpd -h /www
 
-# One request per line: an identifier and a command in base64. The answer: identifier, status, output in base64.
+# One request per line: an identifier, a limit in seconds and a command in base64.
+# The answer: the identifier, the command's status and its output in base64.
 exec 3<>/dev/ttyS1
 stty raw -echo <&3
 echo "guest $name is up"
-while read -r id command; do
-    output=$(sh -c "$(echo "$command" | base64 -d)" 2>&1 </dev/null)
-    status=$?
-    echo "$id $status $(echo "$output" | base64 | tr -d '\n')"
+while read -r id limit command; do
+    rm -f /output # an earlier command may still write into it
+    timeout "$limit" sh -c "$(echo "$command" | base64 -d)" >/output 2>&1 </dev/null
+    echo "$id $? $(base64 /output | tr -d '\n')"
 done <&3 >&3

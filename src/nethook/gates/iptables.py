@@ -26,7 +26,7 @@ PROGRAMS = ("LIBVIRT_", "DOCKER", "ufw-reject", "ufw6-reject")
 """How the chains of other programs that may reject a routed packet begin."""
 
 ADMINS_RULESET = "is incompatible, use 'nft' tool"
-"""What iptables-nft says of a table of its name with rules that no iptables wrote: an admin's own, not to be touched."""
+"""What iptables-nft says of a table of that name with rules that no iptables wrote: an admin's own, never touched."""
 
 ADMINS = frozenset({"DOCKER-USER"})
 """Chains with such a name that are the admin's own: what stands there stays in force."""
