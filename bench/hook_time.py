@@ -1,0 +1,127 @@
+"""How long the hook takes, beside its predecessor and beside the least that any program in Python would take."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from bench.lab import EMPTY, NETWORK, addresses, seconds
+from bench.libvirt_rules import BRIDGE
+from nethook.config import load
+from nethook.kernel.process import Result, Tools
+from nethook.libvirt.network import Network
+from nethook.reconcile import reconcile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bench.lab import Lab
+    from nethook.kernel.process import Call
+
+PREDECESSOR_LIMIT = 300
+"""With more addresses than this the predecessor is not measured: its time grows with their square."""
+
+# With `-n`, because what name look-ups cost depends on the resolver: this is in the predecessor's favour.
+PREDECESSOR = f"""
+import subprocess, sys
+for address in sys.stdin.read().split():
+    subprocess.run(["ip", "route", "add", address, "dev", "{BRIDGE}", "proto", "218"])
+    subprocess.run(["iptables", "-n", "-L", "FORWARD"])
+    subprocess.run(["iptables", "-I", "FORWARD", "-d", address, "-o", "{BRIDGE}", "-j", "ACCEPT"])
+    subprocess.run(["iptables", "-I", "FORWARD", "-s", address, "-i", "{BRIDGE}", "-j", "ACCEPT"])
+"""
+
+
+@dataclass(frozen=True)
+class HookTimes:
+    """Seconds for one number of addresses, as medians."""
+
+    addresses: int
+    first: float
+    again: float
+    floor: float
+    predecessor: float | None
+    """None where it was not measured."""
+
+
+def measure_hook(lab: Lab, samples: Mapping[int, int], progress: Callable[[str], None]) -> list[HookTimes]:
+    """The times for each number of addresses, from so many samples of each."""
+    times = []
+    for count, rounds in samples.items():
+        progress(f"hook with {count} addresses …")
+        times.append(_measure(lab, count, rounds))
+    progress("")
+    return times
+
+
+def measure_ignored_event(lab: Lab, samples: int) -> float:
+    """Seconds for an event that does not matter."""
+    return median(lab.hook("an-event-of-the-future") for _ in range(samples))
+
+
+def _measure(lab: Lab, count: int, rounds: int) -> HookTimes:
+    lab.configure(count)
+    lab.reset()
+    floor = _Floor()
+    predecessor = _Predecessor(count)
+    samples: list[tuple[float, ...]] = []
+    # All kinds in each round, so that a noisy moment meets all of them.
+    for _ in range(rounds + 1):
+        lab.reset()
+        first, again = lab.hook(), lab.hook()
+        lab.require_routes(count)
+        lab.reset()
+        row = [first, again, floor.seconds()]
+        if count <= PREDECESSOR_LIMIT:
+            lab.reset()
+            row.append(predecessor.seconds())
+        samples.append(tuple(row))
+    del samples[0]  # it warmed the caches
+    first, again, floor_seconds, *others = map(median, zip(*samples))
+    return HookTimes(count, first, again, floor_seconds, others[0] if others else None)
+
+
+class _Floor:
+    """Start Python, one nft and one ip, which write into an empty kernel what the hook would write."""
+
+    def __init__(self) -> None:
+        tools = _RecordingTools(seconds=60)
+        reconcile(load(), [Network(NETWORK, BRIDGE, "nat")], {BRIDGE}, tools)
+        bare_python = (sys.executable, "-I", "-S", "-c", "pass")
+        self._commands: list[tuple[tuple[str, ...], Path]] = [(bare_python, EMPTY)]
+        for call in tools.writes:
+            if call.argv[0] in {"nft", "ip"}:
+                path = Path(f"/run/bench/floor-{call.argv[0]}")
+                path.write_text(call.stdin, encoding="ascii")
+                self._commands.append((call.argv, path))
+
+    def seconds(self) -> float:
+        return sum(seconds(argv, stdin) for argv, stdin in self._commands)
+
+
+class _RecordingTools(Tools):
+    """Reads for real, and keeps what would be written."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.writes: list[Call] = []
+
+    def run_all(self, calls: Sequence[Call]) -> list[Result]:
+        reads = [call for call in calls if not call.stdin]
+        self.writes += [call for call in calls if call.stdin]
+        results = iter(super().run_all(reads))
+        return [Result(call, 0, "", "") if call.stdin else next(results) for call in calls]
+
+
+class _Predecessor:
+    """What version 0.6 did, whether or not there was something to do."""
+
+    def __init__(self, count: int) -> None:
+        self._addresses = Path("/run/bench/predecessor")
+        self._addresses.write_text("\n".join(addresses(count)), encoding="ascii")
+
+    def seconds(self) -> float:
+        return seconds((sys.executable, "-c", PREDECESSOR), self._addresses)

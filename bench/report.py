@@ -1,0 +1,99 @@
+"""What was measured, as text in aligned columns, and whether it is what is to be reached."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import TYPE_CHECKING
+
+from bench.hook_time import PREDECESSOR_LIMIT
+from bench.lab import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from bench.forwarding import Rates
+    from bench.hook_time import HookTimes
+
+    Target = tuple[str, str, float, float]
+    """What is measured, ``<=`` or ``>=``, the bound, and the measured value."""
+
+NOT_MEASURED = "-"
+
+
+def machine(backend: str) -> str:
+    """What was measured on."""
+    versions = [f"Linux {platform.release()}", f"Python {platform.python_version()}"]
+    versions += [run(*command).split(" (")[0].strip() for command in (("nft", "-v"), ("iptables", "-V"))]
+    versions.append(run("ip", "-V").split(", ")[1])
+    return f"{os.cpu_count()} CPUs; {', '.join(versions)}; libvirt's backend: {backend}\n"
+
+
+def hook_times(times: Sequence[HookTimes], ignored_event: float) -> str:
+    """The table of what the hook takes."""
+    rows: list[tuple[str, ...]] = [("addresses", "first run", "nothing to do", "floor", "predecessor")]
+    for time in times:
+        columns = (time.first, time.again, time.floor, time.predecessor)
+        rows += [(f"{time.addresses:,}", *map(_milliseconds, columns))]
+    return "\n".join(
+        (
+            "Time of one run of the hook, in milliseconds (medians; all columns in turn)",
+            *_aligned(rows),
+            "floor        bare Python, one nft and one ip that write the same into an empty kernel",
+            f"predecessor  four processes for each address; not measured above {PREDECESSOR_LIMIT}",
+            f"An event that does not matter ends in the stub after {_milliseconds(ignored_event)} ms.",
+            "",
+        )
+    )
+
+
+def rates(measured: Rates) -> str:
+    """The table of how many packets reach a guest."""
+    rows = [("rules", "packets/s"), ("none", f"{measured.no_rules:,.0f}")]
+    rows += [(f"nethook, {count:,} addresses", f"{rate:,.0f}") for count, rate in measured.by_addresses.items()]
+    rows.append((f"predecessor, {max(measured.by_addresses):,} addresses", f"{measured.predecessor:,.0f}"))
+    return "\n".join(
+        (
+            "Packets that reach one guest from outside: UDP in frames of 64 bytes, one CPU for sender, host and guest",
+            *_aligned(rows),
+            "nethook      with libvirt's rejecting rules and the gates in them",
+            "predecessor  two rules of iptables for each address, the guest's as the last, and no rules of libvirt",
+            "",
+        )
+    )
+
+
+def targets(times: Sequence[HookTimes], measured: Rates) -> str:
+    """Each target beside what was reached."""
+    rows = [("target", "bound", "measured", "")]
+    for what, sign, bound, value in _targets(times, measured):
+        is_reached = value <= bound if sign == "<=" else value >= bound
+        rows.append((what, f"{sign} {bound:g}", f"{value:.3f}", "reached" if is_reached else "missed"))
+    return "\n".join(_aligned(rows))
+
+
+def _targets(times: Sequence[HookTimes], measured: Rates) -> Iterator[Target]:
+    for time in times:
+        at = f"at {time.addresses:,}"
+        if time.addresses in {1, 10_000}:
+            yield f"first run / floor {at}", "<=", 2.5 if time.addresses == 1 else 2, time.first / time.floor
+        if time.addresses in {100, 300} and time.predecessor:
+            bound = 0.1 if time.addresses == 100 else 0.03
+            yield f"first run / predecessor {at}", "<=", bound, time.first / time.predecessor
+        if time.addresses >= 1000:
+            yield f"nothing to do / first run {at}", "<=", 0.5, time.again / time.first
+    fewest, most = min(measured.by_addresses), max(measured.by_addresses)
+    ratio = measured.by_addresses[most] / measured.by_addresses[fewest]
+    yield f"packets/s at {most:,} / at {fewest:,} addresses", ">=", 0.8, ratio
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return NOT_MEASURED if seconds is None else f"{seconds * 1000:,.1f}"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:
+    """The rows with their columns aligned, the first to the left, all others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for first, *others in rows:
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:]))]
+        yield "  ".join(cells).rstrip()
