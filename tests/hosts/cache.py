@@ -1,14 +1,13 @@
 """What takes long to build and does not depend on a test run: built once, kept outside the repository."""
 
-import fcntl
 import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable
+
+from tests.hosts.locking import locked
 
 UNUSED_DAYS = 7
 
@@ -21,7 +20,7 @@ def cached(name: str, recipe: str, build: Callable[[Path], None]) -> Path:
     home = Path(os.environ.get("NETHOOK_CACHE") or "~/.cache/libvirt-nethook-helper").expanduser()
     home.mkdir(parents=True, exist_ok=True)
     place = home / f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
-    with _locked(home / f"{name}.lock"):
+    with locked(home / f"{name}.lock"):
         if not place.exists():
             unfinished = home / f"{place.name}.building"
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -38,10 +37,3 @@ def _forget_unused(home: Path, name: str) -> None:
     for place in home.glob(f"{name}-*"):
         if time.time() - place.stat().st_mtime > UNUSED_DAYS * 86400:
             shutil.rmtree(place)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -7,7 +7,6 @@ control groups as version 2 alone (newer systemd boots with nothing else) exist 
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -85,6 +84,7 @@ class Container:
         nspawn = [
             *NSPAWN,
             f"--machine={self.name}",
+            f"--hostname={self.name}",
             f"--directory={self._folder / 'root'}",
             f"--network-namespace-path={self.namespace.path}",
             f"--bind={self.shared}:{SHARED}",
@@ -92,11 +92,9 @@ class Container:
         ]
         # libvirt turns on forwarding: /proc/sys has to be writable
         environment = ["env", "-i", *ENVIRONMENT, "SYSTEMD_NSPAWN_API_VFS_WRITABLE=yes"]
-        argv = self._footprint.command([*environment, *prepare, *nspawn], group=self.name)
-        with (self._folder / "console").open("w") as console:
-            self._nspawn = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
-            )
+        self._nspawn = self._footprint.start(
+            [*environment, *prepare, *nspawn], self._folder / "console", group=self.name
+        )
         try:
             self._init = wait_for(self._find_init, f"{self.name} has an init process")
         except WaitError as never:
@@ -112,18 +110,19 @@ class Container:
         argv: Sequence[Argument],
         *,
         check: bool = True,
-        stdin: str | None = None,
+        stdin: str = "",
         timeout: float = 60,
     ) -> Completed:
-        return run(self.command(argv), check=check, stdin=stdin, timeout=timeout)
+        title = f"{self.name}: {' '.join(map(str, argv))}"
+        return run(self.command(argv), check=check, stdin=stdin, timeout=timeout, title=title)
 
     def console(self) -> str:
         return (self._folder / "console").read_text()
 
     def _find_init(self) -> int | None:
         """The machine's number of the process that is number 1 inside; None while nspawn prepares it."""
-        nspawn = PROC / f"{self._nspawn.pid}"
-        for child in (nspawn / f"task/{nspawn.name}/children").read_text().split():
+        children = PROC / f"{self._nspawn}/task/{self._nspawn}/children"
+        for child in children.read_text().split():
             with suppress(FileNotFoundError):  # nspawn has helpers that come and go
                 status = (PROC / child / "status").read_text()
                 is_first = status.split("NSpid:")[1].splitlines()[0].endswith("\t1")

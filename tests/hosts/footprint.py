@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.hosts.locking import locked
 from tests.hosts.processes import Argument, run
 from tests.hosts.waiting import wait_for
 
@@ -29,6 +31,7 @@ PROC = Path("/proc")
 @dataclass(frozen=True)
 class Footprint:
     id: str
+    daemons: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @classmethod
     def create(cls) -> Footprint:
@@ -58,6 +61,19 @@ class Footprint:
         cgroup.mkdir(exist_ok=True)
         return ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', cgroup, *argv]
 
+    def start(self, argv: Sequence[Argument], log: Path, group: str = "") -> int:
+        """Start `argv` as a process of this footprint that runs until the end, and return its number."""
+        with log.open("w") as output:
+            daemon = subprocess.Popen(
+                [str(word) for word in self.command(argv, group)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for the tests, which then end it
+            )
+        self.daemons.append(daemon)
+        return daemon.pid
+
     def owner_is_alive(self) -> bool:
         pid, started, _ = self.id.split("-")
         return _start_time(int(pid)) == int(started)
@@ -78,16 +94,20 @@ class Footprint:
         (self.cgroup / "cgroup.kill").write_text("1")
         events = self.cgroup / "cgroup.events"
         wait_for(lambda: "populated 0" in events.read_text(), f"the processes of {self.name} have ended")
+        for daemon in self.daemons:
+            daemon.wait()
         for folder, _, _ in os.walk(self.cgroup, topdown=False):
             Path(folder).rmdir()
 
 
 def sweep() -> None:
     """Remove what runs whose owner is dead have left behind."""
-    for folder in HOME.glob("*-*-*"):
-        footprint = Footprint(folder.name)
-        if not footprint.owner_is_alive():
-            footprint.remove()
+    HOME.mkdir(exist_ok=True)
+    with locked(HOME / "sweep.lock"):
+        for folder in HOME.glob("*-*-*"):
+            footprint = Footprint(folder.name)
+            if not footprint.owner_is_alive():
+                footprint.remove()
 
 
 def _start_time(pid: int) -> int | None:

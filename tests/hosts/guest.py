@@ -23,6 +23,9 @@ IMAGE = "/var/lib/bench/image"
 # How long a guest may take to answer after its command has ended.
 ANSWER_SECONDS = 20
 
+# Statuses of wget: no connection or no answer, and ended by timeout.
+NO_ANSWER = (1, 143)
+
 DOMAIN_XML = """
 <domain type='qemu'>
   <name>{name}</name>
@@ -127,6 +130,8 @@ class Guest:
             route = f"{target} via {gateway} dev eth0 src {source}"
             command = f"ip route add {route}; {wget}; answer=$?; ip route del {route}; exit $answer"
         status, output = self._execute(command, timeout + 30)
+        if status not in (0, *NO_ANSWER):
+            raise CommandError(f"{self.name}: {command}: status {status}\n{output}")
         return output.strip() if status == 0 else None
 
     def _execute(self, command: str, timeout: int) -> tuple[int, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 
-from tests.hosts import program
+from tests.hosts import logs, program
 from tests.hosts.container import Container
 from tests.hosts.guest import IMAGE, Guest
 from tests.hosts.guest_image import guest_image
@@ -58,7 +59,7 @@ class Host(ABC):
         argv: Sequence[Argument],
         *,
         check: bool = True,
-        stdin: str | None = None,
+        stdin: str = "",
         timeout: float = 60,
     ) -> Completed:
         """Run a command on the host; see processes.run."""
@@ -109,6 +110,10 @@ class Host(ABC):
     def install(self) -> None:
         """Install the program as users do; see program.install."""
         program.install(self)
+
+    def collect_logs(self, folder: Path) -> None:
+        """Write all that explains this host's state into files; see logs.collect."""
+        logs.collect(self, folder)
 
     def wait_for_libvirt(self) -> None:
         wait_for(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from tests.hosts.container import Container
 from tests.hosts.footprint import Footprint, sweep
@@ -21,16 +21,19 @@ AnyHost = TypeVar("AnyHost", bound=Host)
 class Lab:
     """Context manager. Entering it also removes what dead runs have left behind."""
 
+    alive: ClassVar[list[Lab]] = []
+
     def __init__(self) -> None:
         self.hosts: list[Host] = []
 
     def __enter__(self) -> Lab:
         sweep()
         self.footprint = Footprint.create()
+        Lab.alive.append(self)
         try:
             self.wan = Wan(self.footprint)
         except BaseException:
-            self.footprint.remove()
+            self._end()
             raise
         return self
 
@@ -40,7 +43,7 @@ class Lab:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.footprint.remove()
+        self._end()
 
     def host(self, suite: str, name: str | None = None, *, firewall_backend: str | None = None) -> SystemdHost:
         """Boot a host with the root of a suite (see roots.SUITES) and return it when libvirt answers.
@@ -54,6 +57,10 @@ class Lab:
     def machine_host(self) -> MachineHost:
         """The machine's own libvirt as a host, which needs no root."""
         return self._boot(MachineHost(*self._wired_container("machine", Path("/"))))
+
+    def _end(self) -> None:
+        Lab.alive.remove(self)
+        self.footprint.remove()
 
     def _wired_container(self, name: str, lower: Path) -> tuple[Container, Place]:
         namespace = Namespace(self.footprint, name)

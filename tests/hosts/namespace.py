@@ -1,6 +1,7 @@
 """A network namespace with a name that belongs to one lab."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.hosts.footprint import NAMESPACES, Footprint
 from tests.hosts.processes import Argument, Completed, run
@@ -15,10 +16,16 @@ class Namespace:
         self.ip("link set lo up")
 
     def command(self, argv: Sequence[Argument]) -> list[Argument]:
+        """The command that runs `argv` in here."""
         return self._footprint.command(["ip", "netns", "exec", self.name, *argv])
 
     def run(self, argv: Sequence[Argument], *, check: bool = True, timeout: float = 60) -> Completed:
-        return run(self.command(argv), check=check, timeout=timeout)
+        title = f"{self.name}: {' '.join(map(str, argv))}"
+        return run(self.command(argv), check=check, timeout=timeout, title=title)
+
+    def start(self, argv: Sequence[Argument], log: Path) -> None:
+        """Start a process in here that runs until the end of the lab."""
+        self._footprint.start(["ip", "netns", "exec", self.name, *argv], log)
 
     def ip(self, arguments: str) -> None:
         """Run `ip` with these arguments in here."""

@@ -15,25 +15,22 @@ class CommandError(Exception):
     """A command ended with an error or ran out of time; the message holds all it said."""
 
 
-def run(argv: Sequence[Argument], *, check: bool = True, stdin: str | None = None, timeout: float = 60) -> Completed:
+def run(
+    argv: Sequence[Argument], *, check: bool = True, stdin: str = "", timeout: float = 60, title: str = ""
+) -> Completed:
     """Run a command to its end and return its status and text output.
 
-    Raises CommandError when it takes longer than `timeout` seconds, and with `check` when it fails.
+    Raises CommandError when it takes longer than `timeout` seconds, and with `check` when it fails. The message
+    calls the command `title` where its own words would hide what it does.
     """
     words = [str(word) for word in argv]
+    title = title or " ".join(words)
     try:
-        completed = subprocess.run(
-            words, input=stdin or "", capture_output=True, text=True, timeout=timeout, check=False
-        )
+        completed = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as expired:
-        raise CommandError(f"{' '.join(words)}: not finished after {timeout} s") from expired
+        raise CommandError(f"{title}: not finished after {timeout} s") from expired
     if check and completed.returncode != 0:
-        raise CommandError(describe(completed))
+        raise CommandError(
+            f"{title}: status {completed.returncode}\n--- stdout\n{completed.stdout}--- stderr\n{completed.stderr}"
+        )
     return completed
-
-
-def describe(completed: Completed) -> str:
-    return (
-        f"{' '.join(completed.args)}: status {completed.returncode}\n"
-        f"--- stdout\n{completed.stdout}--- stderr\n{completed.stderr}"
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import sys
 import tempfile
@@ -37,6 +38,7 @@ def built_wheel() -> Path:
     Built from a copy, because builds leave files beside the sources.
     """
     folder = Path(tempfile.mkdtemp(prefix="nethook-wheel-"))
+    atexit.register(shutil.rmtree, folder)
     sources = run(["git", "-C", REPOSITORY, "ls-files", "--cached", "--others", "--exclude-standard", "src"]).stdout
     for name in ["pyproject.toml", "README.md", "LICENSE", *sources.split()]:
         source = REPOSITORY / name

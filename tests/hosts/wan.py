@@ -5,7 +5,6 @@ client 192.0.2.1, 2001:db8:c::1 ── router 198.51.100.1, 2001:db8:100::1 ═ 
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -113,7 +112,5 @@ class Wan:
         return self._log.read_text()
 
     def _serve(self) -> None:
-        argv = self.namespace.command([sys.executable, WEB_SERVER])
-        with self._log.open("w") as log:
-            subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        self.namespace.start([sys.executable, WEB_SERVER], self._log)
         wait_for(lambda: self.http(CLIENT.ipv4), "the outside's web server answers")
