@@ -1,0 +1,52 @@
+"""Real kernel, real tools: what is missing fails, because a skipped test looks like a passed one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kernel.libvirt_iptables import LibvirtIptables
+from tests.kernel.libvirt_nftables import LibvirtNftables
+from tests.kernel.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.kernel.firewall import Firewall
+
+TOOLS = (
+    *("ip", "nft", "unshare", "nsenter", "mount", "timeout", "logger", "/usr/bin/python3"),
+    *(f"{tool}-{variant}" for tool in ("iptables", "ip6tables") for variant in ("nft", "legacy")),
+)
+FIREWALLS: dict[str, Firewall] = {
+    "libvirt-nftables": LibvirtNftables(),
+    "iptables-nft": LibvirtIptables("nft"),
+    "iptables-legacy": LibvirtIptables("legacy"),
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def equipment() -> None:
+    """What every test here needs."""
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    assert not missing, f"not installed: {', '.join(missing)}"
+    assert os.geteuid() == 0, "these tests make namespaces, which takes root"
+
+
+@pytest.fixture(params=FIREWALLS)
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A world for each of libvirt's firewalls."""
+    made = World(FIREWALLS[request.param])
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def nftables_world() -> Iterator[World]:
+    """A world with libvirt's nftables backend, for what has nothing to do with the firewall of others."""
+    made = World(FIREWALLS["libvirt-nftables"])
+    yield made
+    made.close()
