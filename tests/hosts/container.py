@@ -64,6 +64,7 @@ class Container:
         # below the lab's folder, not the container's: paths of sockets have to be short
         self.shared = footprint.folder / f"{name}-shared"
         self.shared.mkdir()
+        self.add_file("/etc/hostname", name)
 
     def add_file(self, path: str, text: str, mode: int = 0o644) -> None:
         """Put a file into the container before it starts."""
@@ -84,7 +85,6 @@ class Container:
         nspawn = [
             *NSPAWN,
             f"--machine={self.name}",
-            f"--hostname={self.name}",
             f"--directory={self._folder / 'root'}",
             f"--network-namespace-path={self.namespace.path}",
             f"--bind={self.shared}:{SHARED}",

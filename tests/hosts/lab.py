@@ -48,7 +48,7 @@ class Lab:
     def host(self, suite: str, name: str | None = None, *, firewall_backend: str | None = None) -> SystemdHost:
         """Boot a host with the root of a suite (see roots.SUITES) and return it when libvirt answers.
 
-        Takes 5 to 10 s, the first time of a suite 30 s more. `firewall_backend` is "iptables" or "nftables",
+        Takes 3 to 6 s, the first time of a suite 30 s more. `firewall_backend` is "iptables" or "nftables",
         for libvirt 10.4 and newer.
         """
         container, place = self._wired_container(name or suite, root(suite))

@@ -90,7 +90,7 @@ class Wan:
         url = f"http://{address}:{port}/" if version == 4 else f"http://[{address}]:{port}/"
         interface = ["--interface", CLIENT.of_family(version)]
         completed = self.namespace.run(
-            ["curl", "--silent", "--fail", "--globoff", "--max-time", str(timeout), *interface, url],
+            ["curl", "--silent", "--fail", "--globoff", "--noproxy", "*", "--max-time", str(timeout), *interface, url],
             check=False,
         )
         if completed.returncode in NO_ANSWER:
