@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts.lab import Lab
+from tests.hosts.matrix_report import REPORT, table
 
 LOGS = Path(__file__).parents[2] / "test-logs"
 
@@ -43,3 +44,12 @@ def _collect(folder: Path) -> str:
             except Exception as error:
                 lines.append(f"{host.name}: {error}")
     return "\n".join(lines)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The matrix, as far as it was run."""
+    if REPORT:
+        LOGS.mkdir(exist_ok=True)
+        (LOGS / "matrix.txt").write_text(table(REPORT) + "\n")
+        terminalreporter.section(f"the matrix, also in {LOGS.name}/matrix.txt")
+        terminalreporter.write_line(table(REPORT))

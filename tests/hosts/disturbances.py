@@ -1,0 +1,152 @@
+"""What happens to hosts in their lives. A disturbance is a function that does it to a site; register it with a name.
+
+To add one: write the function, decorate it, and the matrix has it. Whatever it leaves behind must not keep the next one
+from meaning something: undo it behind the ``yield``, which comes when everything has been looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Callable
+
+from tests.hosts.site import Site
+from tests.hosts.wan import ROUTER, UPLINK, Place
+
+Disturb = Callable[[Site], Iterator[None]]
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """``spares_bystander`` is false for what stops other guests by itself, whether or not the program is there."""
+
+    name: str
+    happen: Callable[[Site], AbstractContextManager[None]]
+    in_every_run: bool
+    spares_bystander: bool
+
+
+DISTURBANCES: list[Disturbance] = []
+
+
+def disturbance(
+    name: str, *, in_every_run: bool = False, spares_bystander: bool = True
+) -> Callable[[Disturb], Disturb]:
+    """Register a disturbance; those not ``in_every_run`` belong to the full matrix only (make test-matrix)."""
+
+    def register(function: Disturb) -> Disturb:
+        DISTURBANCES.append(Disturbance(name, contextmanager(function), in_every_run, spares_bystander))
+        return function
+
+    return register
+
+
+@disturbance("none", in_every_run=True)
+def nothing(site: Site) -> Iterator[None]:
+    del site
+    yield
+
+
+@disturbance("libvirtd restarted", in_every_run=True)
+def libvirtd_restarted(site: Site) -> Iterator[None]:
+    site.host.restart_libvirtd()
+    yield
+
+
+@disturbance("libvirtd reloaded")
+def libvirtd_reloaded(site: Site) -> Iterator[None]:
+    site.host.reload_libvirtd()
+    yield
+
+
+@disturbance("networks destroyed and started", in_every_run=True)
+def networks_restarted(site: Site) -> Iterator[None]:
+    for network in site.networks.values():
+        network.stop()
+        network.start()
+    site.restart_guests()  # libvirt does not plug running guests into the new bridge
+    yield
+
+
+@disturbance("guests destroyed and started")
+def guests_restarted(site: Site) -> Iterator[None]:
+    site.restart_guests()
+    yield
+
+
+@disturbance("second network started")
+def second_network_started(site: Site) -> Iterator[None]:
+    site.second.start()
+    yield
+    site.second.stop()
+
+
+@disturbance("second network stopped")
+def second_network_stopped(site: Site) -> Iterator[None]:
+    site.second.start()
+    site.second.stop()
+    yield
+
+
+@disturbance("host address changed", spares_bystander=False)
+def host_address_changed(site: Site) -> Iterator[None]:
+    before, after = site.host.place, Place("198.51.100.200", "2001:db8:100::200")
+    _move(site, before, after)
+    yield
+    _move(site, after, before)
+
+
+def _move(site: Site, before: Place, after: Place) -> None:
+    host = site.host
+    for old, new, router, length in (
+        (before.ipv4, after.ipv4, ROUTER.ipv4, 24),
+        (before.ipv6, after.ipv6, ROUTER.ipv6, 64),
+    ):
+        host.run(["ip", "address", "del", f"{old}/{length}", "dev", UPLINK])
+        host.run(["ip", "address", "add", f"{new}/{length}", "dev", UPLINK])
+        host.run(["ip", "route", "replace", "default", "via", router, "dev", UPLINK])
+    host.place = after
+    site.deliver()
+
+
+@disturbance("FORWARD policy DROP", in_every_run=True, spares_bystander=False)
+def forward_policy_drop(site: Site) -> Iterator[None]:
+    _forward_policy(site, "DROP")
+    # Until then nobody has told us; libvirt's next event does, as the start of any guest would.
+    site.host.restart_libvirtd()
+    yield
+    _forward_policy(site, "ACCEPT")
+
+
+def _forward_policy(site: Site, policy: str) -> None:
+    for tool in ("iptables", "ip6tables"):
+        site.host.run([tool, "-w", "-P", "FORWARD", policy])
+
+
+@disturbance("br_netfilter on")
+def br_netfilter_on(site: Site) -> Iterator[None]:
+    _br_netfilter(site, 1)
+    yield
+    _br_netfilter(site, 0)
+
+
+def _br_netfilter(site: Site, value: int) -> None:
+    for family in ("ip", "ip6"):
+        site.host.run(["sysctl", "-qw", f"net.bridge.bridge-nf-call-{family}tables={value}"])
+
+
+@disturbance("own table deleted, then an event of each network", in_every_run=True)
+def own_table_deleted(site: Site) -> Iterator[None]:
+    site.host.run(["nft", "delete", "table", "inet", "nethook"])
+    site.host.restart_libvirtd()
+    yield
+
+
+@disturbance("own table deleted, then an event of one network")
+def own_table_deleted_one_event(site: Site) -> Iterator[None]:
+    site.host.run(["nft", "delete", "table", "inet", "nethook"])
+    site.second.start()
+    yield
+    site.second.stop()
+    site.host.restart_libvirtd()

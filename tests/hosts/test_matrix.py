@@ -1,0 +1,83 @@
+"""The matrix: hosts and their firewall backends, network modes, kinds of routed IPs, disturbances.
+
+A host is booted once, has everything of tests.hosts.site on it, and goes through the disturbances one after the other.
+After each, every cell (mode and kind) has to answer from outside and to reach the outside with its own address, no
+unconfigured address may answer, and a flow through a guest that is not concerned must not have lost a packet.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.hosts.disturbances import DISTURBANCES, Disturbance
+from tests.hosts.lab import Lab
+from tests.hosts.matrix_report import REPORT, Row
+from tests.hosts.site import MODES, Mode, Site
+from tests.hosts.waiting import WaitError, wait_for
+
+HOSTS = {
+    "libvirt 9.0 iptables": ("bookworm", None),
+    "libvirt 11.3 iptables": ("trixie", "iptables"),
+    "libvirt 11.3 nftables": ("trixie", "nftables"),
+    "libvirt 12.8 nftables": ("forky", "nftables"),
+}
+IN_EVERY_RUN = ("libvirt 9.0 iptables", "libvirt 11.3 nftables")
+
+# What libvirt starts again when its daemon restarts comes a moment after the daemon answers.
+SETTLED_SECONDS = 15
+
+pytestmark = pytest.mark.hosts
+
+
+def _host_parameter(name: str) -> object:
+    return pytest.param(name, marks=[] if name in IN_EVERY_RUN else [pytest.mark.matrix], id=name)
+
+
+def _disturbance_parameter(disturbance: Disturbance) -> object:
+    marks = [] if disturbance.in_every_run else [pytest.mark.matrix]
+    return pytest.param(disturbance, marks=marks, id=disturbance.name)
+
+
+@pytest.fixture(scope="module", params=[_host_parameter(name) for name in HOSTS])
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    suite, backend = HOSTS[request.param]
+    with Lab() as lab:
+        host = lab.host(suite, firewall_backend=backend)
+        site = Site(host, lab.wan)
+        before = [mode.name for mode in MODES for kind in mode.kinds if lab.wan.ping(kind.address, 1)]
+        assert before == [], "reachable although nothing is installed"
+        host.install()
+        yield site
+
+
+@pytest.mark.parametrize("disturbance", [_disturbance_parameter(disturbance) for disturbance in DISTURBANCES])
+def test_routed_ips_stay_as_they_are(site: Site, disturbance: Disturbance, request: pytest.FixtureRequest) -> None:
+    host_name = request.node.callspec.params["site"]
+    started = time.monotonic()
+    with site.flow_through_bystander() as flow, disturbance.happen(site), ThreadPoolExecutor(len(MODES)) as pool:
+        found = dict(zip(MODES, pool.map(lambda mode: _look(site, mode), MODES)))
+    seconds = time.monotonic() - started
+    wrong = []
+    for mode, cells in found.items():
+        for kind, sentences in cells.items():
+            REPORT.append(Row(host_name, disturbance.name, mode.name, kind, not sentences, seconds))
+            wrong += [f"{mode.name}, {kind}: {sentence}" for sentence in sentences]
+    if disturbance.spares_bystander and flow.lost:
+        wrong.append(f"the flow through the bystander lost {flow.lost} of {flow.sent} packets")
+    assert wrong == []
+
+
+def _look(site: Site, mode: Mode) -> dict[str, list[str]]:
+    """What is wrong in each cell of this mode, once things have settled."""
+    cells = {}
+    for kind in mode.kinds:
+        try:
+            wait_for(lambda: not site.failures(mode, kind), "reachable", SETTLED_SECONDS)  # noqa: B023
+            cells[kind.name] = site.open_doors(mode)
+        except WaitError:
+            cells[kind.name] = site.failures(mode, kind)
+    return cells
