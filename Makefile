@@ -1,17 +1,25 @@
 # `make` says what there is. Everything that a target needs, it installs: Debian packages with apt, the rest into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test test-matrix shell lint bench clean
 PYTHON := .venv/bin/python
 TESTS ?= tests
+HOST ?= trixie
+BACKEND ?=
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/ready ## a private libvirtd with a real guest: unreachable before, reachable after (as root)
 	$(PYTHON) -m demo
 
 test: lint ## all tests: logic, real kernel, real libvirtd with real guests (as root)
-	$(PYTHON) -m pytest $(TESTS)
+	$(PYTHON) -m pytest -m 'not matrix' $(TESTS)
+
+test-matrix: .venv/ready ## every host, network mode, kind of address and disturbance (as root, 20 minutes)
+	$(PYTHON) -m pytest tests/hosts/test_matrix.py
+
+shell: .venv/ready ## a shell on a freshly booted host: make shell HOST=trixie BACKEND=nftables (as root)
+	$(PYTHON) -m tests.hosts.shell $(HOST) $(BACKEND)
 
 lint: .venv/ready ## ruff and mypy --strict
 	.venv/bin/ruff check
