@@ -12,7 +12,7 @@ from bench.hook_time import measure_hook, measure_ignored_event
 from bench.lab import Lab, enter_namespaces, is_in_namespaces
 from bench.libvirt_rules import BACKENDS
 
-FULL_HOOK = {1: 15, 10: 15, 100: 15, 300: 7, 1000: 9, 10_000: 5}
+FULL_HOOK = {1: 15, 10: 15, 100: 15, 300: 5, 1000: 9, 10_000: 5}
 """How many samples to take, by the number of addresses: few where one takes long."""
 QUICK_HOOK = {1: 5, 100: 5, 1000: 3}
 

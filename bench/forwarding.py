@@ -88,7 +88,7 @@ def _routed(lab: Lab, count: int) -> None:
     lab.reset()
     lab.configure(count)
     lab.hook()
-    lab.require_routes(count)
+    lab.require_success(count)
 
 
 def _predecessor(lab: Lab, count: int) -> None:

@@ -72,7 +72,7 @@ def _measure(lab: Lab, count: int, rounds: int) -> HookTimes:
     for _ in range(rounds + 1):
         lab.reset()
         first, again = lab.hook(), lab.hook()
-        lab.require_routes(count)
+        lab.require_success(count)
         lab.reset()
         row = [first, again, floor.seconds()]
         if count <= PREDECESSOR_LIMIT:

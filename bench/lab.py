@@ -8,9 +8,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import syslog
 import threading
 import time
-from collections import deque
 from pathlib import Path
 from typing import NoReturn
 
@@ -34,6 +34,7 @@ LIBVIRTS_ENVIRONMENT = {
 }
 """What hooks find in their environment."""
 
+_ERROR = f"<{syslog.LOG_DAEMON | syslog.LOG_ERR}>".encode()
 _INSIDE = "NETHOOK_BENCH_INSIDE"
 _EVENT = f"""<hookData>
   <network>
@@ -113,12 +114,11 @@ class Lab:
         """Run the hook as libvirt does, and say how many seconds it took."""
         return seconds((HOOK, NETWORK, operation, "begin", "-"), XML)
 
-    def require_routes(self, count: int) -> None:
-        """End the bench when there are not so many of our routes: then the time of the hook means nothing."""
+    def require_success(self, count: int) -> None:
+        """End the bench if a hook failed or there are not so many routes: then its times mean nothing."""
         routes = run("ip", "route", "show", "proto", str(ROUTE_PROTOCOL)).count("\n")
-        if routes != count:
-            log = "\n".join(self._log.last)
-            raise SystemExit(f"bench: {routes} routes instead of {count}; the log says:\n{log}")
+        if routes != count or self._log.errors:
+            raise SystemExit("\n".join((f"bench: {routes} routes of {count}; the log says:", *self._log.errors)))
 
 
 def addresses(count: int) -> list[str]:
@@ -151,10 +151,10 @@ def _install_hook() -> None:
 
 
 class _Log:
-    """A /dev/log that takes every line: who logs pays for it, as where a journal runs."""
+    """A /dev/log that takes every line: who logs pays for it, as where a journal runs. Keeps the first few errors."""
 
     def __init__(self) -> None:
-        self.last: deque[str] = deque(maxlen=3)
+        self.errors: list[str] = []
         # As systemd sets it. With the kernel's 10, who logs would wait for whoever reads.
         Path("/proc/sys/net/unix/max_dgram_qlen").write_text("512", encoding="ascii")
         Path("/dev/log").unlink(missing_ok=True)
@@ -164,4 +164,6 @@ class _Log:
 
     def _read(self) -> None:
         while True:
-            self.last.append(self._socket.recv(65536).decode(errors="replace"))
+            line = self._socket.recv(65536)
+            if line.startswith(_ERROR) and len(self.errors) < 5:
+                self.errors.append(line.decode(errors="replace"))
