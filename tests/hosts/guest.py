@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import socket
+import time
 from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ IMAGE = "/var/lib/bench/image"
 
 # How long a guest may take to answer after its command has ended.
 ANSWER_SECONDS = 20
+
+# An emulated serial line loses an interrupt now and then; one more character after this long wakes it up.
+NUDGE_SECONDS = 5
 
 # Statuses of wget: no connection or no answer, and ended by timeout.
 NO_ANSWER = (1, 143)
@@ -137,16 +141,21 @@ class Guest:
     def _execute(self, command: str, timeout: int) -> tuple[int, str]:
         identifier = secrets.token_hex(4)
         request = f"{identifier} {timeout} {base64.b64encode(command.encode()).decode()}\n"
-        with socket.socket(socket.AF_UNIX) as line, line.makefile() as answers:
-            line.settimeout(timeout + ANSWER_SECONDS)
-            try:
-                line.connect(str(self._commands))
-                line.sendall(request.encode())
+        deadline = time.monotonic() + timeout + ANSWER_SECONDS
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(NUDGE_SECONDS)
+            line.connect(str(self._commands))
+            line.sendall(request.encode())
+            received = b""
+            while time.monotonic() < deadline:
+                try:
+                    received += line.recv(65536)
+                except TimeoutError:
+                    line.sendall(b"\n")
+                *answers, _ = received.decode().split("\n")
                 for answer in answers:
                     # an answer to an earlier request that was given up may come first
                     if answer.startswith(identifier):
                         _, status, *output = answer.split()
                         return int(status), base64.b64decode("".join(output)).decode(errors="replace")
-            except TimeoutError:
-                pass
         raise CommandError(f"{self.name}: {command}: the guest does not answer\n{self.console()}")
