@@ -57,7 +57,7 @@ def _handle(event: Event) -> None:
     if not is_safe_device(network.bridge):
         raise NethookError(f"its bridge has a name that cannot be used in rules and routes: {network.bridge!r}")
     tools = Tools(SECONDS)
-    with Locked(tools.deadline):
+    with Locked():
         configuration = load()
         up = [network] if event.is_up and _device_exists(network.bridge) else []
         outcome = reconcile(configuration, up, {network.bridge}, tools)

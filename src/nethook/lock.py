@@ -10,16 +10,17 @@ from nethook.errors import NethookError
 
 FOLDER = "/run/nethook"
 POLL_SECONDS = 0.01
+WAIT_SECONDS = 4.0
+"""Leaves whoever gets the lock last as much time for the work itself."""
 
 
 class Locked:
-    """Holds the lock for a ``with`` block; NethookError if it is not to be had before ``deadline`` (monotonic seconds).
+    """Holds the lock for a ``with`` block; NethookError if it is not to be had within ``WAIT_SECONDS``.
 
     The folder itself is locked, not a file in it: that works on a full disk, and the kernel lets go when we die.
     """
 
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
+    def __init__(self) -> None:
         self._fd = -1
 
     def __enter__(self) -> None:
@@ -28,8 +29,9 @@ class Locked:
             self._fd = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             raise NethookError(f"cannot lock {FOLDER}: {error.strerror}; nothing was changed") from None
+        until = time.monotonic() + WAIT_SECONDS
         while not self._taken():
-            if time.monotonic() > self._deadline:
+            if time.monotonic() > until:
                 os.close(self._fd)
                 raise NethookError(f"another run has held the lock {FOLDER} for too long; nothing was changed")
             time.sleep(POLL_SECONDS)

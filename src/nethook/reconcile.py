@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from nethook.change import Kernel, difference
 from nethook.desired import desire, doubtful_in_force, networks_by_routes
+from nethook.errors import NethookError
 from nethook.gates import gates
 from nethook.kernel import routes, table
 from nethook.kernel.ruleset import Ruleset
@@ -82,7 +83,10 @@ def _read(protocol: int, chosen: Sequence[Gate], tools: Tools) -> tuple[Kernel, 
 def _apply(todo: Sequence[Step], outcome: Outcome, tools: Tools) -> bool:
     """Take the steps. False when one failed without which the others must not be taken."""
     for step in todo:
-        done, failures = step.take(tools)
+        try:
+            done, failures = step.take(tools)
+        except NethookError as error:  # what the steps before have done is still said
+            done, failures = [], [str(error)]
         outcome.done += done
         outcome.failures += failures
         if failures and step.ends_run:
