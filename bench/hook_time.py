@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING
 
 from bench.lab import EMPTY, NETWORK, addresses, seconds
@@ -37,14 +36,14 @@ for address in sys.stdin.read().split():
 
 @dataclass(frozen=True)
 class HookTimes:
-    """Seconds for one number of addresses, as medians."""
+    """Seconds for one number of addresses; what stands at the same place in the lists was measured in one round."""
 
     addresses: int
-    first: float
-    again: float
-    floor: float
-    predecessor: float | None
-    """None where it was not measured."""
+    first: list[float]
+    again: list[float]
+    floor: list[float]
+    predecessor: list[float]
+    """Empty where it was not measured."""
 
 
 def measure_hook(lab: Lab, samples: Mapping[int, int], progress: Callable[[str], None]) -> list[HookTimes]:
@@ -57,9 +56,9 @@ def measure_hook(lab: Lab, samples: Mapping[int, int], progress: Callable[[str],
     return times
 
 
-def measure_ignored_event(lab: Lab, samples: int) -> float:
+def measure_ignored_event(lab: Lab, samples: int) -> list[float]:
     """Seconds for an event that does not matter."""
-    return median(lab.hook("an-event-of-the-future") for _ in range(samples))
+    return [lab.hook("an-event-of-the-future") for _ in range(samples)]
 
 
 def _measure(lab: Lab, count: int, rounds: int) -> HookTimes:
@@ -67,21 +66,21 @@ def _measure(lab: Lab, count: int, rounds: int) -> HookTimes:
     lab.reset()
     floor = _Floor()
     predecessor = _Predecessor(count)
-    samples: list[tuple[float, ...]] = []
-    # All kinds in each round, so that a noisy moment meets all of them.
-    for _ in range(rounds + 1):
+    times = HookTimes(count, [], [], [], [])
+    for number in range(rounds + 1):
         lab.reset()
         first, again = lab.hook(), lab.hook()
         lab.require_success(count)
+        if number == 0:
+            continue  # it warmed the caches
+        times.first.append(first)
+        times.again.append(again)
         lab.reset()
-        row = [first, again, floor.seconds()]
+        times.floor.append(floor.seconds())
         if count <= PREDECESSOR_LIMIT:
             lab.reset()
-            row.append(predecessor.seconds())
-        samples.append(tuple(row))
-    del samples[0]  # it warmed the caches
-    first, again, floor_seconds, *others = map(median, zip(*samples))
-    return HookTimes(count, first, again, floor_seconds, others[0] if others else None)
+            times.predecessor.append(predecessor.seconds())
+    return times
 
 
 class _Floor:
