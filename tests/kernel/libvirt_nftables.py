@@ -31,7 +31,7 @@ class LibvirtNftables:
             commands = [] if f"table {ip} libvirt_network\n" in tables else _chains(ip)
             rules = _rules(network, network.ipv4 if family == 4 else network.ipv6, ip)
             commands += [f"insert rule {ip} libvirt_network {rule}" for rule in reversed(rules)]
-            machine.run("nft", "-f", "-", stdin="\n".join(commands))
+            machine.nft(*commands)
 
     def stop(self, machine: Machine, network: Network) -> None:
         """Delete the rules of a network that stops, by their handles."""
@@ -45,7 +45,7 @@ class LibvirtNftables:
                     chain = words[1]
                 elif f'"{network.bridge}"' in words or subnet in words:
                     commands.append(f"delete rule {ip} libvirt_network {chain} handle {words[-1]}")
-            machine.run("nft", "-f", "-", stdin="\n".join(commands))
+            machine.nft(*commands)
 
 
 def _chains(ip: str) -> Rules:

@@ -80,6 +80,10 @@ class Machine:
             raise RuntimeError(f"{' '.join(argv)}: {completed.returncode}\n{stdin}\n{completed.stderr}")
         return completed.stdout
 
+    def nft(self, *commands: str) -> None:
+        """Change the ruleset in one step."""
+        self.run("nft", "-f", "-", stdin="\n".join(commands))
+
     def start(self, *argv: str) -> subprocess.Popen[bytes]:
         """Start a program in there with the environment that libvirt gives to hooks, and pipes."""
         return subprocess.Popen(

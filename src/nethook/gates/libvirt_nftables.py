@@ -58,5 +58,7 @@ def _rule(line: str) -> Rule:
     """A listed rule; without a handle of its own (the line of the chain itself) its name is ''."""
     text, _, handle = line.strip().rpartition(" # handle ")
     match, _, comment = text.partition(' comment "')
-    blocks = any(word in {"jump", "goto", "reject", "drop"} for word in match.split())
+    # With conditions it is an admin's: what libvirt has here is "counter packets 0 bytes 0 jump guest_…".
+    verdict = match.split("bytes ")[-1].partition(" ")[2] if match.startswith("counter ") else match
+    blocks = verdict.split(" ")[0] in {"jump", "goto", "reject", "drop"}
     return Rule("" if text.startswith("chain ") else handle, comment.rstrip('"'), blocks=blocks)
