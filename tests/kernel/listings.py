@@ -12,6 +12,8 @@ OUR_PROTOCOL = "218"
 GATE = "nethook-"
 _OUR_TABLE = re.compile(r"table inet nethook \{.*?^\}\n", re.S | re.M)
 _IPTABLES_TABLE = re.compile(r"table ip6? (filter|nat|mangle|raw|security) \{.*?^\}\n", re.S | re.M)
+_BLOCK = re.compile(r"^\t(?:set|chain) .*?^\t\}\n", re.S | re.M)
+_BLOCKS = re.compile(r"^\t(?:set|chain) .*^\t\}\n", re.S | re.M)
 _COUNTERS = re.compile(r"counter packets \d+ bytes \d+")
 _FINGERPRINT = re.compile(r'([" ])[0-9a-f]{8}"')
 
@@ -44,7 +46,7 @@ def table(machine: Machine) -> str:
     """Our table; '' if there is none. Without counters."""
     found = _OUR_TABLE.search(machine.run("nft", "list", "ruleset"))
     text = _COUNTERS.sub("counter", found[0]) if found else ""
-    return _FINGERPRINT.sub(r'\1FINGERPRINT"', _sorted_elements(text))
+    return _FINGERPRINT.sub(r'\1FINGERPRINT"', _sorted_elements(_sorted_blocks(text)))
 
 
 def gates(machine: Machine) -> list[str]:
@@ -71,6 +73,11 @@ def _routes(machine: Machine) -> list[str]:
         for family in ("-4", "-6")
         for line in machine.run("ip", family, "route", "show", "table", "all").splitlines()
     ]
+
+
+def _sorted_blocks(text: str) -> str:
+    """The listing with sets and chains in order of name: what was repaired comes last in the kernel's."""
+    return _BLOCKS.sub(lambda match: "\n".join(sorted(_BLOCK.findall(match[0]))), text)
 
 
 def _sorted_elements(text: str) -> str:
