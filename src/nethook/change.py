@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from nethook.desired import Desired
+    from nethook.kernel.keys import Element
     from nethook.kernel.routes import Route
     from nethook.kernel.ruleset import Ruleset
-    from nethook.kernel.table import Element, Elements, Table
+    from nethook.kernel.table import Elements, Table
 
 
 class Kernel:
@@ -58,7 +59,7 @@ def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, bridges: Coll
 
     if kernel.table is None:
         change.ruleset = "created"
-    elif not ruleset.is_intact(kernel.table.chains):
+    elif not ruleset.is_intact(kernel.table.comments):
         change.ruleset = "renewed"
     return change
 

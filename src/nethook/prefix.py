@@ -20,6 +20,14 @@ def address_text(family: int, number: int) -> str:
     return inet_ntop(_AF[family], number.to_bytes(BITS[family] // 8, "big"))
 
 
+def block_text(family: int, first: int, last: int) -> str:
+    """A range of addresses as nft prints it: as a prefix if it is one."""
+    size = last - first + 1
+    if size & (size - 1) == 0 and first % size == 0:
+        return Prefix(family, first, BITS[family] - size.bit_length() + 1).text
+    return f"{address_text(family, first)}-{address_text(family, last)}"
+
+
 def parse_address(text: str) -> tuple[int, int]:
     """Family (4 or 6) and number of one address; ValueError if it is none."""
     family = 6 if ":" in text else 4

@@ -73,9 +73,9 @@ def _decide(
 
 
 def _read(protocol: int, chosen: Sequence[Gate], tools: Tools) -> tuple[Kernel, list[Opening]]:
-    calls = [table.read_call(), *routes.read_calls(protocol), *(gate.read_call() for gate in chosen)]
-    our_table, routes4, routes6, *listings = tools.run_all(calls)
-    kernel = Kernel(routes.parse((routes4, routes6)), table.parse(our_table))
+    calls = [*routes.read_calls(protocol), *(gate.read_call() for gate in chosen)]
+    routes4, routes6, *listings = tools.run_all(calls)
+    kernel = Kernel(routes.parse((routes4, routes6)), table.read())
     openings = [gate.opening(listing) for gate, listing in zip(chosen, listings)]
     return kernel, [opening for opening in openings if opening]
 

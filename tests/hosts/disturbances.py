@@ -36,7 +36,16 @@ def disturbance(
     """Register a disturbance; those not ``in_every_run`` belong to the full matrix only (make test-matrix)."""
 
     def register(function: Disturb) -> Disturb:
-        DISTURBANCES.append(Disturbance(name, contextmanager(function), in_every_run, spares_bystander))
+        @contextmanager
+        def happen(site: Site) -> Iterator[None]:
+            steps = function(site)
+            next(steps)
+            try:
+                yield
+            finally:
+                next(steps, None)
+
+        DISTURBANCES.append(Disturbance(name, happen, in_every_run, spares_bystander))
         return function
 
     return register

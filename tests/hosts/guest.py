@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 import socket
-import time
 from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -24,9 +24,6 @@ IMAGE = "/var/lib/bench/image"
 # How long a guest may take to answer after its command has ended.
 ANSWER_SECONDS = 20
 
-# An emulated serial line loses an interrupt now and then; one more character after this long wakes it up.
-NUDGE_SECONDS = 5
-
 # Statuses of wget: no connection or no answer, and ended by timeout.
 NO_ANSWER = (1, 143)
 
@@ -35,11 +32,13 @@ DOMAIN_XML = """
   <name>{name}</name>
   <memory unit='MiB'>96</memory>
   <vcpu>1</vcpu>
+  <!-- notsc: without KVM that is the real processor's counter, which jumps when QEMU moves to another core,
+       and a guest whose time has jumped sleeps until its clock has caught up -->
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>{image}/kernel</kernel>
     <initrd>{image}/initramfs</initrd>
-    <cmdline>console=ttyS0 quiet mitigations=off {settings}</cmdline>
+    <cmdline>console=ttyS0 quiet mitigations=off notsc {settings}</cmdline>
   </os>
   <features><acpi/></features>
   <cpu mode='maximum'/>
@@ -81,6 +80,7 @@ class Guest:
         self.name = name
         self._console = host.shared / f"{name}.console"
         self._commands = host.shared / f"{name}.commands"
+        self._line: socket.socket | None = None
         self._gateways = gateways
         settings = {"name": name, "addresses": ",".join(addresses), "gateways": ",".join(gateways)}
         xml = DOMAIN_XML.format(
@@ -102,6 +102,9 @@ class Guest:
 
     def stop(self) -> None:
         """Turn it off at once."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
         self._host.virsh("destroy", self.name)
 
     def console(self) -> str:
@@ -141,21 +144,24 @@ class Guest:
     def _execute(self, command: str, timeout: int) -> tuple[int, str]:
         identifier = secrets.token_hex(4)
         request = f"{identifier} {timeout} {base64.b64encode(command.encode()).decode()}\n"
-        deadline = time.monotonic() + timeout + ANSWER_SECONDS
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(NUDGE_SECONDS)
-            line.connect(str(self._commands))
-            line.sendall(request.encode())
-            received = b""
-            while time.monotonic() < deadline:
-                try:
-                    received += line.recv(65536)
-                except TimeoutError:
-                    line.sendall(b"\n")
-                *answers, _ = received.decode().split("\n")
-                for answer in answers:
-                    # an answer to an earlier request that was given up may come first
-                    if answer.startswith(identifier):
-                        _, status, *output = answer.split()
-                        return int(status), base64.b64decode("".join(output)).decode(errors="replace")
-        raise CommandError(f"{self.name}: {command}: the guest does not answer\n{self.console()}")
+        line = self._connected_line()
+        line.settimeout(timeout + ANSWER_SECONDS)
+        line.sendall(request.encode())
+        received = b""
+        try:
+            # an answer to an earlier request that was given up may come first
+            while not (answer := re.search(rf"^{identifier} (\d+) (.*)\n", received.decode(), re.MULTILINE)):
+                part = line.recv(65536)
+                if not part:
+                    raise ConnectionResetError
+                received += part
+        except (TimeoutError, ConnectionError):
+            raise CommandError(f"{self.name}: {command}: the guest does not answer\n{self.console()}") from None
+        return int(answer[1]), base64.b64decode(answer[2]).decode(errors="replace")
+
+    def _connected_line(self) -> socket.socket:
+        """The line to the running guest. One connection for its whole life: QEMU loses some that follow each other."""
+        if self._line is None:
+            self._line = socket.socket(socket.AF_UNIX)
+            self._line.connect(str(self._commands))
+        return self._line

@@ -51,7 +51,6 @@ exec 3<>/dev/ttyS1
 stty raw -echo <&3
 echo "guest $name is up"
 while read -r id limit command; do
-    [ "$id" ] || continue # only meant to wake the line up
     rm -f /output # an earlier command may still write into it
     timeout "$limit" sh -c "$(echo "$command" | base64 -d)" >/output 2>&1 </dev/null
     echo "$id $? $(base64 /output | tr -d '\n')"

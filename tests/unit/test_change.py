@@ -19,10 +19,7 @@ def kernel_like(desired: Desired) -> Kernel:
     """A kernel that holds exactly this."""
     table = Table()
     table.elements = {name: set(members) for name, members in desired.elements.items()}
-    table.chains = {
-        name: [f'x comment "{RULES.fingerprint}"' for rule in rules if not rule.startswith("type ")]
-        for name, rules in RULES.chains.items()
-    }
+    table.comments = {chain: [RULES.comment(rule) for rule in rules] for chain, rules in RULES.chains.items()}
     return Kernel(set(desired.routes), table)
 
 
@@ -82,7 +79,7 @@ def test_a_rule_that_is_missing_renews_the_rules_and_leaves_the_elements() -> No
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
     kernel = kernel_like(desired)
     assert kernel.table is not None
-    kernel.table.chains["forward4"].pop()
+    kernel.table.comments["forward4"].pop()
     (nft,) = commands(difference(desired, kernel, RULES, {"virbr1"}), desired)
     assert "flush chain inet nethook forward4" in nft
     assert not any("element" in command or "flush set" in command for command in nft)

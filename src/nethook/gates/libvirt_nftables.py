@@ -10,11 +10,13 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.gates.gate import Gate, Opening, Rule, first_blocker
 from nethook.kernel.process import Call
-from nethook.kernel.table import NOT_FOUND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nethook.kernel.process import Result
+
+NOT_FOUND = "No such file or directory"
+"""What nft says where the table or its chain does not exist."""
 
 
 class LibvirtNftablesGate(Gate):

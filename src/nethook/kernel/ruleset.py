@@ -34,11 +34,12 @@ from __future__ import annotations
 
 from binascii import crc32
 
-TABLE = "inet nethook"
+NAME = "nethook"
+TABLE = f"inet {NAME}"
 URL = "https://pypi.org/project/libvirt-nethook-helper/"
 BRIDGES = "bridges"
 ISOLATED = "isolated"
-FAMILIES = ((4, "ip", "ipv4_addr"), (6, "ip6", "ipv6_addr"))
+FAMILIES = ((4, "ip"), (6, "ip6"))
 
 
 def set_name(kind: str, family: int, *, single: bool) -> str:
@@ -46,75 +47,95 @@ def set_name(kind: str, family: int, *, single: bool) -> str:
     return f"{kind}{family}" if single else f"{kind}{family}_prefixes"
 
 
-def _sets() -> dict[str, str]:
-    """Every set, by name, with its definition."""
-    sets = {BRIDGES: "type ifname;", ISOLATED: "type ifname;"}
-    for family, _, address in FAMILIES:
-        for kind, key in (
-            ("to", f"ifname . {address}"),
-            ("from", f"ifname . {address}"),
-            ("routed", address),
-        ):
-            sets[set_name(kind, family, single=True)] = f"type {key}; counter;"
-            sets[set_name(kind, family, single=False)] = f"type {key}; flags interval; counter;"
+class SetType:
+    """What the keys of a set are: a device, an address, or both; addresses single or as intervals.
+
+    ``family`` is 4 or 6, or 0 for no address.
+    """
+
+    __slots__ = ("family", "has_device", "is_interval")
+
+    def __init__(self, *, has_device: bool, family: int = 0, is_interval: bool = False) -> None:
+        self.has_device = has_device
+        self.family = family
+        self.is_interval = is_interval
+
+    @property
+    def definition(self) -> str:
+        """The set's definition for nft. Those with addresses count what they match."""
+        fields = ["ifname"] * self.has_device + [f"ipv{self.family}_addr"] * bool(self.family)
+        flags = "flags interval; " * self.is_interval + "counter;" * bool(self.family)
+        return f"type {' . '.join(fields)}; {flags}".rstrip()
+
+
+def _sets() -> dict[str, SetType]:
+    """Every set, by name."""
+    sets = {name: SetType(has_device=True) for name in (BRIDGES, ISOLATED)}
+    for family, _ in FAMILIES:
+        for kind in ("to", "from", "routed"):
+            for single in (True, False):
+                sets[set_name(kind, family, single=single)] = SetType(
+                    has_device=kind != "routed", family=family, is_interval=not single
+                )
     return sets
 
 
 SETS = _sets()
 
 
+HOOKS = {
+    "forward": "type filter hook forward priority filter - 10; policy accept;",
+    "forward_end": "type filter hook forward priority filter + 20; policy accept;",
+    "input": "type filter hook input priority filter - 10; policy accept;",
+}
+"""Where packets come into the table: what these chains are to the kernel. All others are only jumped to."""
+
+
 class Ruleset:
-    """The chains for one mark bit; ``fingerprint`` tells this text from every other one."""
+    """The rules for one mark bit. ``fingerprint`` tells this table from that of another version or mark bit."""
 
     __slots__ = ("chains", "fingerprint")
 
     def __init__(self, mark_bit: int) -> None:
-        self.chains: dict[str, list[str]] = {}
-        """Rules by chain, each with its reason behind a ``#``; what is jumped to stands before what jumps."""
-        self.chains["allow"] = [f"meta mark set meta mark | {mark_bit:#010x} # passes the gates"]
-        for family, ip, _ in FAMILIES:
-            self.chains.update(_family_chains(family, ip))
         clear = f"meta mark set meta mark & {0xFFFFFFFF & ~mark_bit:#010x}"
+        self.chains = {"allow": [f"meta mark set meta mark | {mark_bit:#010x} # passes the gates"]}
+        """Rules by chain, each with its reason behind a ``#``; what is jumped to stands before what jumps."""
+        for family, ip in FAMILIES:
+            self.chains.update(_family_chains(family, ip))
         self.chains["forward"] = [
-            "type filter hook forward priority filter - 10; policy accept;",
             f"{clear} # nobody else sets this bit",
             "meta nfproto ipv4 goto forward4",
             "meta nfproto ipv6 goto forward6",
         ]
-        self.chains["forward_end"] = [
-            "type filter hook forward priority filter + 20; policy accept;",
-            f"{clear} # behind the last gate the bit has done its work",
-        ]
+        self.chains["forward_end"] = [f"{clear} # behind the last gate the bit has done its work"]
         self.chains["input"] = [
-            "type filter hook input priority filter - 10; policy accept;",
             "iifname != @bridges accept # not from a guest",
             "meta nfproto ipv4 goto input4",
             "meta nfproto ipv6 goto input6",
         ]
-        self.fingerprint = f"{crc32(repr((SETS, self.chains)).encode()):08x}"
+        definitions = [HOOKS, self.chains, *((name, kind.definition) for name, kind in SETS.items())]
+        self.fingerprint = f"{crc32(repr(definitions).encode()):08x}"
 
     def creation(self) -> list[str]:
         """The nft commands that make table, sets and rules as they should be; elements that are there stay."""
         commands = [f'add table {TABLE} {{ comment "{URL}"; }}']
-        commands += [f"add set {TABLE} {name} {{ {definition} }}" for name, definition in SETS.items()]
-        for name, rules in self.chains.items():
-            base = f" {{ {rules[0]} }}" if rules[0].startswith("type ") else ""
-            commands += [f"add chain {TABLE} {name}{base}", f"flush chain {TABLE} {name}"]
-        for name, rules in self.chains.items():
-            commands += [self._rule(name, rule) for rule in rules if not rule.startswith("type ")]
+        commands += [f"add set {TABLE} {name} {{ {kind.definition} }}" for name, kind in SETS.items()]
+        for chain in self.chains:
+            hook = f" {{ {HOOKS[chain]} }}" if chain in HOOKS else ""
+            commands += [f"add chain {TABLE} {chain}{hook}", f"flush chain {TABLE} {chain}"]
+        for chain, rules in self.chains.items():
+            for rule in rules:
+                match = rule.partition(" # ")[0]
+                commands.append(f'add rule {TABLE} {chain} {match} comment "{self.comment(rule)}"')
         return commands
 
-    def _rule(self, chain: str, rule: str) -> str:
-        match, _, reason = rule.partition(" # ")
-        return f'add rule {TABLE} {chain} {match} comment "{(reason + " ").lstrip()}{self.fingerprint}"'
+    def comment(self, rule: str) -> str:
+        """What the kernel keeps with a rule: its reason, and the fingerprint."""
+        return f"{rule.partition(' # ')[2]} {self.fingerprint}".lstrip()
 
-    def is_intact(self, chains: dict[str, list[str]]) -> bool:
-        """Whether the kernel has exactly these rules, by the fingerprint in each rule's comment."""
-        expected = {name: sum(not rule.startswith("type ") for rule in rules) for name, rules in self.chains.items()}
-        mine = f'{self.fingerprint}"'
-        return {name: sum(rule.endswith(mine) for rule in rules) for name, rules in chains.items()} == expected and all(
-            rule.endswith(mine) for rules in chains.values() for rule in rules
-        )
+    def is_intact(self, comments: dict[str, list[str]]) -> bool:
+        """Whether the kernel has exactly these rules, by the comments of its rules in each chain."""
+        return comments == {chain: [self.comment(rule) for rule in rules] for chain, rules in self.chains.items()}
 
 
 def _family_chains(family: int, ip: str) -> dict[str, list[str]]:

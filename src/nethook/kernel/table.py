@@ -1,21 +1,22 @@
-"""The elements of the table ``inet nethook``: reading them, and the commands that change single ones."""
+"""The table ``inet nethook`` as it is: reading it, and the commands that change single elements."""
 
 from __future__ import annotations
 
-from nethook.errors import ReadError
-from nethook.kernel.process import Call
-from nethook.kernel.ruleset import SETS, TABLE
+from nethook.kernel.keys import interval_keys, single_keys
+from nethook.kernel.netlink import GET_ELEMENTS, GET_RULE, Nftables, attributes
+from nethook.kernel.ruleset import NAME, SETS, TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from nethook.kernel.process import Result
+    from nethook.kernel.keys import Element
+    from nethook.kernel.netlink import Span
 
-    Element = tuple[str, ...]
-    """The key of an element, field by field: ``(bridge, block)``, ``(block,)`` or ``(bridge,)``."""
     Elements = dict[str, set[Element]]
     """Elements by the name of their set."""
 
-NOT_FOUND = "No such file or directory"
+# Numbers of attributes: linux/netfilter/nf_tables.h.
+RULE_CHAIN, RULE_USERDATA = 2, 7
+SET_ELEMENTS = 3
 
 # Characters that mean only themselves within a quoted nft string ('*' at its end would be a wildcard).
 _DEVICE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:@+=,~^")
@@ -27,59 +28,45 @@ def is_safe_device(name: str) -> bool:
 
 
 class Table:
-    """The table as it was read: its elements, and its rules as nft prints them, by chain."""
+    """The table as it was read: its elements by set, and the comments of its rules by chain."""
 
-    __slots__ = ("chains", "elements")
+    __slots__ = ("comments", "elements")
 
     def __init__(self) -> None:
+        self.comments: dict[str, list[str]] = {}
         self.elements: Elements = {name: set() for name in SETS}
-        self.chains: dict[str, list[str]] = {}
 
 
-def read_call() -> Call:
-    """What lists the table."""
-    return Call(("nft", "list", "table", *TABLE.split()))
-
-
-def parse(result: Result) -> Table | None:
-    """The table out of what ``read_call`` printed, None when there is none; ReadError when that is not known."""
-    if result.status != 0:
-        if NOT_FOUND in result.err:
-            return None
-        raise ReadError(result.failure)
+def read() -> Table | None:
+    """The table as it is now, None when there is none; ReadError when that is not known."""
+    nftables = Nftables()
+    if not nftables.exists(NAME):
+        return None
     table = Table()
-    if not result.out.startswith(f"table {TABLE} {{") or not result.out.endswith("}\n"):
-        raise ReadError(f"`{result.call}` printed what is not understood: {result.out[:80]!r}")
-    rules: list[str] = []
-    elements: set[Element] = set()
-    in_elements = False
-    for line in result.out.splitlines():
-        text = line.strip()
-        if text.startswith("elements = {"):
-            in_elements = True
-            text = text[len("elements = {") :]
-        if in_elements:
-            in_elements = not text.endswith("}")
-            for item in text.rstrip("}").split(","):
-                key = item.partition(" counter ")[0].strip().replace('"', "")
-                if key:
-                    elements.add(tuple(key.split(" . ")))
-        elif text.startswith("chain "):
-            rules = table.chains.setdefault(text.split()[1], [])
-        elif text.startswith("set "):
-            elements = table.elements.setdefault(text.split()[1], set())
-            rules = []
-        elif text not in {"", "}"} and not text.startswith("type "):
-            rules.append(text)
+    for rule in nftables.dump(GET_RULE, NAME):
+        chain, comment = _chain_and_comment(rule)
+        table.comments.setdefault(chain, []).append(comment)
+    for name, kind in SETS.items():
+        lists = [
+            (data, first, last)
+            for data, begin, end in nftables.dump(GET_ELEMENTS, NAME, name)
+            for number, first, last in attributes(data, begin, end)
+            if number == SET_ELEMENTS
+        ]
+        table.elements[name] = (interval_keys if kind.is_interval else single_keys)(kind, lists)
     return table
 
 
-def _command(verb: str, name: str, elements: set[Element]) -> str:
-    if name.startswith("routed"):
-        keys = [block for (block,) in elements]
-    else:
-        keys = [" . ".join((f'"{device}"', *fields)) for device, *fields in elements]
-    return f"{verb} element {TABLE} {name} {{ {', '.join(sorted(keys))} }}"
+def _chain_and_comment(rule: Span) -> tuple[str, str]:
+    """The chain of a rule, and its comment ('' without one)."""
+    chain = comment = ""
+    data = rule[0]
+    for number, first, last in attributes(*rule):
+        if number == RULE_CHAIN:
+            chain = data[first : last - 1].decode()
+        elif number == RULE_USERDATA:  # as libnftnl writes it: a type (0: comment), a length, text with a zero behind
+            comment = data[first + 2 : last].partition(b"\0")[0].decode(errors="replace")
+    return chain, comment
 
 
 def deletions(elements: Elements) -> list[str]:
@@ -90,3 +77,11 @@ def deletions(elements: Elements) -> list[str]:
 def additions(elements: Elements) -> list[str]:
     """The commands that add these elements."""
     return [_command("add", name, members) for name, members in elements.items() if members]
+
+
+def _command(verb: str, name: str, elements: set[Element]) -> str:
+    if SETS[name].has_device:
+        keys = [" . ".join((f'"{device}"', *fields)) for device, *fields in elements]
+    else:
+        keys = [block for (block,) in elements]
+    return f"{verb} element {TABLE} {name} {{ {', '.join(sorted(keys))} }}"
