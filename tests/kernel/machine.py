@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     Completed = subprocess.CompletedProcess[str]
 
-# SIGCHLD ignored, which `cat` inherits: so orphans leave no zombies that a test would take for processes left behind.
 _INIT = """
 set -e
 mount -t tmpfs -o mode=755 nethook-test /mnt
@@ -29,10 +28,12 @@ done
 mount -t tmpfs -o mode=755,size=1m nethook-test /run
 mkdir /run/lock
 mkdir -p /etc/nethook
-trap '' CHLD
 echo ready
 exec cat >/dev/null
 """
+
+SECONDS = 30
+"""A command of a test that takes longer hangs."""
 
 LIBVIRT_ENVIRONMENT = {
     "LC_ALL": "C",
@@ -75,7 +76,9 @@ class Machine:
 
     def run(self, *argv: str, stdin: str = "", check: bool = True) -> str:
         """Run a command in there and return what it prints; with ``check``, it has to succeed."""
-        completed = subprocess.run(self.command(argv), input=stdin, capture_output=True, text=True, check=False)
+        completed = subprocess.run(
+            self.command(argv), input=stdin, capture_output=True, text=True, check=False, timeout=SECONDS
+        )
         if check and completed.returncode != 0:
             raise RuntimeError(f"{' '.join(argv)}: {completed.returncode}\n{stdin}\n{completed.stderr}")
         return completed.stdout
@@ -102,13 +105,13 @@ class Machine:
         file.chmod(mode)
 
     def processes(self) -> list[str]:
-        """The command lines of what runs in there, init left out."""
+        """The command lines of what runs in there, without init and zombies of orphans, which it does not wait for."""
         found = []
         for folder in (self.root / "proc").glob("[0-9]*"):
             try:
                 words = (folder / "cmdline").read_bytes().rstrip(b"\0").decode(errors="replace").split("\0")
             except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
                 continue
-            if folder.name != "1":
+            if folder.name != "1" and words != [""]:
                 found.append(" ".join(words))
         return found

@@ -65,6 +65,8 @@ class IptablesGate(Gate):
                 return None
             raise ReadError(result.failure)
         lines = result.out.splitlines()
+        if not result.out.startswith("-P FORWARD "):
+            raise ReadError(result.not_understood)
         rules = [_rule(line) for line in lines if line.startswith("-A FORWARD ")]
         misfit = self.misfit(rules, policy_blocks="-P FORWARD DROP" in lines)
         if not misfit:

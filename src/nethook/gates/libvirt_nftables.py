@@ -35,6 +35,8 @@ class LibvirtNftablesGate(Gate):
             if NOT_FOUND in result.err:
                 return None
             raise ReadError(result.failure)
+        if not result.out.startswith(f"table {self.where.rpartition(' ')[0]} {{"):
+            raise ReadError(result.not_understood)
         rules = [_rule(line) for line in result.out.splitlines() if " # handle " in line and not line.endswith("{")]
         rules = [rule for rule in rules if rule.name]
         misfit = self.misfit(rules, policy_blocks="policy drop" in result.out)

@@ -65,6 +65,11 @@ class Result:
         said = " | ".join(line for line in (self.err or self.out).splitlines()[:6] if line.strip())
         return f"`{self.call}` {how}: {said or '(it said nothing)'}"
 
+    @property
+    def not_understood(self) -> str:
+        """What is wrong with output that is not what this program prints, as one sentence."""
+        return f"`{self.call}` printed what is not understood: {self.out[:80]!r}"
+
 
 class _Child:
     __slots__ = ("call", "err", "out", "pid", "pidfd")

@@ -35,6 +35,8 @@ def parse(results: Iterable[Result]) -> set[Route]:
             raise ReadError(result.failure)
         for line in result.out.splitlines():
             words = line.split(None, 3)
+            if len(words) < 3:
+                raise ReadError(result.not_understood)
             if words[1] == "dev":
                 routes.add((words[0], words[2]))
     return routes

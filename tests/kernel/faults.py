@@ -1,0 +1,94 @@
+"""Tools that fail: in the place of a real one stands a script that fails at a chosen call and else runs the real one.
+
+Only the host of the test sees it, because the host has a ``/usr`` of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.kernel.machine import Machine
+
+EVERY_CALL = 0
+TOOLS = ("nft", "ip", "iptables-nft", "iptables-nft-restore", "ip6tables-nft", "ip6tables-nft-restore")
+KINDS = {
+    "exit 1": "echo injected failure >&2; exit 1",
+    "garbage": r"printf 'lorem ipsum\n\377\000 dolor } sit {\namet\n'; exit 0",
+    "hang": "exec sleep 1000",
+    "kill -9 before": "kill -9 $PPID; exit 1",
+    "kill -9 after": 'kill -9 $PPID; exec "$real" "$@"',
+    "nothing": 'exec "$real" "$@"',
+}
+
+_REAL = "/usr/libexec/nethook-test"
+_CALLS = "/mnt/calls"
+# A folder is made or not made, never both: so calls at the same time get different numbers.
+_SCRIPT = """#!/bin/sh
+real={real}/${{0##*/}}
+echo ${{0##*/}} >>{calls}/log
+number=1
+until mkdir {calls}/$number 2>/dev/null; do number=$((number + 1)); done
+[ {call} -eq 0 ] || [ $number -eq {call} ] || exec "$real" "$@"
+: >{calls}/hit
+{fault}
+"""
+
+
+class Fault:
+    """A fault of these tools, at their call number ``call``, counted together from 1; or at EVERY_CALL."""
+
+    def __init__(self, machine: Machine, tools: Iterable[str], kind: str, call: int = EVERY_CALL) -> None:
+        self._machine = machine
+        self._tools = list(tools)
+        self._calls = machine.root / _CALLS.lstrip("/")
+        machine.run("mkdir", "-p", _REAL, _CALLS)
+        script = _SCRIPT.format(real=_REAL, calls=_CALLS, call=call, fault=KINDS[kind])
+        for tool in self._tools:
+            path = f"/usr/sbin/{tool}"
+            target = machine.run("readlink", "-f", path).strip()
+            if target == path:
+                machine.run("mv", path, f"{_REAL}/{tool}")
+            else:
+                machine.run("ln", "-s", target, f"{_REAL}/{tool}")
+                machine.run("rm", path)
+            machine.write(path, script, 0o755)
+
+    @property
+    def was_hit(self) -> bool:
+        """Whether it came to the call that fails."""
+        return (self._calls / "hit").exists()
+
+    @property
+    def calls(self) -> Counter[str]:
+        """How often each tool was called."""
+        return Counter((self._calls / "log").read_text(encoding="ascii").split())
+
+    def mend(self) -> None:
+        """Put the real tools back."""
+        for tool in self._tools:
+            self._machine.run("mv", "-f", f"{_REAL}/{tool}", f"/usr/sbin/{tool}")
+        self._machine.run("rm", "-r", _CALLS, _REAL)
+
+
+class Missing:
+    """A tool that is not installed."""
+
+    def __init__(self, machine: Machine, tool: str) -> None:
+        self._machine = machine
+        self._paths = [f"/usr/{folder}/{tool}" for folder in ("sbin", "bin")]
+        for path in self._paths:
+            _move(machine, path, f"{path}.away")
+
+    def mend(self) -> None:
+        """Install it."""
+        for path in self._paths:
+            _move(self._machine, f"{path}.away", path)
+
+
+def _move(machine: Machine, path: str, to: str) -> None:
+    """Rename a file, if it is there; it may be a symlink that leads nowhere."""
+    machine.run("sh", "-c", f"if [ -e {path} ] || [ -L {path} ]; then mv {path} {to}; fi")

@@ -1,0 +1,179 @@
+"""The same scenario once for each way in which each call of each tool can fail.
+
+Whatever fails: libvirt sees a hook that ended well, no process stays behind, a failed read changes nothing, what could
+not be done is in syslog, and the next event brings about what should be.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kernel import listings
+from tests.kernel.conftest import FIREWALLS
+from tests.kernel.faults import EVERY_CALL, TOOLS, Fault, Missing
+from tests.kernel.golden import golden
+from tests.kernel.scenario import Scenario
+from tests.kernel.waiting import wait_for
+from tests.kernel.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIREWALL = "iptables-nft"  # with it, all tools are used
+
+# How often each tool is called, and how many of its calls, the first ones, only read.
+CALLS = {
+    "started": {
+        "nft": (3, 2),
+        "ip": (3, 2),
+        "iptables-nft": (1, 1),
+        "iptables-nft-restore": (1, 0),
+        "ip6tables-nft": (1, 1),
+        "ip6tables-nft-restore": (1, 0),
+    },
+    "stopped": {
+        "nft": (3, 2),
+        "ip": (3, 2),
+        "iptables-nft": (1, 1),
+        "ip6tables-nft": (1, 1),
+    },
+}
+# A host with libvirt's nftables backend need not have them; with the other backend libvirt itself cannot do without.
+MAY_BE_MISSING = ("iptables-nft", "ip6tables-nft")
+EACH_CALL = [
+    (operation, tool, call)
+    for operation, tools in CALLS.items()
+    for tool, (calls, _) in tools.items()
+    for call in (EVERY_CALL, *range(1, calls + 1))
+]
+ALL_CALLS_OF_A_START = sum(calls for calls, _ in CALLS["started"].values())
+GOLDEN = {"started": FIREWALL, "stopped": f"{FIREWALL}-stopped"}
+NEXT = {"started": "port-created", "stopped": "start"}
+
+
+class Run:
+    """A host on which the event ``operation`` comes next."""
+
+    def __init__(self, world: World, operation: str) -> None:
+        self.machine = world.machine
+        self.scenario = Scenario(world)
+        self.operation = operation
+        if operation == "stopped":
+            self.scenario.event("started")
+        self.before = listings.ours(self.machine)
+        self.foreign = listings.foreign(self.machine)
+
+    @property
+    def is_done(self) -> bool:
+        return listings.ours(self.machine) == golden(GOLDEN[self.operation])
+
+    def check_what_is_left(self) -> None:
+        """After the failure."""
+        assert listings.foreign(self.machine) == self.foreign
+        wait_for(lambda: not self.machine.processes(), "no process is left behind")
+
+    def check_that_the_next_event_mends_it(self) -> None:
+        """Without the failure."""
+        logged = self.scenario.event(NEXT[self.operation])
+        assert not [line for line in logged if line.is_error]
+        assert self.is_done
+        assert self.scenario.event(NEXT[self.operation]) == []
+        if self.operation == "started":
+            assert self.scenario.silent() == []
+
+
+@contextmanager
+def world_of(firewall: str) -> Iterator[World]:
+    world = World(FIREWALLS[firewall])
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+@contextmanager
+def run_of(operation: str) -> Iterator[Run]:
+    with world_of(FIREWALL) as world:
+        yield Run(world, operation)
+
+
+@pytest.fixture
+def start() -> Iterator[Run]:
+    with run_of("started") as run:
+        yield run
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_these_are_all_calls(operation: str) -> None:
+    with run_of(operation) as run:
+        tools = Fault(run.machine, TOOLS, "nothing")
+        run.scenario.event(operation)
+        assert tools.calls == {tool: calls for tool, (calls, _) in CALLS[operation].items()}
+
+
+def fail(operation: str, tool: str, call: int, kind: str) -> None:
+    """One run with one failure, and what comes after it."""
+    with run_of(operation) as run:
+        fault = Fault(run.machine, [tool], kind, call)
+        logged = run.scenario.event(operation)
+        assert fault.was_hit
+        assert logged
+        fault.mend()
+        _, reads = CALLS[operation][tool]
+        if call in range(1, reads + 1) or (call == EVERY_CALL and reads):
+            assert listings.ours(run.machine) == run.before, "a failed read changes nothing"
+            assert [line for line in logged if line.is_error]
+        elif kind != "garbage":  # nobody can know that what ended with exit status 0 did nothing
+            assert run.is_done or [line for line in logged if line.is_error], "not done, and nobody is told"
+        run.check_what_is_left()
+        run.check_that_the_next_event_mends_it()
+
+
+@pytest.mark.parametrize(("operation", "tool", "call"), EACH_CALL)
+@pytest.mark.parametrize("kind", ["exit 1", "garbage"])
+def test_a_tool_fails(operation: str, tool: str, call: int, kind: str) -> None:
+    fail(operation, tool, call, kind)
+
+
+def test_a_tool_hangs() -> None:
+    """All of them at once, because each takes the seconds that a tool is given."""
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        hangs = [pool.submit(fail, operation, tool, call, "hang") for operation, tool, call in EACH_CALL]
+    for hang in hangs:
+        hang.result()
+
+
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool not in MAY_BE_MISSING])
+def test_a_tool_is_missing(start: Run, tool: str) -> None:
+    missing = Missing(start.machine, tool)
+    logged = start.scenario.event("started")
+    assert [line for line in logged if line.is_error and tool in line.text]
+    missing.mend()
+    start.check_what_is_left()
+    start.check_that_the_next_event_mends_it()
+
+
+@pytest.mark.parametrize("tool", MAY_BE_MISSING)
+def test_a_host_without_iptables_needs_no_gate_in_it(tool: str) -> None:
+    with world_of("libvirt-nftables") as world:
+        scenario = Scenario(world)
+        Missing(world.machine, tool)
+        assert not [line for line in scenario.event("started") if line.is_error]
+        assert scenario.silent() == []
+
+
+@pytest.mark.parametrize("call", range(1, ALL_CALLS_OF_A_START + 1))
+@pytest.mark.parametrize("kind", ["kill -9 before", "kill -9 after"])
+def test_the_hook_is_killed_when_it_starts_a_tool(start: Run, kind: str, call: int) -> None:
+    fault = Fault(start.machine, TOOLS, kind, call)
+    logged = start.scenario.event("started")
+    assert fault.was_hit
+    assert [line for line in logged if line.is_error]
+    wait_for(lambda: not start.machine.processes(), "no process is left behind")
+    fault.mend()
+    start.check_what_is_left()
+    start.check_that_the_next_event_mends_it()
