@@ -21,6 +21,7 @@ MODULES = [
     "failover",
     "net_failover",
     "virtio_net",
+    "virtio_console",
 ]
 
 

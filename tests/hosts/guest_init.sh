@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # Process 1 of a test guest: takes its addresses from the kernel command line, answers HTTP with its name and the
-# client's address, and runs the commands that come in on the second serial line (see guest.py).
+# client's address, and runs the commands that come in on a virtio channel (see guest.py).
 
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -47,11 +47,13 @@ httpd -h /www
 
 # One request per line: an identifier, a limit in seconds and a command in base64.
 # The answer: the identifier, the command's status and its output in base64.
-exec 3<>/dev/ttyS1
-stty raw -echo <&3
+exec 3<>"$(echo /dev/vport*p1)"
 echo "guest $name is up"
-while read -r id limit command; do
-    rm -f /output # an earlier command may still write into it
-    timeout "$limit" sh -c "$(echo "$command" | base64 -d)" >/output 2>&1 </dev/null
-    echo "$id $? $(base64 /output | tr -d '\n')"
-done <&3 >&3
+while :; do
+    while read -r id limit command; do
+        rm -f /output # an earlier command may still write into it
+        timeout "$limit" sh -c "$(echo "$command" | base64 -d)" >/output 2>&1 </dev/null
+        echo "$id $? $(base64 /output | tr -d '\n')"
+    done <&3 >&3
+    sleep 0.1 # nobody is connected
+done

@@ -59,6 +59,9 @@ class Lab:
         return self._boot(MachineHost(*self._wired_container("machine", Path("/"))))
 
     def _end(self) -> None:
+        for host in self.hosts:
+            for guest in host.guests:
+                guest.hang_up()
         Lab.alive.remove(self)
         self.footprint.remove()
 
