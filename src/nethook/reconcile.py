@@ -58,7 +58,8 @@ def _decide(
 ) -> list[Step]:
     """Read the kernel and say what there is to do."""
     settings = configuration.settings
-    chosen = gates(settings.gates, settings.mark_bit) if configuration.routed_ips else []
+    families = {routed.prefix.family for routed in configuration.routed_ips}
+    chosen = gates(settings.gates, sorted(families), settings.mark_bit)
     kernel, openings = _read(settings.route_protocol, chosen, tools)
     if kernel.table is None:
         # New, or somebody deleted it: then the routes of the other networks tell what it held for them.

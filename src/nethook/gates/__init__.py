@@ -11,18 +11,23 @@ from nethook.gates.libvirt_nftables import LibvirtNftablesGate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from nethook.gates.gate import Gate
 
+NFT_FAMILIES = {4: "ip", 6: "ip6"}
+IPTABLES = {4: "iptables", 6: "ip6tables"}
 
-def gates(names: Iterable[str], mark_bit: int) -> list[Gate]:
-    """The gates in those firewalls (by the names of the setting ``gates``) that may be on this host."""
-    wanted = set(names)
+
+def gates(names: Collection[str], families: Collection[int], mark_bit: int) -> list[Gate]:
+    """The gates for these IP families (4, 6) in firewalls that this host may have.
+
+    ``names`` is the setting ``gates``: which firewalls may get one.
+    """
     chosen: list[Gate] = []
-    if "libvirt-nftables" in wanted:
-        chosen += [LibvirtNftablesGate(family, mark_bit) for family in ("ip", "ip6")]
-    for tool in ("iptables", "ip6tables"):
-        if tool in wanted:
-            chosen += IptablesGate.of_this_host(tool, mark_bit)
+    for family in families:
+        if "libvirt-nftables" in names:
+            chosen.append(LibvirtNftablesGate(NFT_FAMILIES[family], mark_bit))
+        if IPTABLES[family] in names:
+            chosen += IptablesGate.of_this_host(IPTABLES[family], mark_bit)
     return chosen
