@@ -114,6 +114,13 @@ def test_machines_own_libvirt_shows_nothing_of_the_machine() -> None:
         assert host.virsh("net-list", "--name").strip() == "public"
 
 
+def test_hosts_of_a_lab_see_each_other() -> None:
+    with Lab() as lab:
+        first, second = lab.host("bookworm", "first"), lab.host("bookworm", "second")
+        assert first.run(["hostname"]).stdout == "first\n"
+        assert first.run(["ping", "-c", "1", second.place.ipv4]).returncode == 0
+
+
 def test_labs_at_the_same_time_do_not_meet() -> None:
     with Lab() as first, Lab() as second:
         hosts = [lab.machine_host() for lab in (first, second)]
