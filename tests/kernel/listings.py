@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.kernel.machine import Machine
 
+SAVES = ("iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy")
+COMMANDS = {
+    "nft": "nft list ruleset",
+    **{tool: f"{tool}-save" for tool in SAVES},
+    **{ip: f"{ip} route show table all" for ip in ("ip -4", "ip -6")},
+}
 OUR_PROTOCOL = "218"
 GATE = "nethook-"
 _OUR_TABLE = re.compile(r"table inet nethook \{.*?^\}\n", re.S | re.M)
 _IPTABLES_TABLE = re.compile(r"table ip6? (filter|nat|mangle|raw|security) \{.*?^\}\n", re.S | re.M)
+_LIBVIRTS_FORWARD = re.compile(r"^table (ip6?) libvirt_network \{.*?^\tchain forward \{(.*?)^\t\}", re.S | re.M)
+_SEPARATOR = "=== next"
 _BLOCK = re.compile(r"^\t(?:set|chain) .*?^\t\}\n", re.S | re.M)
 _BLOCKS = re.compile(r"^\t(?:set|chain) .*^\t\}\n", re.S | re.M)
 _COUNTERS = re.compile(r"counter packets \d+ bytes \d+")
@@ -20,59 +28,67 @@ _FINGERPRINT = re.compile(r'([" ])[0-9a-f]{8}"')
 
 def foreign(machine: Machine) -> str:
     """All packet filters and routes that are not ours. Neither counters nor the order of elements are in it."""
-    tables = _OUR_TABLE.sub("", machine.run("nft", "--stateless", "list", "ruleset"))
-    saves = [
-        machine.run(f"{tool}-{variant}-save") for tool in ("iptables", "ip6tables") for variant in ("nft", "legacy")
-    ]
+    kernel = _read(machine)
+    tables = _IPTABLES_TABLE.sub("", _OUR_TABLE.sub("", kernel["nft"]))  # of those, what iptables lists tells more
     lines = [
-        *_IPTABLES_TABLE.sub("", tables).splitlines(),  # of these, the listings of iptables tell more
-        *(re.sub(r"\[\d+:\d+\]", "", line) for save in saves for line in save.splitlines() if not line.startswith("#")),
-        *_routes(machine),
+        *_COUNTERS.sub("counter", tables).splitlines(),
+        *(re.sub(r"\[\d+:\d+\]", "", line) for save in SAVES for line in kernel[save].splitlines() if line[:1] != "#"),
+        *_routes(kernel),
     ]
     return "\n".join(line for line in lines if GATE not in line and f"proto {OUR_PROTOCOL}" not in line)
 
 
 def ours(machine: Machine) -> str:
     """All that is ours: routes, table, gates. Without counters, handles, and what changes with each version."""
-    return "\n".join((*routes(machine), "", table(machine), *gates(machine), ""))
+    kernel = _read(machine)
+    return "\n".join((*_our_routes(kernel), "", _our_table(kernel), *_our_gates(kernel), ""))
 
 
 def routes(machine: Machine) -> list[str]:
     """Our routes."""
-    return [line for line in _routes(machine) if f"proto {OUR_PROTOCOL}" in line]
+    return _our_routes(_read(machine))
 
 
 def table(machine: Machine) -> str:
     """Our table; '' if there is none. Without counters."""
-    found = _OUR_TABLE.search(machine.run("nft", "list", "ruleset"))
-    text = _COUNTERS.sub("counter", found[0]) if found else ""
-    return _FINGERPRINT.sub(r'\1FINGERPRINT"', _sorted_elements(_sorted_blocks(text)))
+    return _our_table(_read(machine))
 
 
 def gates(machine: Machine) -> list[str]:
     """Our rules in the chains of others, each behind the place where it is."""
+    return _our_gates(_read(machine))
+
+
+def _read(machine: Machine) -> dict[str, str]:
+    """What each of the commands prints, by its key."""
+    script = "\n".join(f"echo {_SEPARATOR}; {command}" for command in COMMANDS.values())
+    parts = machine.run("sh", "-e", "-c", script).split(f"{_SEPARATOR}\n")[1:]
+    return dict(zip(COMMANDS, parts))
+
+
+def _our_routes(kernel: dict[str, str]) -> list[str]:
+    return [line for line in _routes(kernel) if f"proto {OUR_PROTOCOL}" in line]
+
+
+def _our_table(kernel: dict[str, str]) -> str:
+    found = _OUR_TABLE.search(kernel["nft"])
+    text = _COUNTERS.sub("counter", found[0]) if found else ""
+    return _FINGERPRINT.sub(r'\1FINGERPRINT"', _sorted_elements(_sorted_blocks(text)))
+
+
+def _our_gates(kernel: dict[str, str]) -> list[str]:
     found = []
-    for family in ("ip", "ip6"):
-        chain = machine.run("nft", "list", "chain", family, "libvirt_network", "forward", check=False)
-        found += [
-            f"{family} libvirt_network forward: {_COUNTERS.sub('counter', line.strip())}"
-            for line in chain.splitlines()
-            if GATE in line
-        ]
-    for tool in ("iptables", "ip6tables"):
-        for variant in ("nft", "legacy"):
-            save = machine.run(f"{tool}-{variant}-save")
-            found += [f"{tool}-{variant}: {line}" for line in save.splitlines() if GATE in line]
+    for name, body in _LIBVIRTS_FORWARD.findall(kernel["nft"]):
+        rules = [line.strip() for line in _COUNTERS.sub("counter", body).splitlines()]
+        found += [f"{name} libvirt_network forward: {rule}" for rule in rules if GATE in rule]
+    for save in SAVES:
+        found += [f"{save}: {line}" for line in kernel[save].splitlines() if GATE in line]
     return found
 
 
-def _routes(machine: Machine) -> list[str]:
-    """All routes, in all tables, that do not come and go by themselves."""
-    return [
-        line.replace(" linkdown", "").strip()
-        for family in ("-4", "-6")
-        for line in machine.run("ip", family, "route", "show", "table", "all").splitlines()
-    ]
+def _routes(kernel: dict[str, str]) -> list[str]:
+    """All routes, in all tables."""
+    return [line.replace(" linkdown", "").strip() for line in (kernel["ip -4"] + kernel["ip -6"]).splitlines()]
 
 
 def _sorted_blocks(text: str) -> str:

@@ -35,15 +35,6 @@ exec cat >/dev/null
 SECONDS = 30
 """A command of a test that takes longer hangs."""
 
-LIBVIRT_ENVIRONMENT = {
-    "LC_ALL": "C",
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": "/root",
-    "USER": "root",
-    "LOGNAME": "root",
-}
-"""All that libvirt leaves to a hook."""
-
 
 class Machine:
     """One such host; ``namespace`` is its network, ``syslog`` what its programs have logged."""
@@ -86,16 +77,6 @@ class Machine:
     def nft(self, *commands: str) -> None:
         """Change the ruleset in one step."""
         self.run("nft", "-f", "-", stdin="\n".join(commands))
-
-    def start(self, *argv: str) -> subprocess.Popen[bytes]:
-        """Start a program in there with the environment that libvirt gives to hooks, and pipes."""
-        return subprocess.Popen(
-            self.command(argv),
-            env=LIBVIRT_ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
 
     def write(self, path: str, text: str | bytes, mode: int = 0o644) -> None:
         """Write a file in there, with its folders."""

@@ -48,7 +48,7 @@ EACH_CALL = [
     (operation, tool, call)
     for operation, tools in CALLS.items()
     for tool, (calls, _) in tools.items()
-    for call in (EVERY_CALL, *range(1, calls + 1))
+    for call in ((EVERY_CALL,) if calls > 1 else ()) + tuple(range(1, calls + 1))
 ]
 ALL_CALLS_OF_A_START = sum(calls for calls, _ in CALLS["started"].values())
 GOLDEN = {"started": FIREWALL, "stopped": f"{FIREWALL}-stopped"}

@@ -282,7 +282,8 @@ def test_a_network_without_ipv6_has_its_ipv4_addresses_and_says_what_is_missing(
     scenario = Scenario(world)
     world.host.sysctl("ipv6/conf/virbr1/disable_ipv6", 1)
     assert [text for text in errors(scenario.event("started")) if "2001:db8:7::10" in text]
-    assert scenario.silent() == [address for address in ADDRESSES if ":" in address]
+    for address in ADDRESSES[:2]:
+        assert world.exchange(world.outside(4), scenario.guest.at(address))
     world.host.sysctl("ipv6/conf/virbr1/disable_ipv6", 0)
     assert errors(scenario.event("port-created")) == []
     assert "2001:db8:7::10" in in_force(world)

@@ -12,26 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nethook.stub import stub
+from tests.kernel.hook_process import HOOK, HookProcess
 from tests.kernel.machine import Machine
 from tests.kernel.namespace import Namespace
 from tests.kernel.network import Network
 from tests.kernel.packets import Place, exchange, reaches
 
 if TYPE_CHECKING:
-    import subprocess
-
     from tests.kernel.firewall import Firewall
     from tests.kernel.syslog import Logged
 
 SOURCE = Path(__file__).parents[2] / "src"
-HOOK = "/etc/libvirt/hooks/network.d/50-nethook"
 CONFIGURATION = "/etc/nethook/routed-ips"
 SETTINGS = "/etc/nethook/nethook.conf"
 UPLINK = "uplink"
 OUTSIDE = {4: "198.51.100.1", 6: "2001:db8:ffff::1"}
 HOST = {4: "198.51.100.2", 6: "2001:db8:ffff::2"}
-HOOK_SECONDS = 11.5
-"""The stub ends Python after ten, or eleven if it has to be rough."""
 
 
 def family_of(address: str) -> int:
@@ -137,19 +133,13 @@ class World:
         """Write the file of the routed IPs."""
         self.machine.write(CONFIGURATION, "".join(f"{line}\n" for line in lines))
 
-    def start_hook(self, name: str, operation: str) -> subprocess.Popen[bytes]:
-        """Start the hook as libvirt does; its XML has still to be written."""
-        return self.machine.start(HOOK, name, operation, "begin", "-")
-
     def event(self, network: Network, operation: str, xml: str | bytes | None = None) -> list[Logged]:
-        """An event as libvirt reports it. The hook has to end well and quietly; returns what it logged."""
+        """An event as libvirt reports it. The hook has to end well and quietly; returns what was logged."""
         if xml is None:
             xml = network.event_xml(with_port=operation.startswith("p"))
-        hook = self.start_hook(network.name, operation)
-        said, complained = hook.communicate(xml.encode() if isinstance(xml, str) else xml, timeout=HOOK_SECONDS)
-        logged = self.machine.syslog.new()
-        assert (hook.returncode, said, complained) == (0, b"", b""), logged
-        return logged
+        with HookProcess(self.machine, network.name, operation) as hook:
+            hook.give(xml.encode() if isinstance(xml, str) else xml)
+        return self.machine.syslog.new()
 
     def outside(self, family: int) -> Place:
         """The client on the internet."""
