@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -44,14 +45,43 @@ class Place(NamedTuple):
         return self._replace(address=address)
 
 
-def reaches(host: Namespace, source: Place, destination: Place) -> bool:
+class Witness:
+    """Sees what enters the host. One socket a device for all probes: to close one takes the kernel 20 ms."""
+
+    def __init__(self, host: Namespace) -> None:
+        self._host = host
+        self._sockets: dict[str, socket.socket] = {}
+
+    def close(self) -> None:
+        """Look no more."""
+        for each in self._sockets.values():
+            each.close()
+
+    def look_at(self, device: str) -> socket.socket:
+        """A socket from which all can be read that enters through the device from now on."""
+        if device not in self._sockets:
+            with self._host.entered():
+                made = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
+            made.bind((device, _ETH_P_ALL))
+            self._sockets[device] = made
+        seeing = self._sockets[device]
+        seeing.setblocking(False)
+        with suppress(BlockingIOError):
+            while seeing.recv(65536):
+                pass
+        seeing.settimeout(PATIENCE)
+        return seeing
+
+
+def reaches(host: Namespace, witness: Witness, source: Place, destination: Place) -> bool:
     """Whether a UDP packet gets from one to the other; False only after it provably was stopped."""
     token = _token()
-    with _bound(destination, "", 0) as receiver, _watching(host, source.device) as witness:
+    with _bound(destination, "", 0) as receiver:
         port = receiver.getsockname()[1]
+        seeing = witness.look_at(source.device)
         with _bound(source, source.address, 0) as sender:
             sender.sendto(token, (destination.address, port))
-        _await(witness, token, f"{source.address} → {destination.address} on {source.device}")
+        _await(seeing, token, f"{source.address} → {destination.address} on {source.device}")
         return _hears(host, receiver, token, (destination.known, port))
 
 
@@ -90,18 +120,9 @@ def _bound(place: Place, address: str, port: int) -> socket.socket:
     return made
 
 
-def _watching(host: Namespace, device: str) -> socket.socket:
-    """A socket that sees all that enters the host through a device."""
-    with host.entered():
-        made = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
-    made.settimeout(PATIENCE)
-    made.bind((device, _ETH_P_ALL))
-    return made
-
-
-def _await(witness: socket.socket, token: bytes, what: str) -> None:
+def _await(seeing: socket.socket, token: bytes, what: str) -> None:
     try:
-        while token not in witness.recv(65536):
+        while token not in seeing.recv(65536):
             pass
     except TimeoutError:
         raise ProbeError(f"never came to the host: {what}") from None

@@ -16,7 +16,7 @@ from tests.kernel.hook_process import HOOK, HookProcess
 from tests.kernel.machine import Machine
 from tests.kernel.namespace import Namespace
 from tests.kernel.network import Network
-from tests.kernel.packets import Place, exchange, reaches
+from tests.kernel.packets import Place, Witness, exchange, reaches
 
 if TYPE_CHECKING:
     from tests.kernel.firewall import Firewall
@@ -64,6 +64,7 @@ class World:
         self.firewall = firewall
         self.machine = Machine()
         self.host = self.machine.namespace
+        self._witness = Witness(self.host)
         self._outside = Namespace()
         self._guests: list[Guest] = []
         for namespace in (self.host, self._outside):
@@ -86,6 +87,7 @@ class World:
 
     def close(self) -> None:
         """End it."""
+        self._witness.close()
         for guest in self._guests:
             guest.namespace.close()
         self._outside.close()
@@ -155,7 +157,7 @@ class World:
 
     def reaches(self, source: Place, destination: Place) -> bool:
         """Whether a packet gets there."""
-        return reaches(self.host, source, destination)
+        return reaches(self.host, self._witness, source, destination)
 
 
 def _prepare(namespace: Namespace) -> None:
