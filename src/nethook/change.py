@@ -29,6 +29,20 @@ class Kernel:
         self.table = table
 
 
+class Scope:
+    """What a run decides about: what is on these ``bridges``, but for the prefixes in ``spared``."""
+
+    __slots__ = ("bridges", "spared")
+
+    def __init__(self, bridges: Collection[str], spared: Collection[str] = ()) -> None:
+        self.bridges = bridges
+        self.spared = spared
+
+    def covers(self, prefix: str, bridge: str) -> bool:
+        """Whether a prefix on a bridge is one of these things."""
+        return bridge in self.bridges and prefix not in self.spared
+
+
 class Change:
     """What differs. Routes that only lead elsewhere now are in ``routes_gone`` and in ``routes_new``."""
 
@@ -40,33 +54,40 @@ class Change:
         self.elements_gone: Elements = {}
         self.elements_new: Elements = {}
         self.ruleset = ""
-        """What is done about sets and rules: '' if nothing, else a word for the log."""
+        """What is done about sets and rules: '' (nothing), created, renewed (elements stay), rebuilt (they are new)."""
 
 
-def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, bridges: Collection[str]) -> Change:
-    """What makes the kernel as desired, as far as these bridges are concerned."""
+def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, scope: Scope, *, rebuild: bool = False) -> Change:
+    """What makes the kernel as desired within the scope. ``rebuild``: a table with other rules is made anew."""
     change = Change()
     prefixes = {prefix for prefix, _ in desired.routes}
-    in_scope = {route for route in kernel.routes if route[1] in bridges or route[0] in prefixes}
+    in_scope = {route for route in kernel.routes if scope.covers(*route) or route[0] in prefixes}
     change.routes_gone = sorted(in_scope - desired.routes.keys())
     change.routes_new = [route for route in desired.routes if route not in kernel.routes]
 
     present = kernel.table.elements if kernel.table else {name: set() for name in SETS}
     for name in SETS:
-        scope = _elements_in_scope(name, desired.elements, present, bridges)
-        change.elements_gone[name] = scope - desired.elements[name]
+        gone = _elements_in_scope(name, desired.elements, present, scope) - desired.elements[name]
+        change.elements_gone[name] = gone
         change.elements_new[name] = desired.elements[name] - present[name]
 
     if kernel.table is None:
         change.ruleset = "created"
     elif not ruleset.is_intact(kernel.table.comments):
         change.ruleset = "renewed"
+        if rebuild:
+            change.ruleset = "rebuilt"
+            for name in SETS:
+                change.elements_new[name] = desired.elements[name] | present[name] - change.elements_gone[name]
+            change.elements_gone = {}
     return change
 
 
-def _elements_in_scope(name: str, desired: Elements, present: Elements, bridges: Collection[str]) -> set[Element]:
+def _elements_in_scope(name: str, desired: Elements, present: Elements, scope: Scope) -> set[Element]:
     """The elements of a set, among those present, that this run decides about."""
-    if name.startswith("routed"):  # from the configuration alone, so every run decides about all of them
+    if not SETS[name].has_device:  # of the configuration alone, so every run decides about all of them
         return present[name]
-    blocks = set() if name in {BRIDGES, ISOLATED} else {block for _, block in desired[name]}
-    return {element for element in present[name] if element[0] in bridges or element[-1] in blocks}
+    if name in {BRIDGES, ISOLATED}:
+        return {element for element in present[name] if element[0] in scope.bridges}
+    blocks = {block for _, block in desired[name]}
+    return {(bridge, block) for bridge, block in present[name] if scope.covers(block, bridge) or block in blocks}

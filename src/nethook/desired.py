@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from nethook.config import RoutedIP
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS, set_name
-from nethook.libvirt.network import UNKNOWN, Network
 from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from nethook.config import Configuration
+    from nethook.config import Configuration, RoutedIP
     from nethook.kernel.routes import Route
     from nethook.kernel.table import Elements
+    from nethook.libvirt.network import Network
     from nethook.prefix import Prefix
 
 
@@ -27,8 +26,18 @@ class Desired:
         self.elements: Elements = {name: set() for name in SETS}
 
 
-def desire(routed_ips: Sequence[RoutedIP], networks: Iterable[Network]) -> Desired:
-    """What should be when these networks are up, all of which have a bridge."""
+def desire(
+    routed_ips: Sequence[RoutedIP],
+    networks: Iterable[Network],
+    *,
+    elsewhere: Iterable[Route] = (),
+    guarded: Iterable[Prefix] = (),
+) -> Desired:
+    """What should be when these networks are up, all of which have a bridge.
+
+    ``elsewhere`` are routes of other networks that have to be accepted again; ``guarded`` are prefixes that are
+    protected against forgery although no line names them.
+    """
     desired = Desired()
     elements = desired.elements
     bridges = {}
@@ -38,16 +47,20 @@ def desire(routed_ips: Sequence[RoutedIP], networks: Iterable[Network]) -> Desir
             elements[BRIDGES].add((network.bridge,))
         if network.is_isolated:
             elements[ISOLATED].add((network.bridge,))
+    held: dict[str, list[Prefix]] = {}
     for routed in routed_ips:
         bridge = bridges.get(routed.network)
         if bridge:
             desired.routes[routed.prefix.text, bridge] = routed
-    for prefix in outermost(routed.prefix for routed in routed_ips):
-        elements[set_name("routed", prefix.family, single=prefix.is_address)].add((prefix.text,))
-    for name, bridge in bridges.items():
-        for prefix in outermost(routed.prefix for routed in routed_ips if routed.network == name):
+            held.setdefault(bridge, []).append(routed.prefix)
+    for text, bridge in elsewhere:
+        held.setdefault(bridge, []).append(parse_prefix(text))
+    for bridge, prefixes in held.items():
+        for prefix in outermost(prefixes):
             for kind in ("to", "from"):
                 elements[set_name(kind, prefix.family, single=prefix.is_address)].add((bridge, prefix.text))
+    for prefix in outermost([*(routed.prefix for routed in routed_ips), *guarded]):
+        elements[set_name("routed", prefix.family, single=prefix.is_address)].add((prefix.text,))
     return desired
 
 
@@ -65,26 +78,10 @@ def outermost(prefixes: Iterable[Prefix]) -> list[Prefix]:
     return chosen
 
 
-def networks_by_routes(
-    present: Iterable[Route], routed_ips: Iterable[RoutedIP], except_on: Collection[str]
-) -> list[Network]:
-    """The networks that our routes show to be up, those on the bridges ``except_on`` left out."""
-    bridges = dict(present)
-    found = {routed.network: bridges[routed.prefix.text] for routed in routed_ips if routed.prefix.text in bridges}
-    return [Network(name, bridge, UNKNOWN) for name, bridge in found.items() if bridge not in except_on]
-
-
-def doubtful_in_force(
-    present: Iterable[Route], configuration: Configuration, networks: Iterable[Network]
-) -> list[RoutedIP]:
-    """Lines for those of our routes to these networks that a wrong line may be about: they stay as they are."""
+def in_doubt(present: Iterable[Route], configuration: Configuration) -> dict[Route, Prefix]:
+    """Those of our routes that no right line names, and a wrong line may be about: they stay as they are."""
     if not configuration.problems:
-        return []
-    names = {network.bridge: network.name for network in networks}
+        return {}
     named = {routed.prefix.text for routed in configuration.routed_ips}
-    place = configuration.problems[0].place
-    return [
-        RoutedIP(prefix, names[bridge], place)
-        for text, bridge in sorted(present)
-        if bridge in names and text not in named and configuration.in_doubt(prefix := parse_prefix(text))
-    ]
+    unnamed = {route: parse_prefix(route[0]) for route in sorted(present) if route[0] not in named}
+    return {route: prefix for route, prefix in unnamed.items() if configuration.in_doubt(prefix)}

@@ -10,8 +10,8 @@ from nethook.errors import NethookError
 
 FOLDER = "/run/nethook"
 POLL_SECONDS = 0.01
-WAIT_SECONDS = 4.0
-"""Leaves whoever gets the lock last as much time for the work itself."""
+WAIT_SECONDS = 6.0
+"""Leaves time for the work itself to whoever gets the lock last."""
 
 
 class Locked:
@@ -25,8 +25,9 @@ class Locked:
 
     def __enter__(self) -> None:
         try:
-            os.makedirs(FOLDER, mode=0o755, exist_ok=True)
+            os.makedirs(FOLDER, mode=0o700, exist_ok=True)
             self._fd = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY)
+            os.fchmod(self._fd, 0o700)  # whoever may open it may lock it
         except OSError as error:
             raise NethookError(f"cannot lock {FOLDER}: {error.strerror}; nothing was changed") from None
         until = time.monotonic() + WAIT_SECONDS

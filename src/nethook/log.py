@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import syslog
 
+from nethook.config.problem import one_line
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +31,6 @@ def errors(lines: Iterable[str]) -> None:
 
 def _write(priority: int, lines: list[str]) -> None:
     for line in lines[:MAX_LINES]:
-        syslog.syslog(priority, line.replace("\0", "").replace("\n", " "))
+        syslog.syslog(priority, one_line(line))
     if len(lines) > MAX_LINES:
         syslog.syslog(priority, f"… and {len(lines) - MAX_LINES} more such lines")

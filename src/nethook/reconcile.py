@@ -8,7 +8,9 @@ one of them refuses is said, and the rest is done all the same. When nothing dif
 from __future__ import annotations
 
 from nethook.change import Kernel, difference
-from nethook.desired import desire, doubtful_in_force, networks_by_routes
+from nethook.config import RoutedIP
+from nethook.config.problem import Place
+from nethook.desired import desire, in_doubt
 from nethook.errors import NethookError
 from nethook.gates import gates
 from nethook.kernel import routes, table
@@ -17,15 +19,22 @@ from nethook.steps import steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
+    from nethook.change import Scope
     from nethook.config import Configuration
     from nethook.gates.gate import Gate, Opening
     from nethook.kernel.process import Tools
+    from nethook.kernel.routes import Route
     from nethook.libvirt.network import Network
     from nethook.steps import Step
 
 ATTEMPTS = 2
+NO_PLACE = Place("a line that is wrong")
+TABLE_LOST = (
+    "somebody deleted the table inet nethook: which bridges are libvirt's, and which of them are isolated, is known"
+    " again only after an event of each network; restart libvirtd to have them all"
+)
 
 
 class Outcome:
@@ -38,39 +47,52 @@ class Outcome:
         self.failures: list[str] = []
 
 
-def reconcile(
-    configuration: Configuration, networks: Sequence[Network], bridges: Collection[str], tools: Tools
-) -> Outcome:
-    """Make the kernel as it should be on these bridges, when exactly these networks of theirs are up.
+def reconcile(configuration: Configuration, networks: Sequence[Network], scope: Scope, tools: Tools) -> Outcome:
+    """Make the kernel as it should be within the scope, when exactly these networks of it are up.
 
     ReadError if the kernel's state cannot be known; then nothing was changed.
     """
     outcome = Outcome()
-    for _ in range(ATTEMPTS):
-        outcome.failures = []
-        if _apply(_decide(configuration, networks, bridges, tools), outcome, tools):
+    for attempt in range(ATTEMPTS):
+        try:
+            todo, warnings = _decide(configuration, networks, scope, tools, rebuild=attempt > 0)
+        except NethookError as error:
+            if not outcome.done:
+                raise
+            outcome.failures.append(str(error))
+            break
+        outcome.failures = warnings
+        if _apply(todo, outcome, tools):
             break
     return outcome
 
 
 def _decide(
-    configuration: Configuration, networks: Sequence[Network], bridges: Collection[str], tools: Tools
-) -> list[Step]:
-    """Read the kernel and say what there is to do."""
+    configuration: Configuration, networks: Sequence[Network], scope: Scope, tools: Tools, *, rebuild: bool
+) -> tuple[list[Step], list[str]]:
+    """Read the kernel and say what there is to do, and what people should know about it."""
     settings = configuration.settings
     families = {routed.prefix.family for routed in configuration.routed_ips}
     chosen = gates(settings.gates, sorted(families), settings.mark_bit)
     kernel, openings = _read(settings.route_protocol, chosen, tools)
+
+    doubtful = in_doubt(kernel.routes, configuration)
+    names = {network.bridge: network.name for network in networks}
+    routed_ips = [
+        *configuration.routed_ips,
+        *(RoutedIP(prefix, names[route[1]], NO_PLACE) for route, prefix in doubtful.items() if route[1] in names),
+    ]
+    elsewhere: list[Route] = []
+    warnings = []
     if kernel.table is None:
-        # New, or somebody deleted it: then the routes of the other networks tell what it held for them.
-        others = networks_by_routes(kernel.routes, configuration.routed_ips, bridges)
-        networks = [*networks, *others]
-        bridges = {*bridges, *(network.bridge for network in others)}
-    routed_ips = [*configuration.routed_ips, *doubtful_in_force(kernel.routes, configuration, networks)]
-    desired = desire(routed_ips, networks)
+        # New, or somebody deleted it: then our routes tell what it accepted for other networks.
+        here = {routed.prefix.text for routed in routed_ips if routed.network in names.values()}
+        elsewhere = [route for route in kernel.routes if route[1] not in scope.bridges and route[0] not in here]
+        warnings = [TABLE_LOST] if elsewhere else []
+    desired = desire(routed_ips, networks, elsewhere=elsewhere, guarded=doubtful.values())
     ruleset = Ruleset(settings.mark_bit)
-    change = difference(desired, kernel, ruleset, bridges)
-    return steps(change, desired, openings, ruleset, settings.route_protocol)
+    change = difference(desired, kernel, ruleset, scope, rebuild=rebuild)
+    return steps(change, desired, openings, ruleset, settings.route_protocol), warnings
 
 
 def _read(protocol: int, chosen: Sequence[Gate], tools: Tools) -> tuple[Kernel, list[Opening]]:

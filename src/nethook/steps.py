@@ -1,6 +1,6 @@
 """Change → steps: which tools run with which input, in which order, and what each says when it is done.
 
-A packet must never be let in towards an address that is not routed yet, nor be routed where it is not let in. So routes
+A packet must never be routed to where it is not let in. So routes
 that go are deleted first, then one nft transaction changes what is accepted, then the gates of other tools open, and
 new routes come last. A route that only leads elsewhere now is deleted right before it is added, in that last step.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from nethook.kernel import routes, table
 from nethook.kernel.process import Call
-from nethook.kernel.ruleset import BRIDGES, ISOLATED
+from nethook.kernel.ruleset import BRIDGES, ISOLATED, TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def steps(change: Change, desired: Desired, openings: Iterable[Opening], ruleset
 
     openings = list(openings)
     commands = [command for opening in openings for command in opening.nft]
+    if change.ruleset == "rebuilt":
+        commands.append(f"delete table {TABLE}")
     if change.ruleset:
         commands += ruleset.creation()
     commands += table.deletions(change.elements_gone) + table.additions(change.elements_new)

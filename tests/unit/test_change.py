@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nethook.change import Change, Kernel, difference
+from nethook.change import Change, Kernel, Scope, difference
 from nethook.desired import Desired, desire
 from nethook.kernel.ruleset import Ruleset
 from nethook.kernel.table import Table
@@ -30,13 +30,13 @@ def commands(change: Change, desired: Desired) -> list[list[str]]:
 
 def test_nothing_is_run_when_nothing_differs() -> None:
     desired = desire(routed("203.0.113.10 public\n2001:db8::/64 public"), [PUBLIC])
-    change = difference(desired, kernel_like(desired), RULES, {"virbr1"})
+    change = difference(desired, kernel_like(desired), RULES, Scope({"virbr1"}))
     assert steps(change, desired, [], RULES, 218) == []
 
 
 def test_an_empty_kernel_gets_table_elements_and_routes_in_this_order() -> None:
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    nft, routes = commands(difference(desired, Kernel(set(), None), RULES, {"virbr1"}), desired)
+    nft, routes = commands(difference(desired, Kernel(set(), None), RULES, Scope({"virbr1"})), desired)
     assert nft[0].startswith("add table inet nethook")
     assert 'add element inet nethook to4 { "virbr1" . 203.0.113.10 }' in nft
     assert routes == ["route add 203.0.113.10 dev virbr1 proto 218"]
@@ -45,7 +45,7 @@ def test_an_empty_kernel_gets_table_elements_and_routes_in_this_order() -> None:
 def test_routes_go_before_what_accepts_them() -> None:
     lines = routed("203.0.113.10 public")
     nothing = desire(lines, [])
-    change = difference(nothing, kernel_like(desire(lines, [PUBLIC])), RULES, {"virbr1"})
+    change = difference(nothing, kernel_like(desire(lines, [PUBLIC])), RULES, Scope({"virbr1"}))
     routes, nft = commands(change, nothing)
     assert routes == ["route del 203.0.113.10 dev virbr1 proto 218"]
     assert set(nft) == {
@@ -58,14 +58,14 @@ def test_routes_go_before_what_accepts_them() -> None:
 def test_what_other_networks_have_stays() -> None:
     lines = routed("203.0.113.10 public\n203.0.113.20 other")
     desired = desire(lines, [PUBLIC])
-    change = difference(desired, kernel_like(desire(lines, [PUBLIC, OTHER])), RULES, {"virbr1"})
+    change = difference(desired, kernel_like(desire(lines, [PUBLIC, OTHER])), RULES, Scope({"virbr1"}))
     assert commands(change, desired) == []
 
 
 def test_an_address_that_moved_to_this_network_is_taken_from_the_other() -> None:
     before = desire(routed("203.0.113.10 other"), [OTHER])
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    nft, routes = commands(difference(desired, kernel_like(before), RULES, {"virbr1"}), desired)
+    nft, routes = commands(difference(desired, kernel_like(before), RULES, Scope({"virbr1"})), desired)
     assert 'delete element inet nethook to4 { "virbr2" . 203.0.113.10 }' in nft
     assert 'add element inet nethook to4 { "virbr1" . 203.0.113.10 }' in nft
     assert not any("virbr2" in command and " bridges " in command for command in nft)
@@ -80,19 +80,39 @@ def test_a_rule_that_is_missing_renews_the_rules_and_leaves_the_elements() -> No
     kernel = kernel_like(desired)
     assert kernel.table is not None
     kernel.table.comments["forward4"].pop()
-    (nft,) = commands(difference(desired, kernel, RULES, {"virbr1"}), desired)
+    (nft,) = commands(difference(desired, kernel, RULES, Scope({"virbr1"})), desired)
     assert "flush chain inet nethook forward4" in nft
     assert not any("element" in command or "flush set" in command for command in nft)
 
 
+def test_rules_that_could_not_be_renewed_are_built_anew_with_all_elements() -> None:
+    lines = routed("203.0.113.10 public\n203.0.113.20 other")
+    desired = desire(lines, [PUBLIC])
+    kernel = kernel_like(desire(lines, [PUBLIC, OTHER]))
+    assert kernel.table is not None
+    kernel.table.comments["forward4"].pop()
+    (nft,) = commands(difference(desired, kernel, RULES, Scope({"virbr1"}), rebuild=True), desired)
+    assert nft[0] == "delete table inet nethook"
+    assert 'add element inet nethook to4 { "virbr1" . 203.0.113.10, "virbr2" . 203.0.113.20 }' in nft
+
+
+def test_networks_that_share_a_bridge_of_the_host_leave_each_others_addresses_alone() -> None:
+    first, second = Network("first", "br0", "bridge"), Network("second", "br0", "bridge")
+    lines = routed("203.0.113.10 first\n203.0.113.20 second")
+    desired = desire(lines, [second])
+    scope = Scope({"br0"}, {"203.0.113.10"})
+    change = difference(desired, kernel_like(desire(lines, [first, second])), RULES, scope)
+    assert commands(change, desired) == []
+
+
 def test_rules_for_another_mark_bit_are_renewed() -> None:
     desired = desire([], [])
-    assert difference(desired, kernel_like(desired), Ruleset(0x80), set()).ruleset == "renewed"
+    assert difference(desired, kernel_like(desired), Ruleset(0x80), Scope(())).ruleset == "renewed"
 
 
 def test_every_change_is_said_with_the_line_that_wants_it() -> None:
     desired = desire(routed("\n203.0.113.10 public"), [PUBLIC])
-    change = difference(desired, Kernel(set(), None), RULES, {"virbr1"})
+    change = difference(desired, Kernel(set(), None), RULES, Scope({"virbr1"}))
     said = [line for step in steps(change, desired, [], RULES, 218) for line in step.says]
     assert said == [
         "+ nftables table inet nethook created",

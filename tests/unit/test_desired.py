@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.desired import desire, doubtful_in_force, networks_by_routes, outermost
+from nethook.desired import desire, in_doubt, outermost
 from nethook.libvirt.network import Network
 from nethook.prefix import Prefix
 from tests.unit.lines import configuration, routed
@@ -88,23 +88,32 @@ def test_outermost_covers_every_prefix_and_overlaps_nowhere(prefixes: list[Prefi
             assert sum(inside(prefix, block) for block in chosen) == 1
 
 
-def test_routes_tell_which_other_networks_are_up() -> None:
-    present = {("203.0.113.20", "virbr2"), ("203.0.113.10", "virbr1"), ("198.51.100.1", "virbr3")}
-    found = networks_by_routes(present, routed(LINES), except_on={"virbr1"})
-    assert [(network.name, network.bridge) for network in found] == [("other", "virbr2")]
+def test_routes_of_other_networks_are_accepted_again_where_they_are() -> None:
+    lost = [("203.0.113.20", "virbr2"), ("203.0.113.32/28", "virbr2")]
+    desired = desire(routed(LINES), [PUBLIC], elsewhere=lost)
+    assert desired.elements["from4"] == {("virbr1", "203.0.113.10"), ("virbr2", "203.0.113.20")}
+    assert ("virbr2", "203.0.113.32/28") in desired.elements["to4_prefixes"]
+    assert all(bridge == "virbr1" for _, bridge in desired.routes)
 
 
-def test_what_a_wrong_line_may_be_about_stays() -> None:
-    present = {("203.0.113.10", "virbr1"), ("203.0.113.11", "virbr1"), ("203.0.113.20", "virbr2")}
+def test_what_is_guarded_cannot_be_forged_though_no_line_names_it() -> None:
+    desired = desire([], [], guarded=[Prefix(4, 0xCB00710A, 32)])
+    assert desired.elements["routed4"] == {("203.0.113.10",)}
+    assert desired.elements["to4"] == set()
+
+
+PRESENT = {("203.0.113.10", "virbr1"), ("203.0.113.11", "virbr1"), ("203.0.113.20", "virbr2")}
+
+
+def test_a_wrong_line_puts_its_own_address_in_doubt() -> None:
     wrong = configuration("203.0.113.10 public colour=blue\n203.0.113.12 public")
-    assert [line.prefix.text for line in doubtful_in_force(present, wrong, [PUBLIC])] == ["203.0.113.10"]
+    assert list(in_doubt(PRESENT, wrong)) == [("203.0.113.10", "virbr1")]
 
 
 def test_an_address_that_cannot_be_read_may_be_any() -> None:
-    present = {("203.0.113.10", "virbr1"), ("203.0.113.11", "virbr1"), ("203.0.113.20", "virbr2")}
     wrong = configuration("203.0.113.1O public\n203.0.113.11 public")
-    assert [line.prefix.text for line in doubtful_in_force(present, wrong, [PUBLIC])] == ["203.0.113.10"]
+    assert list(in_doubt(PRESENT, wrong)) == [("203.0.113.10", "virbr1"), ("203.0.113.20", "virbr2")]
 
 
 def test_without_a_wrong_line_nothing_is_in_doubt() -> None:
-    assert doubtful_in_force({("203.0.113.10", "virbr1")}, configuration("203.0.113.11 public"), [PUBLIC]) == []
+    assert in_doubt(PRESENT, configuration("203.0.113.11 public")) == {}

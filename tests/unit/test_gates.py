@@ -54,6 +54,11 @@ def test_a_missing_gate_goes_before_what_blocks_and_behind_what_the_admin_has(bl
     assert batch(ADMIN, blocker) == [insert(2)]
 
 
+def test_a_rule_of_the_admins_that_is_only_called_like_ours_is_not_ours() -> None:
+    office = "-A FORWARD -s 198.51.100.7/32 -m comment --comment nethook-office -j DROP"
+    assert batch(office, GATE, JUMP) == []
+
+
 def test_the_admins_chain_of_docker_stays_in_force() -> None:
     assert batch("-A FORWARD -j DOCKER-USER", "-A FORWARD -j DOCKER-FORWARD") == [insert(2)]
 

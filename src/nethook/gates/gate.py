@@ -8,7 +8,8 @@ if TYPE_CHECKING:
 
     from nethook.kernel.process import Call, Result
 
-COMMENT = "nethook-"  # no ":", which iptables would print in quotes
+COMMENT = "nethook-0x"  # no ":", which iptables would print in quotes
+HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 class Rule:
@@ -24,7 +25,8 @@ class Rule:
     @property
     def is_ours(self) -> bool:
         """Whether the rule is a gate, of whatever mark bit."""
-        return self.comment.startswith(COMMENT)
+        prefix, bit = self.comment[: len(COMMENT)], self.comment[len(COMMENT) :]
+        return prefix == COMMENT and bool(bit) and HEXADECIMAL.issuperset(bit)
 
 
 class Opening:
@@ -44,7 +46,7 @@ class Gate:
     def __init__(self, where: str, mark_bit: int) -> None:
         self.where = where
         self.mark_bit = mark_bit
-        self.comment = f"{COMMENT}{mark_bit:#x}"
+        self.comment = f"{COMMENT}{mark_bit:x}"
 
     def read_call(self) -> Call:
         """What lists the chain."""

@@ -29,7 +29,7 @@ ADMINS_RULESET = "is incompatible, use 'nft' tool"
 """What iptables-nft says of a table of that name with rules that no iptables wrote: an admin's own, never touched."""
 
 ADMINS = frozenset({"DOCKER-USER"})
-"""Chains with such a name that are the admin's own: what stands there stays in force."""
+"""Chains with such a name that are the admin's own: they do not push the gate to their front."""
 
 
 class IptablesGate(Gate):
@@ -101,12 +101,9 @@ def _rule(line: str) -> Rule:
     words = "".join(specification.split('"')[::2]).split()  # without quoted text: a comment may hold anything
     values = dict(zip(words, words[1:]))
     comment = values.get("--comment", "")
-    target = values.get("-j") or values.get("-g") or ""
-    conditions = set(words[: words.index("-j")] if "-j" in words else words) - {
-        "-m",
-        "comment",
-        "--comment",
-        comment,
-    }
+    jump = "-g" if "-g" in words else "-j"
+    target = values.get(jump, "")
+    before = words[: words.index(jump)] if jump in words else words
+    conditions = set(before) - {"-m", "comment", "--comment", comment}
     blocks = (target in {"DROP", "REJECT"} and not conditions) or (target.startswith(PROGRAMS) and target not in ADMINS)
     return Rule(specification, comment, blocks=blocks)

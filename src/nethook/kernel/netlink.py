@@ -24,17 +24,13 @@ if TYPE_CHECKING:
 
 AF_NETLINK, NETLINK_NETFILTER, NFPROTO_INET = 16, 12, 1
 NFTABLES = 10 << 8
-GET_TABLE, GET_RULE, GET_ELEMENTS = NFTABLES | 1, NFTABLES | 7, NFTABLES | 13
+GET_RULE, GET_ELEMENTS = NFTABLES | 7, NFTABLES | 13
 REQUEST, DUMP, DUMP_INTERRUPTED = 0x1, 0x300, 0x10
 ERROR, DONE = 2, 3
 NUMBER_MASK = 0x3FFF
 HEADER, BOTH_HEADERS = 16, 20
 LARGEST_PART = 1 << 18
 ATTEMPTS = 5
-
-
-class InterruptedDumpError(Exception):
-    """Somebody changed the ruleset while it was listed: the list may lack something."""
 
 
 class Nftables:
@@ -46,36 +42,30 @@ class Nftables:
         except OSError as error:
             raise ReadError(f"cannot ask the kernel for nftables: {error.strerror}") from None
 
-    def exists(self, table: str) -> bool:
-        """Whether there is a table of this name in the family inet."""
-        return self._ask(GET_TABLE, REQUEST, (table,)) is not None
-
     def dump(self, kind: int, *names: str) -> list[Span]:
         """All rules of a table or all elements of a set, which ``names`` name; nothing if there is no such.
 
         ReadError if the kernel does not tell.
         """
-        for _ in range(ATTEMPTS):
-            try:
-                return self._ask(kind, REQUEST | DUMP, names) or []
-            except InterruptedDumpError:
-                continue
-        raise ReadError("cannot read nftables: others keep changing it")
-
-    def _ask(self, kind: int, flags: int, names: tuple[str, ...]) -> list[Span] | None:
         body = pack("BBH", NFPROTO_INET, 0, 0)
         for number, name in enumerate(names, start=1):  # the table has attribute 1, what is within it 2
             value = name.encode() + b"\0"
             body += pack("HH", 4 + len(value), number) + value + bytes(-len(value) % 4)
+        request = pack("IHHII", HEADER + len(body), kind, REQUEST | DUMP, 0, 0) + body
         try:
-            self._socket.send(pack("IHHII", HEADER + len(body), kind, flags, 0, 0) + body)
-            return self._answer(is_dump=flags != REQUEST)
+            for _ in range(ATTEMPTS):
+                self._socket.send(request)
+                found = self._answer()
+                if found is not None:
+                    return found
         except FileNotFoundError:
-            return None
+            return []
         except OSError as error:
             raise ReadError(f"cannot read nftables: {error.strerror}") from None
+        raise ReadError("cannot read nftables: others keep changing it")
 
-    def _answer(self, *, is_dump: bool) -> list[Span]:
+    def _answer(self) -> list[Span] | None:
+        """All that the kernel sends, None if somebody changed the ruleset meanwhile: something may be lacking then."""
         found: list[Span] = []
         interrupted = False
         while True:
@@ -83,18 +73,14 @@ class Nftables:
             at = 0
             while at < len(data):
                 length, kind, flags = unpack_from("IHH", data, at)
+                interrupted |= bool(flags & DUMP_INTERRUPTED)
                 if kind in {ERROR, DONE}:
                     (status,) = unpack_from("i", data, at + HEADER)
                     if status:
                         raise OSError(-status, os.strerror(-status))
-                    if interrupted:
-                        raise InterruptedDumpError
-                    return found
-                interrupted |= bool(flags & DUMP_INTERRUPTED)
+                    return None if interrupted else found
                 found.append((data, at + BOTH_HEADERS, at + length))
                 at += length + 3 & ~3
-            if not is_dump:
-                return found
 
 
 def attributes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, int]]:

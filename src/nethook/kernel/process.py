@@ -76,21 +76,23 @@ class _Child:
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        stdin = _memory_file()
-        self.out = _memory_file()
-        self.err = _memory_file()
+        path = find(call.argv[0])
+        stdin = self.out = self.err = self.pidfd = -1
         try:
+            stdin, self.out, self.err = _memory_file(), _memory_file(), _memory_file()
             if call.stdin:
                 _write(stdin, call.stdin.encode())
             files = [(os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate((stdin, self.out, self.err))]
-            self.pid = os.posix_spawn(find(call.argv[0]), call.argv, ENVIRONMENT, file_actions=files)
-        except BaseException:
-            os.close(self.out)
-            os.close(self.err)
-            raise
+            self.pid = os.posix_spawn(path, call.argv, ENVIRONMENT, file_actions=files)
+            self.pidfd = os.pidfd_open(self.pid)
+        except OSError as error:  # what has started without a pidfd ends by itself, or with the stub's time-out
+            for fd in (self.out, self.err):
+                if fd >= 0:
+                    os.close(fd)
+            raise NethookError(f"cannot run `{call}`: {error.strerror}") from None
         finally:
-            os.close(stdin)
-        self.pidfd = os.pidfd_open(self.pid)
+            if stdin >= 0:
+                os.close(stdin)
 
     def result(self, *, ended: bool) -> Result:
         if not ended:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     Route = tuple[str, str]
     """Prefix in canonical text, and the device it leads to."""
 
+OTHER_SHAPES = frozenset({"unreachable", "blackhole", "prohibit", "throw", "default", "nexthop"})
+"""How lines begin that ip prints for routes with our number and of another shape than ours."""
+
 EXISTS = "File exists"
 ALREADY_GONE = frozenset({"No such process", "Cannot find device"})
 """What the kernel says to a deletion of what went by itself, for example with its device."""
@@ -34,11 +37,11 @@ def parse(results: Iterable[Result]) -> set[Route]:
         if result.status != 0:
             raise ReadError(result.failure)
         for line in result.out.splitlines():
-            words = line.split(None, 3)
-            if len(words) < 3:
+            first, *rest = line.split(None, 3)
+            if not line[0].isspace() and rest[:1] == ["dev"] and len(rest) > 1:
+                routes.add((first, rest[1]))
+            elif first not in OTHER_SHAPES and "." not in first and ":" not in first:
                 raise ReadError(result.not_understood)
-            if words[1] == "dev":
-                routes.add((words[0], words[2]))
     return routes
 
 

@@ -19,7 +19,7 @@ What is allowed, and nothing else:
 ====================================================  =================
 outside → routed IP, and back                         yes
 routed IP → routed IP, also of another network        yes
-private address of a nat, route, open network → R     yes
+private address of a nat, route, open one → routed    yes
 isolated network → routed IP                          no
 routed IP → private address of another network        no
 forged source → routed IP; forged routed IP → anyone  no
@@ -134,8 +134,10 @@ class Ruleset:
         return f"{rule.partition(' # ')[2]} {self.fingerprint}".lstrip()
 
     def is_intact(self, comments: dict[str, list[str]]) -> bool:
-        """Whether the kernel has exactly these rules, by the comments of its rules in each chain."""
-        return comments == {chain: [self.comment(rule) for rule in rules] for chain, rules in self.chains.items()}
+        """Whether our chains have exactly these rules, by the comments of the rules in each chain."""
+        return all(
+            comments.get(chain) == [self.comment(rule) for rule in rules] for chain, rules in self.chains.items()
+        )
 
 
 def _family_chains(family: int, ip: str) -> dict[str, list[str]]:

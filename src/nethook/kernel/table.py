@@ -38,14 +38,14 @@ class Table:
 
 
 def read() -> Table | None:
-    """The table as it is now, None when there is none; ReadError when that is not known."""
+    """The table as it is now, None when there is none, or none with rules; ReadError when that is not known."""
     nftables = Nftables()
-    if not nftables.exists(NAME):
-        return None
     table = Table()
     for rule in nftables.dump(GET_RULE, NAME):
         chain, comment = _chain_and_comment(rule)
         table.comments.setdefault(chain, []).append(comment)
+    if not table.comments:
+        return None
     for name, kind in SETS.items():
         lists = [
             (data, first, last)

@@ -5,9 +5,6 @@ from __future__ import annotations
 MANAGED_MODES = frozenset({"", "nat", "route", "open"})
 """Forward modes for which libvirt makes the bridge itself ('' is an isolated network, without ``<forward>``)."""
 
-UNKNOWN = "unknown"
-"""The forward mode of a network of which only its bridge is known."""
-
 
 class Network:
     """A network: its name, the device of its bridge ('' if it has none), and its forward mode ('' if isolated).
