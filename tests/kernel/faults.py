@@ -21,6 +21,7 @@ KINDS = {
     "hang": "exec sleep 1000",
     "kill -9 before": "kill -9 $PPID; exit 1",
     "kill -9 after": 'kill -9 $PPID; exec "$real" "$@"',
+    "exit 1 if it writes": 'case "$*" in *-f*) echo injected failure >&2; exit 1; esac; exec "$real" "$@"',
     "nothing": 'exec "$real" "$@"',
 }
 

@@ -139,6 +139,15 @@ def test_a_tool_fails(operation: str, tool: str, call: int, kind: str) -> None:
     fail(operation, tool, call, kind)
 
 
+def test_what_is_not_let_in_is_not_routed_either(start: Run) -> None:
+    fault = Fault(start.machine, ["nft"], "exit 1 if it writes")
+    logged = start.scenario.event("started")
+    fault.mend()
+    assert [line for line in logged if line.is_error]
+    assert listings.ours(start.machine) == start.before
+    start.check_that_the_next_event_mends_it()
+
+
 def test_a_tool_hangs() -> None:
     """All of them at once, because each takes the seconds that a tool is given."""
     with ThreadPoolExecutor(max_workers=16) as pool:
