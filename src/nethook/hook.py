@@ -8,14 +8,13 @@ whatever happened. What went wrong is in syslog.
 from __future__ import annotations
 
 import sys
-from _socket import if_nametoindex
 
 from nethook import log
 from nethook.change import Scope
 from nethook.config import load
 from nethook.errors import ConfigError, NethookError
+from nethook.kernel import device
 from nethook.kernel.process import Tools
-from nethook.kernel.table import is_safe_device
 from nethook.libvirt.event import parse_event
 from nethook.lock import Locked
 from nethook.reconcile import reconcile
@@ -57,12 +56,12 @@ def _handle(event: Event) -> None:
                 [f"{reason}: it has no bridge (forward mode {network.forward_mode}), so nothing can be routed to it"]
             )
         return
-    if not is_safe_device(network.bridge):
+    if not device.is_safe(network.bridge):
         raise NethookError(f"its bridge has a name that cannot be used in rules and routes: {network.bridge!r}")
     tools = Tools(SECONDS)
     with Locked():
         configuration = load()
-        up = [network] if event.is_up and _device_exists(network.bridge) else []
+        up = [network] if event.is_up and device.exists(network.bridge) else []
         outcome = reconcile(configuration, up, _scope(network, configuration.routed_ips), tools)
     log.errors(str(problem) for problem in configuration.problems)
     log.info(f"{line} [{reason}]" for line in outcome.done)
@@ -74,13 +73,6 @@ def _scope(network: Network, routed_ips: Iterable[RoutedIP]) -> Scope:
     if network.is_libvirts_own:
         return Scope({network.bridge})
     return Scope({network.bridge}, {routed.prefix.text for routed in routed_ips if routed.network != network.name})
-
-
-def _device_exists(name: str) -> bool:
-    try:
-        return if_nametoindex(name) > 0
-    except OSError:
-        return False
 
 
 def _where(error: Exception) -> str:

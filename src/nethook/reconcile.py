@@ -11,10 +11,12 @@ from nethook.change import Kernel, difference
 from nethook.config import RoutedIP
 from nethook.config.problem import Place
 from nethook.desired import desire, in_doubt
-from nethook.errors import NethookError
+from nethook.errors import NethookError, ReadError
 from nethook.gates import gates
-from nethook.kernel import routes, table
+from nethook.kernel import device, routes, table
 from nethook.kernel.ruleset import Ruleset
+from nethook.libvirt import record
+from nethook.libvirt.network import Network
 from nethook.steps import steps
 
 TYPE_CHECKING = False
@@ -26,15 +28,10 @@ if TYPE_CHECKING:
     from nethook.gates.gate import Gate, Opening
     from nethook.kernel.process import Tools
     from nethook.kernel.routes import Route
-    from nethook.libvirt.network import Network
     from nethook.steps import Step
 
 ATTEMPTS = 2
 NO_PLACE = Place("a line that is wrong")
-TABLE_LOST = (
-    "somebody deleted the table inet nethook: which bridges are libvirt's, and which of them are isolated, is known"
-    " again only after an event of each network; restart libvirtd to have them all"
-)
 
 
 class Outcome:
@@ -55,22 +52,46 @@ def reconcile(configuration: Configuration, networks: Sequence[Network], scope: 
     outcome = Outcome()
     for attempt in range(ATTEMPTS):
         try:
-            todo, warnings = _decide(configuration, networks, scope, tools, rebuild=attempt > 0)
+            todo = _decide(configuration, networks, scope, tools, rebuild=attempt > 0)
         except NethookError as error:
             if not outcome.done:
                 raise
             outcome.failures.append(str(error))
             break
-        outcome.failures = warnings
+        outcome.failures = []
         if _apply(todo, outcome, tools):
             break
+    outcome.failures += _remember(networks, scope)
     return outcome
+
+
+def _remember(networks: Sequence[Network], scope: Scope) -> list[str]:
+    """Keep the record of networks true. Returns what failed."""
+    try:
+        before = record.read()
+        after = {bridge: mode for bridge, mode in before.items() if bridge not in scope.bridges}
+        after.update({network.bridge: network.forward_mode for network in networks if network.is_libvirts_own})
+        if after != before:
+            record.write(after)
+    except OSError as error:
+        return [f"cannot record which networks are up in {record.FILE}: {error.strerror}"]
+    return []
+
+
+def _recorded(scope: Scope) -> list[Network]:
+    """The networks outside the scope that were up when libvirt last told, nameless; their bridges are still there."""
+    try:
+        modes = record.read()
+    except OSError as error:
+        raise ReadError(f"cannot read {record.FILE}: {error.strerror}") from None
+    found = ((bridge, mode) for bridge, mode in modes.items() if bridge not in scope.bridges and device.exists(bridge))
+    return [Network("", bridge, mode) for bridge, mode in found]
 
 
 def _decide(
     configuration: Configuration, networks: Sequence[Network], scope: Scope, tools: Tools, *, rebuild: bool
-) -> tuple[list[Step], list[str]]:
-    """Read the kernel and say what there is to do, and what people should know about it."""
+) -> list[Step]:
+    """Read the kernel and say what there is to do."""
     settings = configuration.settings
     families = {routed.prefix.family for routed in configuration.routed_ips}
     chosen = gates(settings.gates, sorted(families), settings.mark_bit)
@@ -83,16 +104,15 @@ def _decide(
         *(RoutedIP(prefix, names[route[1]], NO_PLACE) for route, prefix in doubtful.items() if route[1] in names),
     ]
     elsewhere: list[Route] = []
-    warnings = []
     if kernel.table is None:
-        # New, or somebody deleted it: then our routes tell what it accepted for other networks.
+        # New, or somebody deleted it: then our routes and our record tell what it held of other networks.
+        networks = [*networks, *_recorded(scope)]
         here = {routed.prefix.text for routed in routed_ips if routed.network in names.values()}
         elsewhere = [route for route in kernel.routes if route[1] not in scope.bridges and route[0] not in here]
-        warnings = [TABLE_LOST] if elsewhere else []
     desired = desire(routed_ips, networks, elsewhere=elsewhere, guarded=doubtful.values())
     ruleset = Ruleset(settings.mark_bit)
     change = difference(desired, kernel, ruleset, scope, rebuild=rebuild)
-    return steps(change, desired, openings, ruleset, settings.route_protocol), warnings
+    return steps(change, desired, openings, ruleset, settings.route_protocol)
 
 
 def _read(protocol: int, chosen: Sequence[Gate], tools: Tools) -> tuple[Kernel, list[Opening]]:

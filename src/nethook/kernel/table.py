@@ -18,14 +18,6 @@ if TYPE_CHECKING:
 RULE_CHAIN, RULE_USERDATA = 2, 7
 SET_ELEMENTS = 3
 
-# Characters that mean only themselves within a quoted nft string ('*' at its end would be a wildcard).
-_DEVICE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:@+=,~^")
-
-
-def is_safe_device(name: str) -> bool:
-    """Whether a device's name can be written into the input of nft and ip as it is."""
-    return 0 < len(name) < 16 and _DEVICE_CHARACTERS.issuperset(name) and name[0] not in "-."
-
 
 class Table:
     """The table as it was read: its elements by set, and the comments of its rules by chain."""
