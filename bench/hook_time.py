@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.lab import EMPTY, NETWORK, addresses, seconds
 from bench.libvirt_rules import BRIDGE
+from nethook.change import Scope
 from nethook.config import load
 from nethook.kernel.process import Result, Tools
 from nethook.libvirt.network import Network
@@ -88,7 +89,7 @@ class _Floor:
 
     def __init__(self) -> None:
         tools = _RecordingTools(seconds=60)
-        reconcile(load(), [Network(NETWORK, BRIDGE, "nat")], {BRIDGE}, tools)
+        reconcile(load(), [Network(NETWORK, BRIDGE, "nat")], Scope({BRIDGE}), tools)
         bare_python = (sys.executable, "-I", "-S", "-c", "pass")
         self._commands: list[tuple[tuple[str, ...], Path]] = [(bare_python, EMPTY)]
         for call in tools.writes:
