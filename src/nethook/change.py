@@ -61,14 +61,13 @@ def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, scope: Scope,
     """What makes the kernel as desired within the scope. ``rebuild``: a table with other rules is made anew."""
     change = Change()
     prefixes = {prefix for prefix, _ in desired.routes}
-    in_scope = {route for route in kernel.routes if scope.covers(*route) or route[0] in prefixes}
-    change.routes_gone = sorted(in_scope - desired.routes.keys())
+    surplus = kernel.routes - desired.routes.keys()
+    change.routes_gone = sorted(route for route in surplus if scope.covers(*route) or route[0] in prefixes)
     change.routes_new = [route for route in desired.routes if route not in kernel.routes]
 
     present = kernel.table.elements if kernel.table else {name: set() for name in SETS}
     for name in SETS:
-        gone = _elements_in_scope(name, desired.elements, present, scope) - desired.elements[name]
-        change.elements_gone[name] = gone
+        change.elements_gone[name] = _in_scope(name, present[name] - desired.elements[name], prefixes, scope)
         change.elements_new[name] = desired.elements[name] - present[name]
 
     if kernel.table is None:
@@ -83,11 +82,10 @@ def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, scope: Scope,
     return change
 
 
-def _elements_in_scope(name: str, desired: Elements, present: Elements, scope: Scope) -> set[Element]:
-    """The elements of a set, among those present, that this run decides about."""
+def _in_scope(name: str, elements: set[Element], prefixes: set[str], scope: Scope) -> set[Element]:
+    """Those of a set's elements that this run decides about. ``prefixes`` are those that it has to place."""
     if not SETS[name].has_device:  # of the configuration alone, so every run decides about all of them
-        return present[name]
+        return elements
     if name in {BRIDGES, ISOLATED}:
-        return {element for element in present[name] if element[0] in scope.bridges}
-    blocks = {block for _, block in desired[name]}
-    return {(bridge, block) for bridge, block in present[name] if scope.covers(block, bridge) or block in blocks}
+        return {element for element in elements if element[0] in scope.bridges}
+    return {(bridge, block) for bridge, block in elements if scope.covers(block, bridge) or block in prefixes}

@@ -117,8 +117,12 @@ def _decide(
 
 def _read(protocol: int, chosen: Sequence[Gate], tools: Tools) -> tuple[Kernel, list[Opening]]:
     calls = [*routes.read_calls(protocol), *(gate.read_call() for gate in chosen)]
-    routes4, routes6, *listings = tools.run_all(calls)
-    kernel = Kernel(routes.parse((routes4, routes6)), table.read())
+    results = tools.start(calls)
+    try:
+        our_table = table.read()
+    finally:
+        routes4, routes6, *listings = results()
+    kernel = Kernel(routes.parse((routes4, routes6)), our_table)
     openings = [gate.opening(listing) for gate, listing in zip(chosen, listings)]
     return kernel, [opening for opening in openings if opening]
 

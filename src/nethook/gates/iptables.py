@@ -87,7 +87,7 @@ class IptablesGate(Gate):
 
 def _has_filter_table(path: str) -> bool:
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="utf-8") as file:
             return "filter\n" in file
     except FileNotFoundError:
         return False

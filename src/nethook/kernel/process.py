@@ -21,7 +21,7 @@ from nethook.errors import NethookError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 SEARCHED = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 ENVIRONMENT = {"PATH": ":".join(SEARCHED), "LC_ALL": "C"}
@@ -138,22 +138,25 @@ class Tools:
 
     def run(self, call: Call) -> Result:
         """Run one program to its end."""
-        return self.run_all([call])[0]
+        return self.start([call])()[0]
 
-    def run_all(self, calls: Sequence[Call]) -> list[Result]:
-        """Run programs side by side and return their results in the order of the calls.
+    def start(self, calls: Sequence[Call]) -> Callable[[], list[Result]]:
+        """Start programs side by side. What is returned waits for all, and gives their results in order.
 
-        ToolMissingError if one of them is not installed; then none has been left running.
+        ToolMissingError or another NethookError if one cannot be started; then none has been left running.
         """
         until = min(self.deadline, time.monotonic() + CALL_SECONDS)
         children: list[_Child] = []
-        results: list[Result] = []
+
+        def results() -> list[Result]:
+            return [child.result(ended=_wait(child.pidfd, until)) for child in children]
+
         try:
             for call in calls:
                 children.append(_Child(call))  # one by one: if one is missing, those before it have started
-        finally:
-            for child in children:
-                results.append(child.result(ended=_wait(child.pidfd, until)))
+        except NethookError:
+            results()
+            raise
         return results
 
 

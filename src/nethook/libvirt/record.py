@@ -15,7 +15,7 @@ FILE = "/run/nethook/networks"
 def read() -> dict[str, str]:
     """The recorded forward modes, by bridge; OSError if the file is there and cannot be read."""
     try:
-        with open(FILE, encoding="ascii", errors="replace") as file:
+        with open(FILE, encoding="utf-8", errors="replace") as file:
             lines = [line.rstrip("\n").partition(" ") for line in file]
     except FileNotFoundError:
         return {}
@@ -25,6 +25,6 @@ def read() -> dict[str, str]:
 def write(modes: dict[str, str]) -> None:
     """Record these, in one step; OSError if that is not possible."""
     beside = f"{FILE}.new"
-    with open(beside, "w", encoding="ascii") as file:
+    with open(beside, "w", encoding="utf-8") as file:
         file.writelines(f"{bridge} {mode}\n" for bridge, mode in modes.items())
     os.replace(beside, FILE)
