@@ -24,7 +24,3 @@ class ConfigError(NethookError):
 
 class ReadError(NethookError):
     """The state of the host could not be read, so nothing was changed."""
-
-
-class ApplyError(NethookError):
-    """A change could not be made, or only a part of it: the text says which."""

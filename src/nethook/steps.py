@@ -61,7 +61,7 @@ class RouteStep(Step):
         failures = []
         for number, why in sorted(refused.items()):
             if number < len(self.gone):
-                if why not in routes.ALREADY_GONE:
+                if not why.startswith(routes.ALREADY_GONE):
                     prefix, device = self.gone[number]
                     failures.append(f"cannot delete route {prefix} dev {device}: {why}")
             else:

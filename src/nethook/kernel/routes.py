@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nethook.errors import ReadError
 from nethook.kernel.process import Call
+from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ OTHER_SHAPES = frozenset({"unreachable", "blackhole", "prohibit", "throw", "defa
 """How lines begin that ip prints for routes with our number and of another shape than ours."""
 
 EXISTS = "File exists"
-ALREADY_GONE = frozenset({"No such process", "Cannot find device"})
-"""What the kernel says to a deletion of what went by itself, for example with its device."""
+ALREADY_GONE = ("No such process", "Cannot find device ")
+"""How begins what the kernel says to a deletion of what went by itself, for example with its device."""
 
 
 def read_calls(protocol: int) -> list[Call]:
@@ -40,9 +41,17 @@ def parse(results: Iterable[Result]) -> set[Route]:
             first, *rest = line.split(None, 3)
             if not line[0].isspace() and rest[:1] == ["dev"] and len(rest) > 1:
                 routes.add((first, rest[1]))
-            elif first not in OTHER_SHAPES and "." not in first and ":" not in first:
+            elif first not in OTHER_SHAPES and not _is_prefix(first):
                 raise ReadError(result.not_understood)
     return routes
+
+
+def _is_prefix(text: str) -> bool:
+    try:
+        parse_prefix(text)
+    except ValueError:
+        return False
+    return True
 
 
 def add(route: Route, protocol: int) -> str:
