@@ -1,7 +1,8 @@
 """Change → steps: which tools run with which input, in which order, and what each says when it is done.
 
-A packet must never be routed to where it is not let in. So routes that go are deleted first, then one nft transaction
-changes what is accepted, then the gates of other tools open, and new routes come last. A route that only leads elsewhere now is deleted right before it is added, in that last step.
+A packet must never be routed to where it is not let in. So routes that go are deleted first, then one nft
+transaction changes what is accepted, then the gates of other tools open, and new routes come last. A route that only
+leads elsewhere now is deleted right before it is added, in that last step.
 """
 
 from __future__ import annotations
