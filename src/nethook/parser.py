@@ -1,0 +1,152 @@
+"""What ``nethook`` understands: its verbs and options, and their help. Completions are made from it (tools/completions).
+
+The code of a verb is in the module of its name below ``commands``, and is imported only when the verb runs.
+"""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
+
+from nethook import __version__
+
+DESCRIPTION = """\
+Routes extra public IP addresses of this host to the guests of its libvirt networks.
+
+Which address goes to which network is in a file with a line for each: see routed-ips(5). A hook that libvirt runs
+keeps it in force. These commands are for looking, for changing it at once, and for setting up."""
+
+EPILOG = """\
+example, from a line to an address that answers:
+  echo '203.0.113.10  public' >> /etc/nethook/routed-ips
+  nethook check     # is the line right?
+  nethook plan      # what would change?
+  nethook apply     # change it
+  nethook status    # is it routed?
+
+`nethook VERB --help` tells more of a verb, `man nethook` all."""
+
+
+def build_parser() -> ArgumentParser:
+    """The parser. What it makes of a command line has ``verb``, ``debug``, and what the verb takes."""
+    parser = ArgumentParser(
+        "nethook",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"nethook {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show where in the program an error came from")
+    _Verbs(parser).add_all()
+    return parser
+
+
+class _Verbs:
+    def __init__(self, parser: ArgumentParser) -> None:
+        self._verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
+
+    def add_all(self) -> None:
+        check = self._add(
+            "check",
+            "look for mistakes in the files",
+            "Reads the configuration and shows every mistake with its line and what to write instead. Where libvirt\n"
+            "runs, it also looks whether the networks exist and whether an address is in use otherwise.",
+            "nethook check\n  nethook check /tmp/routed-ips.new",
+            "0 nothing is wrong, 1 there are mistakes, 2 the files could not be read",
+        )
+        files = check.add_argument("files", nargs="*", metavar="FILE", help="files of routed IPs; default: those in use")
+        files.complete = {"bash": "_shtab_compgen_files", "zsh": "_files", "fish": "__fish_complete_path"}  # type: ignore[attr-defined]
+
+        plan = self._add(
+            "plan",
+            "show what apply would change",
+            "Compares the files and libvirt's networks with what is in the kernel, and shows each difference. Changes\n"
+            "nothing.",
+            "nethook plan\n  nethook plan --commands public",
+            "0 there is nothing to do, 1 there are changes, 2 it could not be found out",
+        )
+        self._add_networks(plan, "compare")
+        shape = plan.add_mutually_exclusive_group()
+        shape.add_argument("--json", action="store_true", help="as JSON, for programs")
+        shape.add_argument("--commands", action="store_true", help="as the commands that apply would run")
+        self._add_keep_going(plan)
+
+        apply = self._add(
+            "apply",
+            "change what plan shows",
+            "Puts in force what the files say: new lines, removed and moved ones, networks that started or stopped\n"
+            "unseen, and what somebody broke. What is right already is not touched, and running connections go on.",
+            "nethook apply\n  nethook apply public",
+            "0 done, or nothing to do; 1 refused because of mistakes in the files, or something could not be\n"
+            "changed; 2 it could not be found out what to change",
+        )
+        self._add_networks(apply, "change")
+        self._add_keep_going(apply)
+
+        status = self._add(
+            "status",
+            "show which addresses are routed",
+            "Shows for each line whether its address is routed, and if not, why; what was sent to it and from it; the\n"
+            "gates in other firewalls; and what is in the kernel without a line.",
+            "nethook status\n  nethook status 203.0.113.10 --json\n  nethook status --watch",
+            "0 all is as the files say, 1 something is not, 2 it could not be found out",
+        )
+        status.add_argument(
+            "addresses", nargs="*", metavar="ADDRESS", help="addresses or prefixes to show; default: all lines"
+        )
+        shape = status.add_mutually_exclusive_group()
+        shape.add_argument("--json", action="store_true", help="as JSON, for programs")
+        shape.add_argument("--watch", action="store_true", help="live, with rates, until q or Ctrl-C")
+
+        clear = self._add(
+            "clear",
+            "remove everything of ours from the kernel",
+            "Removes our routes, our nftables table and our rules in other firewalls, and nothing else. Files and hook\n"
+            "stay, so the next event of a network brings its addresses back: `nethook uninstall` first.",
+            "nethook clear --yes",
+            "0 done, or nothing was there; 1 not confirmed, or something could not be removed; 2 it could not be\n"
+            "found out what is there",
+        )
+        clear.add_argument("--yes", action="store_true", help="do not ask")
+
+        install = self._add(
+            "install",
+            "have libvirt and systemd run this program",
+            "Writes the hook for this very installation to where libvirt looks for it, after checking that it can run\n"
+            "there without keeping a network from starting; has libvirt look for it; and enables nethook.service,\n"
+            "which applies the files at boot. Never overwrites a hook of somebody else.",
+            "nethook install --dry-run\n  nethook install",
+            "0 done, or it was there already; 1 refused; 2 it could not be found out whether it would be safe",
+        )
+        install.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        install.add_argument("--yes", action="store_true", help="replace the link of release 0.6 without asking")
+
+        uninstall = self._add(
+            "uninstall",
+            "undo install",
+            "Removes the hook and the units that `nethook install` wrote. What is in the kernel stays in force until\n"
+            "`nethook clear`, files stay.",
+            "nethook uninstall",
+            "0 done, or nothing was there; 1 something could not be removed",
+        )
+        uninstall.add_argument("--dry-run", action="store_true", help="only say what would be done")
+
+    def _add(self, verb: str, summary: str, description: str, examples: str, statuses: str) -> ArgumentParser:
+        parser: ArgumentParser = self._verbs.add_parser(
+            verb,
+            help=summary,
+            description=description,
+            epilog=f"examples:\n  {examples}\n\nexit status: {statuses}",
+            formatter_class=RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        parser.add_argument("--debug", action="store_true", default=SUPPRESS, help="show where an error came from")
+        return parser
+
+    def _add_networks(self, parser: ArgumentParser, verb: str) -> None:
+        what = f"{verb} only what concerns these libvirt networks; default: everything"
+        parser.add_argument("networks", nargs="*", metavar="NETWORK", help=what)
+
+    def _add_keep_going(self, parser: ArgumentParser) -> None:
+        what = "despite mistakes in the files: take the lines that are right, leave what the others are about as it is"
+        parser.add_argument("--keep-going", action="store_true", help=what)
