@@ -89,7 +89,7 @@ class _Floor:
 
     def __init__(self) -> None:
         tools = _RecordingTools(seconds=60)
-        reconcile(load(), [Network(NETWORK, BRIDGE, "nat")], Scope({BRIDGE}), tools)
+        reconcile(load(), [Network(NETWORK, BRIDGE, "nat")], Scope({BRIDGE: ()}), tools)
         bare_python = (sys.executable, "-I", "-S", "-c", "pass")
         self._commands: list[tuple[tuple[str, ...], Path]] = [(bare_python, EMPTY)]
         for call in tools.writes:

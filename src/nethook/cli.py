@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nethook.errors import ConfigError, NethookError
 from nethook.exit_status import DEFECT, DIFFERENT, INTERRUPTED, UNKNOWN
 from nethook.parser import build_parser
+from nethook.terminal import show_problems
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -40,9 +41,7 @@ def _run(options: Namespace) -> int:
         if options.debug:
             raise
         if isinstance(error, ConfigError):
-            from nethook.commands.problems import show_problems
-
-            show_problems(error.problems)
+            show_problems(error.problems, sys.stderr)
         else:
             print(f"nethook: {error}", file=sys.stderr)
         return UNKNOWN

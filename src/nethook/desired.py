@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 
 class Desired:
-    """What should be: ``routes`` with the line that wants each, and ``elements`` of our sets."""
+    """What should be: ``routes`` with the line that wants each, routes that are ``kept``, and ``elements`` of sets."""
 
-    __slots__ = ("elements", "routes")
+    __slots__ = ("elements", "kept", "routes")
 
     def __init__(self) -> None:
         self.routes: dict[Route, RoutedIP] = {}
+        self.kept: set[Route] = set()
         self.elements: Elements = {name: set() for name in SETS}
 
 
@@ -30,15 +31,16 @@ def desire(
     routed_ips: Sequence[RoutedIP],
     networks: Iterable[Network],
     *,
-    elsewhere: Iterable[Route] = (),
+    kept: Iterable[Route] = (),
     guarded: Iterable[Prefix] = (),
 ) -> Desired:
     """What should be when these networks are up, all of which have a bridge.
 
-    ``elsewhere`` are routes of other networks that have to be accepted again; ``guarded`` are prefixes that are
-    protected against forgery although no line names them.
+    ``kept`` are routes that are there, and stay and are accepted although no line is known to want them; ``guarded``
+    are prefixes that are protected against forgery although no line names them.
     """
     desired = Desired()
+    desired.kept.update(kept)
     elements = desired.elements
     bridges = {}
     for network in networks:
@@ -53,7 +55,7 @@ def desire(
         if bridge:
             desired.routes[routed.prefix.text, bridge] = routed
             held.setdefault(bridge, []).append(routed.prefix)
-    for text, bridge in elsewhere:
+    for text, bridge in desired.kept:
         held.setdefault(bridge, []).append(parse_prefix(text))
     for bridge, prefixes in held.items():
         for prefix in outermost(prefixes):

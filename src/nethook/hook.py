@@ -11,7 +11,7 @@ import gc
 import sys
 
 from nethook import log
-from nethook.change import Scope
+from nethook.change import scope_of
 from nethook.config import load
 from nethook.errors import ConfigError, NethookError
 from nethook.kernel import device
@@ -22,11 +22,9 @@ from nethook.reconcile import reconcile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from nethook.config import RoutedIP
     from nethook.libvirt.event import Event
-    from nethook.libvirt.network import Network
 
 SECONDS = 8.0
 """For everything together; the stub ends us after 10."""
@@ -64,17 +62,10 @@ def _handle(event: Event) -> None:
     with Locked():
         configuration = load()
         up = [network] if event.is_up and device.exists(network.bridge) else []
-        outcome = reconcile(configuration, up, _scope(network, configuration.routed_ips), tools)
+        outcome = reconcile(configuration, up, scope_of([network], configuration.routed_ips), tools)
     log.errors(str(problem) for problem in configuration.problems)
-    log.info(f"{line} [{reason}]" for line in outcome.done)
+    log.info(f"{effect} [{reason}]" for effect in outcome.done)
     log.errors(f"{reason}: {failure}" for failure in outcome.failures)
-
-
-def _scope(network: Network, routed_ips: Iterable[RoutedIP]) -> Scope:
-    """The network's bridge. Several networks may use one that the host brings: what is another's stays."""
-    if network.is_libvirts_own:
-        return Scope({network.bridge})
-    return Scope({network.bridge}, {routed.prefix.text for routed in routed_ips if routed.network != network.name})
 
 
 def _where(error: Exception) -> str:

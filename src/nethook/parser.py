@@ -1,4 +1,4 @@
-"""What ``nethook`` understands: its verbs and options, and their help. Completions are made from it (tools/completions).
+"""What ``nethook`` understands: its verbs and options, and their help. tools/completions makes completions from it.
 
 The code of a verb is in the module of its name below ``commands``, and is imported only when the verb runs.
 """
@@ -6,14 +6,19 @@ The code of a verb is in the module of its name below ``commands``, and is impor
 from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
+from textwrap import fill
 
 from nethook import __version__
+
+WIDTH = 79
+"""Help is laid out for the narrowest terminal that is usual."""
 
 DESCRIPTION = """\
 Routes extra public IP addresses of this host to the guests of its libvirt networks.
 
-Which address goes to which network is in a file with a line for each: see routed-ips(5). A hook that libvirt runs
-keeps it in force. These commands are for looking, for changing it at once, and for setting up."""
+Which address goes to which network is in a file with a line for each, see
+routed-ips(5). A hook that libvirt runs keeps it in force. These commands are for
+looking, for changing it at once, and for setting up."""
 
 EPILOG = """\
 example, from a line to an address that answers:
@@ -49,18 +54,20 @@ class _Verbs:
         check = self._add(
             "check",
             "look for mistakes in the files",
-            "Reads the configuration and shows every mistake with its line and what to write instead. Where libvirt\n"
+            "Reads the configuration and shows every mistake with its line and what to write instead. Where libvirt "
             "runs, it also looks whether the networks exist and whether an address is in use otherwise.",
             "nethook check\n  nethook check /tmp/routed-ips.new",
             "0 nothing is wrong, 1 there are mistakes, 2 the files could not be read",
         )
-        files = check.add_argument("files", nargs="*", metavar="FILE", help="files of routed IPs; default: those in use")
+        files = check.add_argument(
+            "files", nargs="*", metavar="FILE", help="files of routed IPs; default: those in use"
+        )
         files.complete = {"bash": "_shtab_compgen_files", "zsh": "_files", "fish": "__fish_complete_path"}  # type: ignore[attr-defined]
 
         plan = self._add(
             "plan",
             "show what apply would change",
-            "Compares the files and libvirt's networks with what is in the kernel, and shows each difference. Changes\n"
+            "Compares the files and libvirt's networks with what is in the kernel, and shows each difference. Changes "
             "nothing.",
             "nethook plan\n  nethook plan --commands public",
             "0 there is nothing to do, 1 there are changes, 2 it could not be found out",
@@ -74,10 +81,10 @@ class _Verbs:
         apply = self._add(
             "apply",
             "change what plan shows",
-            "Puts in force what the files say: new lines, removed and moved ones, networks that started or stopped\n"
+            "Puts in force what the files say: new lines, removed and moved ones, networks that started or stopped "
             "unseen, and what somebody broke. What is right already is not touched, and running connections go on.",
             "nethook apply\n  nethook apply public",
-            "0 done, or nothing to do; 1 refused because of mistakes in the files, or something could not be\n"
+            "0 done, or nothing to do; 1 refused because of mistakes in the files, or something could not be "
             "changed; 2 it could not be found out what to change",
         )
         self._add_networks(apply, "change")
@@ -86,7 +93,7 @@ class _Verbs:
         status = self._add(
             "status",
             "show which addresses are routed",
-            "Shows for each line whether its address is routed, and if not, why; what was sent to it and from it; the\n"
+            "Shows for each line whether its address is routed, and if not, why; what was sent to it and from it; the "
             "gates in other firewalls; and what is in the kernel without a line.",
             "nethook status\n  nethook status 203.0.113.10 --json\n  nethook status --watch",
             "0 all is as the files say, 1 something is not, 2 it could not be found out",
@@ -101,10 +108,10 @@ class _Verbs:
         clear = self._add(
             "clear",
             "remove everything of ours from the kernel",
-            "Removes our routes, our nftables table and our rules in other firewalls, and nothing else. Files and hook\n"
+            "Removes our routes, our nftables table and our rules in other firewalls, and nothing else. Files and hook "
             "stay, so the next event of a network brings its addresses back: `nethook uninstall` first.",
             "nethook clear --yes",
-            "0 done, or nothing was there; 1 not confirmed, or something could not be removed; 2 it could not be\n"
+            "0 done, or nothing was there; 1 not confirmed, or something could not be removed; 2 it could not be "
             "found out what is there",
         )
         clear.add_argument("--yes", action="store_true", help="do not ask")
@@ -112,8 +119,8 @@ class _Verbs:
         install = self._add(
             "install",
             "have libvirt and systemd run this program",
-            "Writes the hook for this very installation to where libvirt looks for it, after checking that it can run\n"
-            "there without keeping a network from starting; has libvirt look for it; and enables nethook.service,\n"
+            "Writes the hook for this very installation to where libvirt looks for it, after checking that it can run "
+            "there without keeping a network from starting; has libvirt look for it; and enables nethook.service, "
             "which applies the files at boot. Never overwrites a hook of somebody else.",
             "nethook install --dry-run\n  nethook install",
             "0 done, or it was there already; 1 refused; 2 it could not be found out whether it would be safe",
@@ -124,7 +131,7 @@ class _Verbs:
         uninstall = self._add(
             "uninstall",
             "undo install",
-            "Removes the hook and the units that `nethook install` wrote. What is in the kernel stays in force until\n"
+            "Removes the hook and the units that `nethook install` wrote. What is in the kernel stays in force until "
             "`nethook clear`, files stay.",
             "nethook uninstall",
             "0 done, or nothing was there; 1 something could not be removed",
@@ -135,8 +142,8 @@ class _Verbs:
         parser: ArgumentParser = self._verbs.add_parser(
             verb,
             help=summary,
-            description=description,
-            epilog=f"examples:\n  {examples}\n\nexit status: {statuses}",
+            description=fill(description, WIDTH),
+            epilog=f"examples:\n  {examples}\n\n{fill('exit status: ' + statuses, WIDTH)}",
             formatter_class=RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )

@@ -8,8 +8,6 @@ one of them refuses is said, and the rest is done all the same. When nothing dif
 from __future__ import annotations
 
 from nethook.change import Kernel, difference
-from nethook.config import RoutedIP
-from nethook.config.problem import Place
 from nethook.desired import desire, in_doubt
 from nethook.errors import NethookError, ReadError
 from nethook.gates import gates
@@ -25,26 +23,61 @@ if TYPE_CHECKING:
 
     from nethook.change import Scope
     from nethook.config import Configuration
-    from nethook.gates.gate import Gate, Opening
+    from nethook.desired import Desired
+    from nethook.effect import Effect
+    from nethook.gates.gate import Chain, Gate
     from nethook.kernel.process import Tools
-    from nethook.kernel.routes import Route
-    from nethook.steps import Step
+    from nethook.others import Others
+    from nethook.step import Step
 
 ATTEMPTS = 2
-NO_PLACE = Place("a line that is wrong")
 
 
 class Outcome:
-    """What a run has done, a line for each change, and what failed, a sentence each."""
+    """What a run has done, and what failed, a sentence each."""
 
     __slots__ = ("done", "failures")
 
     def __init__(self) -> None:
-        self.done: list[str] = []
+        self.done: list[Effect] = []
         self.failures: list[str] = []
 
+    def take(self, todo: Sequence[Step], tools: Tools) -> bool:
+        """Take the steps. False when one failed without which the others must not be taken."""
+        for step in todo:
+            try:
+                done, failures = step.take(tools)
+            except NethookError as error:  # what the steps before have done is still said
+                done, failures = [], [str(error)]
+            self.done += done
+            self.failures += failures
+            if failures and step.ends_run:
+                return False
+        return True
 
-def reconcile(configuration: Configuration, networks: Sequence[Network], scope: Scope, tools: Tools) -> Outcome:
+
+class Plan:
+    """What was read (``kernel``, ``chains``), what should be (``desired``), and the ``steps`` that lead there."""
+
+    __slots__ = ("chains", "desired", "kernel", "steps")
+
+    def __init__(
+        self, kernel: Kernel, chains: Sequence[tuple[Gate, Chain]], desired: Desired, steps: Sequence[Step]
+    ) -> None:
+        self.kernel = kernel
+        self.chains = chains
+        self.desired = desired
+        self.steps = steps
+
+    @property
+    def effects(self) -> list[Effect]:
+        """What the steps do, in their order."""
+        return [effect for step in self.steps for effect in step.effects]
+
+
+def reconcile(
+    configuration: Configuration, networks: Sequence[Network], scope: Scope, tools: Tools, others: Others | None = None
+) -> Outcome:
     """Make the kernel as it should be within the scope, when exactly these networks of it are up.
 
     ReadError if the kernel's state cannot be known; then nothing was changed.
@@ -52,24 +85,80 @@ def reconcile(configuration: Configuration, networks: Sequence[Network], scope: 
     outcome = Outcome()
     for attempt in range(ATTEMPTS):
         try:
-            todo = _decide(configuration, networks, scope, tools, rebuild=attempt > 0)
+            plan = decide(configuration, networks, scope, tools, others, rebuild=attempt > 0)
         except NethookError as error:
             if not outcome.done:
                 raise
             outcome.failures.append(str(error))
             break
         outcome.failures = []
-        if _apply(todo, outcome, tools):
+        if outcome.take(plan.steps, tools):
             break
     outcome.failures += _remember(networks, scope)
     return outcome
+
+
+def decide(
+    configuration: Configuration,
+    networks: Sequence[Network],
+    scope: Scope,
+    tools: Tools,
+    others: Others | None = None,
+    *,
+    rebuild: bool = False,
+) -> Plan:
+    """Read the kernel and say what there is to do. ReadError if its state cannot be known.
+
+    ``others`` looks at what others have in the place of ours, which takes time that a hook has not; ``rebuild`` makes
+    a table anew that could not be mended.
+    """
+    settings = configuration.settings
+    families = {routed.prefix.family for routed in configuration.routed_ips}
+    chosen = gates(settings.gates, sorted(families), settings.mark_bit)
+    kernel, chains = read(settings.route_protocol, chosen, tools, others)
+
+    doubtful = in_doubt(kernel.routes, configuration)
+    up = {network.bridge for network in networks}
+    kept = [route for route in doubtful if route[1] in up]
+    if kernel.table is None:
+        # New, or somebody deleted it: then our routes and our record tell what it held of other networks.
+        names = {network.name for network in networks}
+        networks = [*networks, *_recorded(scope)]
+        here = {routed.prefix.text for routed in configuration.routed_ips if routed.network in names}
+        here.update(prefix for prefix, _ in kept)
+        kept += [route for route in kernel.routes if not scope.has(route[1]) and route[0] not in here]
+    desired = desire(configuration.routed_ips, networks, kept=kept, guarded=doubtful.values())
+    ruleset = Ruleset(settings.mark_bit)
+    change = difference(desired, kernel, ruleset, scope, rebuild=rebuild)
+    openings = [opening for opening in (gate.opening(chain) for gate, chain in chains) if opening]
+    removals = others.removals(desired, chains) if others else []
+    todo = steps(change, desired, openings, removals, ruleset=ruleset, protocol=settings.route_protocol)
+    return Plan(kernel, chains, desired, todo)
+
+
+def read(
+    protocol: int, chosen: Sequence[Gate], tools: Tools, others: Others | None = None
+) -> tuple[Kernel, list[tuple[Gate, Chain]]]:
+    """What the kernel has of ours, and those of the gates' chains that this host has; ReadError if it is not known."""
+    calls = [*routes.read_calls(protocol), *(gate.read_call() for gate in chosen)]
+    results = tools.start([*calls, *(others.read_calls() if others else [])])
+    try:
+        our_table = table.read()
+    finally:
+        found = results()
+    routes4, routes6, *listings = found[: len(calls)]
+    kernel = Kernel(routes.parse((routes4, routes6)), our_table)
+    if others:
+        kernel.standing_in, kernel.inherited = others.routes(found[len(calls) :])
+    chains = ((gate, gate.chain(listing)) for gate, listing in zip(chosen, listings))
+    return kernel, [(gate, chain) for gate, chain in chains if chain]
 
 
 def _remember(networks: Sequence[Network], scope: Scope) -> list[str]:
     """Keep the record of networks true. Returns what failed."""
     try:
         before = record.read()
-        after = {bridge: mode for bridge, mode in before.items() if bridge not in scope.bridges}
+        after = {bridge: mode for bridge, mode in before.items() if not scope.has(bridge)}
         after.update({network.bridge: network.forward_mode for network in networks if network.is_libvirts_own})
         if after != before:
             record.write(after)
@@ -84,58 +173,5 @@ def _recorded(scope: Scope) -> list[Network]:
         modes = record.read()
     except OSError as error:
         raise ReadError(f"cannot read {record.FILE}: {error.strerror}") from None
-    found = ((bridge, mode) for bridge, mode in modes.items() if bridge not in scope.bridges and device.exists(bridge))
+    found = ((bridge, mode) for bridge, mode in modes.items() if not scope.has(bridge) and device.exists(bridge))
     return [Network("", bridge, mode) for bridge, mode in found]
-
-
-def _decide(
-    configuration: Configuration, networks: Sequence[Network], scope: Scope, tools: Tools, *, rebuild: bool
-) -> list[Step]:
-    """Read the kernel and say what there is to do."""
-    settings = configuration.settings
-    families = {routed.prefix.family for routed in configuration.routed_ips}
-    chosen = gates(settings.gates, sorted(families), settings.mark_bit)
-    kernel, openings = _read(settings.route_protocol, chosen, tools)
-
-    doubtful = in_doubt(kernel.routes, configuration)
-    names = {network.bridge: network.name for network in networks}
-    routed_ips = [
-        *configuration.routed_ips,
-        *(RoutedIP(prefix, names[route[1]], NO_PLACE) for route, prefix in doubtful.items() if route[1] in names),
-    ]
-    elsewhere: list[Route] = []
-    if kernel.table is None:
-        # New, or somebody deleted it: then our routes and our record tell what it held of other networks.
-        networks = [*networks, *_recorded(scope)]
-        here = {routed.prefix.text for routed in routed_ips if routed.network in names.values()}
-        elsewhere = [route for route in kernel.routes if route[1] not in scope.bridges and route[0] not in here]
-    desired = desire(routed_ips, networks, elsewhere=elsewhere, guarded=doubtful.values())
-    ruleset = Ruleset(settings.mark_bit)
-    change = difference(desired, kernel, ruleset, scope, rebuild=rebuild)
-    return steps(change, desired, openings, ruleset, settings.route_protocol)
-
-
-def _read(protocol: int, chosen: Sequence[Gate], tools: Tools) -> tuple[Kernel, list[Opening]]:
-    calls = [*routes.read_calls(protocol), *(gate.read_call() for gate in chosen)]
-    results = tools.start(calls)
-    try:
-        our_table = table.read()
-    finally:
-        routes4, routes6, *listings = results()
-    kernel = Kernel(routes.parse((routes4, routes6)), our_table)
-    openings = [gate.opening(listing) for gate, listing in zip(chosen, listings)]
-    return kernel, [opening for opening in openings if opening]
-
-
-def _apply(todo: Sequence[Step], outcome: Outcome, tools: Tools) -> bool:
-    """Take the steps. False when one failed without which the others must not be taken."""
-    for step in todo:
-        try:
-            done, failures = step.take(tools)
-        except NethookError as error:  # what the steps before have done is still said
-            done, failures = [], [str(error)]
-        outcome.done += done
-        outcome.failures += failures
-        if failures and step.ends_run:
-            return False
-    return True

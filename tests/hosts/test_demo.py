@@ -29,7 +29,7 @@ def test_out_of_reach_before_and_reachable_after() -> None:
     assert demo.returncode == 0, told
     before, _, after = told.partition("2. The hook")
     assert before.count("no answer") == 1
-    assert "+ route 203.0.113.10 dev br-public" in after
+    assert "+ route 203.0.113.10 → br-public" in after
     assert after.count("web1 192.0.2.1") == 2
     assert after.count("      203.0.113.10\n") == 2
     assert left_by(demo.pid) == []

@@ -71,7 +71,7 @@ def test_each_change_is_logged_with_its_line_and_its_reason(world: World) -> Non
     assert {line.identifier for line in logged} == {"nethook"}
     assert errors(logged) == []
     texts = [line.text for line in logged]
-    assert "+ route 203.0.113.20 dev virbr1 (public, /etc/nethook/routed-ips:3:3) [network public started]" in texts
+    assert "+ route 203.0.113.20 → virbr1 (public), /etc/nethook/routed-ips:3 [network public started]" in texts
     assert all(text.endswith(" [network public started]") for text in texts)
 
 
@@ -295,7 +295,7 @@ def test_the_old_name_of_the_file_is_found(world: World) -> None:
     for folder in ("default", "sysconfig"):
         world.machine.write(f"/etc/{folder}/routed-ips", "\r\n".join(LINES))
     logged = scenario.event("started")
-    assert [line.text for line in logged if "/etc/sysconfig/routed-ips:4:1" in line.text]
+    assert [line.text for line in logged if "/etc/sysconfig/routed-ips:4 " in line.text]
     assert not [line.text for line in logged if "/etc/default" in line.text]
     assert scenario.silent() == []
 

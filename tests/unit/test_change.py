@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from nethook.change import Change, Kernel, Scope, difference
+from nethook.change import EVERYTHING, Change, Kernel, Scope, difference, scope_of
 from nethook.desired import Desired, desire
 from nethook.kernel.ruleset import Ruleset
 from nethook.kernel.table import Table
 from nethook.libvirt.network import Network
-from nethook.steps import steps
+from nethook.step import Step
+from nethook.steps import clearance, steps
 from tests.unit.lines import routed
 
 RULES = Ruleset(0x40)
 PUBLIC = Network("public", "virbr1", "nat")
 OTHER = Network("other", "virbr2", "nat")
+HERE = Scope({"virbr1": ()})
 
 
 def kernel_like(desired: Desired) -> Kernel:
@@ -23,20 +25,25 @@ def kernel_like(desired: Desired) -> Kernel:
     return Kernel(set(desired.routes), table)
 
 
+def run(change: Change, desired: Desired) -> list[Step]:
+    """The steps, with all gates open."""
+    return steps(change, desired, [], [], ruleset=RULES, protocol=218)
+
+
 def commands(change: Change, desired: Desired) -> list[list[str]]:
     """The input of each step, line by line."""
-    return [step.call.stdin.splitlines() for step in steps(change, desired, [], RULES, 218)]
+    return [step.call.stdin.splitlines() for step in run(change, desired)]
 
 
 def test_nothing_is_run_when_nothing_differs() -> None:
     desired = desire(routed("203.0.113.10 public\n2001:db8::/64 public"), [PUBLIC])
-    change = difference(desired, kernel_like(desired), RULES, Scope({"virbr1"}))
-    assert steps(change, desired, [], RULES, 218) == []
+    change = difference(desired, kernel_like(desired), RULES, HERE)
+    assert run(change, desired) == []
 
 
 def test_an_empty_kernel_gets_table_elements_and_routes_in_this_order() -> None:
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    nft, routes = commands(difference(desired, Kernel(set(), None), RULES, Scope({"virbr1"})), desired)
+    nft, routes = commands(difference(desired, Kernel(set(), None), RULES, HERE), desired)
     assert nft[0].startswith("add table inet nethook")
     assert 'add element inet nethook to4 { "virbr1" . 203.0.113.10 }' in nft
     assert routes == ["route add 203.0.113.10 dev virbr1 proto 218"]
@@ -45,7 +52,7 @@ def test_an_empty_kernel_gets_table_elements_and_routes_in_this_order() -> None:
 def test_routes_go_before_what_accepts_them() -> None:
     lines = routed("203.0.113.10 public")
     nothing = desire(lines, [])
-    change = difference(nothing, kernel_like(desire(lines, [PUBLIC])), RULES, Scope({"virbr1"}))
+    change = difference(nothing, kernel_like(desire(lines, [PUBLIC])), RULES, HERE)
     routes, nft = commands(change, nothing)
     assert routes == ["route del 203.0.113.10 dev virbr1 proto 218"]
     assert set(nft) == {
@@ -58,14 +65,14 @@ def test_routes_go_before_what_accepts_them() -> None:
 def test_what_other_networks_have_stays() -> None:
     lines = routed("203.0.113.10 public\n203.0.113.20 other")
     desired = desire(lines, [PUBLIC])
-    change = difference(desired, kernel_like(desire(lines, [PUBLIC, OTHER])), RULES, Scope({"virbr1"}))
+    change = difference(desired, kernel_like(desire(lines, [PUBLIC, OTHER])), RULES, HERE)
     assert commands(change, desired) == []
 
 
 def test_an_address_that_moved_to_this_network_is_taken_from_the_other() -> None:
     before = desire(routed("203.0.113.10 other"), [OTHER])
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    nft, routes = commands(difference(desired, kernel_like(before), RULES, Scope({"virbr1"})), desired)
+    nft, routes = commands(difference(desired, kernel_like(before), RULES, HERE), desired)
     assert 'delete element inet nethook to4 { "virbr2" . 203.0.113.10 }' in nft
     assert 'add element inet nethook to4 { "virbr1" . 203.0.113.10 }' in nft
     assert not any("virbr2" in command and " bridges " in command for command in nft)
@@ -80,7 +87,7 @@ def test_a_rule_that_is_missing_renews_the_rules_and_leaves_the_elements() -> No
     kernel = kernel_like(desired)
     assert kernel.table is not None
     kernel.table.comments["forward4"].pop()
-    (nft,) = commands(difference(desired, kernel, RULES, Scope({"virbr1"})), desired)
+    (nft,) = commands(difference(desired, kernel, RULES, HERE), desired)
     assert "flush chain inet nethook forward4" in nft
     assert not any("element" in command or "flush set" in command for command in nft)
 
@@ -91,7 +98,7 @@ def test_rules_that_could_not_be_renewed_are_built_anew_with_all_elements() -> N
     kernel = kernel_like(desire(lines, [PUBLIC, OTHER]))
     assert kernel.table is not None
     kernel.table.comments["forward4"].pop()
-    (nft,) = commands(difference(desired, kernel, RULES, Scope({"virbr1"}), rebuild=True), desired)
+    (nft,) = commands(difference(desired, kernel, RULES, HERE, rebuild=True), desired)
     assert nft[0] == "delete table inet nethook"
     assert 'add element inet nethook to4 { "virbr1" . 203.0.113.10, "virbr2" . 203.0.113.20 }' in nft
 
@@ -100,23 +107,65 @@ def test_networks_that_share_a_bridge_of_the_host_leave_each_others_addresses_al
     first, second = Network("first", "br0", "bridge"), Network("second", "br0", "bridge")
     lines = routed("203.0.113.10 first\n203.0.113.20 second")
     desired = desire(lines, [second])
-    scope = Scope({"br0"}, {"203.0.113.10"})
+    scope = scope_of([second], lines)
     change = difference(desired, kernel_like(desire(lines, [first, second])), RULES, scope)
     assert commands(change, desired) == []
 
 
 def test_rules_for_another_mark_bit_are_renewed() -> None:
     desired = desire([], [])
-    assert difference(desired, kernel_like(desired), Ruleset(0x80), Scope(())).ruleset == "renewed"
+    assert difference(desired, kernel_like(desired), Ruleset(0x80), Scope({})).ruleset == "renewed"
 
 
 def test_every_change_is_said_with_the_line_that_wants_it() -> None:
     desired = desire(routed("\n203.0.113.10 public"), [PUBLIC])
-    change = difference(desired, Kernel(set(), None), RULES, Scope({"virbr1"}))
-    said = [line for step in steps(change, desired, [], RULES, 218) for line in step.says]
+    change = difference(desired, Kernel(set(), None), RULES, HERE)
+    said = [str(effect) for step in run(change, desired) for effect in step.effects]
     assert said == [
-        "+ nftables table inet nethook created",
+        "+ table inet nethook created",
         "+ bridge virbr1 as one of libvirt's",
         "+ accept 203.0.113.10 on virbr1",
-        "+ route 203.0.113.10 dev virbr1 (public, routed-ips:2:1)",
+        "+ route 203.0.113.10 → virbr1 (public), routed-ips:2",
     ]
+
+
+def test_without_a_scope_what_no_network_and_no_line_has_goes() -> None:
+    before = desire(routed("203.0.113.10 public\n203.0.113.20 other"), [PUBLIC, OTHER])
+    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
+    routes, nft = commands(difference(desired, kernel_like(before), RULES, EVERYTHING), desired)
+    assert routes == ["route del 203.0.113.20 dev virbr2 proto 218"]
+    assert 'delete element inet nethook bridges { "virbr2" }' in nft
+    assert 'delete element inet nethook to4 { "virbr2" . 203.0.113.20 }' in nft
+
+
+def test_what_is_kept_stays_also_without_a_scope() -> None:
+    before = desire(routed("203.0.113.10 public"), [PUBLIC])
+    desired = desire([], [PUBLIC], kept=before.routes, guarded=[line.prefix for line in before.routes.values()])
+    assert commands(difference(desired, kernel_like(before), RULES, EVERYTHING), desired) == []
+
+
+def test_a_route_of_others_that_leads_to_the_same_place_needs_none_of_ours() -> None:
+    desired = desire(routed("192.0.2.0/29 public"), [PUBLIC])
+    kernel = kernel_like(desired)
+    kernel.routes, kernel.standing_in = set(), {("192.0.2.0/29", "virbr1")}
+    assert commands(difference(desired, kernel, RULES, EVERYTHING), desired) == []
+
+
+def test_a_route_of_the_predecessor_is_replaced_in_one_step() -> None:
+    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
+    kernel = kernel_like(desired)
+    kernel.routes, kernel.inherited = set(), {("203.0.113.10", "virbr1")}
+    (step,) = run(difference(desired, kernel, RULES, EVERYTHING), desired)
+    assert step.call.stdin == "route replace 203.0.113.10 dev virbr1 proto 218\n"
+    assert [str(effect) for effect in step.effects] == [
+        "~ route 203.0.113.10 → virbr1, until now of release 0.6 (public), routed-ips:1"
+    ]
+
+
+def test_clearing_removes_routes_before_the_table() -> None:
+    kernel = kernel_like(desire(routed("203.0.113.10 public"), [PUBLIC]))
+    assert [step.call.stdin for step in clearance(kernel, [], 218)] == [
+        "route del 203.0.113.10 dev virbr1 proto 218\n",
+        "delete table inet nethook\n",
+    ]
+    assert clearance(Kernel(set(), None), [], 218) == []

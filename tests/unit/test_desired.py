@@ -90,7 +90,7 @@ def test_outermost_covers_every_prefix_and_overlaps_nowhere(prefixes: list[Prefi
 
 def test_routes_of_other_networks_are_accepted_again_where_they_are() -> None:
     lost = [("203.0.113.20", "virbr2"), ("203.0.113.32/28", "virbr2")]
-    desired = desire(routed(LINES), [PUBLIC], elsewhere=lost)
+    desired = desire(routed(LINES), [PUBLIC], kept=lost)
     assert desired.elements["from4"] == {("virbr1", "203.0.113.10"), ("virbr2", "203.0.113.20")}
     assert ("virbr2", "203.0.113.32/28") in desired.elements["to4_prefixes"]
     assert all(bridge == "virbr1" for _, bridge in desired.routes)

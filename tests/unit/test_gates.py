@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nethook.errors import ReadError
-from nethook.gates.gate import Gate, Opening
+from nethook.gates.gate import Gate, GateChange
 from nethook.gates.iptables import IptablesGate
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
 from nethook.kernel.process import Call, Result
@@ -18,8 +18,9 @@ REJECT = "-A FORWARD -j REJECT --reject-with icmp-port-unreachable"
 ADMIN = '-A FORWARD -s 198.51.100.0/24 -m comment --comment "no -j REJECT here" -j DROP'
 
 
-def opening(gate: Gate, listing: str, status: int = 0, err: str = "") -> Opening | None:
-    return gate.opening(Result(Call(("tool",)), status, listing, err))
+def opening(gate: Gate, listing: str, status: int = 0, err: str = "") -> GateChange | None:
+    chain = gate.chain(Result(Call(("tool",)), status, listing, err))
+    return gate.opening(chain) if chain else None
 
 
 def batch(*lines: str, policy: str = "ACCEPT") -> list[str]:
@@ -130,8 +131,29 @@ NFT_INSERT = (
 )
 def test_the_gate_in_libvirts_own_table(rules: str, commands: list[str]) -> None:
     found = opening(NFTABLES, LISTING % rules)
-    assert (found.nft if found else []) == commands
+    assert list(found.nft if found else []) == commands
 
 
 def test_without_libvirts_table_there_is_nothing_to_open() -> None:
     assert opening(NFTABLES, "", 1, "Error: No such file or directory") is None
+
+
+def test_closing_deletes_our_rules_of_every_mark_bit_and_no_other() -> None:
+    old = GATE.replace("0x40", "0x80")
+    chain = IPTABLES.chain(Result(Call(("tool",)), 0, "\n".join(["-P FORWARD DROP", ADMIN, GATE, old, JUMP]), ""))
+    assert chain is not None
+    closing = IPTABLES.closing(chain)
+    assert closing is not None
+    assert closing.call is not None
+    assert closing.call.stdin.splitlines()[1:-1] == [delete(GATE), delete(old)]
+    chain = NFTABLES.chain(Result(Call(("tool",)), 0, LISTING % (NFT_GATE + NFT_JUMPS), ""))
+    assert chain is not None
+    closing = NFTABLES.closing(chain)
+    assert closing is not None
+    assert list(closing.nft) == ["delete rule ip libvirt_network forward handle 7"]
+
+
+def test_where_there_is_no_gate_nothing_is_closed() -> None:
+    chain = IPTABLES.chain(Result(Call(("tool",)), 0, f"-P FORWARD DROP\n{JUMP}\n", ""))
+    assert chain is not None
+    assert IPTABLES.closing(chain) is None

@@ -39,10 +39,15 @@ class Configuration:
 
 def load(settings_file: str = SETTINGS_FILE, search: Sequence[str] = ROUTED_IPS_FILES) -> Configuration:
     """Read the configuration of this host. ConfigError or ReadError if it cannot be relied on as a whole."""
-    content = read_file(settings_file)
-    settings = Settings() if content is None else parse_settings(settings_file, content)
+    settings = load_settings(settings_file)
     routed_ips, problems = parse_routed_ips(find_routed_ips(settings.routed_ips, search))
     return Configuration(settings, routed_ips, problems)
 
 
-__all__ = ["Configuration", "RoutedIP", "Settings", "load"]
+def load_settings(file: str = SETTINGS_FILE) -> Settings:
+    """Read the settings alone. ConfigError or ReadError if they cannot be relied on."""
+    content = read_file(file)
+    return Settings() if content is None else parse_settings(file, content)
+
+
+__all__ = ["Configuration", "RoutedIP", "Settings", "load", "load_settings"]

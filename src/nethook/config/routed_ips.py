@@ -16,7 +16,7 @@ from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from nethook.config.lines import Line
     from nethook.config.problem import Place, Problem
@@ -25,28 +25,44 @@ if TYPE_CHECKING:
 
 
 class RoutedIP:
-    """A line of the file: a prefix, the libvirt network it is routed to, where this is written, options."""
+    """A line of the file: a prefix, the libvirt network it is routed to, options; where each word stands."""
 
-    __slots__ = ("guest", "mac", "network", "place", "prefix", "proxy", "via")
+    __slots__ = ("_line", "_network_column", "_prefix_column", "guest", "mac", "network", "prefix", "proxy", "via")
 
     def __init__(
         self,
         prefix: Prefix,
-        network: str,
-        place: Place,
+        line: Line,
+        words: Sequence[Word],
         *,
         guest: str | None = None,
         mac: str | None = None,
         via: str | None = None,
         proxy: str | None = None,
     ) -> None:
+        """``words`` are those of the line; the first two are prefix and network."""
+        self._line = line
+        self._prefix_column = words[0].column
+        self._network_column = words[1].column
         self.prefix = prefix
-        self.network = network
-        self.place = place
+        self.network = words[1].text
         self.guest = guest
         self.mac = mac
         self.via = via
         self.proxy = proxy
+
+    @property
+    def place(self) -> Place:
+        """Where it begins."""
+        return self._line.place(self._prefix_column)
+
+    def problem(self, what: str, advice: str) -> Problem:
+        """Something wrong with the prefix."""
+        return self._line.problem(LineError(self._prefix_column, what, advice), self.prefix)
+
+    def problem_of_network(self, what: str, advice: str) -> Problem:
+        """Something wrong with the network."""
+        return self._line.problem(LineError(self._network_column, what, advice), self.prefix)
 
     def __repr__(self) -> str:
         return f"RoutedIP({self.prefix}, {self.network!r}, {self.place})"
@@ -87,8 +103,7 @@ class _Reader:
             errors.append(LineError(words[0].column, what, "keep one of the two lines"))
         options = read_options(_behind_network(words, errors), errors)
         if prefix and not errors:
-            place = line.place(words[0].column)
-            self.routed_ips[prefix.text] = RoutedIP(prefix, words[1].text, place, **options)
+            self.routed_ips[prefix.text] = RoutedIP(prefix, line, words, **options)
         else:
             self.problems.extend(line.problem(error, prefix) for error in errors)
 

@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nethook.effect import Effect
     from nethook.kernel.process import Call, Result
 
 COMMENT = "nethook-0x"  # no ":", which iptables would print in quotes
@@ -29,14 +30,29 @@ class Rule:
         return prefix == COMMENT and bool(bit) and HEXADECIMAL.issuperset(bit)
 
 
-class Opening:
-    """What opens a gate: commands for the nft transaction of this run, or a call of another tool, and what they do."""
+class Chain:
+    """A foreign chain as it was read: its rules from top to bottom, and whether what passes them all is blocked."""
 
-    __slots__ = ("call", "nft", "what")
+    __slots__ = ("policy_blocks", "rules")
 
-    def __init__(self, what: str, *, nft: Sequence[str] = (), call: Call | None = None) -> None:
-        self.what = what
-        self.nft = list(nft)
+    def __init__(self, rules: Sequence[Rule], *, policy_blocks: bool) -> None:
+        self.rules = rules
+        self.policy_blocks = policy_blocks
+
+    @property
+    def gates(self) -> list[Rule]:
+        """The rules that are ours."""
+        return [rule for rule in self.rules if rule.is_ours]
+
+
+class GateChange:
+    """What opens or closes a gate: commands for the nft transaction of this run, or a call of another tool."""
+
+    __slots__ = ("call", "effects", "nft")
+
+    def __init__(self, *effects: Effect, nft: Sequence[str] = (), call: Call | None = None) -> None:
+        self.effects = effects
+        self.nft = nft
         self.call = call
 
 
@@ -52,19 +68,27 @@ class Gate:
         """What lists the chain."""
         raise NotImplementedError
 
-    def opening(self, result: Result) -> Opening | None:
-        """What opens the gate, None if it is open or there is nothing to pass; ReadError if that is not known."""
+    def chain(self, result: Result) -> Chain | None:
+        """The chain out of that listing, None if this host has none of it; ReadError if that is not known."""
         raise NotImplementedError
 
-    def misfit(self, rules: Sequence[Rule], *, policy_blocks: bool) -> str:
-        """What is wrong with our rule among these: missing, doubled, behind what blocks; '' if nothing is."""
-        ours = [number for number, rule in enumerate(rules) if rule.is_ours]
-        blocker = first_blocker(rules)
+    def opening(self, chain: Chain) -> GateChange | None:
+        """What opens the gate, None if it is open or nothing has to pass."""
+        raise NotImplementedError
+
+    def closing(self, chain: Chain) -> GateChange | None:
+        """What removes the gate, None if there is none."""
+        raise NotImplementedError
+
+    def misfit(self, chain: Chain) -> str:
+        """What is wrong with our rule in the chain: missing, doubled, behind what blocks; '' if nothing is."""
+        ours = [number for number, rule in enumerate(chain.rules) if rule.is_ours]
+        blocker = first_blocker(chain.rules)
         if not ours:
-            return "missing" if policy_blocks or blocker < len(rules) else ""
+            return "missing" if chain.policy_blocks or blocker < len(chain.rules) else ""
         if len(ours) > 1:
             return "doubled"
-        if rules[ours[0]].comment != self.comment:
+        if chain.rules[ours[0]].comment != self.comment:
             return "for another mark bit"
         return "behind what blocks" if ours[0] > blocker else ""
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 
+from nethook.effect import ADD, REMOVE, Effect
 from nethook.errors import ReadError
-from nethook.gates.gate import Gate, Opening, Rule, first_blocker
+from nethook.gates.gate import Chain, Gate, GateChange, Rule, first_blocker
 from nethook.kernel.process import Call, ToolMissingError, find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from nethook.kernel.process import Result
 
 WAIT_SECONDS = "3"
@@ -58,8 +61,8 @@ class IptablesGate(Gate):
         """What lists the chain."""
         return Call((self.tool, "-w", WAIT_SECONDS, "-S", "FORWARD"))
 
-    def opening(self, result: Result) -> Opening | None:
-        """The call of iptables-restore that puts our rule, and it alone, in front of what blocks, in one step."""
+    def chain(self, result: Result) -> Chain | None:
+        """FORWARD; None where it is in a ruleset that an admin has written with nft."""
         if result.status != 0:
             if ADMINS_RULESET in result.err:
                 return None
@@ -68,21 +71,35 @@ class IptablesGate(Gate):
         if not result.out.startswith("-P FORWARD "):
             raise ReadError(result.not_understood)
         rules = [_rule(line) for line in lines if line.startswith("-A FORWARD ")]
-        misfit = self.misfit(rules, policy_blocks="-P FORWARD DROP" in lines)
+        return Chain(rules, policy_blocks="-P FORWARD DROP" in lines)
+
+    def opening(self, chain: Chain) -> GateChange | None:
+        """The call of iptables-restore that puts our rule, and it alone, in front of what blocks, in one step."""
+        misfit = self.misfit(chain)
         if not misfit:
             return None
-        # Deleted by what they are, not by their number: between reading and writing others may have moved them.
-        ours = [rule for rule in rules if rule.is_ours]
-        blocker = first_blocker([rule for rule in rules if not rule.is_ours])
+        blocker = first_blocker([rule for rule in chain.rules if not rule.is_ours])
         bit = f"{self.mark_bit:#x}"
-        batch = [
-            "*filter",
-            *(f"-D FORWARD {rule.name}" for rule in ours),
-            f"-I FORWARD {blocker + 1} -m mark --mark {bit}/{bit} -m comment --comment {self.comment} -j ACCEPT",
-            "COMMIT",
-        ]
-        restore = Call((f"{self.tool}-restore", "-w", WAIT_SECONDS, "--noflush"), "\n".join(batch) + "\n")
-        return Opening(f"gate in {self.where} (was {misfit})", call=restore)
+        rule = f"-I FORWARD {blocker + 1} -m mark --mark {bit}/{bit} -m comment --comment {self.comment} -j ACCEPT"
+        effect = Effect(ADD, "gate", note=f"in {self.where} (was {misfit})")
+        return GateChange(effect, call=self._restore([*_deletions(chain.gates), rule]))
+
+    def closing(self, chain: Chain) -> GateChange | None:
+        """The call of iptables-restore that deletes our rules."""
+        return self.removal(chain.gates, [Effect(REMOVE, "gate", note=f"in {self.where}")]) if chain.gates else None
+
+    def removal(self, rules: Sequence[Rule], effects: Sequence[Effect]) -> GateChange:
+        """The call of iptables-restore that deletes these rules, all or none."""
+        return GateChange(*effects, call=self._restore(_deletions(rules)))
+
+    def _restore(self, commands: Sequence[str]) -> Call:
+        batch = ["*filter", *commands, "COMMIT"]
+        return Call((f"{self.tool}-restore", "-w", WAIT_SECONDS, "--noflush"), "\n".join(batch) + "\n")
+
+
+def _deletions(rules: Iterable[Rule]) -> list[str]:
+    """Deleted by what they are, not by their number: between reading and writing others may have moved them."""
+    return [f"-D FORWARD {rule.name}" for rule in rules]
 
 
 def _has_filter_table(path: str) -> bool:

@@ -7,8 +7,9 @@ there. https://libvirt.org/firewall.html
 
 from __future__ import annotations
 
+from nethook.effect import ADD, REMOVE, Effect
 from nethook.errors import ReadError
-from nethook.gates.gate import Gate, Opening, Rule, first_blocker
+from nethook.gates.gate import Chain, Gate, GateChange, Rule, first_blocker
 from nethook.kernel.process import Call
 
 TYPE_CHECKING = False
@@ -29,8 +30,8 @@ class LibvirtNftablesGate(Gate):
         """What lists the chain, with the handles of its rules."""
         return Call(("nft", "--handle", "list", "chain", *self.where.split()))
 
-    def opening(self, result: Result) -> Opening | None:
-        """The nft commands that put our rule, and it alone, in front of libvirt's jumps."""
+    def chain(self, result: Result) -> Chain | None:
+        """The base chain; None where libvirt has another backend, or no network."""
         if result.status != 0:
             if NOT_FOUND in result.err:
                 return None
@@ -38,24 +39,31 @@ class LibvirtNftablesGate(Gate):
         if not result.out.startswith(f"table {self.where.rpartition(' ')[0]} {{"):
             raise ReadError(result.not_understood)
         rules = [_rule(line) for line in result.out.splitlines() if " # handle " in line and not line.endswith("{")]
-        rules = [rule for rule in rules if rule.name]
-        misfit = self.misfit(rules, policy_blocks="policy drop" in result.out)
+        return Chain([rule for rule in rules if rule.name], policy_blocks="policy drop" in result.out)
+
+    def opening(self, chain: Chain) -> GateChange | None:
+        """The nft commands that put our rule, and it alone, in front of libvirt's jumps."""
+        misfit = self.misfit(chain)
         if not misfit:
             return None
-        blocker = first_blocker(rules)
+        blocker = first_blocker(chain.rules)
         place = (
-            f"insert rule {self.where} handle {rules[blocker].name}"
-            if blocker < len(rules)
+            f"insert rule {self.where} handle {chain.rules[blocker].name}"
+            if blocker < len(chain.rules)
             else f"add rule {self.where}"
         )
         bit = f"{self.mark_bit:#010x}"
-        return Opening(
-            f"gate in {self.where} (was {misfit})",
-            nft=[
-                f'{place} meta mark & {bit} == {bit} counter accept comment "{self.comment}"',
-                *(f"delete rule {self.where} handle {rule.name}" for rule in rules if rule.is_ours),
-            ],
-        )
+        rule = f'{place} meta mark & {bit} == {bit} counter accept comment "{self.comment}"'
+        effect = Effect(ADD, "gate", note=f"in {self.where} (was {misfit})")
+        return GateChange(effect, nft=[rule, *self._deletions(chain)])
+
+    def closing(self, chain: Chain) -> GateChange | None:
+        """The nft commands that delete our rules."""
+        effect = Effect(REMOVE, "gate", note=f"in {self.where}")
+        return GateChange(effect, nft=self._deletions(chain)) if chain.gates else None
+
+    def _deletions(self, chain: Chain) -> list[str]:
+        return [f"delete rule {self.where} handle {rule.name}" for rule in chain.gates]
 
 
 def _rule(line: str) -> Rule:

@@ -1,0 +1,42 @@
+"""``nethook clear``: remove everything that is ours from the kernel."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from nethook.commands.report import report
+from nethook.commands.situation import SECONDS, require_root
+from nethook.config import load_settings
+from nethook.config.settings import GATES
+from nethook.exit_status import DIFFERENT
+from nethook.gates import IPTABLES, gates
+from nethook.kernel.process import Tools
+from nethook.lock import FOLDER, Locked
+from nethook.reconcile import Outcome, read
+from nethook.steps import clearance
+from nethook.terminal import confirm
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+QUESTION = "Guests lose their routed addresses until the next event of their network, or `nethook apply`. Go on?"
+
+
+def run(options: Namespace) -> int:
+    """Clear, when that is confirmed."""
+    require_root("remove routes and rules")
+    if not options.yes and not confirm(QUESTION):
+        print("nethook: nothing was removed; it takes a yes, or --yes", file=sys.stderr)
+        return DIFFERENT
+    settings = load_settings()
+    tools = Tools(SECONDS)
+    outcome = Outcome()
+    with Locked():
+        kernel, chains = read(settings.route_protocol, gates(GATES, IPTABLES, settings.mark_bit), tools)
+        closings = [closing for closing in (gate.closing(chain) for gate, chain in chains) if closing]
+        outcome.take(clearance(kernel, closings, settings.route_protocol), tools)
+        if not outcome.failures:
+            shutil.rmtree(FOLDER)
+    return report(outcome, "clear", "nothing of ours is in the kernel")

@@ -1,0 +1,68 @@
+"""``nethook plan``: what ``nethook apply`` would change."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from nethook.commands.situation import SECONDS, require_root, situation
+from nethook.config import load
+from nethook.effect import ADD, REMOVE, REPLACE
+from nethook.exit_status import DIFFERENT, OK, UNKNOWN
+from nethook.kernel.process import Tools
+from nethook.reconcile import decide
+from nethook.terminal import painted, show_problems
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from nethook.effect import Effect
+    from nethook.step import Step
+
+VERSION = 1
+"""Of the shape of --json, which docs/json.md describes."""
+
+ACTIONS = {ADD: "add", REMOVE: "remove", REPLACE: "replace"}
+END_OF_INPUT = "END"
+
+
+def run(options: Namespace) -> int:
+    """Compare and print."""
+    require_root("read nftables and iptables")
+    configuration = load()
+    show_problems(configuration.problems, sys.stderr)
+    if configuration.problems and not options.keep_going:
+        print("nethook: apply would change nothing, because of this; mend it, or use --keep-going", file=sys.stderr)
+        return UNKNOWN
+    now = situation(configuration, options.networks)
+    plan = decide(configuration, now.up, now.scope, Tools(SECONDS), now.others)
+    if options.json:
+        print(json.dumps({"version": VERSION, "changes": [as_json(effect) for effect in plan.effects]}, indent=2))
+    elif options.commands:
+        _print_commands(plan.steps)
+    else:
+        for effect in plan.effects:
+            print(painted(effect, sys.stdout))
+    if not plan.steps:
+        print("nethook: nothing to do", file=sys.stderr)
+    return DIFFERENT if plan.steps else OK
+
+
+def as_json(effect: Effect) -> dict[str, Any]:
+    found: dict[str, Any] = {"action": ACTIONS[effect.sign], "kind": effect.kind, "text": effect.text}
+    if effect.prefix:
+        found["prefix"] = effect.prefix
+    if effect.bridge:
+        found["bridge"] = effect.bridge
+    if effect.line:
+        place = effect.line.place
+        found.update(network=effect.line.network, file=place.file, line=place.line)
+    return found
+
+
+def _print_commands(steps: Sequence[Step]) -> None:
+    """As a shell would take them. No input has a line of just this word: each begins with a command of its tool."""
+    for step in steps:
+        print(f"{step.call} <<'{END_OF_INPUT}'\n{step.call.stdin}{END_OF_INPUT}")

@@ -1,0 +1,27 @@
+"""What a verb has changed: told on stdout, failures on stderr, all of it in syslog."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from nethook import log
+from nethook.exit_status import DIFFERENT, OK
+from nethook.terminal import painted
+
+if TYPE_CHECKING:
+    from nethook.reconcile import Outcome
+
+
+def report(outcome: Outcome, verb: str, nothing: str) -> int:
+    """Tell it; ``nothing`` is said where nothing was done and nothing failed. Returns the exit status."""
+    for effect in outcome.done:
+        print(painted(effect, sys.stdout))
+    for failure in outcome.failures:
+        print(f"nethook: {failure}", file=sys.stderr)
+    if not outcome.done and not outcome.failures:
+        print(f"nethook: {nothing}", file=sys.stderr)
+    log.open_log()
+    log.info(f"{effect} [{verb}]" for effect in outcome.done)
+    log.errors(f"{verb}: {failure}" for failure in outcome.failures)
+    return DIFFERENT if outcome.failures else OK

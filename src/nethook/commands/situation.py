@@ -1,0 +1,63 @@
+"""What every verb that looks at the host begins with: the files, libvirt's networks, and which of them it is about."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from nethook.change import EVERYTHING, scope_of
+from nethook.config.problem import one_line
+from nethook.config.suggestion import suggestion
+from nethook.errors import NethookError
+from nethook.kernel import device
+from nethook.libvirt.live import live_networks
+from nethook.others import Others
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nethook.change import Scope
+    from nethook.config import Configuration
+    from nethook.libvirt.live import LiveNetwork
+    from nethook.libvirt.network import Network
+
+SECONDS = 8.0
+"""For reading and changing the kernel: hooks wait meanwhile, so it has to be no more than they take."""
+
+
+class Situation:
+    """The configuration, all networks of libvirt by name, those that are ``up``, and the ``scope`` of the run."""
+
+    def __init__(self, configuration: Configuration, live: dict[str, LiveNetwork], names: Sequence[str]) -> None:
+        self.configuration = configuration
+        self.live = live
+        about = [live[name].network for name in names] if names else [each.network for each in live.values()]
+        about = [network for network in about if device.is_safe(network.bridge)]
+        self.scope: Scope = scope_of(about, configuration.routed_ips) if names else EVERYTHING
+        self.up: list[Network] = [
+            network for network in about if live[network.name].is_active and device.exists(network.bridge)
+        ]
+
+    @property
+    def others(self) -> Others:
+        """What looks at others' routes and rules on the bridges."""
+        return Others({network.bridge for network in self.up})
+
+
+def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situation:
+    """The situation now. ``names``: the libvirt networks that the run is about; none: everything.
+
+    LibvirtError if libvirt cannot be asked, NethookError if it has no such network.
+    """
+    live = live_networks()
+    for name in names:
+        if name not in live:
+            advice = suggestion(name, sorted(live)) if live else "it has none at all"
+            raise NethookError(one_line(f"libvirt has no network {name}: {advice}"))
+    return Situation(configuration, live, names)
+
+
+def require_root(what: str) -> None:
+    """NethookError for who is not root; ``what`` says what root is needed for."""
+    if os.geteuid() != 0:
+        raise NethookError(f"only root can {what}: try it with sudo")

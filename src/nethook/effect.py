@@ -1,0 +1,65 @@
+"""What a step does to the kernel, for people and for programs: one effect is one line."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from nethook.config import RoutedIP
+
+ADD: Final = "+"
+REMOVE: Final = "-"
+REPLACE: Final = "~"
+
+
+class Effect:
+    """One thing that is added, removed or replaced.
+
+    ``kind`` is route, accept (an address may be used on a bridge), guard (nobody else may use it), bridge, isolated,
+    table, gate or rule. ``prefix`` and ``bridge`` are '' where they have no meaning, ``line`` is the line of the
+    configuration that wants it, ``note`` what else there is to say.
+    """
+
+    __slots__ = ("bridge", "kind", "line", "note", "prefix", "sign")
+
+    def __init__(
+        self,
+        sign: str,
+        kind: str,
+        *,
+        prefix: str = "",
+        bridge: str = "",
+        line: RoutedIP | None = None,
+        note: str = "",
+    ) -> None:
+        self.sign = sign
+        self.kind = kind
+        self.prefix = prefix
+        self.bridge = bridge
+        self.line = line
+        self.note = note
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.text}"
+
+    @property
+    def text(self) -> str:
+        """What it is about, without the sign."""
+        if self.kind == "route":
+            text = f"route {self.prefix} → {self.bridge}"
+        elif self.kind == "accept":
+            text = f"accept {self.prefix} on {self.bridge}"
+        elif self.kind == "guard":
+            text = f"guard {self.prefix} against forgery"
+        elif self.kind == "bridge":
+            text = f"bridge {self.bridge} as one of libvirt's"
+        elif self.kind == "isolated":
+            text = f"bridge {self.bridge} as isolated"
+        else:
+            return f"{self.kind} {self.note}"
+        if self.note:
+            text += f", {self.note}"
+        if self.line:
+            text += f" ({self.line.network}), {self.line.place.file}:{self.line.place.line}"
+        return text

@@ -1,0 +1,118 @@
+"""The networks as libvirt itself tells of them, over its API.
+
+Never called from a hook, and never while our lock is held: libvirt would wait for a hook that waits for the lock.
+A read-only connection is enough, and is open to users who are not root. ``network:///system`` is served by virtnetworkd
+where the daemons are modular, and by libvirtd where they are not; no driver for guests is needed.
+
+https://libvirt.org/uri.html, https://libvirt.org/html/libvirt-libvirt-network.html
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nethook.errors import NethookError
+from nethook.libvirt.network_xml import read_network
+from nethook.prefix import BITS, Prefix, parse_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nethook.libvirt.network import Network
+
+URI = "network:///system"
+
+
+class LiveNetwork:
+    """A network that is defined or active; ``subnets`` are those of its ``<ip>`` elements."""
+
+    __slots__ = ("is_active", "network", "subnets")
+
+    def __init__(self, network: Network, subnets: list[Prefix], *, is_active: bool) -> None:
+        self.network = network
+        self.subnets = subnets
+        self.is_active = is_active
+
+
+class LibvirtError(NethookError):
+    """libvirt cannot be asked."""
+
+
+def live_networks() -> dict[str, LiveNetwork]:
+    """All networks by name; LibvirtError if they cannot be had."""
+    libvirt = _binding()
+    # By default the binding prints each error to stderr as well.
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    try:
+        connection = libvirt.openReadOnly(URI)
+        try:
+            return dict(_read(libvirt, connection))
+        finally:
+            connection.close()
+    except libvirt.libvirtError as error:
+        raise LibvirtError(
+            f"libvirt does not tell its networks: {error}; is it running? "
+            "Look at `systemctl status libvirtd virtnetworkd`"
+        ) from None
+
+
+def _read(libvirt: Any, connection: Any) -> Iterator[tuple[str, LiveNetwork]]:
+    for network in connection.listAllNetworks():
+        try:
+            yield network.name(), _live(network)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_NETWORK:  # undefined meanwhile
+                raise
+
+
+def _live(network: Any) -> LiveNetwork:
+    is_active = bool(network.isActive())
+    read = read_network(network.XMLDesc().encode(), f"libvirt's XML of network {network.name()}")
+    return LiveNetwork(read.network, [_subnet(ip) for ip in read.ips], is_active=is_active)
+
+
+def _subnet(ip: dict[str, str]) -> Prefix:
+    """The subnet of an ``<ip>`` element: a length or netmask, or by class of the address where it has neither."""
+    family, number = parse_address(ip["address"])
+    if "prefix" in ip:
+        length = int(ip["prefix"])
+    elif "netmask" in ip:
+        length = bin(parse_address(ip["netmask"])[1]).count("1")
+    else:  # virSocketAddrGetIPPrefix: classes for IPv4, 64 for IPv6
+        length = 64 if family == 6 else 8 if number < 0x80000000 else 16 if number < 0xC0000000 else 24
+    host_bits = BITS[family] - length
+    return Prefix(family, number >> host_bits << host_bits, length)
+
+
+def _binding() -> Any:
+    """libvirt's own Python binding, which is a package of the distribution."""
+    try:
+        return import_module("libvirt")
+    except ImportError:
+        raise LibvirtError(
+            f"libvirt's binding for {sys.executable} is not installed, without which its networks are not known: "
+            f"install {_package()}"
+        ) from None
+
+
+def _package() -> str:
+    """How to install the binding on this distribution. https://www.freedesktop.org/software/systemd/man/os-release.html"""
+    ids: list[str] = []
+    try:
+        with open("/etc/os-release", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                key, _, value = line.strip().partition("=")
+                if key in {"ID", "ID_LIKE"}:
+                    ids += value.strip("\"'").split()
+    except OSError:
+        pass
+    for distributions, command in (
+        ({"debian", "ubuntu"}, "apt install python3-libvirt"),
+        ({"fedora", "rhel", "centos"}, "dnf install python3-libvirt"),
+        ({"suse", "opensuse", "sles"}, "zypper install python3-libvirt-python"),
+    ):
+        if distributions & set(ids):
+            return f"it with `{command}`"
+    return "the package that brings it (mostly called python3-libvirt)"

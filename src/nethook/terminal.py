@@ -1,0 +1,68 @@
+"""What people see and say at a terminal: problems with a caret, colours, a question."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from nethook.config.problem import one_line
+from nethook.effect import ADD, REMOVE, REPLACE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TextIO
+
+    from nethook.config.problem import Problem
+    from nethook.effect import Effect
+
+COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
+
+EFFECT_COLOURS = {ADD: "green", REMOVE: "red", REPLACE: "yellow"}
+TAB = "\t"
+
+
+def is_rich(stream: TextIO) -> bool:
+    """Whether colours and the like are wanted there. https://no-color.org"""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def coloured(text: str, colour: str, stream: TextIO) -> str:
+    """The text in one of COLOURS, if it is for such a stream."""
+    return f"\033[{COLOURS[colour]}m{text}\033[0m" if is_rich(stream) else text
+
+
+def painted(effect: Effect, stream: TextIO) -> str:
+    """The line of an effect, in the colour of its sign."""
+    return coloured(str(effect), EFFECT_COLOURS[effect.sign], stream)
+
+
+def show_problems(problems: Iterable[Problem], stream: TextIO) -> None:
+    """Each problem: where and what, the line with a caret below the column, and what to write instead."""
+    for problem in problems:
+        place = coloured(one_line(str(problem.place)), "bold", stream)
+        print(f"{place}: {coloured(one_line(problem.what), 'red', stream)}", file=stream)
+        if problem.text:
+            # Tabs stay tabs, so that the caret stands right whatever their width is.
+            before = problem.text[: problem.place.column - 1]
+            margin = "".join(char if char == TAB else " " * _width(char) for char in before)
+            shown = "".join(char if char == TAB else one_line(char) for char in problem.text)
+            print(f"    {shown}\n    {margin}{coloured('^', 'green', stream)}", file=stream)
+        print(f"    {one_line(problem.advice)}", file=stream)
+
+
+def _width(char: str) -> int:
+    """Columns that a character takes on a terminal, as it is shown."""
+    from unicodedata import combining, east_asian_width  # noqa: PLC0415 - seldom needed
+
+    if not char.isprintable():
+        return len(one_line(char))
+    return 0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1
+
+
+def confirm(question: str) -> bool:
+    """Ask, where somebody can answer: False without a terminal, and by default."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
