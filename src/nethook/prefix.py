@@ -68,6 +68,14 @@ class Prefix:
         """Whether the block is one single address."""
         return self.length == BITS[self.family]
 
+    def lies_in(self, other: Prefix) -> bool:
+        """Whether all of its addresses are in the other block, too."""
+        return self.family == other.family and other.first <= self.first and self.last <= other.last
+
+    def overlaps(self, other: Prefix) -> bool:
+        """Whether they have an address in common: then one of two blocks lies in the other."""
+        return self.lies_in(other) or other.lies_in(self)
+
     def __str__(self) -> str:
         return self.text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,11 @@ TAB = "\t"
 def is_rich(stream: TextIO) -> bool:
     """Whether colours and the like are wanted there. https://no-color.org"""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def width_of(stream: TextIO) -> int | None:
+    """The columns of a terminal that takes colours, None for any other stream."""
+    return shutil.get_terminal_size().columns if is_rich(stream) else None
 
 
 def coloured(text: str, colour: str, stream: TextIO) -> str:

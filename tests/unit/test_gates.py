@@ -11,7 +11,7 @@ from nethook.gates.libvirt_nftables import LibvirtNftablesGate
 from nethook.kernel.process import Call, Result
 
 IPTABLES = IptablesGate("iptables-nft", 0x40)
-NFTABLES = LibvirtNftablesGate("ip", 0x40)
+NFTABLES = LibvirtNftablesGate(4, 0x40)
 GATE = "-A FORWARD -m mark --mark 0x40/0x40 -m comment --comment nethook-0x40 -j ACCEPT"
 JUMP = "-A FORWARD -j LIBVIRT_FWX"
 REJECT = "-A FORWARD -j REJECT --reject-with icmp-port-unreachable"

@@ -33,10 +33,10 @@ def _problems(line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[tup
         yield line.problem_of_network(f"libvirt has no network {excerpt(line.network)}", advice)
     for other in live.values():
         for subnet in other.subnets:
-            if _overlap(line.prefix, subnet):
+            if line.prefix.overlaps(subnet):
                 yield from _subnet_problem(line, other, subnet)
     for address, device in own:
-        if _overlap(line.prefix, address) and not (network and device == network.network.bridge):
+        if address.lies_in(line.prefix) and not (network and device == network.network.bridge):
             yield line.problem(
                 f"{address} is an address of this host, on {device}: what is sent to it never gets to a guest",
                 f"write another one, or remove it from {device}",
@@ -57,10 +57,6 @@ def _subnet_problem(line: RoutedIP, network: LiveNetwork, subnet: Prefix) -> Ite
             f"{line.prefix} {what} the subnet {subnet} of network {name} itself, whose addresses libvirt translates",
             f"give {name} another subnet, or <forward mode='route'/>, with virsh net-edit {name}",
         )
-
-
-def _overlap(one: Prefix, other: Prefix) -> bool:
-    return one.family == other.family and one.first <= other.last and other.first <= one.last
 
 
 def _own_addresses() -> Iterator[tuple[Prefix, str]]:

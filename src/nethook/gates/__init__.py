@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from nethook.gates.gate import Gate
 
-NFT_FAMILIES = {4: "ip", 6: "ip6"}
 IPTABLES = {4: "iptables", 6: "ip6tables"}
 
 
@@ -27,7 +26,7 @@ def gates(names: Collection[str], families: Collection[int], mark_bit: int) -> l
     chosen: list[Gate] = []
     for family in families:
         if "libvirt-nftables" in names:
-            chosen.append(LibvirtNftablesGate(NFT_FAMILIES[family], mark_bit))
+            chosen.append(LibvirtNftablesGate(family, mark_bit))
         if IPTABLES[family] in names:
             chosen += IptablesGate.of_this_host(IPTABLES[family], mark_bit)
     return chosen

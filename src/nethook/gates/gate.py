@@ -57,10 +57,11 @@ class GateChange:
 
 
 class Gate:
-    """One gate: says what to read, and what has to be done about what was read."""
+    """One gate for one IP family (4 or 6): says what to read, and what has to be done about what was read."""
 
-    def __init__(self, where: str, mark_bit: int) -> None:
+    def __init__(self, where: str, family: int, mark_bit: int) -> None:
         self.where = where
+        self.family = family
         self.mark_bit = mark_bit
         self.comment = f"{COMMENT}{mark_bit:x}"
 

@@ -39,7 +39,7 @@ class IptablesGate(Gate):
     """The gate in FORWARD of one tool: iptables-nft, iptables-legacy, ip6tables-nft or ip6tables-legacy."""
 
     def __init__(self, tool: str, mark_bit: int) -> None:
-        super().__init__(f"{tool} FORWARD", mark_bit)
+        super().__init__(f"{tool} FORWARD", 6 if tool.startswith("ip6") else 4, mark_bit)
         self.tool = tool
 
     @classmethod

@@ -16,15 +16,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nethook.kernel.process import Result
 
+NFT_FAMILIES = {4: "ip", 6: "ip6"}
+
 NOT_FOUND = "No such file or directory"
 """What nft says where the table or its chain does not exist."""
 
 
 class LibvirtNftablesGate(Gate):
-    """The gate in ``FAMILY libvirt_network forward``; ``family`` is ip or ip6."""
+    """The gate in the chain ``forward`` of libvirt's table for this IP family (4 or 6)."""
 
-    def __init__(self, family: str, mark_bit: int) -> None:
-        super().__init__(f"{family} libvirt_network forward", mark_bit)
+    def __init__(self, family: int, mark_bit: int) -> None:
+        super().__init__(f"{NFT_FAMILIES[family]} libvirt_network forward", family, mark_bit)
 
     def read_call(self) -> Call:
         """What lists the chain, with the handles of its rules."""

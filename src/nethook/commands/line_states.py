@@ -1,0 +1,124 @@
+"""What became of each line: routed, or why not. Pure: out of a plan and what libvirt tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nethook.effect import REMOVE
+from nethook.kernel import device
+from nethook.prefix import parse_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from nethook.config import RoutedIP
+    from nethook.kernel.counters import Counts, Traffic
+    from nethook.kernel.routes import Route
+    from nethook.libvirt.live import LiveNetwork
+    from nethook.reconcile import Plan
+
+ROUTED = "routed"
+WAITING = "waiting"
+"""Its network is not running: nothing is wrong."""
+BLOCKED = "blocked"
+"""Something of others is in the way."""
+NOT_APPLIED = "not applied"
+"""The kernel is not yet, or no longer, as the line says; `nethook apply` changes that."""
+UNKNOWN = "unknown"
+"""Only root can tell."""
+
+APPLY = "run nethook apply"
+
+
+class LineState:
+    """A line, the bridge of its network ('' if there is none), its state, why, and what went to it and came from it."""
+
+    __slots__ = ("bridge", "line", "reason", "received", "sent", "state")
+
+    def __init__(self, line: RoutedIP, bridge: str, state: str, reason: str) -> None:
+        self.line = line
+        self.bridge = bridge
+        self.state = state
+        self.reason = reason
+        self.received: Traffic | None = None
+        self.sent: Traffic | None = None
+
+    def __str__(self) -> str:
+        return f"{self.state}: {self.reason}" if self.reason else self.state
+
+    @property
+    def route(self) -> Route:
+        """Where it is, or would be, in the kernel."""
+        return self.line.prefix.text, self.bridge
+
+    def count(self, received: Counts, sent: Counts) -> None:
+        """Take over what the kernel has counted."""
+        self.received = received.get(self.route)
+        self.sent = sent.get(self.route)
+
+
+def line_states(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], plan: Plan) -> list[LineState]:
+    """The state of each line. Lines whose route is not there may still have somebody else's: see ``held_by``."""
+    pending = _Pending(plan)
+    return [_network_state(line, live) or pending.state(line, live[line.network].network.bridge) for line in lines]
+
+
+def states_without_root(
+    lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], routes: Collection[Route]
+) -> list[LineState]:
+    """The state of each line, as far as networks and routes tell."""
+    return [
+        _network_state(line, live) or _route_state(line, live[line.network].network.bridge, routes) for line in lines
+    ]
+
+
+def _route_state(line: RoutedIP, bridge: str, routes: Collection[Route]) -> LineState:
+    if (line.prefix.text, bridge) in routes:
+        return LineState(line, bridge, UNKNOWN, "there is a route; only root can see the firewalls")
+    return LineState(line, bridge, NOT_APPLIED, APPLY)
+
+
+def _network_state(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> LineState | None:
+    """The state of a line whose network is the reason; None where the network is up."""
+    found = live.get(line.network)
+    if found is None:
+        return LineState(line, "", WAITING, f"libvirt has no network {line.network}")
+    network = found.network
+    if not network.bridge:
+        why = f"network {network.name} has no bridge (forward mode {network.forward_mode})"
+        return LineState(line, "", BLOCKED, why)
+    if not device.is_safe(network.bridge):
+        return LineState(line, network.bridge, BLOCKED, "the name of this bridge cannot be used in rules and routes")
+    if not found.is_active:
+        return LineState(line, network.bridge, WAITING, f"network {network.name} is not running")
+    if not device.exists(network.bridge):
+        return LineState(line, network.bridge, WAITING, f"there is no bridge {network.bridge}")
+    return None
+
+
+class _Pending:
+    """What the plan would still change, arranged so that each line is looked up once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._table = any(effect.kind == "table" for effect in plan.effects)
+        self._guarded = {effect.prefix for effect in plan.effects if effect.kind == "guard"}
+        self._here = {
+            (effect.prefix, effect.bridge)
+            for effect in plan.effects
+            if effect.kind in {"route", "accept"} and effect.sign != REMOVE
+        }
+        self._blocks = [(parse_prefix(text), bridge) for text, bridge in self._here if "/" in text]
+        self._closed = [(gate, gate.misfit(chain)) for gate, chain in plan.chains]
+
+    def state(self, line: RoutedIP, bridge: str) -> LineState:
+        if self._concerns(line, bridge):
+            return LineState(line, bridge, NOT_APPLIED, APPLY)
+        for gate, misfit in self._closed:
+            if misfit and gate.family == line.prefix.family:
+                return LineState(line, bridge, BLOCKED, f"by {gate.where}, its gate is {misfit}; {APPLY}")
+        return LineState(line, bridge, ROUTED, "")
+
+    def _concerns(self, line: RoutedIP, bridge: str) -> bool:
+        if self._table or line.prefix.text in self._guarded or (line.prefix.text, bridge) in self._here:
+            return True
+        return any(bridge == where and line.prefix.lies_in(block) for block, where in self._blocks)

@@ -1,0 +1,111 @@
+"""``nethook status``: which lines are routed, and what is in the way of the others."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from nethook.commands.overview import Overview, overview
+from nethook.commands.plan import as_json as effect_as_json
+from nethook.commands.status_text import messages, status_text
+from nethook.commands.watch import watch
+from nethook.config.problem import one_line
+from nethook.errors import NethookError
+from nethook.exit_status import DIFFERENT, OK
+from nethook.prefix import parse_prefix
+from nethook.terminal import width_of
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from nethook.commands.line_states import LineState
+    from nethook.kernel.counters import Traffic
+    from nethook.prefix import Prefix
+
+VERSION = 1
+"""Of the shape of --json, which docs/json.md describes."""
+
+
+def run(options: Namespace) -> int:
+    """Print once, or live."""
+    wanted = [_prefix(text) for text in options.addresses]
+    if options.watch:
+        return watch(lambda: _about(overview(), wanted))
+    found = _about(overview(), wanted)
+    if options.json:
+        print(json.dumps(_as_json(found), indent=2))
+    else:
+        text = status_text(found, width_of(sys.stdout))
+        if text:
+            print(text)
+        for message in messages(found):
+            print(f"nethook: {message}", file=sys.stderr)
+        if os.geteuid() != 0:
+            print("nethook: firewalls and counters are shown to root only", file=sys.stderr)
+    return OK if found.is_as_desired else DIFFERENT
+
+
+def _prefix(text: str) -> Prefix:
+    try:
+        return parse_prefix(text)
+    except ValueError as error:
+        raise NethookError(one_line(str(error))) from None
+
+
+def _about(found: Overview, wanted: Sequence[Prefix]) -> Overview:
+    """What is about these: for each, the line that names it, or else the smallest prefix around it."""
+    if not wanted:
+        return found
+    lines = []
+    for prefix in wanted:
+        around = [state for state in found.lines if prefix.lies_in(state.line.prefix)]
+        if not around:
+            raise NethookError(f"no line of the files names {prefix}, nor a prefix around it")
+        lines.append(max(around, key=lambda state: state.line.prefix.length))
+    problems = [
+        problem
+        for problem in found.problems
+        if problem.prefix is None or any(prefix.overlaps(problem.prefix) for prefix in wanted)
+    ]
+    return Overview(lines, problems, found.gates)
+
+
+def _as_json(found: Overview) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "lines": [_line_as_json(line) for line in found.lines],
+        "gates": [{"where": where, "state": state} for where, state in found.gates],
+        "leftovers": [effect_as_json(effect) for effect in found.leftovers],
+        "problems": [
+            {
+                "file": problem.place.file,
+                "line": problem.place.line or None,
+                "column": problem.place.column or None,
+                "what": problem.what,
+                "advice": problem.advice,
+            }
+            for problem in found.problems
+        ],
+    }
+
+
+def _line_as_json(state: LineState) -> dict[str, Any]:
+    place = state.line.place
+    return {
+        "prefix": state.line.prefix.text,
+        "network": state.line.network,
+        "bridge": state.bridge or None,
+        "state": state.state,
+        "reason": state.reason or None,
+        "received": _traffic_as_json(state.received),
+        "sent": _traffic_as_json(state.sent),
+        "file": place.file,
+        "line": place.line,
+    }
+
+
+def _traffic_as_json(traffic: Traffic | None) -> dict[str, int] | None:
+    return {"packets": traffic.packets, "bytes": traffic.bytes} if traffic else None

@@ -1,0 +1,79 @@
+"""``nethook status --watch``: the overview live, with rates instead of counts."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from nethook.commands.status_text import human, messages, status_text
+from nethook.errors import NethookError
+from nethook.exit_status import OK
+from nethook.kernel.counters import Traffic
+from nethook.screen import Screen
+from nethook.terminal import width_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nethook.commands.overview import Overview
+    from nethook.kernel.routes import Route
+
+SECONDS = 2.0
+HINT = "every 2 s; q quits"
+
+
+def watch(look: Callable[[], Overview]) -> int:
+    """Show what ``look`` finds, until q or Ctrl-C. What goes wrong meanwhile is shown, and tried again."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise NethookError("--watch needs a terminal; for programs there is --json")
+    rates = Rates()
+    try:
+        with Screen() as screen:
+            while True:
+                screen.paint(f"nethook status, {time.strftime('%H:%M:%S')}, {HINT}\n\n{_text(look, rates)}")
+                if screen.is_left(SECONDS):
+                    return OK
+    except KeyboardInterrupt:
+        return OK
+
+
+def _text(look: Callable[[], Overview], rates: Rates) -> str:
+    try:
+        found = look()
+    except NethookError as error:
+        return str(error)
+    rates.take(found, time.monotonic())
+    text = status_text(found, width_of(sys.stdout), per_second)
+    return "\n\n".join(part for part in (text, *messages(found)) if part)
+
+
+class Rates:
+    """Turns counts into what they grew by since the last time, per second."""
+
+    def __init__(self) -> None:
+        self._before: dict[tuple[Route, str], Traffic] = {}
+        self._at = 0.0
+
+    def take(self, found: Overview, now: float) -> None:
+        """Put rates in the place of the overview's counts; ``now`` is in seconds."""
+        seconds = now - self._at
+        before, self._before, self._at = self._before, {}, now
+        for state in found.lines:
+            for direction in ("received", "sent"):
+                count: Traffic | None = getattr(state, direction)
+                if count:
+                    self._before[state.route, direction] = count
+                    setattr(state, direction, _growth(before.get((state.route, direction)), count, seconds))
+
+
+def _growth(before: Traffic | None, count: Traffic, seconds: float) -> Traffic | None:
+    """What was added per second, None where nothing is known of before, or the counter began anew."""
+    if before is None or count.packets < before.packets:
+        return None
+    return Traffic(round((count.packets - before.packets) / seconds), round((count.bytes - before.bytes) / seconds))
+
+
+def per_second(rate: Traffic) -> str:
+    """Packets and bits per second, as network people count."""
+    return f"{human(rate.packets)}/s {human(rate.bytes * 8)}b/s"

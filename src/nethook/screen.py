@@ -1,0 +1,67 @@
+"""The whole screen of a terminal, painted again and again until somebody presses q.
+
+Sequences: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html (alternate screen, cursor, erasing), which every
+terminal of today has.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import shutil
+import sys
+import termios
+import tty
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+ENTER, LEAVE = "\033[?1049h\033[?25l", "\033[?25h\033[?1049l"
+TO_THE_TOP, CLEAR_LINE, CLEAR_BELOW = "\033[H", "\033[K", "\033[J"
+NO_COLOUR = "\033[0m"
+_SEQUENCE = re.compile("(\033\\[[0-9;]*m)")
+
+
+class Screen:
+    """For a ``with`` block; the terminal is as before behind it, whatever happened in it."""
+
+    def __enter__(self) -> Screen:
+        self._settings = termios.tcgetattr(sys.stdin)
+        tty.setcbreak(sys.stdin)
+        sys.stdout.write(ENTER)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        sys.stdout.write(LEAVE)
+        sys.stdout.flush()
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._settings)
+
+    def paint(self, text: str) -> None:
+        """Show this and nothing else; what does not fit is cut, and the last line tells how much."""
+        size = shutil.get_terminal_size()
+        lines = text.split("\n")
+        if len(lines) > size.lines:
+            more = len(lines) - size.lines + 1
+            lines = [*lines[: size.lines - 1], f"… {more} more lines: make the window larger, or name addresses"]
+        shown = f"{CLEAR_LINE}\n".join(cut(line, size.columns) for line in lines)
+        sys.stdout.write(f"{TO_THE_TOP}{shown}{CLEAR_LINE}{CLEAR_BELOW}")
+        sys.stdout.flush()
+
+    def is_left(self, seconds: float) -> bool:
+        """Wait so long. True as soon as q was pressed, or there is nobody any more to press it."""
+        if select.select([sys.stdin], [], [], seconds)[0]:
+            return sys.stdin.read(1) in {"q", "Q", ""}
+        return False
+
+
+def cut(line: str, width: int) -> str:
+    """The beginning of a line that takes this many columns; colours take none."""
+    kept = []
+    for part in _SEQUENCE.split(line):
+        if _SEQUENCE.fullmatch(part):
+            kept.append(part)
+        else:
+            kept.append(part[:width])
+            width -= len(kept[-1])
+    return "".join(kept)

@@ -1,0 +1,170 @@
+"""What installing decides from what the host says."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nethook.installation import apparmor, hook_file, selinux, trust, units
+from nethook.installation.ownership import MARK, is_ours
+from nethook.installation.refusal import RefusedError
+from nethook.installation.writing import write
+from nethook.stub import PACKAGE, stub
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("version", "place"), [((6, 4), hook_file.ONLY), ((6, 5), hook_file.OURS), ((10, 0), hook_file.OURS)]
+)
+def test_the_place_of_the_hook(version: tuple[int, int], place: str) -> None:
+    assert hook_file.place(version) == place
+
+
+def test_all_that_is_written_is_known_again(tmp_path: Path) -> None:
+    assert is_ours(str(PACKAGE / "lv-setup-routed-ips"))
+    texts = [stub("/usr/bin/python3", "/somewhere"), *(units.text(unit, "/usr/bin/python3") for unit in units.UNITS)]
+    for text in texts:
+        (tmp_path / "file").write_text(text)
+        assert is_ours(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"#!/bin/sh\n", b"#!/bin/sh\n\n" + MARK.encode(), b"\0\xff" * 9999, f"# {MARK}\n".encode()]
+)
+def test_what_is_of_others(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert is_ours(str(path)) is False
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    assert [is_ours(str(tmp_path / name)) for name in (".", "fifo", "link", "absent", "fifo/x")] == [
+        *(False, False, False),
+        *(None, None),
+    ]
+
+
+def test_no_placeholder_is_left_in_a_unit() -> None:
+    for unit in units.UNITS:
+        assert "@" not in units.text(unit, "/usr/bin/python3").replace("@system-service", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("/usr/bin/python3.11", "/usr/bin/python3.11"),
+        ("/opt/my env/bin/python", '"/opt/my env/bin/python"'),
+        ("/opt/100%/python", "/opt/100%%/python"),
+        ('/opt/"\\/python', '"/opt/\\"\\\\/python"'),
+    ],
+)
+def test_a_path_as_systemd_reads_it(path: str, word: str) -> None:
+    assert units.quoted(path) == word
+
+
+@pytest.mark.parametrize(
+    ("enforce", "boolean", "warns"),
+    [
+        (None, None, False),
+        ("1", None, False),
+        ("1", "1 1", False),
+        ("1", "1 0", False),
+        ("0", "0 0", True),
+        ("0", "0 1", True),
+        ("0", "1 1", False),
+    ],
+)
+def test_selinux_lets_hooks_run(enforce: str | None, boolean: str | None, warns: bool) -> None:
+    assert bool(selinux.warning(enforce, boolean)) == warns
+
+
+@pytest.mark.parametrize("boolean", ["0 0", "0 1"])
+def test_selinux_denies_hooks(boolean: str) -> None:
+    with pytest.raises(RefusedError, match="setsebool"):
+        selinux.warning("1\n", boolean)
+
+
+@pytest.mark.parametrize(
+    ("profiles", "confines"),
+    [
+        ("", False),
+        ("libvirtd (enforce)\n", True),
+        ("a (complain)\nvirtnetworkd (enforce)\n", True),
+        ("/usr/sbin/libvirtd (enforce)\n", True),
+        ("libvirtd (complain)\n", False),
+        ("libvirtd (complain)\nlibvirtd//qemu_bridge_helper (enforce)\n", False),
+        ("libvirt-0b7e (enforce)\n", False),
+    ],
+)
+def test_apparmor_confines_libvirt(profiles: str, confines: bool) -> None:
+    assert apparmor.confines_libvirt(profiles) == confines
+
+
+@pytest.mark.parametrize(
+    ("program", "may"),
+    [
+        ("/usr/bin/lv-setup-routed-ips", True),
+        ("/etc/libvirt/hooks/lib/lv-setup-routed-ips", True),
+        ("/usr/local/bin/lv-setup-routed-ips", False),
+        ("/usr/bin/deeper/lv-setup-routed-ips", False),
+        ("/opt/venv/bin/lv-setup-routed-ips", False),
+    ],
+)
+def test_apparmor_lets_libvirt_run(program: str, may: bool) -> None:
+    assert apparmor.may_run(program) == may
+
+
+def status(mode: int, uid: int = 0, gid: int = 0) -> os.stat_result:
+    return os.stat_result((mode, 0, 0, 1, uid, gid, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("of", "weakness"),
+    [
+        (status(stat.S_IFREG | 0o755), ""),
+        (status(stat.S_IFREG | 0o775), ""),
+        (status(stat.S_IFREG | 0o775, gid=50), "can be written by group 50"),
+        (status(stat.S_IFREG | 0o757), "can be written by everybody"),
+        (status(stat.S_IFREG | 0o755, uid=1000), "belongs to user 1000"),
+        (status(stat.S_IFLNK | 0o777), ""),
+        (status(stat.S_IFLNK | 0o777, uid=1000), "belongs to user 1000"),
+        (status(stat.S_IFDIR | 0o777), "can be written by everybody"),
+        (status(stat.S_IFDIR | 0o1777), ""),
+        (status(stat.S_IFDIR | 0o1777, uid=1000), "belongs to user 1000"),
+    ],
+)
+def test_who_else_may_change_it(of: os.stat_result, weakness: str) -> None:
+    assert trust.weakness(of, others_may_add=True) == weakness
+
+
+def test_nobody_may_add_to_code() -> None:
+    assert trust.weakness(status(stat.S_IFDIR | 0o1777), others_may_add=False) == "can be written by everybody"
+
+
+def test_writing_is_all_or_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    path = folder / "network.d" / "50-nethook"
+    seen = []
+
+    def verify(temporary: str) -> None:
+        assert os.path.dirname(temporary) == str(folder)
+        assert not path.parent.exists()
+        with open(temporary, "rb") as file:
+            seen.append((file.read(), stat.S_IMODE(os.stat(temporary).st_mode)))
+        if len(seen) == 1:
+            raise RefusedError("no")
+
+    with pytest.raises(RefusedError):
+        write(str(path), b"text", 0o755, str(folder), verify)
+    assert list(tmp_path.iterdir()) == []
+    write(str(path), b"text", 0o755, str(folder), verify)
+    assert seen == [(b"text", 0o755)] * 2
+    assert path.read_bytes() == b"text"
+    assert [entry.name for entry in folder.iterdir()] == ["network.d"]
