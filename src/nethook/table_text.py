@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STYLES = {"routed": "green", "open": "green", "waiting": "yellow", "unknown": "yellow", "not applied": "red"}
-STYLE_OF_THE_REST = "red"
+STYLES = {"routed": "green", "waiting": "yellow", "unknown": "yellow", "blocked": "red", "not applied": "red"}
 GAP = "  "
 
 
 class Column:
-    """A column: its heading, whether it is aligned to the right, whether it holds states, which have colours."""
+    """A column: its heading; aligned to the right or not; of states, which have colours; of sentences, which wrap."""
 
-    def __init__(self, heading: str, *, right: bool = False, is_state: bool = False) -> None:
+    def __init__(self, heading: str, *, right: bool = False, is_state: bool = False, wraps: bool = False) -> None:
         self.heading = heading
         self.right = right
         self.is_state = is_state
+        self.wraps = wraps
 
 
 def table_text(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> str:
@@ -55,15 +55,12 @@ def _rich(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) 
         table.add_column(
             column.heading,
             justify="right" if column.right else "left",
-            no_wrap=not column.is_state and column.heading != "ADDRESS",
+            no_wrap=not column.wraps,
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*(Text(cell, _style(cell) if column.is_state else "") for cell, column in zip(row, columns)))
+        cells = (Text(cell, STYLES.get(cell, "") if column.is_state else "") for cell, column in zip(row, columns))
+        table.add_row(*cells)
     output = io.StringIO()
     Console(file=output, width=width, force_terminal=True, legacy_windows=False, color_system="standard").print(table)
     return "\n".join(line.rstrip() for line in output.getvalue().rstrip("\n").split("\n"))
-
-
-def _style(state: str) -> str:
-    return next((style for beginning, style in STYLES.items() if state.startswith(beginning)), STYLE_OF_THE_REST)

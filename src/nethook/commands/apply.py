@@ -46,5 +46,10 @@ def _apply(configuration: Configuration, names: Sequence[str]) -> Outcome:
         now = situation(configuration, names)
         with Locked() as lock:
             if lock.previous == before:
-                return reconcile(configuration, now.up, now.scope, Tools(SECONDS), now.others)
-    raise NethookError("libvirt's events keep coming between; nothing was changed, try again")
+                outcome = reconcile(configuration, now.up, now.scope, Tools(SECONDS), now.others)
+                break
+    else:
+        raise NethookError("libvirt's events keep coming between; nothing was changed, try again")
+    for sentence in now.strangers():
+        print(f"nethook: waiting: {sentence}", file=sys.stderr)
+    return outcome

@@ -26,11 +26,16 @@ def host_problems(configuration: Configuration, live: Mapping[str, LiveNetwork])
     return [problem for line in configuration.routed_ips for problem in _problems(line, live, own)]
 
 
+def no_such_network(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> Problem:
+    """The problem of a line whose network libvirt does not know."""
+    advice = suggestion(line.network, sorted(live)) if live else "define one with virsh net-define"
+    return line.problem_of_network(f"libvirt has no network {excerpt(line.network)}", advice)
+
+
 def _problems(line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[tuple[Prefix, str]]) -> Iterator[Problem]:
     network = live.get(line.network)
     if network is None:
-        advice = suggestion(line.network, sorted(live)) if live else "define one with virsh net-define"
-        yield line.problem_of_network(f"libvirt has no network {excerpt(line.network)}", advice)
+        yield no_such_network(line, live)
     for other in live.values():
         for subnet in other.subnets:
             if line.prefix.overlaps(subnet):

@@ -43,9 +43,6 @@ class LineState:
         self.received: Traffic | None = None
         self.sent: Traffic | None = None
 
-    def __str__(self) -> str:
-        return f"{self.state}: {self.reason}" if self.reason else self.state
-
     @property
     def route(self) -> Route:
         """Where it is, or would be, in the kernel."""

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nethook.change import EVERYTHING, scope_of
+from nethook.commands.host_problems import no_such_network
 from nethook.config.problem import one_line
 from nethook.config.suggestion import suggestion
 from nethook.errors import NethookError
@@ -14,7 +15,7 @@ from nethook.libvirt.live import live_networks
 from nethook.others import Others
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from nethook.change import Scope
     from nethook.config import Configuration
@@ -37,6 +38,12 @@ class Situation:
         self.up: list[Network] = [
             network for network in about if live[network.name].is_active and device.exists(network.bridge)
         ]
+
+    def strangers(self) -> Iterator[str]:
+        """A sentence for each line whose network libvirt does not know: it may be meant, for later, or mistyped."""
+        for line in self.configuration.routed_ips:
+            if line.network not in self.live:
+                yield str(no_such_network(line, self.live))
 
     @property
     def others(self) -> Others:

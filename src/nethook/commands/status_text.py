@@ -9,33 +9,35 @@ from nethook.config.problem import one_line
 from nethook.table_text import Column, table_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from nethook.commands.line_states import LineState
     from nethook.commands.overview import Overview
+    from nethook.config.problem import Place
     from nethook.kernel.counters import Traffic
 
 UNITS = ("", "k", "M", "G", "T", "P", "E")
 STEP = 1000
 
-COUNTED = (Column("IN", right=True), Column("OUT", right=True))
+COLUMNS = (
+    Column("ADDRESS"),
+    Column("STATE", is_state=True),
+    Column("NETWORK"),
+    Column("BRIDGE"),
+    Column("IN", right=True),
+    Column("OUT", right=True),
+    Column("LINE", right=True),
+    Column("", wraps=True),
+)
 
 
 def status_text(found: Overview, width: int | None, traffic: Callable[[Traffic], str] | None = None) -> str:
     """The text; ``width`` as ``table_text`` takes it, ``traffic`` writes what is shown of a counter."""
-    folder = os.path.commonpath([os.path.dirname(line.line.place.file) for line in found.lines] or ["/"])
-    columns = (
-        Column("ADDRESS"),
-        Column("NETWORK"),
-        Column("BRIDGE"),
-        *COUNTED,
-        Column("LINE"),
-        Column("STATE", is_state=True),
-    )
-    rows = [_row(line, folder, traffic or counted) for line in found.lines]
     parts = []
-    if rows:
-        parts.append(f"{table_text(columns, rows, width)}\n\n{_legend(folder)}")
+    if found.lines:
+        place = _Place(line.line.place.file for line in found.lines)
+        rows = [_row(line, place, traffic or counted) for line in found.lines]
+        parts += [table_text(COLUMNS, rows, width), f"IN, OUT: packets, bytes. LINE: {place.legend}"]
     if found.gates:
         parts.append("\n".join(["Gates in other firewalls:", *(f"  {where}: {state}" for where, state in found.gates)]))
     if found.leftovers:
@@ -44,20 +46,29 @@ def status_text(found: Overview, width: int | None, traffic: Callable[[Traffic],
     return "\n\n".join(parts)
 
 
-def _legend(folder: str) -> str:
-    return f"IN, OUT: packets, bytes. LINE: in {folder}."
+class _Place:
+    """How a line's place is written shortly, and what has to be said of that below the table."""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        files = set(files)
+        self._only = len(files) == 1
+        self._folder = os.path.commonpath([os.path.dirname(file) for file in files])
+        self.legend = f"of {next(iter(files))}" if self._only else f"below {self._folder}"
+
+    def short(self, place: Place) -> str:
+        return str(place.line) if self._only else f"{os.path.relpath(place.file, self._folder)}:{place.line}"
 
 
-def _row(state: LineState, folder: str, traffic: Callable[[Traffic], str]) -> list[str]:
-    place = state.line.place
+def _row(state: LineState, place: _Place, traffic: Callable[[Traffic], str]) -> list[str]:
     return [
         state.line.prefix.text,
+        state.state,
         one_line(state.line.network),
         one_line(state.bridge) or "-",
         traffic(state.received) if state.received else "-",
         traffic(state.sent) if state.sent else "-",
-        f"{os.path.relpath(place.file, folder)}:{place.line}",
-        one_line(str(state)),
+        place.short(state.line.place),
+        one_line(state.reason),
     ]
 
 
