@@ -1,6 +1,6 @@
 # `make` says what there is. Everything that a target needs, it installs: Debian packages with apt, the rest into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix shell lint bench clean
+.PHONY: help demo test test-matrix shell lint bench completions clean
 PYTHON := .venv/bin/python
 TESTS ?= tests
 HOST ?= trixie
@@ -25,10 +25,13 @@ lint: .venv/ready ## ruff and mypy --strict
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/mypy --python-version 3.11 tests bench demo
+	.venv/bin/mypy --python-version 3.11 tests bench demo tools
 
 bench: .venv/ready ## how long the hook takes, beside its predecessor and the floor (as root)
 	/usr/bin/python3 -m bench
+
+completions: .venv/ready ## write the shell completions anew
+	$(PYTHON) tools/completions.py
 
 clean: ## remove what the targets above made in this directory
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist test-logs src/*.egg-info

@@ -1,4 +1,4 @@
-"""What ``nethook`` understands: its verbs and options, and their help. tools/completions makes completions from it.
+"""What ``nethook`` understands: its verbs and options, and their help. tools/completions.py makes completions from it.
 
 The code of a verb is in the module of its name below ``commands``, and is imported only when the verb runs.
 """
@@ -40,7 +40,7 @@ def build_parser() -> ArgumentParser:
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"nethook {__version__}")
+    parser.add_argument("--version", action="version", version=f"nethook {__version__}", help="show the version")
     parser.add_argument("--debug", action="store_true", help="show where in the program an error came from")
     _Verbs(parser).add_all()
     return parser
@@ -59,10 +59,7 @@ class _Verbs:
             "nethook check\n  nethook check /tmp/routed-ips.new",
             "0 nothing is wrong, 1 there are mistakes, 2 the files could not be read",
         )
-        files = check.add_argument(
-            "files", nargs="*", metavar="FILE", help="files of routed IPs; default: those in use"
-        )
-        files.complete = {"bash": "_shtab_compgen_files", "zsh": "_files", "fish": "__fish_complete_path"}  # type: ignore[attr-defined]
+        check.add_argument("files", nargs="*", metavar="FILE", help="files of routed IPs; default: those in use")
 
         plan = self._add(
             "plan",

@@ -100,6 +100,11 @@ class Container:
         except WaitError as never:
             raise WaitError(f"{never}\n{self.console()}") from None
 
+    def shut_down(self) -> None:
+        """Have its systemd end everything in it, and return when it has."""
+        self.run(["systemctl", "poweroff"], check=False)  # it may end before it has answered
+        self._footprint.wait(self._nspawn)
+
     def command(self, argv: Sequence[Argument]) -> list[Argument]:
         """The command that runs `argv` inside, as root and with a clean environment."""
         nsenter = ["nsenter", "--target", str(self._init), "--all", "env", "-i", *ENVIRONMENT]

@@ -74,6 +74,10 @@ class Footprint:
         self.daemons.append(daemon)
         return daemon.pid
 
+    def wait(self, pid: int, timeout: float = 60) -> None:
+        """Return when the process with this number, started here, has ended."""
+        next(daemon for daemon in self.daemons if daemon.pid == pid).wait(timeout)
+
     def owner_is_alive(self) -> bool:
         pid, started, _ = self.id.split("-")
         return _start_time(int(pid)) == int(started)

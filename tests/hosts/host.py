@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.hosts import logs, program
@@ -34,9 +34,16 @@ exec /usr/sbin/tc "$@"
 class Host(ABC):
     """Kinds of hosts differ in the root they stand on and in how services start."""
 
-    def __init__(self, container: Container, place: Place, firewall_backend: str | None = None) -> None:
+    def __init__(
+        self,
+        container: Container,
+        place: Place,
+        renew_network: Callable[[], None],
+        firewall_backend: str | None = None,
+    ) -> None:
         self.name = container.name
         self.place = place
+        self._renew_network = renew_network
         self.shared = container.shared
         self.guests: list[Guest] = []
         self._container = container
@@ -68,6 +75,10 @@ class Host(ABC):
     def command(self, argv: Sequence[Argument]) -> list[Argument]:
         """The command that runs `argv` on the host when run on the machine."""
         return self._container.command(argv)
+
+    def nethook(self, *arguments: str) -> Completed:
+        """Run the program's command; how it ends is for the caller to judge."""
+        return self.run(["nethook", *arguments], check=False)
 
     def virsh(self, *arguments: str) -> str:
         return self.run(["virsh", "--quiet", *arguments]).stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, TypeVar
@@ -51,8 +52,7 @@ class Lab:
         Takes 3 to 6 s, the first time of a suite 30 s more. `firewall_backend` is "iptables" or "nftables",
         for libvirt 10.4 and newer.
         """
-        container, place = self._wired_container(name or suite, root(suite))
-        return self._boot(SystemdHost(container, place, firewall_backend))
+        return self._boot(SystemdHost(*self._wired_container(name or suite, root(suite)), firewall_backend))
 
     def machine_host(self) -> MachineHost:
         """The machine's own libvirt as a host, which needs no root."""
@@ -65,10 +65,17 @@ class Lab:
         Lab.alive.remove(self)
         self.footprint.remove()
 
-    def _wired_container(self, name: str, lower: Path) -> tuple[Container, Place]:
+    def _wired_container(self, name: str, lower: Path) -> tuple[Container, Place, Callable[[], None]]:
+        """A container on its network, its addresses there, and what makes its network anew."""
         namespace = Namespace(self.footprint, name)
-        place = self.wan.connect(namespace, len(self.hosts) + 1)
-        return Container(self.footprint, namespace, name, lower), place
+        number = len(self.hosts) + 1
+        place = self.wan.connect(namespace, number)
+
+        def renew() -> None:
+            namespace.renew()
+            self.wan.connect(namespace, number)
+
+        return Container(self.footprint, namespace, name, lower), place, renew
 
     def _boot(self, host: AnyHost) -> AnyHost:
         self.hosts.append(host)

@@ -12,6 +12,14 @@ class Namespace:
         self._footprint = footprint
         self.name = f"{footprint.name}-{name}"
         self.path = NAMESPACES / self.name
+        self._make()
+
+    def renew(self) -> None:
+        """Take an empty one in its place; what was in it is gone."""
+        run(["ip", "netns", "delete", self.name])
+        self._make()
+
+    def _make(self) -> None:
         run(["ip", "netns", "add", self.name])
         self.ip("link set lo up")
 

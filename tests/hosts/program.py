@@ -39,7 +39,8 @@ def built_wheel() -> Path:
     """
     folder = Path(tempfile.mkdtemp(prefix="nethook-wheel-"))
     atexit.register(shutil.rmtree, folder)
-    sources = run(["git", "-C", REPOSITORY, "ls-files", "--cached", "--others", "--exclude-standard", "src"]).stdout
+    files = ["ls-files", "--cached", "--others", "--exclude-standard", "src", "packaging"]
+    sources = run(["git", "-C", str(REPOSITORY), *files]).stdout
     for name in ["pyproject.toml", "README.md", "LICENSE", *sources.split()]:
         source = REPOSITORY / name
         if source.exists():

@@ -7,13 +7,12 @@ which a flow runs while things are disturbed; and a second network with a routed
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from subprocess import PIPE, Popen
 
+from tests.hosts.flow import Flow, flow
 from tests.hosts.guest import Guest
 from tests.hosts.host import Host
 from tests.hosts.network import Network
@@ -139,34 +138,9 @@ class Site:
         """Which unconfigured addresses of the mode's guest answer all the same."""
         return [f"{address}, unconfigured, answers" for address in mode.unconfigured if self.wan.ping(address, 1)]
 
-    @contextmanager
-    def flow_through_bystander(self) -> Iterator[Flow]:
-        """A packet every 50 ms to the bystander and back, for the time of the block."""
-        argv = ["ping", "-q", "-i", "0.05", "-W", "1", "-I", CLIENT.ipv4, BYSTANDER]
-        with Popen(self.wan.namespace.command(argv), stdout=PIPE, text=True) as process:
-            flow = Flow(process)
-            try:
-                yield flow
-            finally:
-                flow.end()
-
-
-class Flow:
-    """A running ping; ``lost`` and ``sent`` are known when it has ended."""
-
-    def __init__(self, process: Popen[str]) -> None:
-        self._process = process
-        self.sent = self.lost = 0
-
-    def end(self) -> None:
-        """Stop it and read what it counted."""
-        self._process.send_signal(2)
-        assert self._process.stdout
-        counted = re.search(r"(\d+) packets transmitted, (\d+) received", self._process.stdout.read())
-        assert counted
-        self.sent, received = (int(number) for number in counted.groups())
-        # The last packet may be on its way when ping ends.
-        self.lost = max(0, self.sent - received - 1)
+    def flow_through_bystander(self) -> AbstractContextManager[Flow]:
+        """A flow to the bystander and back, for the time of the block."""
+        return flow(self.wan, BYSTANDER)
 
 
 def at_once(actions: Sequence[Callable[[], None]]) -> None:

@@ -11,6 +11,12 @@ class SystemdHost(Host):
         self.run(["systemctl", "enable", "--now", "firewalld"])
         self.restart_libvirtd()
 
+    def reboot(self) -> None:
+        """Shut the host down in good order and start it, in a network namespace as it was at first."""
+        self._container.shut_down()
+        self._renew_network()
+        self.boot()
+
     def restart_libvirtd(self) -> None:
         self.run(["systemctl", "restart", "libvirtd"])
         self.wait_for_libvirt()

@@ -66,6 +66,7 @@ class Wan:
         """Plug the host with this number (from 1) into the switch and return the addresses it got."""
         place = Place(f"198.51.100.{10 + number}", f"2001:db8:100::{10 + number}")
         port = f"port{number}"
+        self.namespace.run(["ip", "link", "delete", port], check=False)  # of a namespace that is not quite gone yet
         self.namespace.ip(f"link add {port} type veth peer name {UPLINK} netns {host.name}")
         self.namespace.ip(f"link set {port} master {SWITCH} up")
         host.ip(f"address add {place.ipv4}/24 dev {UPLINK}")

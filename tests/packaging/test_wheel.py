@@ -1,0 +1,22 @@
+"""What pip installs besides the package."""
+
+from __future__ import annotations
+
+from zipfile import ZipFile
+
+from tests.hosts.program import built_wheel
+
+WANTED = {
+    "share/man/man5/nethook.conf.5",
+    "share/man/man5/routed-ips.5",
+    "share/man/man8/nethook.8",
+    "share/bash-completion/completions/nethook",
+    "share/zsh/site-functions/_nethook",
+    "share/fish/vendor_completions.d/nethook.fish",
+}
+
+
+def test_manual_and_completions_go_to_where_man_and_shells_look() -> None:
+    with ZipFile(built_wheel()) as wheel:
+        names = {name.partition(".data/data/")[2] for name in wheel.namelist()}
+    assert names - {""} == WANTED
