@@ -83,7 +83,7 @@ def _zsh(top: Command, commands: dict[str, Command], summaries: dict[str, str]) 
         "    local -a verbs=(",
         *(f"        {_quoted(f'{verb}:{summary}')}" for verb, summary in summaries.items()),
         "    )",
-        "    _arguments -C \\",
+        "    _arguments -C -A '-*' \\",  # -A: what follows the verb is the verb's
         *(f"        {_zsh_option(option)} \\" for option in top.options),
         "        '1:verb:->verb' '*::argument:->arguments'",
         "    case $state in",
@@ -93,9 +93,7 @@ def _zsh(top: Command, commands: dict[str, Command], summaries: dict[str, str]) 
     ]
     for verb, command in commands.items():
         options = [_zsh_option(option) for option in command.options]
-        lines.append(
-            f"                {verb}) _arguments {' '.join(options)}{ZSH_FILES * command.takes_files} ;;"
-        )
+        lines.append(f"                {verb}) _arguments {' '.join(options)}{ZSH_FILES * command.takes_files} ;;")
     return [*lines, "            esac ;;", "    esac", "}", '_nethook "$@"']
 
 

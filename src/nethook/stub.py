@@ -1,8 +1,7 @@
-"""The hook file for this very installation: ``python3 -m nethook.stub`` prints it."""
+"""The text of the hook file, for one installation."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from shlex import quote
 
@@ -15,7 +14,3 @@ def stub(python: str, packages: str) -> str:
     for name, value in (("python", python), ("packages", packages)):
         text = text.replace(f"\n{name}=\n", f"\n{name}={quote(value)}\n", 1)
     return text
-
-
-if __name__ == "__main__":
-    sys.stdout.write(stub(sys.executable, str(PACKAGE.parent)))

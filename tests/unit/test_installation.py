@@ -130,7 +130,8 @@ def status(mode: int, uid: int = 0, gid: int = 0) -> os.stat_result:
     [
         (status(stat.S_IFREG | 0o755), ""),
         (status(stat.S_IFREG | 0o775), ""),
-        (status(stat.S_IFREG | 0o775, gid=50), "can be written by group 50"),
+        (status(stat.S_IFREG | 0o775, gid=65534), "can be written by nobody"),
+        (status(stat.S_IFREG | 0o775, gid=54321), ""),  # a group without users
         (status(stat.S_IFREG | 0o757), "can be written by everybody"),
         (status(stat.S_IFREG | 0o755, uid=1000), "belongs to user 1000"),
         (status(stat.S_IFLNK | 0o777), ""),

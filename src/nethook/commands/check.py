@@ -11,7 +11,7 @@ from nethook.config import SETTINGS_FILE, Configuration, Settings, load
 from nethook.config.files import read_file
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import parse_settings
-from nethook.errors import ConfigError, NethookError, ReadError
+from nethook.errors import ConfigError, ReadError
 from nethook.exit_status import DIFFERENT, OK
 from nethook.libvirt.live import LibvirtError, live_networks
 from nethook.terminal import show_problems

@@ -1,0 +1,39 @@
+"""``nethook uninstall``: remove what ``nethook install`` has written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nethook.commands.situation import require_root
+from nethook.exit_status import OK
+from nethook.installation import daemon, hook_file, old_link, systemd, units
+from nethook.installation.step import show, take, warn
+from nethook.kernel.process import Tools
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+SECONDS = 60.0
+
+
+def run(options: Namespace) -> int:
+    """Uninstall, or say what would be done. Returns the exit status."""
+    if not options.dry_run:
+        require_root("remove the hook")
+    tools = Tools(SECONDS)
+    steps = units.removal(tools) if systemd.runs() else []
+    hook = hook_file.removal()
+    if hook:
+        steps += [*hook, *daemon.reload(tools)]
+    link = old_link.target(hook_file.ONLY)
+    if link is not None:
+        warn(f"{hook_file.ONLY}, the link of release 0.6, stays and runs {link}; to remove it: rm {hook_file.ONLY}")
+    if not steps:
+        print("nothing of nethook is installed here")
+        return OK
+    if options.dry_run:
+        show(steps)
+        return OK
+    status = take(steps)
+    warn("what is in the kernel stays in force, until `nethook clear`")
+    return status

@@ -1,0 +1,12 @@
+"""Small files in which the kernel, or a daemon, says something."""
+
+from __future__ import annotations
+
+
+def read(path: str) -> str | None:
+    """What the file says; None if there is none. OSError if it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None

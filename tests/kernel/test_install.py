@@ -1,0 +1,445 @@
+"""install and uninstall on a real file system: what they write, and what they refuse before anything is written."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nethook.installation.units import UNITS as NAMES
+from nethook.stub import stub
+from tests.kernel.hook_process import HookProcess
+from tests.kernel.installation_host import HOOK, HOOKS, ONLY_HOOK, PYTHON, SERVICE, UNITS, InstallationHost
+from tests.kernel.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OLD_PROGRAM = "/usr/local/bin/lv-setup-routed-ips"
+FOREIGN = b"#!/bin/sh\n# firewall of the admin\nexit 0\n"
+PROFILES = "docker-default (enforce)\nlibvirtd (%s)\nlibvirtd//qemu_bridge_helper (enforce)\n"
+
+
+@pytest.fixture
+def host() -> Iterator[InstallationHost]:
+    made = InstallationHost()
+    yield made
+    made.close()
+
+
+def check_refused(host: InstallationHost, *arguments: str, says: str, status: int = 1, python: str = PYTHON) -> None:
+    """It refuses, with one sentence, and has changed nothing."""
+    before = host.state()
+    out, err = host.nethook("install", *arguments, status=status, python=python)
+    assert (out, host.state(), host.systemctl_calls()) == ("", before, [])
+    assert says in err
+    assert "Traceback" not in err
+
+
+def old_link(host: InstallationHost, target: str = OLD_PROGRAM) -> None:
+    host.machine.run("mkdir", "-p", HOOKS)
+    host.machine.run("ln", "-s", target, ONLY_HOOK)
+
+
+def test_a_fresh_installation_runs(host: InstallationHost) -> None:
+    host.systemd("libvirtd.service")
+    out, err = host.nethook("install")
+    assert out.splitlines() == [
+        f"+ {HOOK}",
+        "reloaded libvirtd.service",
+        *(f"+ {UNITS}/{unit}" for unit in NAMES),
+        "systemd has read its units",
+        "enabled nethook.service",
+        "started nethook.service",
+    ]
+    assert "systemctl enable --now nethook.path" in err
+    assert host.systemctl_calls() == [
+        "reload libvirtd.service",
+        "daemon-reload",
+        "enable --quiet nethook.service",
+        "start nethook.service",
+    ]
+    assert host.file(HOOK).read_text() == stub(PYTHON, host.packages)
+    assert f"ExecStart={PYTHON} -I -m nethook apply --keep-going\n" in host.file(SERVICE).read_text()
+    assert host.machine.run("find", HOOKS, "-printf", "%P %m %U\n").splitlines() == [
+        " 755 0",
+        "network.d 755 0",
+        "network.d/50-nethook 755 0",
+    ]
+    with HookProcess(host.machine, "public", "started") as hook:
+        hook.give(b"not XML")
+    assert any("XML" in line.text for line in host.machine.syslog.new())  # it is Python that complains
+
+
+def test_a_second_time_nothing_changes(host: InstallationHost) -> None:
+    host.systemd("libvirtd.service")
+    host.nethook("install")
+    host.systemctl_calls()
+    before = host.state()
+    assert host.nethook("install") == ("everything is in place already\n", "")
+    assert host.nethook("install", "--dry-run") == ("everything is in place already\n", "")
+    assert (host.state(), host.systemctl_calls()) == (before, [])
+
+
+def test_what_somebody_changed_is_put_right(host: InstallationHost) -> None:
+    host.systemd("libvirtd.service")
+    host.nethook("install")
+    host.machine.run("chmod", "-x", HOOK)
+    host.file(SERVICE).write_text(host.file(SERVICE).read_text() + "# changed\n")
+    host.machine.run("rm", f"{UNITS}/nethook.path")
+    host.systemctl_calls()
+    host.nethook("install")
+    assert host.systemctl_calls() == ["reload libvirtd.service", "daemon-reload", "restart nethook.service"]
+    assert host.nethook("install") == ("everything is in place already\n", "")
+
+
+def test_a_dry_run_says_the_same_and_touches_nothing(host: InstallationHost) -> None:
+    host.systemd("libvirtd.service")
+    before = host.state()
+    out, _ = host.nethook("install", "--dry-run")
+    assert out.splitlines() == [
+        f"would write {HOOK}",
+        "would reload libvirtd.service",
+        *(f"would write {UNITS}/{unit}" for unit in NAMES),
+        "would have systemd read its units",
+        "would enable nethook.service",
+        "would start nethook.service",
+    ]
+    assert (host.state(), host.systemctl_calls()) == (before, [])
+    assert host.nethook("install", "--dry-run", user=1000)[0] == out
+
+
+@pytest.mark.parametrize("verb", ["install", "uninstall"])
+def test_only_root_can(host: InstallationHost, verb: str) -> None:
+    before = host.state()
+    _, err = host.nethook(verb, user=1000, status=2)
+    assert "try it with sudo" in err
+    assert host.state() == before
+
+
+@pytest.mark.parametrize(
+    ("version", "place"), [("6.4.0", ONLY_HOOK), ("6.5.0", HOOK), ("10.0.0", HOOK), ("5.10.0", ONLY_HOOK)]
+)
+def test_the_place_depends_on_the_version(host: InstallationHost, version: str, place: str) -> None:
+    host.libvirt(version)
+    host.nethook("install")
+    assert host.machine.run("find", HOOKS, "-type", "f").split() == [place]
+
+
+def test_a_hook_for_an_older_libvirt_is_not_run_a_second_time(host: InstallationHost) -> None:
+    host.libvirt("6.4.0")
+    host.nethook("install")
+    host.libvirt("9.0.0")
+    assert host.nethook("install")[0].splitlines() == [f"+ {HOOK}", f"- {ONLY_HOOK}"]
+
+
+def test_without_libvirt(host: InstallationHost) -> None:
+    host.machine.run("rm", "/usr/sbin/libvirtd")
+    check_refused(host, says="libvirt-daemon-system", status=2)
+
+
+def test_a_version_that_is_not_understood(host: InstallationHost) -> None:
+    host.libvirt("unknown")
+    check_refused(host, says="printed what is not understood", status=2)
+
+
+def test_without_systemd_the_process_is_told(host: InstallationHost) -> None:
+    host.start_libvirt()
+    out, err = host.nethook("install")
+    assert "reloaded libvirtd, process " in out
+    assert "at boot" in err
+    wait_for(host.file("/run/reloads").exists, "the signal has arrived")
+    assert not host.file(SERVICE).exists()
+
+
+def test_a_process_that_took_over_the_number_is_not_signalled(host: InstallationHost) -> None:
+    host.machine.write("/run/libvirtd.pid", "1\n")
+    out, _ = host.nethook("install")
+    assert out == f"+ {HOOK}\n"
+
+
+@pytest.mark.parametrize(("version", "place"), [("6.4.0", ONLY_HOOK), ("9.0.0", HOOK)])
+@pytest.mark.parametrize("kind", ["file", "folder", "fifo", "link"])
+def test_a_hook_of_somebody_else_stays(host: InstallationHost, version: str, place: str, kind: str) -> None:
+    host.libvirt(version)
+    host.machine.write(f"{HOOKS}/network.d/10-admin", FOREIGN, 0o755)
+    if kind == "file":
+        host.machine.write(place, FOREIGN, 0o755)
+    else:
+        made = {"folder": ["mkdir"], "fifo": ["mkfifo"], "link": ["ln", "-s", "/nowhere"]}[kind]
+        host.machine.run(*made, place)
+    check_refused(host, "--yes", says="is a hook of somebody else")
+    if kind == "file":
+        assert host.file(place).read_bytes() == FOREIGN
+
+
+def test_the_only_hook_may_run_ours(host: InstallationHost) -> None:
+    host.libvirt("6.4.0")
+    host.machine.write(ONLY_HOOK, FOREIGN, 0o755)
+    _, err = host.nethook("install", status=1)
+    line = err.splitlines()[-1].partition("standard input: ")[2]
+    host.machine.write(ONLY_HOOK, FOREIGN.replace(b"exit 0", line.encode()), 0o755)
+    before = host.state()
+    assert host.nethook("install")[0] == "everything is in place already\n"
+    assert host.state() == before
+    host.machine.run(ONLY_HOOK, "public", "started", "begin", "-", stdin="not XML")
+    assert any("XML" in logged.text for logged in host.machine.syslog.new())
+
+
+def test_other_hooks_of_a_newer_libvirt_stay(host: InstallationHost) -> None:
+    host.machine.write(ONLY_HOOK, FOREIGN, 0o755)
+    host.machine.write(f"{HOOKS}/network.d/10-admin", FOREIGN, 0o755)
+    host.nethook("install")
+    host.nethook("uninstall")
+    for path in (ONLY_HOOK, f"{HOOKS}/network.d/10-admin"):
+        assert host.file(path).read_bytes() == FOREIGN
+
+
+def test_copies_of_the_hook_are_named(host: InstallationHost) -> None:
+    host.nethook("install")
+    for name in ("50-nethook~", "50-nethook.dpkg-old"):
+        host.machine.run("cp", "-p", HOOK, f"{HOOKS}/network.d/{name}")
+    host.machine.write(f"{HOOKS}/network.d/README", host.file(HOOK).read_bytes(), 0o644)
+    _, err = host.nethook("install")
+    assert [word for word in err.split() if word.startswith(f"{HOOKS}/network.d/")] == [
+        *[f"{HOOKS}/network.d/50-nethook.dpkg-old"] * 2,
+        *[f"{HOOKS}/network.d/50-nethook~"] * 2,
+    ]
+
+
+@pytest.mark.parametrize("target_there", [True, False])
+def test_the_link_of_an_earlier_release_is_left_or_replaced(host: InstallationHost, target_there: bool) -> None:
+    old_link(host)
+    if target_there:
+        host.machine.write(OLD_PROGRAM, FOREIGN, 0o755)
+    _, err = host.nethook("install")
+    assert "nethook install --yes" in err
+    assert ("libvirt runs besides" in err) == target_there
+    assert host.file(ONLY_HOOK).is_symlink()
+    out, err = host.nethook("install", "--yes")
+    assert out == f"- {ONLY_HOOK}\n"
+    assert ONLY_HOOK not in err
+    assert host.machine.run("find", HOOKS, "!", "-type", "d").split() == [HOOK]
+    assert host.file(OLD_PROGRAM).exists() == target_there
+
+
+@pytest.mark.parametrize(("answer", "stays"), [("y\n", False), ("\n", True), ("n\n", True)])
+def test_at_a_terminal_it_asks(host: InstallationHost, answer: str, stays: bool) -> None:
+    old_link(host)
+    _, err = host.nethook("install", answer=answer)
+    assert "Replace it? [y/N]" in err
+    assert host.file(ONLY_HOOK).is_symlink() == stays
+
+
+def test_a_dry_run_does_not_ask(host: InstallationHost) -> None:
+    old_link(host)
+    _, err = host.nethook("install", "--dry-run", answer="y\n")
+    assert "[y/N]" not in err
+
+
+def test_an_older_libvirt_has_no_place_besides_the_link(host: InstallationHost) -> None:
+    host.libvirt("6.4.0")
+    old_link(host)
+    check_refused(host, says="nethook install --yes")
+    host.nethook("install", "--yes")
+    assert not host.file(ONLY_HOOK).is_symlink()
+    assert host.file(ONLY_HOOK).read_text() == stub(PYTHON, host.packages)
+
+
+@pytest.mark.parametrize("target", [OLD_PROGRAM, "../../../usr/local/bin/lv-setup-routed-ips"])
+def test_a_link_that_apparmor_denies_is_not_left(host: InstallationHost, target: str) -> None:
+    host.apparmor(PROFILES % "enforce")
+    old_link(host, target)
+    check_refused(host, says="AppArmor")
+    host.nethook("install", "--yes")
+    assert host.machine.run("find", HOOKS, "!", "-type", "d").split() == [HOOK]
+
+
+@pytest.mark.parametrize(("mode", "target"), [("complain", OLD_PROGRAM), ("enforce", "/usr/bin/lv-setup-routed-ips")])
+def test_a_link_that_apparmor_allows_may_stay(host: InstallationHost, mode: str, target: str) -> None:
+    host.apparmor(PROFILES % mode)
+    old_link(host, target)
+    host.nethook("install")
+    assert host.file(ONLY_HOOK).is_symlink()
+
+
+def test_selinux_that_denies_hooks(host: InstallationHost) -> None:
+    host.selinux("1", "0 0")
+    check_refused(host, says="setsebool -P virt_hooks_unconfined on")
+
+
+@pytest.mark.parametrize(
+    ("enforce", "boolean", "warns"), [("1", "1 1", False), ("1", None, False), ("0", "0 0", True), ("0", None, False)]
+)
+def test_selinux_that_lets_hooks_run(host: InstallationHost, enforce: str, boolean: str | None, warns: bool) -> None:
+    host.selinux(enforce, boolean)
+    host.machine.write("/usr/sbin/restorecon", "#!/bin/sh\necho $* > /run/labelled\n", 0o755)
+    out, err = host.nethook("install")
+    assert out.splitlines() == [f"+ {HOOK}", f"labelled {HOOK}"]
+    assert host.file("/run/labelled").read_text() == f"{HOOK}\n"
+    assert ("setsebool" in err) == warns
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ("chown 1000", "hook.py"),
+        ("chown -h 1000", "."),
+        ("chmod 777", "kernel"),
+        ("chmod 1777", "."),
+        ("chmod 1777", ".."),
+        ("chmod 666", "config/files.py"),
+        ("chmod 2775", "../.."),
+    ],
+)
+def test_code_that_others_may_change(host: InstallationHost, change: str, path: str) -> None:
+    if "2775" in change:
+        host.machine.run("chgrp", "50", f"{host.package}/{path}")
+    host.machine.run(*change.split(), f"{host.package}/{path}")
+    check_refused(host, says="who would become root")
+
+
+def test_an_interpreter_that_others_may_change(host: InstallationHost) -> None:
+    host.machine.run("mkdir", "/usr/local/own")
+    host.machine.run("ln", "-s", PYTHON, "/usr/local/own/python")
+    host.machine.run("chown", "1000", "/usr/local/own")
+    check_refused(host, says="/usr/local/own belongs to user 1000", python="/usr/local/own/python")
+
+
+def test_a_link_on_the_way_that_others_may_change(host: InstallationHost) -> None:
+    host.machine.run("mkdir", "-m", "1777", "/usr/local/own")
+    host.machine.run("ln", "-s", PYTHON, "/usr/local/own/python")
+    host.machine.run("ln", "-s", "own/python", "/usr/local/python")
+    host.nethook("install", "--dry-run", python="/usr/local/python")
+    host.machine.run("chmod", "755", "/usr/local/own")  # else the kernel might not follow it (fs.protected_symlinks)
+    host.machine.run("chown", "-h", "1000", "/usr/local/own/python")
+    check_refused(host, says="/usr/local/own/python belongs to user 1000", python="/usr/local/python")
+
+
+@pytest.mark.parametrize("text", ["import nothing_of_that_name\n", "def\n", "raise SystemExit(3)\n"])
+def test_a_hook_that_cannot_be_imported(host: InstallationHost, text: str) -> None:
+    host.machine.write(f"{host.package}/hook.py", text)
+    check_refused(host, says="cannot import the hook")
+
+
+def test_a_command_that_a_unit_cannot_import(host: InstallationHost) -> None:
+    host.systemd()
+    host.machine.run("mkdir", "/usr/local/elsewhere")
+    host.machine.run("mv", host.package, "/usr/local/elsewhere")
+    before = host.state()
+    code = "import sys; sys.path.append('/usr/local/elsewhere'); from nethook.cli import main; main(['install'])"
+    completed = subprocess.run(
+        host.machine.command([PYTHON, "-I", "-c", code]), capture_output=True, text=True, check=False
+    )
+    assert "a unit of systemd could not run it" in completed.stderr
+    assert host.state() == before
+
+
+@pytest.mark.parametrize("folder", [HOOKS, "/etc/libvirt"])
+def test_a_place_where_nothing_can_run(host: InstallationHost, folder: str) -> None:
+    host.machine.run("mkdir", "-p", folder)
+    host.machine.run("mount", "-t", "tmpfs", "-o", "noexec,mode=755", "nethook-test", folder)
+    _, err = host.nethook("install", status=1)
+    assert "cannot run where libvirt looks for it" in err
+    assert host.machine.run("find", folder).split() == [folder]  # folders that were made have gone as well
+
+
+def test_a_place_that_cannot_be_written(host: InstallationHost) -> None:
+    host.systemd()
+    host.machine.run("mkdir", "-p", HOOKS)
+    host.machine.run("mount", "-t", "tmpfs", "-o", "ro", "nethook-test", HOOKS)
+    out, err = host.nethook("install", status=1)
+    assert out == ""
+    assert "Read-only file system" in err
+    assert not host.file(SERVICE).exists()
+
+
+@pytest.mark.parametrize("unit", NAMES)
+def test_a_unit_of_somebody_else_stays(host: InstallationHost, unit: str) -> None:
+    host.systemd()
+    host.machine.write(f"{UNITS}/{unit}", "[Service]\nExecStart=true\n")
+    check_refused(host, "--yes", says="is a unit of somebody else")
+    host.nethook("uninstall")
+    assert host.file(f"{UNITS}/{unit}").read_text() == "[Service]\nExecStart=true\n"
+
+
+def test_units_of_a_package_are_only_enabled(host: InstallationHost) -> None:
+    host.systemd("libvirtd.service")
+    host.nethook("install")
+    host.machine.write("/usr/lib/systemd/system/nethook.service", "[Service]\n")
+    host.systemctl_calls()
+    out, _ = host.nethook("install")
+    assert out.splitlines()[:3] == [f"- {UNITS}/{unit}" for unit in NAMES]  # of the installation before the package
+    assert host.systemctl_calls() == ["daemon-reload", "restart nethook.service"]
+    assert host.nethook("install")[0] == "everything is in place already\n"
+    host.nethook("uninstall")
+    assert host.systemctl_calls() == [
+        "disable --now --quiet nethook.service",
+        "reset-failed nethook.service",
+        "reload libvirtd.service",
+    ]
+
+
+def test_a_service_that_fails(host: InstallationHost) -> None:
+    host.systemd()
+    host.machine.write("/run/units/nethook.service.broken", "")
+    out, err = host.nethook("install", status=1)
+    assert "systemctl status nethook.service" in err
+    assert "started" not in out
+    assert host.file(HOOK).exists()
+    host.machine.run("rm", "/run/units/nethook.service.broken")
+    assert host.nethook("install")[0] == "started nethook.service\n"
+
+
+def test_uninstall_removes_what_install_wrote(host: InstallationHost) -> None:
+    host.systemd("libvirtd.service", "nethook.path")
+    host.nethook("install")
+    host.systemctl_calls()
+    before = host.state()
+    dry, _ = host.nethook("uninstall", "--dry-run")
+    assert host.state() == before
+    out, err = host.nethook("uninstall")
+    assert out.splitlines() == [
+        "disabled nethook.path",
+        "disabled nethook.service",
+        *(f"- {UNITS}/{unit}" for unit in NAMES),
+        "systemd has read its units",
+        f"- {HOOK}",
+        "reloaded libvirtd.service",
+    ]
+    assert dry.splitlines() == [
+        "would disable nethook.path",
+        "would disable nethook.service",
+        *(f"would remove {UNITS}/{unit}" for unit in NAMES),
+        "would have systemd read its units",
+        f"would remove {HOOK}",
+        "would reload libvirtd.service",
+    ]
+    assert host.systemctl_calls() == [
+        "disable --now --quiet nethook.path",
+        "reset-failed nethook.path",
+        "disable --now --quiet nethook.service",
+        "reset-failed nethook.service",
+        "daemon-reload",
+        "reload libvirtd.service",
+    ]
+    assert "nethook clear" in err
+    assert host.nethook("uninstall") == ("nothing of nethook is installed here\n", "")
+
+
+def test_uninstall_removes_the_hook_of_an_older_libvirt(host: InstallationHost) -> None:
+    host.libvirt("6.4.0")
+    host.nethook("install")
+    host.machine.run("rm", "/usr/sbin/libvirtd")
+    assert host.nethook("uninstall")[0] == f"- {ONLY_HOOK}\n"
+
+
+def test_uninstall_leaves_what_is_of_others(host: InstallationHost) -> None:
+    host.machine.write(HOOK, FOREIGN, 0o755)
+    old_link(host)
+    before = host.state()
+    out, err = host.nethook("uninstall")
+    assert out == "nothing of nethook is installed here\n"
+    assert f"rm {ONLY_HOOK}" in err
+    assert host.state() == before
