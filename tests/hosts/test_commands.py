@@ -1,0 +1,331 @@
+"""The commands of people who administer a host, on booted hosts with guests: what they print is what happens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from tests.hosts import program
+from tests.hosts.flow import flow
+from tests.hosts.lab import Lab
+from tests.hosts.waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.hosts.guest import Guest
+    from tests.hosts.network import Network
+    from tests.hosts.systemd_host import SystemdHost
+
+pytestmark = pytest.mark.hosts
+
+FILE = "/etc/sysconfig/routed-ips"
+STEADY, MOVING, SIX = "203.0.113.10", "203.0.113.11", "2001:db8:7::10"
+HOSTS = {"libvirt 9.0 iptables": ("bookworm", None), "libvirt 11.3 nftables": ("trixie", "nftables")}
+LISTINGS = (
+    "nft -s list ruleset",
+    "iptables-save",
+    "ip6tables-save",
+    "ip -4 route show table all",
+    "ip -6 route show table all",
+    "ip rule",
+    "ls /run/nethook",
+    "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/*/disable_ipv6",
+)
+
+
+class Site(NamedTuple):
+    """A host with two networks, a guest on each, and the program; without its hook: nothing happens by itself."""
+
+    lab: Lab
+    host: SystemdHost
+    first: Network
+    second: Network
+    guest: Guest
+    other_guest: Guest
+
+    def configure(self, *lines: str) -> None:
+        self.host.write(FILE, "".join(f"{line}\n" for line in lines))
+
+    def plan(self, *arguments: str) -> list[str]:
+        """What is planned; the exit status has to say whether it is anything."""
+        planned = self.host.nethook("plan", *arguments)
+        assert planned.returncode == bool(planned.stdout), planned.stderr
+        return planned.stdout.splitlines()
+
+    def apply(self, *arguments: str) -> list[str]:
+        """What is done; nothing may be left to do."""
+        applied = self.host.nethook("apply", *arguments)
+        assert applied.returncode == 0, applied.stderr
+        assert self.plan(*arguments) == []
+        return applied.stdout.splitlines()
+
+    def put_in_force(self, *expected: str) -> None:
+        """Plan and apply have to say the same; ``expected`` are lines of it."""
+        planned = self.plan()
+        assert set(expected) <= set(planned)
+        assert self.apply() == planned
+
+    def answers(self, address: str) -> str | None:
+        """The name of the guest that answers from outside."""
+        answer = self.lab.wan.fetch(address, timeout=2)
+        return answer.split()[0] if answer else None
+
+    def states(self) -> dict[str, str]:
+        """State by prefix, as status tells it."""
+        status = json.loads(self.host.nethook("status", "--json").stdout)
+        assert status["version"] == 1
+        return {line["prefix"]: line["state"] for line in status["lines"]}
+
+
+@pytest.fixture(scope="module", params=HOSTS)
+def booted(request: pytest.FixtureRequest) -> Iterator[Site]:
+    suite, backend = HOSTS[request.param]
+    with Lab() as lab:
+        host = lab.host(suite, firewall_backend=backend)
+        lab.wan.deliver("203.0.113.0/24", host)
+        lab.wan.deliver("2001:db8:7::/48", host)
+        program.put(host)
+        first = host.network("first", mode="nat", addresses=["192.168.50.1/24", "fd00:50::1/64"])
+        second = host.network("second", mode="route", addresses=["192.168.60.1/24", "fd00:60::1/64"])
+        guests = [
+            host.guest(
+                name,
+                network=network.name,
+                addresses=[f"{address}/{128 if ':' in address else 32}" for address in addresses],
+                gateways=gateways,
+            )
+            for name, network, addresses, gateways in (
+                ("web1", first, (STEADY, MOVING, SIX), ("192.168.50.1", "fd00:50::1")),
+                ("web2", second, (MOVING,), ("192.168.60.1", "fd00:60::1")),
+            )
+        ]
+        for guest in guests:
+            guest.start()
+        yield Site(lab, host, first, second, *guests)
+
+
+@pytest.fixture
+def site(booted: Site) -> Iterator[Site]:
+    """With one line in force."""
+    booted.configure(f"{STEADY} first")
+    booted.apply()
+    yield booted
+    booted.configure()
+    booted.host.nethook("clear", "--yes")
+
+
+def test_a_new_line(site: Site) -> None:
+    assert site.answers(MOVING) is None
+    site.configure(f"{STEADY} first", f"{MOVING} first", f"{SIX} first")
+    assert site.states() == {STEADY: "routed", MOVING: "not applied", SIX: "not applied"}
+    with flow(site.lab.wan, STEADY) as running:
+        site.put_in_force(
+            f"+ route {MOVING} → br-first (first), {FILE}:2", f"+ route {SIX} → br-first (first), {FILE}:3"
+        )
+    assert running.sent > 3
+    assert running.lost == 0
+    assert site.answers(MOVING) == site.answers(SIX) == "web1"
+    assert site.states() == {STEADY: "routed", MOVING: "routed", SIX: "routed"}
+
+
+def test_a_line_removed(site: Site) -> None:
+    with flow(site.lab.wan, STEADY) as running:
+        site.configure(f"{STEADY} first", f"{MOVING} first")
+        site.apply()
+        assert site.answers(MOVING) == "web1"
+        site.configure(f"{STEADY} first")
+        status = site.host.nethook("status")
+        assert status.returncode == 1
+        assert f"- route {MOVING} → br-first" in status.stdout
+        site.put_in_force(f"- route {MOVING} → br-first")
+    assert running.lost == 0
+    assert site.answers(MOVING) is None
+    assert site.answers(STEADY) == "web1"
+
+
+def test_a_line_moved_to_another_network(site: Site) -> None:
+    site.configure(f"{STEADY} first", f"{MOVING} first")
+    site.apply()
+    with flow(site.lab.wan, STEADY) as running:
+        site.configure(f"{STEADY} first", f"{MOVING} second")
+        site.put_in_force(f"- route {MOVING} → br-first", f"+ route {MOVING} → br-second (second), {FILE}:2")
+        assert site.answers(MOVING) == "web2"
+    assert running.lost == 0
+
+
+def test_a_network_that_stopped_and_started_unseen(site: Site) -> None:
+    site.configure(f"{STEADY} first", f"{MOVING} second")
+    site.apply()
+    site.other_guest.stop()
+    site.second.stop()
+    assert site.states() == {STEADY: "routed", MOVING: "waiting"}
+    site.put_in_force(f"- accept {MOVING} on br-second", "- bridge br-second as one of libvirt's")
+    site.second.start()
+    site.other_guest.start()
+    assert site.states() == {STEADY: "routed", MOVING: "not applied"}
+    site.put_in_force(f"+ route {MOVING} → br-second (second), {FILE}:2")
+    assert site.answers(MOVING) == "web2"
+
+
+DAMAGES = {
+    "the table": "nft delete table inet nethook",
+    "a route": f"ip route del {STEADY}",
+    "an element": f"nft delete element inet nethook to4 {{ br-first . {STEADY} }}",
+    "all rules": "nft flush table inet nethook",
+    "libvirt's rules anew": "systemctl restart libvirtd",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_somebody_broke(site: Site, damage: str) -> None:
+    site.host.run(["sh", "-c", DAMAGES[damage]])
+    site.host.wait_for_libvirt()
+    if damage != "libvirt's rules anew":
+        assert site.answers(STEADY) is None
+        assert site.states() == {STEADY: "not applied"}
+    site.apply()
+    assert site.answers(STEADY) == "web1"
+
+
+def test_a_gate_that_somebody_closed(site: Site) -> None:
+    gate = next(line for line in site.host.nethook("status").stdout.splitlines() if line.endswith(": open")).strip()
+    where = gate.removesuffix(": open")
+    if where.startswith("iptables"):
+        site.host.run(["sh", "-c", "iptables-save | grep -v nethook- | iptables-restore"])
+    else:
+        listed = site.host.run(["nft", "-a", "list", "chain", *where.split()]).stdout
+        handle = next(line for line in listed.splitlines() if "nethook-" in line).split()[-1]
+        site.host.run(["nft", "delete", "rule", *where.split(), "handle", handle])
+    assert site.answers(STEADY) is None
+    status = json.loads(site.host.nethook("status", "--json").stdout)
+    (line,) = status["lines"]
+    assert (line["state"], line["reason"]) == ("blocked", f"by {where}, its gate is missing; run nethook apply")
+    site.put_in_force(f"+ gate in {where} (was missing)")
+    assert site.answers(STEADY) == "web1"
+
+
+def test_a_route_of_somebody_else(site: Site) -> None:
+    site.host.run(["ip", "route", "add", MOVING, "dev", "br-second", "proto", "static"])
+    try:
+        site.configure(f"{STEADY} first", f"{MOVING} first")
+        applied = site.host.nethook("apply")
+        assert applied.returncode == 1
+        assert (
+            f"there is a route to it already, which is not ours: {MOVING} dev br-second proto static" in applied.stderr
+        )
+        assert site.states() == {STEADY: "routed", MOVING: "blocked"}
+        assert site.answers(STEADY) == "web1"
+    finally:
+        site.host.run(["ip", "route", "del", MOVING])
+
+
+def test_one_network_only(site: Site) -> None:
+    site.configure(f"{STEADY} first", f"{MOVING} second", f"{SIX} first")
+    applied = site.apply("second")
+    assert f"+ route {MOVING} → br-second (second), {FILE}:2" in applied
+    assert not any("br-first" in line for line in applied)
+    assert site.states() == {STEADY: "routed", MOVING: "routed", SIX: "not applied"}
+    unknown = site.host.nethook("apply", "secnd")
+    assert (unknown.returncode, unknown.stderr) == (2, "nethook: libvirt has no network secnd: did you mean second?\n")
+
+
+def test_with_mistakes_nothing_is_changed_unless_that_is_wanted(site: Site) -> None:
+    site.configure(f"{STEADY} firts first", f"{MOVING} first")
+    for verb, status in (("plan", 2), ("apply", 1)):
+        refused = site.host.nethook(verb)
+        assert (refused.returncode, refused.stdout) == (status, "")
+        assert f"{FILE}:1:20: first is not an option\n    {STEADY} firts first\n" in refused.stderr
+    assert site.answers(MOVING) is None
+    assert site.apply("--keep-going")[-1] == f"+ route {MOVING} → br-first (first), {FILE}:2"
+    assert site.answers(MOVING) == "web1"
+    assert site.answers(STEADY) == "web1"
+    assert site.host.nethook("status").returncode == 1
+
+
+def test_commands_do_what_apply_does(site: Site) -> None:
+    site.configure(f"{STEADY} first", f"{MOVING} first")
+    commands = site.host.nethook("plan", "--commands").stdout
+    site.host.run(["sh", "-e"], stdin=commands)
+    assert site.plan() == []
+    assert site.answers(MOVING) == "web1"
+
+
+def test_check_knows_the_networks_and_addresses_of_the_host(site: Site) -> None:
+    clean = site.host.nethook("check")
+    assert (clean.returncode, clean.stdout) == (0, "")
+    site.configure(
+        f"{STEADY}       frist",
+        "192.168.60.0/28    first",
+        "192.168.50.7       first",
+        "192.168.60.7       second",
+        f"{site.host.place.ipv4}      first",
+    )
+    checked = site.host.nethook("check")
+    assert checked.returncode == 1
+    never, translated = "what is sent to it never gets to a guest", "whose addresses libvirt translates"
+    assert [line for line in checked.stdout.splitlines() if line.startswith("/")] == [
+        f"{FILE}:1:20: libvirt has no network frist",
+        f"{FILE}:2:1: 192.168.60.0/28 overlaps the subnet 192.168.60.0/24 of network second",
+        f"{FILE}:2:1: 192.168.60.1 is an address of this host, on br-second: {never}",
+        f"{FILE}:3:1: 192.168.50.7 overlaps the subnet 192.168.50.0/24 of network first itself, {translated}",
+        f"{FILE}:5:1: {site.host.place.ipv4} is an address of this host, on uplink0: {never}",
+    ]
+    assert f"    {STEADY}       frist\n                       ^\n    did you mean first?\n" in checked.stdout
+
+
+def test_traffic_is_counted(site: Site) -> None:
+    site.lab.wan.ping(STEADY)
+    (line,) = json.loads(site.host.nethook("status", STEADY, "--json").stdout)["lines"]
+    assert (line["received"], line["sent"]) == ({"packets": 1, "bytes": 84}, {"packets": 1, "bytes": 84})
+
+
+def test_clear_leaves_the_host_as_it_was(booted: Site) -> None:
+    booted.host.nethook("clear", "--yes")
+    before = _listings(booted)
+    booted.configure(f"{STEADY} first", "203.0.113.16/29 second", f"{SIX} first", "2001:db8:7:1::/64 second")
+    booted.apply()
+    assert booted.answers(SIX) == "web1"
+    assert _listings(booted) != before
+    unconfirmed = booted.host.nethook("clear")
+    assert (unconfirmed.returncode, unconfirmed.stdout) == (1, "")
+    assert booted.answers(SIX) == "web1"
+    assert booted.host.nethook("clear", "--yes").returncode == 0
+    assert _listings(booted) == before
+    assert booted.answers(SIX) is None
+
+
+def _listings(site: Site) -> list[str]:
+    listed = [site.host.run(["sh", "-c", command], check=False).stdout for command in LISTINGS]
+    without_times = ("\n".join(line for line in text.splitlines() if not line.startswith("#")) for text in listed)
+    return list(without_times)
+
+
+def test_without_root(site: Site) -> None:
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "nethook"]
+    status = site.host.run([*nobody, "status"], check=False)
+    assert status.returncode == 0
+    assert "there is a route; only root can see the firewalls" in status.stdout
+    assert site.host.run([*nobody, "check"], check=False).returncode == 0
+    for verb, what in (("plan", "read nftables and iptables"), ("apply", "change routes and rules")):
+        refused = site.host.run([*nobody, verb], check=False)
+        assert (refused.returncode, refused.stderr) == (2, f"nethook: only root can {what}: try it with sudo\n")
+
+
+def test_what_libvirt_does_not_tell_is_said(site: Site) -> None:
+    site.host.run(
+        ["systemctl", "stop", "libvirtd.service", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket"]
+    )
+    try:
+        applied = site.host.nethook("apply")
+        assert applied.returncode == 2
+        assert applied.stderr.startswith("nethook: libvirt does not tell its networks: ")
+        checked = site.host.nethook("check")
+        assert checked.returncode == 0
+        assert "not compared with libvirt's networks" in checked.stderr
+    finally:
+        site.host.run(["systemctl", "start", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd.service"])
+        site.host.wait_for_libvirt()
+    assert site.answers(STEADY) == "web1"
+    wait_for(lambda: site.states() == {STEADY: "routed"}, "libvirt tells again")

@@ -1,0 +1,117 @@
+"""`nethook install` where libvirtd and systemd run: what it writes is found, and the host boots with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.hosts import program
+from tests.hosts.lab import Lab
+from tests.hosts.program import HOOK
+from tests.hosts.waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.hosts.systemd_host import SystemdHost
+
+pytestmark = pytest.mark.hosts
+
+FILE = "/etc/default/routed-ips"
+ADDRESS, LATER = "203.0.113.10", "203.0.113.11"
+HOSTS = {"libvirt 9.0": ("bookworm", None), "libvirt 11.3 nftables": ("trixie", "nftables")}
+UNITS = ("nethook.service", "nethook.path", "nethook-reload.service")
+
+
+@pytest.fixture(scope="module", params=HOSTS)
+def bench(request: pytest.FixtureRequest) -> Iterator[tuple[Lab, SystemdHost]]:
+    """A host with a network and a guest that start at boot; the tests are the stations of its life, in their order."""
+    suite, backend = HOSTS[request.param]
+    with Lab() as lab:
+        host = lab.host(suite, firewall_backend=backend)
+        lab.wan.deliver("203.0.113.0/24", host)
+        program.put(host)
+        host.network("public", addresses=["192.168.50.1/24"])
+        addresses = [f"{ADDRESS}/32", f"{LATER}/32"]
+        host.guest("web1", network="public", addresses=addresses, gateways=["192.168.50.1"]).start()
+        host.virsh("net-autostart", "public")
+        host.virsh("autostart", "web1")
+        host.write(FILE, f"{ADDRESS} public\n")
+        yield lab, host
+
+
+def test_installing_routes_what_runs_already(bench: tuple[Lab, SystemdHost]) -> None:
+    lab, host = bench
+    dry = host.nethook("install", "--dry-run")
+    assert (dry.returncode, f"would write {HOOK}\n" in dry.stdout) == (0, True)
+    assert host.run(["test", "-e", HOOK], check=False).returncode == 1
+    assert not lab.wan.http(ADDRESS)
+    installed = host.nethook("install")
+    assert installed.returncode == 0, installed.stderr
+    assert installed.stdout.splitlines() == [
+        f"+ {HOOK}",
+        "reloaded libvirtd.service",
+        *(f"+ /etc/systemd/system/{unit}" for unit in UNITS),
+        "systemd has read its units",
+        "enabled nethook.service",
+        "started nethook.service",
+    ]
+    assert lab.wan.http(ADDRESS)
+    again = host.nethook("install")
+    assert (again.returncode, again.stdout) == (0, "everything is in place already\n")
+
+
+def test_the_hook_is_found_without_a_restart_of_libvirtd(bench: tuple[Lab, SystemdHost]) -> None:
+    lab, host = bench
+    host.run(["nft", "delete", "table", "inet", "nethook"])
+    assert not lab.wan.http(ADDRESS)
+    (guest,) = host.guests
+    guest.stop()
+    guest.start()
+    assert lab.wan.http(ADDRESS)
+
+
+def test_after_a_reboot_it_is_reachable_without_a_hand(bench: tuple[Lab, SystemdHost]) -> None:
+    lab, host = bench
+    host.reboot()
+    wait_for(lambda: lab.wan.http(ADDRESS), "the address answers", 90)
+    assert host.run(["systemctl", "show", "--value", "--property=Result", "nethook"]).stdout == "success\n"
+    assert host.nethook("status").returncode == 0
+
+
+def test_files_are_applied_when_they_change_if_that_is_wanted(bench: tuple[Lab, SystemdHost]) -> None:
+    lab, host = bench
+    assert host.run(["systemctl", "is-enabled", "nethook.path"], check=False).stdout == "disabled\n"
+    host.run(["systemctl", "enable", "--now", "nethook.path"])
+    host.write(FILE, f"{ADDRESS} public\n{LATER} public\n")
+    wait_for(lambda: lab.wan.http(LATER, timeout=1), "the new line is in force")
+    host.write(FILE, f"{ADDRESS} public\n{LATER} public extra\n203.0.113.12 public\n")
+    wait_for(lambda: "203.0.113.12" in host.run(["ip", "route"]).stdout, "the right lines are in force")
+    assert lab.wan.http(LATER)
+    host.write(FILE, f"{ADDRESS} public\n")
+    wait_for(lambda: not lab.wan.http(LATER, timeout=1), "the line is withdrawn")
+
+
+def test_uninstalled_nothing_of_it_is_left(bench: tuple[Lab, SystemdHost]) -> None:
+    lab, host = bench
+    removed = host.nethook("uninstall")
+    assert removed.returncode == 0, removed.stderr
+    assert lab.wan.http(ADDRESS), "what is in the kernel stays"
+    for path in (HOOK, *(f"/etc/systemd/system/{unit}" for unit in UNITS)):
+        assert host.run(["test", "-e", path], check=False).returncode == 1
+    assert host.nethook("clear", "--yes").returncode == 0
+    host.virsh("destroy", "web1")
+    host.virsh("net-destroy", "public")
+    host.virsh("net-start", "public")
+    host.virsh("start", "web1")
+    assert "nethook" not in host.run(["nft", "list", "ruleset"]).stdout
+    assert host.nethook("uninstall").stdout == "nothing of nethook is installed here\n"
+
+
+def test_a_hook_of_somebody_else_stays(bench: tuple[Lab, SystemdHost]) -> None:
+    _, host = bench
+    host.write(HOOK, "#!/bin/sh\n# mine\n", 0o755)
+    refused = host.nethook("install")
+    assert refused.returncode == 1
+    assert f"{HOOK} is a hook of somebody else" in refused.stderr
+    assert host.read(HOOK) == "#!/bin/sh\n# mine\n"
