@@ -13,7 +13,7 @@ GAP = "  "
 
 
 class Column:
-    """A column: its heading; aligned to the right or not; of states, which have colours; of sentences, which wrap."""
+    """A column: its heading; aligned to the right or not; of states, which have colours; or of words that may wrap."""
 
     def __init__(self, heading: str, *, right: bool = False, is_state: bool = False, wraps: bool = False) -> None:
         self.heading = heading

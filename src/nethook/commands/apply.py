@@ -50,6 +50,5 @@ def _apply(configuration: Configuration, names: Sequence[str]) -> Outcome:
                 break
     else:
         raise NethookError("libvirt's events keep coming between; nothing was changed, try again")
-    for sentence in now.strangers():
-        print(f"nethook: waiting: {sentence}", file=sys.stderr)
+    now.say_what_is_odd()
     return outcome

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook.commands.host_problems import host_problems
+from nethook.commands.situation import say_what_is_not_read
 from nethook.config import SETTINGS_FILE, Configuration, Settings, load
 from nethook.config.files import read_file
 from nethook.config.routed_ips import parse_routed_ips
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 def run(options: Namespace) -> int:
     """Check these files, or those in use."""
     try:
-        configuration = _given(options.files) if options.files else load()
+        if options.files:
+            configuration = _given(options.files)
+        else:
+            configuration = load()
+            say_what_is_not_read(configuration)
     except ConfigError as error:
         show_problems(error.problems, sys.stdout)
         return DIFFERENT

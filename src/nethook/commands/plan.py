@@ -45,8 +45,7 @@ def run(options: Namespace) -> int:
     else:
         for effect in plan.effects:
             print(painted(effect, sys.stdout))
-    for sentence in now.strangers():
-        print(f"nethook: waiting: {sentence}", file=sys.stderr)
+    now.say_what_is_odd()
     if not plan.steps:
         print("nethook: nothing to do", file=sys.stderr)
     return DIFFERENT if plan.steps else OK

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from nethook.change import EVERYTHING, scope_of
 from nethook.commands.host_problems import no_such_network
+from nethook.config import ROUTED_IPS_FILES
+from nethook.config.files import places
 from nethook.config.problem import one_line
 from nethook.config.suggestion import suggestion
 from nethook.errors import NethookError
@@ -15,7 +18,7 @@ from nethook.libvirt.live import live_networks
 from nethook.others import Others
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from nethook.change import Scope
     from nethook.config import Configuration
@@ -39,11 +42,12 @@ class Situation:
             network for network in about if live[network.name].is_active and device.exists(network.bridge)
         ]
 
-    def strangers(self) -> Iterator[str]:
-        """A sentence for each line whose network libvirt does not know: it may be meant, for later, or mistyped."""
+    def say_what_is_odd(self) -> None:
+        """Lines that wait for a network that libvirt does not know, meant for later or mistyped; files in vain."""
+        say_what_is_not_read(self.configuration)
         for line in self.configuration.routed_ips:
             if line.network not in self.live:
-                yield str(no_such_network(line, self.live))
+                print(f"nethook: waiting: {no_such_network(line, self.live)}", file=sys.stderr)
 
     @property
     def others(self) -> Others:
@@ -62,6 +66,13 @@ def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situat
             advice = suggestion(name, sorted(live)) if live else "it has none at all"
             raise NethookError(one_line(f"libvirt has no network {name}: {advice}"))
     return Situation(configuration, live, names)
+
+
+def say_what_is_not_read(configuration: Configuration) -> None:
+    """A file that was written although another one comes before it."""
+    if configuration.settings.routed_ips is None:
+        for path in places(ROUTED_IPS_FILES)[1:]:
+            print(f"nethook: {path} is not read, because {places(ROUTED_IPS_FILES)[0]} is there", file=sys.stderr)
 
 
 def require_root(what: str) -> None:

@@ -20,9 +20,9 @@ UNITS = ("", "k", "M", "G", "T", "P", "E")
 STEP = 1000
 
 COLUMNS = (
-    Column("ADDRESS"),
+    Column("ADDRESS", wraps=True),
     Column("STATE", is_state=True),
-    Column("NETWORK"),
+    Column("NETWORK", wraps=True),
     Column("BRIDGE"),
     Column("IN", right=True),
     Column("OUT", right=True),

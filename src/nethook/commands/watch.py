@@ -52,7 +52,7 @@ class Rates:
     """Turns counts into what they grew by since the last time, per second."""
 
     def __init__(self) -> None:
-        self._before: dict[tuple[Route, str], Traffic] = {}
+        self._before: dict[Route, tuple[Traffic | None, Traffic | None]] = {}
         self._at = 0.0
 
     def take(self, found: Overview, now: float) -> None:
@@ -60,16 +60,15 @@ class Rates:
         seconds = now - self._at
         before, self._before, self._at = self._before, {}, now
         for state in found.lines:
-            for direction in ("received", "sent"):
-                count: Traffic | None = getattr(state, direction)
-                if count:
-                    self._before[state.route, direction] = count
-                    setattr(state, direction, _growth(before.get((state.route, direction)), count, seconds))
+            counts = state.received, state.sent
+            self._before[state.route] = counts
+            was = before.get(state.route, (None, None))
+            state.received, state.sent = (_growth(*pair, seconds) for pair in zip(was, counts))
 
 
-def _growth(before: Traffic | None, count: Traffic, seconds: float) -> Traffic | None:
-    """What was added per second, None where nothing is known of before, or the counter began anew."""
-    if before is None or count.packets < before.packets:
+def _growth(before: Traffic | None, count: Traffic | None, seconds: float) -> Traffic | None:
+    """What was added per second, None where one of them is not known, or the counter began anew."""
+    if before is None or count is None or count.packets < before.packets:
         return None
     return Traffic(round((count.packets - before.packets) / seconds), round((count.bytes - before.bytes) / seconds))
 

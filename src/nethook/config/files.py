@@ -47,6 +47,12 @@ def find_routed_ips(chosen: str | None, search: Sequence[str]) -> list[Source]:
     return []
 
 
+def places(search: Sequence[str]) -> list[str]:
+    """Those of ``search`` where a file is, or else its directory: only what is at the first of them is read."""
+    files = [path for path in search if os.path.exists(path)]
+    return files + [path for path in search if path not in files and os.path.isdir(f"{path}.d")]
+
+
 def read_file(path: str) -> bytes | None:
     """The content of the file, None if there is none; ConfigError if refused, ReadError if reading fails."""
     try:

@@ -1,0 +1,91 @@
+"""What status says of each line: out of what libvirt tells and what is still to be done."""
+
+from __future__ import annotations
+
+import pytest
+
+from nethook.change import EVERYTHING, Kernel, difference
+from nethook.commands.line_states import line_states, states_without_root
+from nethook.desired import desire
+from nethook.gates.gate import Chain, Gate, Rule
+from nethook.gates.iptables import IptablesGate
+from nethook.kernel.ruleset import Ruleset
+from nethook.kernel.table import Table
+from nethook.libvirt.live import LiveNetwork
+from nethook.libvirt.network import Network
+from nethook.reconcile import Plan
+from nethook.steps import steps
+from tests.unit.lines import routed
+
+RULES = Ruleset(0x40)
+BRIDGE = "lo"  # a device that exists everywhere
+PUBLIC = Network("public", BRIDGE, "nat")
+LIVE = {
+    "public": LiveNetwork(PUBLIC, [], is_active=True),
+    "stopped": LiveNetwork(Network("stopped", "virbr2", "nat"), [], is_active=False),
+    "gone": LiveNetwork(Network("gone", "no-such-bridge", "nat"), [], is_active=True),
+    "macvtap": LiveNetwork(Network("macvtap", "", "passthrough"), [], is_active=True),
+}
+
+
+def plan(lines: str, applied: str, chains: list[tuple[Gate, Chain]] | None = None) -> Plan:
+    """The plan for these lines, when those ``applied`` are in force."""
+    before = desire(routed(applied), [PUBLIC])
+    table = Table()
+    table.elements = before.elements
+    table.comments = {chain: [RULES.comment(rule) for rule in rules] for chain, rules in RULES.chains.items()}
+    kernel = Kernel(set(before.routes), table)
+    desired = desire(routed(lines), [PUBLIC])
+    change = difference(desired, kernel, RULES, EVERYTHING)
+    openings = [opening for opening in (gate.opening(chain) for gate, chain in chains or []) if opening]
+    return Plan(kernel, chains or [], desired, steps(change, desired, openings, [], ruleset=RULES, protocol=218))
+
+
+def states(lines: str, applied: str, chains: list[tuple[Gate, Chain]] | None = None) -> list[tuple[str, str]]:
+    """State and reason of each line."""
+    found = line_states(routed(lines), LIVE, plan(lines, applied, chains))
+    return [(state.state, state.reason) for state in found]
+
+
+def test_what_is_in_force_is_routed() -> None:
+    lines = "203.0.113.10 public\n203.0.113.16/29 public\n203.0.113.17 public\n2001:db8::/64 public"
+    assert states(lines, lines) == [("routed", "")] * 4
+
+
+def test_what_is_not_in_force_is_not_applied() -> None:
+    assert states("203.0.113.10 public\n203.0.113.11 public", "203.0.113.10 public") == [
+        ("routed", ""),
+        ("not applied", "run nethook apply"),
+    ]
+
+
+def test_a_prefix_within_another_is_not_applied_before_that_one_is() -> None:
+    lines = "203.0.113.0/24 public\n203.0.113.16/29 public"
+    inner = line_states(routed(lines), LIVE, plan(lines, "203.0.113.16/29 public"))[1]
+    assert inner.state == "not applied"  # the element of the outer one takes the place of its own
+
+
+@pytest.mark.parametrize(
+    ("network", "state", "reason"),
+    [
+        ("nowhere", "waiting", "libvirt has no network nowhere"),
+        ("stopped", "waiting", "network stopped is not running"),
+        ("gone", "waiting", "there is no bridge no-such-bridge"),
+        ("macvtap", "blocked", "network macvtap has no bridge (forward mode passthrough)"),
+    ],
+)
+def test_the_network_is_the_reason(network: str, state: str, reason: str) -> None:
+    assert states(f"203.0.113.10 {network}", f"203.0.113.10 {network}") == [(state, reason)]
+
+
+def test_a_closed_gate_blocks_its_family() -> None:
+    lines = "203.0.113.10 public\n2001:db8::1 public"
+    closed = Chain([Rule("-j LIBVIRT_FWI", "", blocks=True)], policy_blocks=False)
+    reason = "by iptables-nft FORWARD, its gate is missing; run nethook apply"
+    assert states(lines, lines, [(IptablesGate("iptables-nft", 0x40), closed)]) == [("blocked", reason), ("routed", "")]
+
+
+def test_without_root_only_routes_tell() -> None:
+    lines = routed("203.0.113.10 public\n203.0.113.11 public\n203.0.113.12 stopped")
+    found = states_without_root(lines, LIVE, {("203.0.113.10", BRIDGE)})
+    assert [state.state for state in found] == ["unknown", "not applied", "waiting"]

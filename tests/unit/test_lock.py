@@ -1,0 +1,53 @@
+"""The lock: when it was taken before, and what happens when its folder is removed by who holds it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nethook import lock
+from nethook.lock import Locked, last_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    made = tmp_path / "nethook"
+    monkeypatch.setattr(lock, "FOLDER", str(made))
+    return made
+
+
+def test_who_asked_first_sees_whether_another_run_came_between(folder: Path) -> None:
+    del folder
+    assert last_run() == 0
+    with Locked():
+        pass
+    before = last_run()
+    with Locked() as undisturbed:
+        assert undisturbed.previous == before
+    before = last_run()
+    with Locked():
+        pass
+    with Locked() as disturbed:
+        assert disturbed.previous != before
+
+
+def test_a_folder_that_is_removed_is_made_anew_by_who_waits(folder: Path) -> None:
+    entered = threading.Event()
+
+    def wait() -> None:
+        with Locked():
+            entered.set()
+
+    waiting = threading.Thread(target=wait)
+    with Locked():
+        waiting.start()
+        assert not entered.wait(0.1)
+        folder.rmdir()
+    waiting.join()
+    assert entered.is_set()
+    assert folder.is_dir()

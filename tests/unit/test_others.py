@@ -1,0 +1,71 @@
+"""What is listed of others' routes and rules → what stands in for ours, and what release 0.6 has left."""
+
+from __future__ import annotations
+
+import pytest
+
+from nethook.desired import desire
+from nethook.errors import ReadError
+from nethook.gates.gate import Chain, Rule
+from nethook.gates.iptables import IptablesGate
+from nethook.kernel.process import Call, Result
+from nethook.libvirt.network import Network
+from nethook.others import Others
+from tests.unit.lines import routed
+
+BOTH = Others({"virbr2", "virbr1"})
+GATE = IptablesGate("iptables-nft", 0x40)
+
+
+def result(*listings: str, status: int = 0) -> Result:
+    """As ``ip -json -batch`` prints it: a list for each line of the batch."""
+    return Result(Call(("ip",)), status, "\n".join(listings), "")
+
+
+@pytest.mark.parametrize(
+    ("listed", "standing_in", "inherited"),
+    [
+        ('{"dst":"203.0.113.10","scope":"link","flags":["linkdown"]}', False, True),
+        ('{"dst":"203.0.113.10","metric":1024,"flags":[],"pref":"medium"}', False, True),
+        ('{"dst":"203.0.113.10","protocol":"kernel","scope":"link","prefsrc":"203.0.113.1","flags":[]}', True, False),
+        ('{"dst":"203.0.113.10","protocol":"static","scope":"link","flags":[]}', True, False),
+        ('{"dst":"203.0.113.10","scope":"link","metric":5,"flags":[]}', True, False),
+        ('{"dst":"203.0.113.10","gateway":"192.168.50.7","flags":[]}', False, False),
+        ('{"type":"unreachable","dst":"203.0.113.10","flags":[]}', False, False),
+        ('{"dst":"default","scope":"link","flags":[]}', False, False),
+    ],
+)
+def test_what_a_route_of_others_means(listed: str, standing_in: bool, inherited: bool) -> None:
+    found = BOTH.routes([result("[ ]", f"[{listed}]")])
+    assert [("203.0.113.10", "virbr2") in routes for routes in found] == [standing_in, inherited]
+
+
+@pytest.mark.parametrize("listings", [["[]"], ["[]", "lorem ipsum"], [""]])
+def test_a_listing_that_is_not_whole_is_an_error(listings: list[str]) -> None:
+    with pytest.raises(ReadError):
+        BOTH.routes([result(*listings)])
+    with pytest.raises(ReadError):
+        BOTH.routes([result("[]", "[]", status=1)])
+
+
+def test_without_bridges_nothing_is_asked() -> None:
+    assert Others([]).read_calls() == []
+    assert Others([]).routes([]) == (set(), set())
+
+
+def test_only_the_very_rules_of_0_6_are_removed() -> None:
+    network = Network("public", "virbr1", "nat")
+    desired = desire(routed("203.0.113.10 public\n203.0.113.16/29 public"), [network])
+    of_0_6 = ["-s 203.0.113.10/32 -i virbr1 -j ACCEPT", "-d 203.0.113.16/29 -o virbr1 -j ACCEPT"]
+    of_others = [
+        "-s 203.0.113.10/32 -i virbr2 -j ACCEPT",
+        "-s 203.0.113.11/32 -i virbr1 -j ACCEPT",
+        "-s 203.0.113.10/32 -i virbr1 -p tcp -j ACCEPT",
+        "-s 203.0.113.10/32 -i virbr1 -m comment --comment mine -j ACCEPT",
+    ]
+    rules = [Rule(text, "", blocks=False) for text in [*of_0_6, *of_others, of_0_6[0]]]
+    (change,) = BOTH.removals(desired, [(GATE, Chain(rules, policy_blocks=False))])
+    assert change.call is not None
+    deleted = [line for line in change.call.stdin.splitlines() if line.startswith("-")]
+    assert deleted == [f"-D FORWARD {text}" for text in [*of_0_6, of_0_6[0]]]
+    assert BOTH.removals(desired, [(GATE, Chain([Rule(of_others[0], "", blocks=False)], policy_blocks=False))]) == []
