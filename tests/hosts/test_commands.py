@@ -11,6 +11,7 @@ import pytest
 from tests.hosts import program
 from tests.hosts.flow import flow
 from tests.hosts.lab import Lab
+from tests.hosts.terminal import Terminal
 from tests.hosts.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -279,6 +280,49 @@ def test_traffic_is_counted(site: Site) -> None:
     site.lab.wan.ping(STEADY)
     (line,) = json.loads(site.host.nethook("status", STEADY, "--json").stdout)["lines"]
     assert (line["received"], line["sent"]) == ({"packets": 1, "bytes": 84}, {"packets": 1, "bytes": 84})
+
+
+ENTER_SCREEN, LEAVE_SCREEN = r"\033\[\?1049h", "\033[?1049l"
+TERM = ["env", "TERM=xterm", "LC_ALL=C.UTF-8", "nethook"]
+
+
+@pytest.mark.parametrize("key", ["q", "\x03"], ids=["q", "Ctrl-C"])
+def test_watching_shows_rates_until_it_is_left(site: Site, key: str) -> None:
+    # In a terminal inside, because what enters the host's namespaces would end at Ctrl-C as well.
+    told = "trap : INT; stty -g; nethook status --watch; status=$?; echo; echo status $status; stty -g; echo end"
+    with Terminal(site.host.command([*TERM[:-1], "script", "-qc", told, "/dev/null"])) as terminal:
+        terminal.wait_for(ENTER_SCREEN)
+        with flow(site.lab.wan, STEADY):
+            terminal.wait_for(r"\d\d/s \d\dkb/s")
+        terminal.press(key)
+        terminal.wait_for("end\r\n")
+    before, _, rest = terminal.printed.partition("\r\n")
+    assert rest.rpartition(LEAVE_SCREEN)[2].splitlines() == ["", "status 0", before, "end"]
+
+
+def test_watching_needs_a_terminal(site: Site) -> None:
+    refused = site.host.nethook("status", "--watch")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--watch needs a terminal" in refused.stderr
+
+
+@pytest.mark.parametrize(("answer", "is_cleared"), [("y", True), ("n", False), ("", False)])
+def test_clear_asks_at_a_terminal(site: Site, answer: str, is_cleared: bool) -> None:
+    with Terminal(site.host.command([*TERM, "clear"])) as terminal:
+        terminal.wait_for(r"Go on\? \[y/N\] ")
+        terminal.press(f"{answer}\n")
+        terminal.wait_for_end()
+    assert terminal.status == (0 if is_cleared else 1)
+    assert (site.answers(STEADY) is None) == is_cleared
+
+
+def test_colours_are_for_terminals(site: Site) -> None:
+    site.configure(f"{STEADY} first", f"{MOVING} first")
+    for command, coloured in (([*TERM, "plan"], True), (["env", "NO_COLOR=1", *TERM, "plan"], False)):
+        with Terminal(site.host.command(command)) as terminal:
+            terminal.wait_for_end()
+        assert ("\033[32m+ route" in terminal.printed) == coloured
+    assert "\033" not in site.host.nethook("plan").stdout
 
 
 def test_clear_leaves_the_host_as_it_was(booted: Site) -> None:

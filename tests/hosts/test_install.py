@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,35 @@ def test_the_hook_is_found_without_a_restart_of_libvirtd(bench: tuple[Lab, Syste
     guest.stop()
     guest.start()
     assert lab.wan.http(ADDRESS)
+
+
+def test_apply_never_undoes_what_a_hook_does_meanwhile(bench: tuple[Lab, SystemdHost]) -> None:
+    _, host = bench
+    second = host.network("second", addresses=["192.168.60.1/24"])
+    host.write(FILE, f"{ADDRESS} public\n{LATER} second\n")
+    ended = threading.Event()
+    seen = []
+
+    def apply_again_and_again() -> None:
+        while not ended.is_set():
+            seen.append(host.nethook("apply"))
+
+    applying = threading.Thread(target=apply_again_and_again)
+    applying.start()
+    try:
+        for _ in range(15):
+            second.stop()
+            second.start()
+            applied = len(seen)
+            wait_for(lambda: len(seen) > applied + 1, "an apply that began behind the start has ended")  # noqa: B023
+            assert f"{LATER} dev br-second proto 218" in host.run(["ip", "route"]).stdout
+    finally:
+        ended.set()
+        applying.join()
+    assert {completed.returncode for completed in seen} == {0}
+    second.stop()
+    host.virsh("net-undefine", "second")
+    host.write(FILE, f"{ADDRESS} public\n")
 
 
 def test_after_a_reboot_it_is_reachable_without_a_hand(bench: tuple[Lab, SystemdHost]) -> None:
