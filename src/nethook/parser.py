@@ -14,15 +14,16 @@ WIDTH = 79
 """Help is laid out for the narrowest terminal that is usual."""
 
 DESCRIPTION = """\
-Routes extra public IP addresses of this host to the guests of its libvirt networks.
+Routes extra public IP addresses of this host to the guests of its libvirt
+networks.
 
 Which address goes to which network is in a file with a line for each, see
-routed-ips(5). A hook that libvirt runs keeps it in force. These commands are for
-looking, for changing it at once, and for setting up."""
+routed-ips(5). A hook that libvirt runs keeps it in force. These commands are
+for looking, for changing it at once, and for setting up."""
 
 EPILOG = """\
 example, from a line to an address that answers:
-  echo '203.0.113.10  public' >> /etc/nethook/routed-ips
+  echo '203.0.113.10  public' >> /etc/sysconfig/routed-ips  # or where they are
   nethook check     # is the line right?
   nethook plan      # what would change?
   nethook apply     # change it

@@ -41,7 +41,8 @@ def _problems(line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[tup
             if line.prefix.overlaps(subnet):
                 yield from _subnet_problem(line, other, subnet)
     for address, device in own:
-        if address.lies_in(line.prefix) and not (network and device == network.network.bridge):
+        is_of_its_network = network and device == network.network.bridge and address != line.prefix
+        if address.lies_in(line.prefix) and not is_of_its_network:
             yield line.problem(
                 f"{address} is an address of this host, on {device}: what is sent to it never gets to a guest",
                 f"write another one, or remove it from {device}",
