@@ -290,14 +290,21 @@ def test_selinux_that_lets_hooks_run(host: InstallationHost, enforce: str, boole
         ("chmod 1777", "."),
         ("chmod 1777", ".."),
         ("chmod 666", "config/files.py"),
-        ("chmod 2775", "../.."),
     ],
 )
 def test_code_that_others_may_change(host: InstallationHost, change: str, path: str) -> None:
-    if "2775" in change:
-        host.machine.run("chgrp", "50", f"{host.package}/{path}")
     host.machine.run(*change.split(), f"{host.package}/{path}")
     check_refused(host, says="who would become root")
+
+
+def test_a_folder_that_a_group_may_change(host: InstallationHost) -> None:
+    """As Ubuntu has it: staff may write to /usr/local, and nobody is in staff."""
+    folder = f"{host.package}/../.."
+    host.machine.run("chmod", "2775", folder)
+    host.machine.run("chgrp", "staff", folder)
+    assert "would write" in host.nethook("install", "--dry-run")[0]
+    host.machine.run("usermod", "--append", "--groups", "staff", "nobody")
+    check_refused(host, says="can be written by nobody, who would become root")
 
 
 def test_an_interpreter_that_others_may_change(host: InstallationHost) -> None:
