@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from nethook.config.problem import one_line
 from nethook.errors import ConfigError, NethookError
 from nethook.exit_status import DEFECT, DIFFERENT, INTERRUPTED, UNKNOWN
 from nethook.parser import build_parser
@@ -43,7 +44,7 @@ def _run(options: Namespace) -> int:
         if isinstance(error, ConfigError):
             show_problems(error.problems, sys.stderr)
         else:
-            print(f"nethook: {error}", file=sys.stderr)
+            print(f"nethook: {one_line(str(error))}", file=sys.stderr)
         return UNKNOWN
     except OSError as error:
         if options.debug or isinstance(error, BrokenPipeError):

@@ -1,7 +1,7 @@
 """One run at a time: libvirt runs hooks side by side, and a run decides by what it has read.
 
-Whoever takes the lock notes the time. So a run that has asked libvirt first, which must be done without the lock, can
-tell whether another run came between, and libvirt's answer may be out of date.
+Each run notes the time. So one that has asked libvirt first, which must be done without the lock, can tell whether
+another run came between, and libvirt's answer may be out of date.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ WAIT_SECONDS = 6.0
 class Locked:
     """Holds the lock for a ``with`` block; NethookError if it is not to be had within ``WAIT_SECONDS``.
 
+    ``as_of`` is what ``last_run`` told before the caller asked libvirt. If another run came since, ``is_current`` is
+    false, and this one is none: it has to ask again.
+
     The folder itself is locked, not a file in it: that works on a full disk, and the kernel lets go when we die.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, as_of: int | None = None) -> None:
+        self._as_of = as_of
         self._fd = -1
-        self.previous = 0
-        """When the lock was taken before, as ``last_run`` tells it."""
+        self._is_new = False
+        self.is_current = True
 
     def __enter__(self) -> Locked:
         until = time.monotonic() + WAIT_SECONDS
@@ -37,13 +41,15 @@ class Locked:
                 os.close(self._fd)
                 raise NethookError(f"another run has held the lock {FOLDER} for too long; nothing was changed")
             time.sleep(POLL_SECONDS)
-        self.previous = os.fstat(self._fd).st_mtime_ns
-        os.utime(self._fd)
+        previous = 0 if self._is_new else os.fstat(self._fd).st_mtime_ns
+        self.is_current = self._as_of in {None, previous}
+        if self.is_current:
+            os.utime(self._fd)
         return self
 
     def _open(self) -> None:
         try:
-            os.makedirs(FOLDER, mode=0o700, exist_ok=True)
+            self._is_new = _made(FOLDER)
             self._fd = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY)
             os.fchmod(self._fd, 0o700)  # whoever may open it may lock it
         except OSError as error:
@@ -64,8 +70,17 @@ class Locked:
         os.close(self._fd)
 
 
+def _made(folder: str) -> bool:
+    """Whether it was not there, and is now."""
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        return False
+    return True
+
+
 def last_run() -> int:
-    """When the lock was taken last, in nanoseconds; 0 if never."""
+    """When the last run was, in nanoseconds; 0 if there was none."""
     try:
         return os.stat(FOLDER).st_mtime_ns
     except OSError:

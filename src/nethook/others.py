@@ -33,6 +33,7 @@ INDIRECT = frozenset({"gateway", "via", "nexthops", "type"})
 PROPERTIES_OF_0_6 = frozenset({"dst", "scope", "flags", "metric", "pref"})
 """What ``ip -json`` tells of a route that was added without any property; IPv6 ones have a metric all the same."""
 DEFAULT_METRIC = 1024
+"""Of IPv6 routes."""
 
 
 class Others:
@@ -87,7 +88,8 @@ class Others:
 
 
 def _is_of_0_6(listed: dict[str, Any]) -> bool:
-    return PROPERTIES_OF_0_6.issuperset(listed) and listed.get("metric", DEFAULT_METRIC) == DEFAULT_METRIC
+    metric = DEFAULT_METRIC if ":" in listed["dst"] else None
+    return PROPERTIES_OF_0_6.issuperset(listed) and listed.get("metric", metric) == metric
 
 
 def _rules_of_0_6(text: str, bridge: str) -> Sequence[str]:

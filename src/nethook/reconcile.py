@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nethook.step import Step
 
 ATTEMPTS = 2
+FAMILIES = (4, 6)
 
 
 class Outcome:
@@ -45,6 +46,8 @@ class Outcome:
     def take(self, todo: Sequence[Step], tools: Tools) -> bool:
         """Take the steps. False when one failed without which the others must not be taken."""
         for step in todo:
+            if step.needs_all and self.failures:
+                continue
             try:
                 done, failures = step.take(tools)
             except NethookError as error:  # what the steps before have done is still said
@@ -114,7 +117,7 @@ def decide(
     """
     settings = configuration.settings
     families = {routed.prefix.family for routed in configuration.routed_ips}
-    chosen = gates(settings.gates, sorted(families), settings.mark_bit)
+    chosen = gates(settings.gates, FAMILIES if others else sorted(families), settings.mark_bit)
     kernel, chains = read(settings.route_protocol, chosen, tools, others)
 
     doubtful = in_doubt(kernel.routes, configuration)
@@ -130,9 +133,15 @@ def decide(
     desired = desire(configuration.routed_ips, networks, kept=kept, guarded=doubtful.values())
     ruleset = Ruleset(settings.mark_bit)
     change = difference(desired, kernel, ruleset, scope, rebuild=rebuild)
-    openings = [opening for opening in (gate.opening(chain) for gate, chain in chains) if opening]
+    gate_changes = [
+        changed
+        for changed in (
+            gate.opening(chain) if gate.family in families else gate.closing(chain) for gate, chain in chains
+        )
+        if changed
+    ]
     removals = others.removals(desired, chains) if others else []
-    todo = steps(change, desired, openings, removals, ruleset=ruleset, protocol=settings.route_protocol)
+    todo = steps(change, desired, gate_changes, removals, ruleset=ruleset, protocol=settings.route_protocol)
     return Plan(kernel, chains, desired, todo)
 
 

@@ -6,9 +6,11 @@ terminal of today has.
 
 from __future__ import annotations
 
+import os
 import re
 import select
 import shutil
+import signal
 import sys
 import termios
 import tty
@@ -20,13 +22,16 @@ if TYPE_CHECKING:
 ENTER, LEAVE = "\033[?1049h\033[?25l", "\033[?25h\033[?1049l"
 TO_THE_TOP, CLEAR_LINE, CLEAR_BELOW = "\033[H", "\033[K", "\033[J"
 NO_COLOUR = "\033[0m"
+MOST_KEYS = 64
 _SEQUENCE = re.compile("(\033\\[[0-9;]*m)")
 
 
 class Screen:
-    """For a ``with`` block; the terminal is as before behind it, whatever happened in it."""
+    """For a ``with`` block; the terminal is as before behind it, whatever ended it."""
 
     def __enter__(self) -> Screen:
+        for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C does
+            signal.signal(number, signal.default_int_handler)
         self._settings = termios.tcgetattr(sys.stdin)
         tty.setcbreak(sys.stdin)
         sys.stdout.write(ENTER)
@@ -51,7 +56,8 @@ class Screen:
     def is_left(self, seconds: float) -> bool:
         """Wait so long. True as soon as q was pressed, or there is nobody any more to press it."""
         if select.select([sys.stdin], [], [], seconds)[0]:
-            return sys.stdin.read(1) in {"q", "Q", ""}
+            keys = os.read(sys.stdin.fileno(), MOST_KEYS)
+            return not keys or b"q" in keys.lower()
         return False
 
 

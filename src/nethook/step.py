@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 class Step:
     """One process to run, all of whose work is done or none; ``effects`` has each change that it makes."""
 
-    def __init__(self, call: Call, effects: Sequence[Effect], *, ends_run: bool = False) -> None:
+    def __init__(
+        self, call: Call, effects: Sequence[Effect], *, ends_run: bool = False, needs_all: bool = False
+    ) -> None:
         self.call = call
         self.effects = list(effects)
         self.ends_run = ends_run
         """Whether what comes behind this step must not be done without it."""
+        self.needs_all = needs_all
+        """Whether it must not be done unless everything before it has been."""
 
     def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
         """Run it. Returns what was done, and a sentence for each failure."""
@@ -59,5 +63,5 @@ def _why_not_added(route: Route, why: str, tools: Tools) -> Iterator[str]:
         holder = routes.holder(tools.run(routes.holder_call(prefix)))
         if f" dev {device} " in f"{holder} ":
             return
-        why = f"there is a route to it already, which is not ours: {holder}"
+        why = f"there is a route to it already, which is not ours: {holder or '(not found any more)'}"
     yield f"cannot add route {prefix} dev {device}: {why}"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def steps(
     change: Change,
     desired: Desired,
-    openings: Sequence[GateChange],
+    gate_changes: Sequence[GateChange],
     removals: Sequence[GateChange],
     *,
     ruleset: Ruleset,
@@ -44,21 +44,21 @@ def steps(
     if gone:
         todo.append(RouteStep(gone))
 
-    commands = [command for opening in openings for command in opening.nft]
+    commands = [command for each in gate_changes for command in each.nft]
     if change.ruleset == "rebuilt":
         commands.append(f"delete table {TABLE}")
     if change.ruleset:
         commands += ruleset.creation()
     commands += table.deletions(change.elements_gone) + table.additions(change.elements_new)
     if commands:
-        effects = [effect for opening in openings if opening.nft for effect in opening.effects]
+        effects = [effect for each in gate_changes if each.nft for effect in each.effects]
         if change.ruleset:
             effects.append(Effect(ADD, "table", note=f"{TABLE} {change.ruleset}"))
         effects += _element_effects(REMOVE, change.elements_gone)
         effects += _element_effects(ADD, change.elements_new)
         todo.append(_nft(commands, effects))
 
-    todo += _calls(openings)
+    todo += _calls(gate_changes)
 
     came = [
         *(_gone(route, protocol) for route in change.routes_gone if route[0] in moved),
@@ -70,7 +70,8 @@ def steps(
     ]
     if came:
         todo.append(RouteStep(came))
-    return todo + _calls(removals)
+    todo += [Step(change.call, change.effects, needs_all=True) for change in removals if change.call]
+    return todo
 
 
 def clearance(kernel: Kernel, closings: Sequence[GateChange], protocol: int) -> list[Step]:

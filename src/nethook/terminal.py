@@ -40,7 +40,7 @@ def coloured(text: str, colour: str, stream: TextIO) -> str:
 
 def painted(effect: Effect, stream: TextIO) -> str:
     """The line of an effect, in the colour of its sign."""
-    return coloured(str(effect), EFFECT_COLOURS[effect.sign], stream)
+    return coloured(one_line(str(effect)), EFFECT_COLOURS[effect.sign], stream)
 
 
 def show_problems(problems: Iterable[Problem], stream: TextIO) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -151,6 +152,7 @@ def test_a_line_moved_to_another_network(site: Site) -> None:
     site.apply()
     with flow(site.lab.wan, STEADY) as running:
         site.configure(f"{STEADY} first", f"{MOVING} second")
+        assert site.states() == {STEADY: "routed", MOVING: "not applied"}
         site.put_in_force(f"- route {MOVING} → br-first", f"+ route {MOVING} → br-second (second), {FILE}:2")
         assert site.answers(MOVING) == "web2"
     assert running.lost == 0
@@ -220,6 +222,40 @@ def test_a_route_of_somebody_else(site: Site) -> None:
         assert site.answers(STEADY) == "web1"
     finally:
         site.host.run(["ip", "route", "del", MOVING])
+
+
+def test_protection_that_somebody_removed_is_a_difference(site: Site) -> None:
+    site.host.run(["nft", "delete", "element", "inet", "nethook", "routed4", f"{{ {STEADY} }}"])
+    status = site.host.nethook("status")
+    assert status.returncode == 1
+    assert f"  + guard {STEADY} against forgery" in status.stdout
+    site.put_in_force(f"+ guard {STEADY} against forgery")
+    assert site.host.nethook("status").returncode == 0
+
+
+def test_the_gate_of_a_family_goes_with_its_last_line(site: Site) -> None:
+    site.configure(f"{STEADY} first", f"{SIX} first")
+    (opened,) = (line for line in site.apply() if line.startswith("+ gate in ip6"))
+    where = opened.removeprefix("+ ").partition(" (")[0]
+    site.configure(f"{STEADY} first")
+    site.put_in_force(f"- {where}")
+
+
+def test_several_at_once_do_not_keep_each_other_from_it(site: Site) -> None:
+    site.host.nethook("clear", "--yes")
+    with ThreadPoolExecutor() as pool:
+        ended = list(pool.map(lambda _: site.host.nethook("apply"), range(4)))
+    assert [(each.returncode, each.stderr.replace("nethook: nothing to do\n", "")) for each in ended] == [(0, "")] * 4
+    assert sum(bool(each.stdout) for each in ended) == 1
+    assert site.answers(STEADY) == "web1"
+
+
+def test_all_is_logged_although_nobody_reads_it(site: Site) -> None:
+    site.host.nethook("clear", "--yes")
+    site.configure(*(f"203.0.113.{number} first" for number in range(100, 200)), f"{STEADY} first")
+    site.host.run(["sh", "-c", "nethook apply | head -1"])
+    last = f"+ route {STEADY} → br-first (first), {FILE}:101 [apply]"
+    wait_for(lambda: last in site.host.syslog("nethook"), "the last change is in the log")
 
 
 def test_one_network_only(site: Site) -> None:

@@ -63,6 +63,21 @@ def test_damage_is_repaired_at_the_next_event(nftables_world: World, damage: str
     assert scenario.event("port-created") == []
 
 
+def test_a_table_without_rules_is_still_ours(nftables_world: World) -> None:
+    """Its elements are known, so that a prefix that has grown meanwhile does not collide with what it was."""
+    scenario = Scenario(nftables_world)
+    scenario.event("started")
+    scenario.machine.nft(f"flush table {T}")
+    nftables_world.configure("203.0.113.16/28 public", "203.0.113.10 public")
+    assert not [line for line in scenario.event("port-created") if line.is_error]
+    assert scenario.event("port-created") == []
+    table = listings.table(scenario.machine)
+    assert "203.0.113.16/28" in table
+    assert "203.0.113.16/29" not in table
+    assert "2001:db8:7::10" not in table
+    assert scenario.silent() == ["2001:db8:7::10", "2001:db8:7:1::1"]
+
+
 def test_everything_flushed_with_libvirts_rules(world: World, request: pytest.FixtureRequest) -> None:
     """As nftables.service does. libvirt writes its rules anew when it restarts, and then calls the hook."""
     scenario = Scenario(world)

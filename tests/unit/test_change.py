@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from nethook.change import EVERYTHING, Change, Kernel, Scope, difference, scope_of
 from nethook.desired import Desired, desire
+from nethook.effect import ADD, REMOVE, Effect
+from nethook.gates.gate import GateChange
+from nethook.kernel.process import Call, Result, Tools
 from nethook.kernel.ruleset import Ruleset
 from nethook.kernel.table import Table
 from nethook.libvirt.network import Network
+from nethook.reconcile import Outcome
 from nethook.step import Step
 from nethook.steps import clearance, steps
 from tests.unit.lines import routed
@@ -169,3 +173,22 @@ def test_clearing_removes_routes_before_the_table() -> None:
         "delete table inet nethook\n",
     ]
     assert clearance(Kernel(set(), None), [], 218) == []
+
+
+class BrokenTools(Tools):
+    """Fails at every call of iptables."""
+
+    def run(self, call: Call) -> Result:
+        return Result(call, 1 if call.argv[0].startswith("iptables") else 0, "", "")
+
+
+def test_what_others_have_stays_until_ours_is_complete() -> None:
+    opening = GateChange(Effect(ADD, "gate"), call=Call(("iptables-nft-restore",)))
+    removal = GateChange(Effect(REMOVE, "rule"), call=Call(("ip",)))
+    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
+    change = difference(desired, Kernel(set(), None), RULES, EVERYTHING)
+    outcome = Outcome()
+    outcome.take(steps(change, desired, [opening], [removal], ruleset=RULES, protocol=218), BrokenTools(1))
+    assert len(outcome.failures) == 1
+    assert "route" in {effect.kind for effect in outcome.done}
+    assert not {"rule", "gate"} & {effect.kind for effect in outcome.done}

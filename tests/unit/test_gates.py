@@ -157,3 +157,17 @@ def test_where_there_is_no_gate_nothing_is_closed() -> None:
     chain = IPTABLES.chain(Result(Call(("tool",)), 0, f"-P FORWARD DROP\n{JUMP}\n", ""))
     assert chain is not None
     assert IPTABLES.closing(chain) is None
+
+
+def test_a_doubled_gate_blocks_nothing_unless_both_are_behind() -> None:
+    def misfit(*lines: str) -> str:
+        listing = "\n".join(["-P FORWARD ACCEPT", *lines])
+        chain = IPTABLES.chain(Result(Call(("tool",)), 0, listing, ""))
+        assert chain is not None
+        return IPTABLES.misfit(chain)
+
+    assert misfit(GATE, JUMP, GATE) == "doubled"
+    assert misfit(JUMP, GATE, GATE) == "behind what blocks"
+    assert misfit(GATE.replace("0x40", "0x80"), JUMP, GATE) == "behind what blocks"
+    other_bit = GATE.replace("--comment nethook-0x40", "--comment nethook-0x80")
+    assert misfit(other_bit, JUMP) == "for another mark bit"

@@ -24,16 +24,27 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_who_asked_first_sees_whether_another_run_came_between(folder: Path) -> None:
     del folder
     assert last_run() == 0
+    with Locked(as_of=0) as first:
+        assert first.is_current
+    before = last_run()
+    with Locked(as_of=before) as undisturbed:
+        assert undisturbed.is_current
+    before = last_run()
     with Locked():
         pass
-    before = last_run()
-    with Locked() as undisturbed:
-        assert undisturbed.previous == before
-    before = last_run()
+    with Locked(as_of=before) as disturbed:
+        assert not disturbed.is_current
+
+
+def test_who_has_to_ask_again_disturbs_nobody(folder: Path) -> None:
+    del folder
     with Locked():
         pass
-    with Locked() as disturbed:
-        assert disturbed.previous != before
+    asked = last_run()
+    with Locked(as_of=asked + 1) as outdated:
+        assert not outdated.is_current
+    with Locked(as_of=asked) as current:
+        assert current.is_current
 
 
 def test_a_folder_that_is_removed_is_made_anew_by_who_waits(folder: Path) -> None:

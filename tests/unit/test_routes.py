@@ -6,7 +6,7 @@ import pytest
 
 from nethook.errors import ReadError
 from nethook.kernel.process import Call, Result
-from nethook.kernel.routes import ALREADY_GONE, parse, refusals
+from nethook.kernel.routes import ALREADY_GONE, holder, holder_call, parse, refusals
 
 
 def listed(text: str) -> set[tuple[str, str]]:
@@ -45,3 +45,25 @@ def test_refusals_are_told_line_by_line() -> None:
         4: "IPv6 is disabled on nexthop device",
     }
     assert refused[2].startswith(ALREADY_GONE)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "listed", "in_the_way"),
+    [
+        (
+            "203.0.113.10",
+            "203.0.113.10 dev br2 proto static scope link \n",
+            "203.0.113.10 dev br2 proto static scope link",
+        ),
+        ("203.0.113.10", "203.0.113.10 dev br2 scope link metric 500 \n", ""),
+        ("2001:db8::1", "2001:db8::1 dev br2 metric 256 pref medium\n", ""),
+        (
+            "2001:db8::1",
+            "2001:db8::1 dev br3 metric 256 pref medium\n2001:db8::1 dev br2 metric 1024 pref medium\n",
+            "2001:db8::1 dev br2 metric 1024 pref medium",
+        ),
+        ("203.0.113.10", "", ""),
+    ],
+)
+def test_who_is_in_the_way_of_a_route(prefix: str, listed: str, in_the_way: str) -> None:
+    assert holder(Result(holder_call(prefix), 0, listed, "")) == in_the_way

@@ -10,7 +10,7 @@ from nethook.commands.line_states import LineState
 from nethook.commands.overview import Overview
 from nethook.commands.status_text import human, messages, status_text
 from nethook.commands.watch import Rates, per_second
-from nethook.effect import REMOVE, Effect
+from nethook.effect import ADD, REMOVE, Effect
 from nethook.kernel.counters import Traffic
 from tests.unit.lines import routed
 
@@ -25,8 +25,12 @@ def overview() -> Overview:
         LineState(lines[2], "", "waiting", "libvirt has no network gone"),
     ]
     states[0].received, states[0].sent = Traffic(7, 448), Traffic(12_345, 98_765_432)
-    leftovers = [Effect(REMOVE, "route", prefix="203.0.113.99", bridge="virbr1")]
-    return Overview(states, [], [("ip libvirt_network forward", "open")], leftovers)
+    changes = [
+        Effect(ADD, "route", prefix=LONG, bridge="virbr10"),
+        Effect(ADD, "isolated", bridge="virbr2"),
+        Effect(REMOVE, "route", prefix="203.0.113.99", bridge="virbr1"),
+    ]
+    return Overview(states, [], [("ip libvirt_network forward", "open")], changes)
 
 
 def test_plain() -> None:
@@ -44,7 +48,8 @@ def test_plain() -> None:
         "Gates in other firewalls:\n"
         "  ip libvirt_network forward: open\n"
         "\n"
-        "In the kernel, and not as the files say; `nethook apply` changes it:\n"
+        "The kernel is not as it should be; `nethook apply` changes this:\n"
+        "  + bridge virbr2 as isolated\n"
         "  - route 203.0.113.99 → virbr1"
     )
 

@@ -12,9 +12,9 @@ from nethook.config import SETTINGS_FILE, Configuration, Settings, load
 from nethook.config.files import read_file
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import parse_settings
-from nethook.errors import ConfigError, ReadError
+from nethook.errors import ConfigError, NethookError, ReadError
 from nethook.exit_status import DIFFERENT, OK
-from nethook.libvirt.live import LibvirtError, live_networks
+from nethook.libvirt.live import live_networks
 from nethook.terminal import show_problems
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def run(options: Namespace) -> int:
     problems = configuration.problems
     try:
         problems = problems + host_problems(configuration, live_networks())
-    except LibvirtError as error:
-        print(f"nethook: not compared with libvirt's networks: {error}", file=sys.stderr)
+    except NethookError as error:
+        print(f"nethook: not compared with this host and its networks: {error}", file=sys.stderr)
     show_problems(sorted(problems, key=lambda problem: (problem.place.file, problem.place.line)), sys.stdout)
     if problems:
         print(f"nethook: {len(problems)} to mend", file=sys.stderr)

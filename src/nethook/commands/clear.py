@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nethook.commands.report import report
 from nethook.commands.situation import SECONDS, require_root
+from nethook.commands.uninterrupted import uninterrupted
 from nethook.config import load_settings
 from nethook.config.settings import GATES
 from nethook.exit_status import DIFFERENT
@@ -33,10 +34,10 @@ def run(options: Namespace) -> int:
     settings = load_settings()
     tools = Tools(SECONDS)
     outcome = Outcome()
-    with Locked():
+    with uninterrupted(), Locked():
         kernel, chains = read(settings.route_protocol, gates(GATES, IPTABLES, settings.mark_bit), tools)
         closings = [closing for closing in (gate.closing(chain) for gate, chain in chains) if closing]
         outcome.take(clearance(kernel, closings, settings.route_protocol), tools)
         if not outcome.failures:
             shutil.rmtree(FOLDER)
-    return report(outcome, "clear", "nothing of ours is in the kernel")
+        return report(outcome, "clear", "nothing of ours is in the kernel")

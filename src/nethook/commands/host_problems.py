@@ -70,7 +70,11 @@ def _own_addresses() -> Iterator[tuple[Prefix, str]]:
     result = Tools(SECONDS).run(Call(("ip", "-json", "address", "show")))
     if result.status != 0:
         raise ReadError(result.failure)
-    for device in json.loads(result.out):
+    try:
+        devices = json.loads(result.out)
+    except ValueError:
+        raise ReadError(result.not_understood) from None
+    for device in devices:
         for address in device.get("addr_info", ()):
             if "local" in address:
                 yield parse_prefix(address["local"]), device["ifname"]

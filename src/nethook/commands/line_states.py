@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nethook.commands.situation import unusable
 from nethook.effect import REMOVE
+from nethook.gates.gate import DOUBLED
 from nethook.kernel import device
 from nethook.prefix import parse_prefix
 
@@ -55,7 +57,7 @@ class LineState:
 
 
 def line_states(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], plan: Plan) -> list[LineState]:
-    """The state of each line. Lines whose route is not there may still have somebody else's: see ``held_by``."""
+    """The state of each line, when nothing of others keeps a route from being added."""
     pending = _Pending(plan)
     return [_network_state(line, live) or pending.state(line, live[line.network].network.bridge) for line in lines]
 
@@ -81,11 +83,9 @@ def _network_state(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> LineState
     if found is None:
         return LineState(line, "", WAITING, f"libvirt has no network {line.network}")
     network = found.network
-    if not network.bridge:
-        why = f"network {network.name} has no bridge (forward mode {network.forward_mode})"
-        return LineState(line, "", BLOCKED, why)
-    if not device.is_safe(network.bridge):
-        return LineState(line, network.bridge, BLOCKED, "the name of this bridge cannot be used in rules and routes")
+    why = unusable(network)
+    if why:
+        return LineState(line, network.bridge, BLOCKED, why)
     if not found.is_active:
         return LineState(line, network.bridge, WAITING, f"network {network.name} is not running")
     if not device.exists(network.bridge):
@@ -111,7 +111,7 @@ class _Pending:
         if self._concerns(line, bridge):
             return LineState(line, bridge, NOT_APPLIED, APPLY)
         for gate, misfit in self._closed:
-            if misfit and gate.family == line.prefix.family:
+            if misfit not in {"", DOUBLED} and gate.family == line.prefix.family:
                 return LineState(line, bridge, BLOCKED, f"by {gate.where}, its gate is {misfit}; {APPLY}")
         return LineState(line, bridge, ROUTED, "")
 

@@ -14,9 +14,10 @@ from nethook.kernel.process import Tools
 from nethook.reconcile import decide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from nethook.commands.line_states import LineState
+    from nethook.commands.situation import Situation
     from nethook.config.problem import Problem
     from nethook.effect import Effect
     from nethook.gates.gate import Chain, Gate
@@ -27,25 +28,31 @@ MOST_LOOKED_UP = 100
 
 
 class Overview:
-    """``gates`` have their state each; ``leftovers`` are what apply would remove or replace."""
+    """How everything is: the state of each line and gate, mistakes in the files, and what apply would change."""
 
     def __init__(
         self,
         lines: Sequence[LineState],
         problems: Sequence[Problem],
         gates: Sequence[tuple[str, str]] = (),
-        leftovers: Sequence[Effect] = (),
+        changes: Sequence[Effect] = (),
     ) -> None:
         self.lines = lines
         self.problems = problems
         self.gates = gates
-        self.leftovers = leftovers
+        self.changes = changes
+
+    @property
+    def differences(self) -> list[Effect]:
+        """Of the changes, those that the states of lines and gates do not tell."""
+        told = {"route", "accept", "gate"}
+        return [change for change in self.changes if change.sign != ADD or change.kind not in told]
 
     @property
     def is_as_desired(self) -> bool:
         """Whether all is as the files say; a network that is not running is no difference."""
         wrong = any(line.state in {BLOCKED, NOT_APPLIED} for line in self.lines)
-        return not (wrong or self.problems or self.leftovers)
+        return not (wrong or self.problems or self.changes)
 
 
 def overview() -> Overview:
@@ -54,33 +61,40 @@ def overview() -> Overview:
     now = situation(configuration)
     tools = Tools(SECONDS)
     if os.geteuid() != 0:
-        calls = routes.read_calls(configuration.settings.route_protocol)
-        in_force = routes.parse(tools.start(calls)())
-        return Overview(states_without_root(configuration.routed_ips, now.live, in_force), configuration.problems)
+        states = states_without_root(configuration.routed_ips, now.live, _routes(now, tools))
+        return Overview(states, configuration.problems)
     plan = decide(configuration, now.up, now.scope, tools, now.others)
     states = line_states(configuration.routed_ips, now.live, plan)
     received, sent = counters.received(), counters.sent()
     for state in states:
         state.count(received, sent)
-    _look_for_holders(
-        [state for state in states if state.state == NOT_APPLIED],
-        {(effect.prefix, effect.bridge) for effect in plan.effects if effect.kind == "route" and effect.sign == ADD},
-        tools,
-    )
+    added = [effect for effect in plan.effects if effect.sign == ADD and effect.kind == "route"]
+    missing = {(effect.prefix, effect.bridge) for effect in added}
+    _look_for_holders([state for state in states if state.route in missing], plan.kernel.routes, tools)
     gates = [(gate.where, _gate_state(gate, chain)) for gate, chain in plan.chains]
-    return Overview(states, configuration.problems, gates, [effect for effect in plan.effects if effect.sign != ADD])
+    return Overview(states, configuration.problems, gates, plan.effects)
 
 
-def _look_for_holders(states: Iterable[LineState], missing: set[Route], tools: Tools) -> None:
+def _routes(now: Situation, tools: Tools) -> set[Route]:
+    """The routes that lead to where lines want them, ours and others'."""
+    calls = routes.read_calls(now.configuration.settings.route_protocol)
+    results = tools.start([*calls, *now.others.read_calls()])()
+    standing_in, _ = now.others.routes(results[len(calls) :])
+    return routes.parse(results[: len(calls)]) | standing_in
+
+
+def _look_for_holders(lacking: Sequence[LineState], ours: set[Route], tools: Tools) -> None:
     """Where a route is missing because somebody else has one to the very prefix, say so."""
-    lacking = [state for state in states if state.route in missing]
+    moved = {prefix for prefix, _ in ours}
+    lacking = [state for state in lacking if state.line.prefix.text not in moved]
     if not lacking or len(lacking) > MOST_LOOKED_UP:
         return
     results = tools.start([routes.holder_call(state.line.prefix.text) for state in lacking])()
     for state, result in zip(lacking, results):
-        if result.status == 0 and result.out.strip():
+        holder = routes.holder(result) if result.status == 0 else ""
+        if holder:
             state.state = BLOCKED
-            state.reason = f"somebody else has a route to it: {routes.holder(result)}"
+            state.reason = f"somebody else has a route to it: {holder}"
 
 
 def _gate_state(gate: Gate, chain: Chain) -> str:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook import log
+from nethook.config.problem import one_line
 from nethook.exit_status import DIFFERENT, OK
 from nethook.terminal import painted
 
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 
 def report(outcome: Outcome, verb: str, nothing: str) -> int:
     """Tell it; ``nothing`` is said where nothing was done and nothing failed. Returns the exit status."""
+    log.open_log()  # before anything is printed: whoever reads that may have gone
+    log.info(f"{effect} [{verb}]" for effect in outcome.done)
+    log.errors(f"{verb}: {failure}" for failure in outcome.failures)
     for effect in outcome.done:
         print(painted(effect, sys.stdout))
     for failure in outcome.failures:
-        print(f"nethook: {failure}", file=sys.stderr)
+        print(f"nethook: {one_line(failure)}", file=sys.stderr)
     if not outcome.done and not outcome.failures:
         print(f"nethook: {nothing}", file=sys.stderr)
-    log.open_log()
-    log.info(f"{effect} [{verb}]" for effect in outcome.done)
-    log.errors(f"{verb}: {failure}" for failure in outcome.failures)
     return DIFFERENT if outcome.failures else OK

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from nethook.libvirt.live import LiveNetwork
     from nethook.libvirt.network import Network
 
-SECONDS = 8.0
-"""For reading and changing the kernel: hooks wait meanwhile, so it has to be no more than they take."""
+SECONDS = 5.0
+"""For reading and changing the kernel: a hook that waits meanwhile gives up after 6."""
 
 
 class Situation:
@@ -43,11 +43,13 @@ class Situation:
         ]
 
     def say_what_is_odd(self) -> None:
-        """Lines that wait for a network that libvirt does not know, meant for later or mistyped; files in vain."""
+        """Files that are not read, and lines that cannot be put in force whatever is applied."""
         say_what_is_not_read(self.configuration)
         for line in self.configuration.routed_ips:
             if line.network not in self.live:
                 print(f"nethook: waiting: {no_such_network(line, self.live)}", file=sys.stderr)
+            elif why := unusable(self.live[line.network].network):
+                print(f"nethook: blocked: {one_line(f'{line.place}: {why}')}", file=sys.stderr)
 
     @property
     def others(self) -> Others:
@@ -66,6 +68,17 @@ def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situat
             advice = suggestion(name, sorted(live)) if live else "it has none at all"
             raise NethookError(one_line(f"libvirt has no network {name}: {advice}"))
     return Situation(configuration, live, names)
+
+
+def unusable(network: Network) -> str:
+    """Why nothing can ever be routed to this network; '' if it can."""
+    if not network.bridge:
+        return f"network {network.name} has no bridge (forward mode {network.forward_mode})"
+    if not device.is_safe(network.bridge):
+        return (
+            f"the name of the bridge of network {network.name} cannot be used in rules and routes: {network.bridge!r}"
+        )
+    return ""
 
 
 def say_what_is_not_read(configuration: Configuration) -> None:

@@ -78,7 +78,7 @@ def _as_json(found: Overview) -> dict[str, Any]:
         "version": VERSION,
         "lines": [_line_as_json(line) for line in found.lines],
         "gates": [{"where": where, "state": state} for where, state in found.gates],
-        "leftovers": [effect_as_json(effect) for effect in found.leftovers],
+        "changes": [effect_as_json(effect) for effect in found.changes],
         "problems": [
             {
                 "file": problem.place.file,

@@ -40,9 +40,9 @@ def status_text(found: Overview, width: int | None, traffic: Callable[[Traffic],
         parts += [table_text(COLUMNS, rows, width), f"IN, OUT: packets, bytes. LINE: {place.legend}"]
     if found.gates:
         parts.append("\n".join(["Gates in other firewalls:", *(f"  {where}: {state}" for where, state in found.gates)]))
-    if found.leftovers:
-        leftovers = "\n".join(f"  {effect}" for effect in found.leftovers)
-        parts.append(f"In the kernel, and not as the files say; `nethook apply` changes it:\n{leftovers}")
+    if found.differences:
+        differences = "\n".join(f"  {one_line(str(effect))}" for effect in found.differences)
+        parts.append(f"The kernel is not as it should be; `nethook apply` changes this:\n{differences}")
     return "\n\n".join(parts)
 
 

@@ -48,9 +48,9 @@ def find_routed_ips(chosen: str | None, search: Sequence[str]) -> list[Source]:
 
 
 def places(search: Sequence[str]) -> list[str]:
-    """Those of ``search`` where a file is, or else its directory: only what is at the first of them is read."""
+    """The files of ``search`` that are there, then the directories without one: only the first of all is read."""
     files = [path for path in search if os.path.exists(path)]
-    return files + [path for path in search if path not in files and os.path.isdir(f"{path}.d")]
+    return files + [f"{path}.d" for path in search if path not in files and os.path.isdir(f"{path}.d")]
 
 
 def read_file(path: str) -> bytes | None:
@@ -92,7 +92,7 @@ def _refuse_unfit(path: str, status: os.stat_result) -> None:
     if os.geteuid() == 0:
         _refuse_untrusted(path, status)
         # Both, where the file is behind a symlink: who may change either directory may swap the file.
-        for directory in sorted({os.path.dirname(path), os.path.dirname(os.path.realpath(path))}):
+        for directory in sorted({os.path.dirname(path) or ".", os.path.dirname(os.path.realpath(path))}):
             _refuse_untrusted(directory, os.stat(directory))
 
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from nethook.kernel.process import Call, Result
 
 COMMENT = "nethook-0x"  # no ":", which iptables would print in quotes
+DOUBLED = "doubled"
+"""The one misfit that keeps nothing from passing."""
 HEXADECIMAL = frozenset("0123456789abcdef")
 
 
@@ -82,16 +84,16 @@ class Gate:
         raise NotImplementedError
 
     def misfit(self, chain: Chain) -> str:
-        """What is wrong with our rule in the chain: missing, doubled, behind what blocks; '' if nothing is."""
-        ours = [number for number, rule in enumerate(chain.rules) if rule.is_ours]
+        """What is wrong with our rule in the chain: missing, behind what blocks, DOUBLED; '' if nothing is."""
         blocker = first_blocker(chain.rules)
+        ours = [number for number, rule in enumerate(chain.rules) if rule.comment == self.comment]
         if not ours:
+            if chain.gates:
+                return "for another mark bit"
             return "missing" if chain.policy_blocks or blocker < len(chain.rules) else ""
-        if len(ours) > 1:
-            return "doubled"
-        if chain.rules[ours[0]].comment != self.comment:
-            return "for another mark bit"
-        return "behind what blocks" if ours[0] > blocker else ""
+        if ours[0] > blocker:
+            return "behind what blocks"
+        return DOUBLED if len(chain.gates) > 1 else ""
 
 
 def first_blocker(rules: Sequence[Rule]) -> int:

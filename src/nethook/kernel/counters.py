@@ -51,7 +51,7 @@ def _read(direction: str) -> Counts:
         for single in (True, False):
             name = set_name(direction, family, single=single)
             read_keys = single_keys if single else interval_keys
-            for data, begin, end in nftables.dump(GET_ELEMENTS, NAME, name):
+            for data, begin, end in nftables.dump(GET_ELEMENTS, NAME, name) or ():
                 for number, first, last in attributes(data, begin, end):
                     if number != SET_ELEMENTS:
                         continue

@@ -42,8 +42,8 @@ class Nftables:
         except OSError as error:
             raise ReadError(f"cannot ask the kernel for nftables: {error.strerror}") from None
 
-    def dump(self, kind: int, *names: str) -> list[Span]:
-        """All rules of a table or all elements of a set, which ``names`` name; nothing if there is no such.
+    def dump(self, kind: int, *names: str) -> list[Span] | None:
+        """All rules of a table or all elements of a set, which ``names`` name; None if there is no such set.
 
         ReadError if the kernel does not tell.
         """
@@ -59,7 +59,7 @@ class Nftables:
                 if found is not None:
                     return found
         except FileNotFoundError:
-            return []
+            return None
         except OSError as error:
             raise ReadError(f"cannot read nftables: {error.strerror}") from None
         raise ReadError("cannot read nftables: others keep changing it")

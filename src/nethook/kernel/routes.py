@@ -76,8 +76,10 @@ def holder_call(prefix: str) -> Call:
 
 
 def holder(result: Result) -> str:
-    """The first of them, as ip prints it."""
-    return result.out.partition("\n")[0].strip() or "(not found any more)"
+    """The one of them that keeps the kernel from adding ours, as ip prints it; '' if there is none."""
+    metric = " metric 1024 " if "-6" in result.call.argv else ""  # what the kernel gives to IPv6 routes without one
+    lines = (line.strip() for line in result.out.splitlines())
+    return next((line for line in lines if (metric in f"{line} " if metric else " metric " not in line)), "")
 
 
 def batch(lines: Sequence[str]) -> Call:

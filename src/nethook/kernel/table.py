@@ -30,23 +30,26 @@ class Table:
 
 
 def read() -> Table | None:
-    """The table as it is now, None when there is none, or none with rules; ReadError when that is not known."""
+    """The table as it is now, None when there is none with rules or sets of ours; ReadError when that is not known."""
     nftables = Nftables()
     table = Table()
-    for rule in nftables.dump(GET_RULE, NAME):
+    for rule in nftables.dump(GET_RULE, NAME) or ():
         chain, comment = _chain_and_comment(rule)
         table.comments.setdefault(chain, []).append(comment)
-    if not table.comments:
-        return None
+    is_there = bool(table.comments)
     for name, kind in SETS.items():
+        dumped = nftables.dump(GET_ELEMENTS, NAME, name)
+        if dumped is None:
+            continue
+        is_there = True
         lists = [
             (data, first, last)
-            for data, begin, end in nftables.dump(GET_ELEMENTS, NAME, name)
+            for data, begin, end in dumped
             for number, first, last in attributes(data, begin, end)
             if number == SET_ELEMENTS
         ]
         table.elements[name] = (interval_keys if kind.is_interval else single_keys)(kind, lists)
-    return table
+    return table if is_there else None
 
 
 def _chain_and_comment(rule: Span) -> tuple[str, str]:

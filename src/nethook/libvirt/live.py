@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from queue import Empty, Queue
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from nethook.errors import NethookError
@@ -18,11 +20,15 @@ from nethook.libvirt.network_xml import read_network
 from nethook.prefix import BITS, Prefix, parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from nethook.libvirt.network import Network
 
 URI = "network:///system"
+
+SECONDS = 20.0
+"""While a hook runs, libvirt does not tell of its network, and a hook may take 10."""
+ADVICE = "is it running? Look at `systemctl status libvirtd virtnetworkd`"
 
 
 class LiveNetwork:
@@ -46,16 +52,37 @@ def live_networks() -> dict[str, LiveNetwork]:
     # By default the binding prints each error to stderr as well.
     libvirt.registerErrorHandler(lambda *_: None, None)
     try:
-        connection = libvirt.openReadOnly(URI)
-        try:
-            return dict(_read(libvirt, connection))
-        finally:
-            connection.close()
+        return _within(SECONDS, lambda: _networks(libvirt))
     except libvirt.libvirtError as error:
-        raise LibvirtError(
-            f"libvirt does not tell its networks: {error}; is it running? "
-            "Look at `systemctl status libvirtd virtnetworkd`"
-        ) from None
+        raise LibvirtError(f"libvirt does not tell its networks: {error}; {ADVICE}") from None
+
+
+def _within(seconds: float, ask: Callable[[], dict[str, LiveNetwork]]) -> dict[str, LiveNetwork]:
+    """What is answered. libvirt's library waits without a limit, and not even Ctrl-C ends that: so a thread asks."""
+    answered: Queue[dict[str, LiveNetwork] | BaseException] = Queue()
+
+    def run() -> None:
+        try:
+            answered.put(ask())
+        except BaseException as error:
+            answered.put(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        answer = answered.get(timeout=seconds)
+    except Empty:
+        raise LibvirtError(f"libvirt has not answered within {seconds:.0f} s; {ADVICE}") from None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+def _networks(libvirt: Any) -> dict[str, LiveNetwork]:
+    connection = libvirt.openReadOnly(URI)
+    try:
+        return dict(_read(libvirt, connection))
+    finally:
+        connection.close()
 
 
 def _read(libvirt: Any, connection: Any) -> Iterator[tuple[str, LiveNetwork]]:
