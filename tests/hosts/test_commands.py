@@ -403,7 +403,7 @@ def test_what_libvirt_does_not_tell_is_said(site: Site) -> None:
         assert applied.stderr.startswith("nethook: libvirt does not tell its networks: ")
         checked = site.host.nethook("check")
         assert checked.returncode == 0
-        assert "not compared with libvirt's networks" in checked.stderr
+        assert "not compared with this host and its networks" in checked.stderr
     finally:
         site.host.run(["systemctl", "start", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd.service"])
         site.host.wait_for_libvirt()
