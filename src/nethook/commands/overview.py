@@ -9,6 +9,7 @@ from nethook.commands.line_states import BLOCKED, NOT_APPLIED, line_states, stat
 from nethook.commands.situation import SECONDS, situation
 from nethook.config import load
 from nethook.effect import ADD
+from nethook.firewalld.gate import WHERE
 from nethook.kernel import counters, routes
 from nethook.kernel.process import Tools
 from nethook.reconcile import decide
@@ -68,6 +69,8 @@ def overview() -> Overview:
         tools,
     )
     gates = [(gate.where, _gate_state(gate, chain)) for gate, chain in plan.chains]
+    if plan.firewalld:
+        gates.append((WHERE, plan.firewalld.state))
     return Overview(states, configuration.problems, gates, [effect for effect in plan.effects if effect.sign != ADD])
 
 
