@@ -18,7 +18,7 @@ from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from nethook.desired import Desired
     from nethook.kernel.process import Result, Tools
@@ -125,19 +125,26 @@ def read(wanted: Entries, tools: Tools) -> Firewalld | None:
     """What firewalld has; None if it does not run, NethookError if that is not known."""
     if not os.path.isdir(CONFIGURED):
         return None
-    listed, *found = tools.start(
+    results = tools.start(
         [
             _policies(),
             *(call(OBJECT, ".ipset", "getEntries", "s", name) for name in SETS.values()),
             *(call(CONFIG, ".config", "getIPSetByName", "s", name) for name in SETS.values()),
         ]
     )()
+    return understand(wanted, results, {family: permanent_entries(name) for family, name in SETS.items()})
+
+
+def understand(
+    wanted: Entries, results: Sequence[Result], permanent: Mapping[int, set[str] | None]
+) -> Firewalld | None:
+    """What the answers to the calls of ``read`` say, and the entries in firewalld's files (None: no such file)."""
+    listed, *found = results
     present = _has_policy(listed)
     if present is None:
         return None
     runtime = dict(zip(SETS, map(_words, found)))
     paths = dict(zip(SETS, map(_words, found[len(SETS) :])))
-    permanent = {family: permanent_entries(name) for family, name in SETS.items()}
     if not present or None in (*runtime.values(), *paths.values(), *permanent.values()):
         return Firewalld(wanted, {}, {}, {}, f"missing, {INSTALL}")
     return Firewalld(
