@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from tests.hosts import docker
+from tests.hosts.host import Host
 from tests.hosts.site import Site
 from tests.hosts.wan import ROUTER, UPLINK, Place
 
@@ -172,6 +173,7 @@ def firewalld_started(site: Site) -> Iterator[None]:
 def firewalld_reloaded(site: Site) -> Iterator[None]:
     with _firewalld(site):
         site.host.run(["firewall-cmd", "--reload"])
+        event_where_firewalld_flushes_iptables(site.host)
         yield
 
 
@@ -179,6 +181,7 @@ def firewalld_reloaded(site: Site) -> Iterator[None]:
 def firewalld_restarted(site: Site) -> Iterator[None]:
     with _firewalld(site):
         site.host.run(["systemctl", "restart", "firewalld"])
+        event_where_firewalld_flushes_iptables(site.host)
         yield
 
 
@@ -187,11 +190,21 @@ def _firewalld(site: Site) -> Iterator[None]:
     """firewalld, started while guests run, with the uplink in its zone as NetworkManager puts it there."""
     site.host.run(["firewall-offline-cmd", "--zone=public", f"--add-interface={UPLINK}"])
     site.host.run(["systemctl", "start", "firewalld"])
+    event_where_firewalld_flushes_iptables(site.host)
     try:
         yield
     finally:
         site.host.run(["systemctl", "stop", "firewalld"])
         site.host.run(["firewall-offline-cmd", "--zone=public", f"--remove-interface={UPLINK}"])
+
+
+def event_where_firewalld_flushes_iptables(host: Host) -> None:
+    """firewalld before 2.0 empties iptables' chains, our gate with them, and libvirt alone is told.
+
+    https://github.com/firewalld/firewalld/pull/1082
+    """
+    if host.run(["firewall-cmd", "--version"]).stdout.startswith("1."):
+        host.restart_libvirtd()
 
 
 @disturbance("ufw enabled, then an event", spares_bystander=False)

@@ -9,7 +9,7 @@ import pytest
 from nethook.desired import desire
 from nethook.errors import ReadError
 from nethook.firewalld.files import contents
-from nethook.firewalld.gate import Firewalld, entries, understand
+from nethook.firewalld.gate import Firewalld, entries, names_policy, understand
 from nethook.kernel.process import Call, Result
 from tests.unit.lines import routed
 
@@ -32,14 +32,11 @@ def strings(*words: str) -> Result:
 
 
 def firewalld(
-    wanted: dict[int, list[str]],
-    runtime: dict[int, list[str]],
-    permanent: dict[int, list[str]] | None = None,
-    policies: Result | None = None,
-) -> Firewalld | None:
+    wanted: dict[int, list[str]], runtime: dict[int, list[str]], permanent: dict[int, list[str]] | None = None
+) -> Firewalld:
     paths = [answer(f'o "/config/ipset/{family}"') for family in (4, 6)]
-    results = [policies or strings("libvirt-routed-in", "nethook"), *(strings(*runtime[n]) for n in (4, 6)), *paths]
-    return understand(wanted, results, {n: set(found) for n, found in (permanent or runtime).items()})
+    results = [*(strings(*runtime[family]) for family in (4, 6)), *paths]
+    return understand(wanted, results, {family: set(found) for family, found in (permanent or runtime).items()})
 
 
 def changes(
@@ -47,7 +44,6 @@ def changes(
 ) -> list[tuple[list[str], str]]:
     """Effects and the call of each change."""
     found = firewalld(wanted, runtime, permanent)
-    assert found is not None
     return [([str(effect) for effect in change.effects], str(change.call)) for change in found.changes()]
 
 
@@ -77,29 +73,27 @@ def test_many_entries_are_summed_up() -> None:
 
 @pytest.mark.parametrize("said", [NOT_RUNNING, "Failed to connect to bus: No such file or directory"])
 def test_there_is_no_gate_where_firewalld_does_not_run(said: str) -> None:
-    assert firewalld(WANTED, WANTED, policies=failure(said)) is None
+    assert names_policy(failure(said)) is None
 
 
-def test_without_our_policy_nothing_is_called_and_it_is_said() -> None:
-    for wanted, state in ((WANTED, "missing, run nethook install"), (NONE, "not needed")):
-        found = firewalld(wanted, WANTED, policies=strings("libvirt-routed-in"))
-        assert found is not None
-        assert (found.changes(), found.state) == ([], state)
+def test_our_policy_is_one_of_several() -> None:
+    assert names_policy(strings("libvirt-routed-in", "nethook"))
+    assert names_policy(strings("libvirt-routed-in")) is False
 
 
-def test_a_missing_ipset_is_a_missing_gate() -> None:
+def test_without_our_ipsets_nothing_is_called_and_it_is_said() -> None:
     absent = failure("Call failed: INVALID_IPSET: nethook4")
-    found = understand(WANTED, [strings("nethook"), *[absent] * 4], {4: None, 6: None})
-    assert found is not None
-    assert found.hindrance == "missing, run nethook install"
+    for wanted, state in ((WANTED, "missing, run nethook install"), (NONE, "not needed")):
+        found = understand(wanted, [absent] * 4, {4: None, 6: None})
+        assert (found.changes(), found.state) == ([], state)
 
 
 @pytest.mark.parametrize("said", [failure("Call failed: Connection timed out"), answer('s "unheard of"')])
 def test_what_is_not_understood_is_not_taken_for_empty(said: Result) -> None:
     with pytest.raises(ReadError):
-        firewalld(WANTED, WANTED, policies=said)
+        names_policy(said)
     with pytest.raises(ReadError):
-        understand(WANTED, [strings("nethook"), said, *[strings()] * 3], {4: set(), 6: set()})
+        understand(WANTED, [said, *[strings()] * 3], {4: set(), 6: set()})
 
 
 def test_entries_do_not_overlap_and_are_there_for_networks_that_are_down() -> None:

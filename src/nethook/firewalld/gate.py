@@ -12,7 +12,7 @@ from nethook.effect import ADD, REMOVE, Effect
 from nethook.errors import NethookError, ReadError
 from nethook.firewalld.files import CONFIGURED, POLICY, SETS, permanent_entries
 from nethook.gates.gate import GateChange
-from nethook.kernel.process import Call
+from nethook.kernel.process import Call, ToolMissingError
 from nethook.kernel.ruleset import set_name
 from nethook.prefix import parse_prefix
 
@@ -106,14 +106,15 @@ class Firewalld:
 
 def has_policy(tools: Tools) -> bool | None:
     """Whether firewalld has our policy at run time; None if it does not run, NethookError if that is not known."""
-    return _has_policy(tools.run(_policies()))
+    try:
+        listed = tools.run(call(OBJECT, ".policy", "getPolicies"))
+    except ToolMissingError:  # a host without systemd
+        return None
+    return names_policy(listed)
 
 
-def _policies() -> Call:
-    return call(OBJECT, ".policy", "getPolicies")
-
-
-def _has_policy(listed: Result) -> bool | None:
+def names_policy(listed: Result) -> bool | None:
+    """``has_policy`` for what was answered."""
     if listed.status != 0:
         if any(message in listed.err for message in NOT_RUNNING):
             return None
@@ -125,9 +126,13 @@ def read(wanted: Entries, tools: Tools) -> Firewalld | None:
     """What firewalld has; None if it does not run, NethookError if that is not known."""
     if not os.path.isdir(CONFIGURED):
         return None
+    present = has_policy(tools)  # asked alone: for an ipset that it does not have, firewalld logs an error
+    if present is None:
+        return None
+    if not present:
+        return _missing(wanted)
     results = tools.start(
         [
-            _policies(),
             *(call(OBJECT, ".ipset", "getEntries", "s", name) for name in SETS.values()),
             *(call(CONFIG, ".config", "getIPSetByName", "s", name) for name in SETS.values()),
         ]
@@ -135,24 +140,22 @@ def read(wanted: Entries, tools: Tools) -> Firewalld | None:
     return understand(wanted, results, {family: permanent_entries(name) for family, name in SETS.items()})
 
 
-def understand(
-    wanted: Entries, results: Sequence[Result], permanent: Mapping[int, set[str] | None]
-) -> Firewalld | None:
-    """What the answers to the calls of ``read`` say, and the entries in firewalld's files (None: no such file)."""
-    listed, *found = results
-    present = _has_policy(listed)
-    if present is None:
-        return None
-    runtime = dict(zip(SETS, map(_words, found)))
-    paths = dict(zip(SETS, map(_words, found[len(SETS) :])))
-    if not present or None in (*runtime.values(), *paths.values(), *permanent.values()):
-        return Firewalld(wanted, {}, {}, {}, f"missing, {INSTALL}")
+def understand(wanted: Entries, results: Sequence[Result], permanent: Mapping[int, set[str] | None]) -> Firewalld:
+    """What the answers about the ipsets say, and the entries in firewalld's files (None: no such file)."""
+    runtime = dict(zip(SETS, map(_words, results)))
+    paths = dict(zip(SETS, map(_words, results[len(SETS) :])))
+    if None in (*runtime.values(), *paths.values(), *permanent.values()):
+        return _missing(wanted)
     return Firewalld(
         wanted,
         {family: set(words or ()) for family, words in runtime.items()},
         {family: entries or set() for family, entries in permanent.items()},
         {family: words[0] for family, words in paths.items() if words},
     )
+
+
+def _missing(wanted: Entries) -> Firewalld:
+    return Firewalld(wanted, {}, {}, {}, f"missing, {INSTALL}")
 
 
 def _words(result: Result) -> list[str] | None:
