@@ -85,6 +85,15 @@ class Change:
         self.ruleset = ""
         """What is done about sets and rules: '' (nothing), created, renewed (elements stay), rebuilt (they are new)."""
 
+    @property
+    def concerns_configured(self) -> bool:
+        """Whether prefixes come or go that are configured, wherever they are."""
+        return any(
+            members and name.startswith("routed")
+            for elements in (self.elements_gone, self.elements_new)
+            for name, members in elements.items()
+        )
+
 
 def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, scope: Scope, *, rebuild: bool = False) -> Change:
     """What makes the kernel as desired within the scope. ``rebuild``: a table with other rules is made anew."""

@@ -80,6 +80,15 @@ def outermost(prefixes: Iterable[Prefix]) -> list[Prefix]:
     return chosen
 
 
+def disjoint(prefixes: Iterable[Prefix]) -> list[Prefix]:
+    """Those of the prefixes, single addresses too, that lie in no other one; in order."""
+    chosen: list[Prefix] = []
+    for prefix in sorted(prefixes, key=lambda block: (block.family, block.first, block.length)):
+        if not chosen or not prefix.lies_in(chosen[-1]):
+            chosen.append(prefix)
+    return chosen
+
+
 def in_doubt(present: Iterable[Route], configuration: Configuration) -> dict[Route, Prefix]:
     """Those of our routes that no right line names, and a wrong line may be about: they stay as they are."""
     if not configuration.problems:

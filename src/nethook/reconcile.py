@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nethook.config import Configuration
     from nethook.desired import Desired
     from nethook.effect import Effect
+    from nethook.firewalld.gate import Firewalld
     from nethook.gates.gate import Chain, Gate
     from nethook.kernel.process import Tools
     from nethook.others import Others
@@ -60,17 +61,29 @@ class Outcome:
 
 
 class Plan:
-    """What was read (``kernel``, ``chains``), what should be (``desired``), and the ``steps`` that lead there."""
+    """What was read (``kernel``, ``chains``), what should be (``desired``), and the ``steps`` that lead there.
 
-    __slots__ = ("chains", "desired", "kernel", "steps")
+    ``firewalld`` is None where it does not run or was not looked at; ``failures`` are what could not be decided.
+    """
+
+    __slots__ = ("chains", "desired", "failures", "firewalld", "kernel", "steps")
 
     def __init__(
-        self, kernel: Kernel, chains: Sequence[tuple[Gate, Chain]], desired: Desired, steps: Sequence[Step]
+        self,
+        kernel: Kernel,
+        chains: Sequence[tuple[Gate, Chain]],
+        desired: Desired,
+        steps: Sequence[Step],
+        *,
+        firewalld: Firewalld | None = None,
+        failures: Sequence[str] = (),
     ) -> None:
         self.kernel = kernel
         self.chains = chains
         self.desired = desired
         self.steps = steps
+        self.firewalld = firewalld
+        self.failures = failures
 
     @property
     def effects(self) -> list[Effect]:
@@ -94,7 +107,7 @@ def reconcile(
                 raise
             outcome.failures.append(str(error))
             break
-        outcome.failures = []
+        outcome.failures = list(plan.failures)
         if outcome.take(plan.steps, tools):
             break
     outcome.failures += _remember(networks, scope)
@@ -133,16 +146,23 @@ def decide(
     desired = desire(configuration.routed_ips, networks, kept=kept, guarded=doubtful.values())
     ruleset = Ruleset(settings.mark_bit)
     change = difference(desired, kernel, ruleset, scope, rebuild=rebuild)
-    gate_changes = [
-        changed
-        for changed in (
-            gate.opening(chain) if gate.family in families else gate.closing(chain) for gate, chain in chains
-        )
-        if changed
-    ]
+    changes = (gate.opening(chain) if gate.family in families else gate.closing(chain) for gate, chain in chains)
+    gate_changes = [changed for changed in changes if changed]
+    firewalld: Firewalld | None = None
+    failures: list[str] = []
+    if "firewalld" in settings.gates and (others or change.concerns_configured):
+        firewalld, failures = _firewalld(desired, tools)
+        gate_changes += firewalld.changes() if firewalld else []
     removals = others.removals(desired, chains) if others else []
     todo = steps(change, desired, gate_changes, removals, ruleset=ruleset, protocol=settings.route_protocol)
-    return Plan(kernel, chains, desired, todo)
+    return Plan(kernel, chains, desired, todo, firewalld=firewalld, failures=failures)
+
+
+def _firewalld(desired: Desired, tools: Tools) -> tuple[Firewalld | None, list[str]]:
+    """firewalld, if it runs, and what failed. A hook asks it only when lines have come or gone: that takes time."""
+    from nethook.firewalld.gate import entries, look  # noqa: PLC0415 - few events need it
+
+    return look(entries(desired), tools)
 
 
 def read(

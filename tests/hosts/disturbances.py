@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Callable
 
+from tests.hosts import docker
+from tests.hosts.host import Host
 from tests.hosts.site import Site
 from tests.hosts.wan import ROUTER, UPLINK, Place
 
@@ -159,3 +161,108 @@ def own_table_deleted_one_event(site: Site) -> Iterator[None]:
     yield
     site.second.stop()
     site.host.restart_libvirtd()
+
+
+@disturbance("firewalld started", spares_bystander=False)
+def firewalld_started(site: Site) -> Iterator[None]:
+    with _firewalld(site):
+        yield
+
+
+@disturbance("firewalld reloaded", in_every_run=True, spares_bystander=False)
+def firewalld_reloaded(site: Site) -> Iterator[None]:
+    with _firewalld(site):
+        site.host.run(["firewall-cmd", "--reload"])
+        event_where_firewalld_flushes_iptables(site.host)
+        yield
+
+
+@disturbance("firewalld restarted", spares_bystander=False)
+def firewalld_restarted(site: Site) -> Iterator[None]:
+    with _firewalld(site):
+        site.host.run(["systemctl", "restart", "firewalld"])
+        event_where_firewalld_flushes_iptables(site.host)
+        yield
+
+
+@contextmanager
+def _firewalld(site: Site) -> Iterator[None]:
+    """firewalld, started while guests run, with the uplink in its zone as NetworkManager puts it there."""
+    site.host.run(["firewall-offline-cmd", "--zone=public", f"--add-interface={UPLINK}"])
+    site.host.run(["systemctl", "start", "firewalld"])
+    event_where_firewalld_flushes_iptables(site.host)
+    try:
+        yield
+    finally:
+        site.host.run(["systemctl", "stop", "firewalld"])
+        site.host.run(["firewall-offline-cmd", "--zone=public", f"--remove-interface={UPLINK}"])
+
+
+def event_where_firewalld_flushes_iptables(host: Host) -> None:
+    """firewalld before 2.0 empties iptables' chains, our gate with them, and libvirt alone is told.
+
+    https://github.com/firewalld/firewalld/pull/1082
+    """
+    if host.run(["firewall-cmd", "--version"]).stdout.startswith("1."):
+        host.restart_libvirtd()
+
+
+@disturbance("ufw enabled, then an event", spares_bystander=False)
+def ufw_enabled(site: Site) -> Iterator[None]:
+    with _ufw(site):
+        yield
+
+
+@disturbance("ufw reloaded", in_every_run=True, spares_bystander=False)
+def ufw_reloaded(site: Site) -> Iterator[None]:
+    with _ufw(site):
+        site.host.run(["ufw", "reload"])
+        yield
+
+
+@contextmanager
+def _ufw(site: Site) -> Iterator[None]:
+    """ufw, and an event, because its policy DROP may be new and nobody has told us."""
+    site.host.run(["ufw", "--force", "enable"])
+    try:
+        site.host.restart_libvirtd()
+        yield
+    finally:
+        site.host.run(["ufw", "--force", "disable"])
+
+
+@disturbance("Docker 27 started, then an event", spares_bystander=False)
+def docker_27_started(site: Site) -> Iterator[None]:
+    with _docker(site, docker.RULES_27):
+        site.host.restart_libvirtd()
+        yield
+
+
+@disturbance("Docker 28 started, then an event", spares_bystander=False)
+def docker_28_started(site: Site) -> Iterator[None]:
+    with _docker(site, docker.RULES_28):
+        site.host.restart_libvirtd()
+        yield
+
+
+@disturbance("Docker 28 restarted", spares_bystander=False)
+def docker_28_restarted(site: Site) -> Iterator[None]:
+    with _docker(site, docker.RULES_28):
+        site.host.restart_libvirtd()
+        _restore(site, docker.RESTARTED_28)
+        yield
+
+
+@contextmanager
+def _docker(site: Site, rules: str) -> Iterator[None]:
+    """What Docker writes when it starts, in whatever is there."""
+    try:
+        _restore(site, rules)
+        yield
+    finally:
+        _restore(site, docker.removal(rules))
+
+
+def _restore(site: Site, rules: str) -> None:
+    for tool in ("iptables-restore", "ip6tables-restore"):
+        site.host.run([tool, "-w", "--noflush"], stdin=rules)

@@ -15,7 +15,7 @@ PACKAGES = ",".join(
     [
         "systemd,systemd-sysv,dbus,procps,kmod",
         "libvirt-daemon-system,libvirt-daemon-driver-qemu,libvirt-clients,qemu-system-x86,dnsmasq-base",
-        "nftables,iptables,iproute2,conntrack,firewalld",
+        "nftables,iptables,iproute2,conntrack,ipset,firewalld,ufw",
         "python3,python3-pip,python3-libvirt",
         "tcpdump,curl,iputils-ping",
     ]

@@ -21,6 +21,10 @@ pytestmark = pytest.mark.hosts
 FILE = "/etc/default/routed-ips"
 ADDRESS, LATER = "203.0.113.10", "203.0.113.11"
 HOSTS = {"libvirt 9.0": ("bookworm", None), "libvirt 11.3 nftables": ("trixie", "nftables")}
+FIREWALLD = (
+    *("ipsets/nethook4", "ipsets/nethook-private4", "ipsets/nethook6", "ipsets/nethook-private6"),
+    "policies/nethook",
+)
 UNITS = ("nethook.service", "nethook.path", "nethook-reload.service")
 
 
@@ -52,6 +56,7 @@ def test_installing_routes_what_runs_already(bench: tuple[Lab, SystemdHost]) -> 
     assert installed.stdout.splitlines() == [
         f"+ {HOOK}",
         "reloaded libvirtd.service",
+        *(f"+ /etc/firewalld/{name}.xml" for name in FIREWALLD),
         *(f"+ /etc/systemd/system/{unit}" for unit in UNITS),
         "systemd has read its units",
         "enabled nethook.service",
@@ -127,6 +132,7 @@ def test_uninstalled_nothing_of_it_is_left(bench: tuple[Lab, SystemdHost]) -> No
     removed = host.nethook("uninstall")
     assert removed.returncode == 0, removed.stderr
     assert lab.wan.http(ADDRESS), "what is in the kernel stays"
+    assert host.run(["find", "/etc/firewalld", "-name", "nethook*"]).stdout == ""
     for path in (HOOK, *(f"/etc/systemd/system/{unit}" for unit in UNITS)):
         assert host.run(["test", "-e", path], check=False).returncode == 1
     assert host.nethook("clear", "--yes").returncode == 0

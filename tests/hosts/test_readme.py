@@ -29,6 +29,7 @@ def test_the_commands_of_the_readme(lab: Lab) -> None:
     host = lab.host("trixie")
     lab.wan.deliver("203.0.113.0/24", host)
     program.put(host)
+    host.run(["rm", "-r", "/etc/firewalld"])  # the reader's host has none
     host.network("public", bridge="virbr1", addresses=["192.168.122.1/24"])
     addresses = ["203.0.113.10/32", "203.0.113.18/32"]
     host.guest("web1", network="public", addresses=addresses, gateways=["192.168.122.1"]).start()

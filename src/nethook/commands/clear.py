@@ -12,6 +12,8 @@ from nethook.commands.uninterrupted import uninterrupted
 from nethook.config import load_settings
 from nethook.config.settings import GATES
 from nethook.exit_status import DIFFERENT
+from nethook.firewalld.files import SETS
+from nethook.firewalld.gate import look
 from nethook.gates import IPTABLES, gates
 from nethook.kernel.process import Tools
 from nethook.lock import FOLDER, Locked
@@ -37,6 +39,8 @@ def run(options: Namespace) -> int:
     with uninterrupted(), Locked():
         kernel, chains = read(settings.route_protocol, gates(GATES, IPTABLES, settings.mark_bit), tools)
         closings = [closing for closing in (gate.closing(chain) for gate, chain in chains) if closing]
+        firewalld, outcome.failures = look(dict.fromkeys(SETS, ()), tools)
+        closings += firewalld.changes() if firewalld else []
         outcome.take(clearance(kernel, closings, settings.route_protocol), tools)
         if not outcome.failures:
             shutil.rmtree(FOLDER)

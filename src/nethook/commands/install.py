@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nethook.commands.situation import require_root
 from nethook.exit_status import DIFFERENT, OK
-from nethook.installation import daemon, hook_file, interpreter, old_link, selinux, systemd, trust, units
+from nethook.installation import daemon, firewalld, hook_file, interpreter, old_link, selinux, systemd, trust, units
 from nethook.installation.refusal import RefusedError
 from nethook.installation.step import remove, show, take, warn
 from nethook.kernel.process import Tools
@@ -80,4 +80,4 @@ def _plan(tools: Tools, answer: Callable[[str], bool]) -> list[Step]:
         warn(f"{copy} is run at each event, too; to remove it: rm {copy}")
     if steps:
         steps += daemon.reload(tools)
-    return steps + behind
+    return [*steps, *firewalld.steps(tools), *behind]

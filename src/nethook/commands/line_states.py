@@ -105,6 +105,8 @@ class _Pending:
             if effect.kind in {"route", "accept"} and effect.sign != REMOVE
         }
         self._blocks = [(parse_prefix(text), bridge) for text, bridge in self._here if "/" in text]
+        self._firewalld = plan.firewalld
+        self._lacking = plan.firewalld.lacking if plan.firewalld else []
         self._closed = [(gate, gate.misfit(chain)) for gate, chain in plan.chains]
 
     def state(self, line: RoutedIP, bridge: str) -> LineState:
@@ -113,6 +115,10 @@ class _Pending:
         for gate, misfit in self._closed:
             if misfit not in {"", DOUBLED} and gate.family == line.prefix.family:
                 return LineState(line, bridge, BLOCKED, f"by {gate.where}, its gate is {misfit}; {APPLY}")
+        if self._firewalld and self._firewalld.hindrance:
+            return LineState(line, bridge, BLOCKED, f"by firewalld, its gate is {self._firewalld.hindrance}")
+        if any(line.prefix.lies_in(prefix) for prefix in self._lacking):
+            return LineState(line, bridge, BLOCKED, f"by firewalld, its gate is not for it; {APPLY}")
         return LineState(line, bridge, ROUTED, "")
 
     def _concerns(self, line: RoutedIP, bridge: str) -> bool:

@@ -9,6 +9,7 @@ from nethook.commands.line_states import BLOCKED, NOT_APPLIED, line_states, stat
 from nethook.commands.situation import SECONDS, situation
 from nethook.config import load
 from nethook.effect import ADD
+from nethook.firewalld.gate import WHERE
 from nethook.kernel import counters, routes
 from nethook.kernel.process import Tools
 from nethook.reconcile import decide
@@ -72,6 +73,8 @@ def overview() -> Overview:
     missing = {(effect.prefix, effect.bridge) for effect in added}
     _look_for_holders([state for state in states if state.route in missing], plan.kernel.routes, tools)
     gates = [(gate.where, _gate_state(gate, chain)) for gate, chain in plan.chains]
+    if plan.firewalld:
+        gates.append((WHERE, plan.firewalld.state))
     return Overview(states, configuration.problems, gates, plan.effects)
 
 

@@ -45,6 +45,8 @@ def run(options: Namespace) -> int:
     else:
         for effect in plan.effects:
             print(painted(effect, sys.stdout))
+    for failure in plan.failures:
+        print(f"nethook: {failure}", file=sys.stderr)
     now.say_what_is_odd()
     if not plan.steps:
         print("nethook: nothing to do", file=sys.stderr)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nethook.commands.situation import require_root
 from nethook.exit_status import OK
-from nethook.installation import daemon, hook_file, old_link, systemd, units
+from nethook.installation import daemon, firewalld, hook_file, old_link, systemd, units
 from nethook.installation.step import show, take, warn
 from nethook.kernel.process import Tools
 
@@ -25,6 +25,7 @@ def run(options: Namespace) -> int:
     hook = hook_file.removal()
     if hook:
         steps += [*hook, *daemon.reload(tools)]
+    steps += firewalld.removal(tools)
     link = old_link.target(hook_file.ONLY)
     if link is not None:
         warn(f"{hook_file.ONLY}, the link of release 0.6, stays and runs {link}; to remove it: rm {hook_file.ONLY}")

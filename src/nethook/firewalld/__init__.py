@@ -1,0 +1,26 @@
+"""The gate in firewalld: a policy and ipsets in its own files, because nobody else can write into its table.
+
+firewalld (2.1 and later) owns its nftables table, so no rule of ours can get in, and its own rules cannot accept a bit
+of the packet mark: rich rules match addresses, and the one ipset type with a mark (``hash:ip,mark``) takes no IPv6
+prefix. So its gate is the only one that knows the routed IPs: two ipsets hold them, and one policy accepts
+
+- whatever goes **to** a routed IP, from anywhere;
+- what comes **from** a routed IP, unless it goes to a private address (RFC 1918, RFC 6598, link-local, ULA).
+
+That is as tight as firewalld can be told. It is a little more than what carries our mark, and what is more is held
+elsewhere: what is forged is dropped by our own table, and what an isolated network sends is rejected by libvirt. What
+is left is a routed IP that connects to a guest's *public* address that no line names, on an open or route network in a
+zone that would not have let it in. And it is a little less: where a network is in no zone of libvirt's, its routed IPs
+reach private addresses outside only as the zones say.
+
+The policy goes from ANY to ANY: one that names a zone that does not exist keeps firewalld from starting. It decides
+before the zones, and behind every policy with a priority below -1, where an admin may reject.
+
+Policies and ipsets cannot be made at run time, so ``nethook install`` writes them and has firewalld reload. From then
+on only the entries change, at run time and permanently: reload, restart and boot need nothing from us.
+
+One thing firewalld 2 does not offer: for packets between two interfaces neither of which is in a zone (the default zone
+has them) it asks no policy at all. Then the uplink has to be put into its zone by name; see docs/firewalls.md.
+
+https://firewalld.org/documentation/man-pages/firewalld.policies.html
+"""
