@@ -48,13 +48,13 @@ def _named(addresses: list[str]) -> str:
 
 
 def _summary(found: Diagnosis) -> str:
-    counts = [
-        f"{len([finding for finding in found.findings if finding.verdict == verdict])} {verdict}s"
-        for verdict in (FAILURE, WARNING)
-    ]
+    verdicts = [finding.verdict for finding in found.findings]
+    failures, warnings = (
+        f"{verdicts.count(verdict)} {verdict}{'s' * (verdicts.count(verdict) != 1)}" for verdict in (FAILURE, WARNING)
+    )
     every = len(found.addresses)
     addresses = f"{every} address{'es' * (every != 1)}"
     healthy = len(found.healthy)
     if every and healthy == every:
-        return f"{addresses} healthy; {counts[1]}"
-    return f"{healthy} of {addresses} healthy; {', '.join(counts)}"
+        return f"{addresses} healthy; {warnings}"
+    return f"{healthy} of {addresses} healthy; {failures}, {warnings}"

@@ -62,11 +62,15 @@ def firewalls(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
             yield Finding(WARNING, ADMINS, f"chain {chain.where} cannot be read: {error}")
             continue
         judge = Judge(rules, partial(nft.has_element, chain.family, chain.table))
+        rejected = []
         for target in targets:
             if chain.family in {"inet", "ip6" if target.family == 6 else "ip"}:
                 found = list(_judged(host, judge, chain, target))
+                rejected += [target for finding in found if finding.station == FIREWALLD]
                 blocked.update(target.name for finding in found if finding.verdict == FAILURE)
-                yield from found
+                yield from (finding for finding in found if finding.station != FIREWALLD)
+        if rejected:
+            yield _firewalld(chain, rejected)
     free = [target.name for target in targets if target.name not in blocked]
     if free:
         yield Finding(OK, ADMINS, "no chain of an admin or of firewalld is in the way", addresses=free)
@@ -90,7 +94,7 @@ def _judged(host: Host, judge: Judge, chain: BaseChain, target: Target) -> Itera
     knows_in = chain.hook != "postrouting"
     for what, packet in (
         (
-            f"what is sent to {target.name}",
+            "what is sent to the guest",
             Packet(
                 target.family,
                 uplink if knows_in else "",
@@ -103,7 +107,7 @@ def _judged(host: Host, judge: Judge, chain: BaseChain, target: Target) -> Itera
             ),
         ),
         (
-            f"what {target.name} answers",
+            "what the guest answers",
             Packet(
                 target.family,
                 target.bridge if knows_in else "",
@@ -128,7 +132,7 @@ def _finding(host: Host, chain: BaseChain, target: Target, what: str, outcome: O
     if outcome.blocked and not outcome.is_meant:
         how = f"the rule with handle {outcome.rule['handle']}" if outcome.rule else "its policy"
         if is_firewalld:
-            return _firewalld(chain, target, what)
+            return _firewalld(chain, [target])
         return Finding(
             FAILURE,
             ADMINS,
@@ -174,15 +178,16 @@ def _advice(chain: BaseChain) -> str:
     )
 
 
-def _firewalld(chain: BaseChain, target: Target, what: str) -> Finding:
-    """firewalld writes its table itself: only it can let packets through, for a policy of its own."""
-    family = f"ipv{target.family}"
-    block = target.line.prefix.text
+def _firewalld(chain: BaseChain, targets: Sequence[Target]) -> Finding:
+    """firewalld writes its table itself: only it can let packets through, with a policy of its own."""
     policy = "firewall-cmd --permanent --policy=routed-guests"
-    rules = [f'rule family="{family}" {end} address="{block}" accept' for end in ("destination", "source")]
+    rules = [
+        f'rule family="ipv{target.family}" {end} address="{target.line.prefix.text}" accept'
+        for target in targets
+        for end in ("destination", "source")
+    ]
     steps = [
-        "{ firewall-cmd --permanent --info-policy=routed-guests >/dev/null 2>&1 || "
-        "firewall-cmd --permanent --new-policy=routed-guests; }",
+        "firewall-cmd --permanent --new-policy=routed-guests",
         f"{policy} --add-ingress-zone=ANY --add-egress-zone=ANY",
         *(f"{policy} --add-rich-rule={quote(rule)}" for rule in rules),
         "firewall-cmd --reload",
@@ -190,9 +195,9 @@ def _firewalld(chain: BaseChain, target: Target, what: str) -> Finding:
     return Finding(
         FAILURE,
         FIREWALLD,
-        f"firewalld rejects {what} (chain {chain.where})",
+        f"firewalld rejects what is sent to the guest, or what it answers (chain {chain.where})",
         command=" && ".join(steps),
-        addresses=[target.name],
+        addresses=[target.name for target in targets],
     )
 
 
@@ -208,14 +213,14 @@ def _in_front_of_gates(host: Host, targets: Sequence[Target]) -> Iterator[Findin
                 continue
             for rule in chain.rules[:end]:
                 uplink = next(iter(host.uplinks(target.family)), "")
-                stops = may_stop(rule.name, target.address, target.bridge, uplink)
+                stops = may_stop(rule.name, target.address, target.bridge, uplink, SOMEBODY[gate.family])
                 if stops is False or rule.blocks:
                     continue
                 tool = gate.where.split()[0]
                 yield Finding(
                     FAILURE if stops else WARNING,
                     IPTABLES,
-                    f"a rule in {gate.where} stops {'' if stops else 'a part of '}what is sent to {target.name}, "
+                    f"a rule in {gate.where} stops {'' if stops else 'a part of '}what is sent to the guest, "
                     f"in front of our gate: {rule.name}",
                     command=f"{tool} -w -D FORWARD {rule.name}" if stops else "",
                     advice="" if stops else "nothing to do if that is how you filter this guest",

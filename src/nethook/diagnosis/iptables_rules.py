@@ -9,8 +9,11 @@ FULL = {4: 32, 6: 128}
 WITHOUT_MEANING = frozenset({"--comment", "--reject-with"})
 
 
-def may_stop(rule: str, address: str, bridge: str, uplink: str) -> bool | None:
-    """Yes, no, or None: a part of it, or nobody can tell. Chains that a rule jumps to are not looked at."""
+def may_stop(rule: str, address: str, bridge: str, uplink: str, outside: str) -> bool | None:
+    """Yes, no, or None: a part of it, or nobody can tell. Chains that a rule jumps to are not looked at.
+
+    ``outside`` is an address that stands for all others.
+    """
     words = "".join(rule.split('"')[::2]).split()
     if not STOPPING.intersection(words[words.index("-j") + 1 :] if "-j" in words else ()):
         return False
@@ -24,10 +27,8 @@ def may_stop(rule: str, address: str, bridge: str, uplink: str) -> bool | None:
             continue
         if word in {"-s", "-d", "-i", "-o"}:
             value = next(values, "")
-            inwards &= _fits(word, value, {"-d": address, "-o": bridge, "-i": uplink}) != negated
-            outwards &= _fits(word, value, {"-s": address, "-i": bridge, "-o": uplink}) != negated
-            if word == "-s" and inwards and not _fits(word, value, {"-s": address}):
-                certain = False  # only what comes from there
+            inwards &= _fits(word, value, {"-d": address, "-s": outside, "-o": bridge, "-i": uplink}) != negated
+            outwards &= _fits(word, value, {"-s": address, "-d": outside, "-i": bridge, "-o": uplink}) != negated
         elif word in WITHOUT_MEANING or word == "-j":
             next(values, "")
         elif word == "-m":

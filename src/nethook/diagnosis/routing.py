@@ -31,27 +31,26 @@ FULL = {4: 32, 6: 128}
 
 def routing(host: Host, target: Target) -> Iterator[Finding]:
     """The stations of routes for one target."""
-    uplinks = host.uplinks(target.family) or ["lo"]
     somebody = SOMEBODY[target.family]
     block = target.line.prefix.text
-    there = [f"route get {target.address} from {somebody} iif {device}" for device in uplinks]
-    back = f"route get {somebody} from {target.address} iif {target.bridge}"
-    exact, inner, match, way_back, *ways = host.ask(
+    exact, inner, match, way_back = host.ask(
         target.family,
         [
             f"route show exact {block}",
             f"route show root {block} table all",
             f"route show match {target.address}",
-            back,
-            *there,
+            f"route get {somebody} from {target.address} iif {target.bridge}",
         ],
     )
     found = [*_ours(host, target, exact), *_inner(host, target, inner)]
-    if not found:
-        found = list(_there(host, target, ways[0], match))
+    uplinks = host.uplinks(target.family) or ([way_back.first["dev"]] if leads_out(host, way_back) else [])
+    questions = [f"route get {target.address} from {somebody} iif {device}" for device in uplinks]
+    ways = dict(zip(uplinks, host.ask(target.family, questions)))
+    if not found and ways:
+        found = list(_there(host, target, ways[uplinks[0]], match))
     if not found:
         found += _back(host, target, way_back)
-        found += _reverse_path(target, dict(zip(uplinks, ways)))
+        found += _reverse_path(target, ways)
     yield from found or [
         Finding(OK, ROUTE, f"leads to {target.bridge}, and back to the outside", addresses=[target.name])
     ]
@@ -164,10 +163,14 @@ def rule_text(rule: dict[str, Any]) -> str:
     return " ".join(parts)
 
 
+def leads_out(host: Host, way: Answer) -> bool:
+    """Whether the way ends neither here nor at a guest."""
+    return "type" not in way.first and way.first.get("dev", "") not in {"", "lo", *host.bridges}
+
+
 def _back(host: Host, target: Target, way: Answer) -> Iterator[Finding]:
     """Whether the guest's packets get to the outside."""
-    leads_out = way.first.get("dev") and way.first.get("dev") not in host.bridges and not way.first.get("type")
-    if leads_out or way.error == REFUSED_AS_FORGED:
+    if leads_out(host, way) or way.error == REFUSED_AS_FORGED:
         return
     if not host.default_routes(target.family):
         text = f"the host has no default route for IPv{target.family}, so nothing that guests send gets out"

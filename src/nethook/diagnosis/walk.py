@@ -77,13 +77,15 @@ def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator
         yield from hook.hook(tools)
     except NoDaemonError as error:
         yield Finding(FAILURE, LIBVIRT, str(error))
-    if files is None or live is None or any(finding.verdict == FAILURE for finding in found):
+    if files is None:
+        return
+    about, lost = targets(files.routed_ips, wanted)
+    diagnosis.addresses = [target.name for target in about] + [prefix.text for prefix in lost]
+    if live is None or any(finding.verdict == FAILURE for finding in found):
         return
     if not files.routed_ips and not files.problems:
         text = "the files have no lines"
         yield Finding(WARNING, configuration.STATION, text, advice=f"write ADDRESS NETWORK into {file}, a line each")
-    about, lost = targets(files.routed_ips, wanted)
-    diagnosis.addresses = [target.name for target in about] + [prefix.text for prefix in lost]
     if not findings_about(findings, lost):
         yield from configuration.lines_lacking(lost, file)
     yield from _host(Host(files, live, tools), about)
@@ -96,7 +98,8 @@ def findings_about(findings: Sequence[Finding], lost: Sequence[Prefix]) -> bool:
 
 def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
     families = sorted({target.family for target in about})
-    yield from forwarding.forwarding(host, families)
+    switches = list(forwarding.forwarding(host, families))
+    yield from switches
     yield from forwarding.networkd(host)
     for target in about:
         yield from networks.network(host, target)
@@ -110,15 +113,16 @@ def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
         found += forwarding.devices(host, target)
     yield from found
     ill = {address for finding in found if finding.verdict == FAILURE for address in finding.addresses}
-    for target in up:
-        if target.name not in ill:  # else its route is what it is for that reason
+    sound = [target for target in up if target.name not in ill]  # else the rest is what it is for that reason
+    if all(finding.verdict == OK for finding in switches):  # without forwarding, the kernel knows no way
+        for target in sound:
             yield from routing.routing(host, target)
     yield from ours.table(host)
     for target in up:
         yield from ours.accepted(host, target)
     yield from ours.opened(host, families)
     yield from firewalls.firewalls(host, up)
-    yield from neighbours.answering(host, up)
+    yield from neighbours.answering(host, sound)
 
 
 def _start() -> str:
