@@ -7,12 +7,12 @@ with the one line that lets routed addresses through; nothing is changed.
 from __future__ import annotations
 
 from functools import partial
-from shlex import quote
+from shlex import join, quote
 from typing import TYPE_CHECKING
 
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
 from nethook.diagnosis.host import SOMEBODY
-from nethook.diagnosis.iptables_rules import may_stop
+from nethook.diagnosis.iptables_rules import may_stop, words_of
 from nethook.diagnosis.nft import Nft
 from nethook.diagnosis.ours import chains
 from nethook.diagnosis.verdict import Judge, Packet
@@ -222,7 +222,7 @@ def _in_front_of_gates(host: Host, targets: Sequence[Target]) -> Iterator[Findin
                     IPTABLES,
                     f"a rule in {gate.where} stops {'' if stops else 'a part of '}what is sent to the guest, "
                     f"in front of our gate: {rule.name}",
-                    command=f"{tool} -w -D FORWARD {rule.name}" if stops else "",
+                    command=f"{tool} -w -D FORWARD {join(words_of(rule.name))}" if stops else "",
                     advice="" if stops else "nothing to do if that is how you filter this guest",
                     addresses=[target.name],
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from nethook.change import EVERYTHING
@@ -162,10 +163,13 @@ def sysctl(name: str) -> int | None:
 
 def set_sysctl(name: str, value: int) -> str:
     """The command that sets it. With slashes where a device has dots in its name."""
-    return f"sysctl -w {name if '.' in name else name.replace('/', '.')}={value}"
+    return f"sysctl -w {quote(_shown(name))}={value}"
 
 
 def keep_sysctl(name: str, value: int) -> str:
     """How to have it so after the next boot."""
-    shown = name if "." in name else name.replace("/", ".")
-    return f"to keep it: {shown} = {value} in a file of /etc/sysctl.d"
+    return f"to keep it: {_shown(name)} = {value} in a file of /etc/sysctl.d"
+
+
+def _shown(name: str) -> str:
+    return name if "." in name else name.replace("/", ".")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from nethook.prefix import parse_address
 
 STOPPING = frozenset({"DROP", "REJECT"})
@@ -14,7 +16,7 @@ def may_stop(rule: str, address: str, bridge: str, uplink: str, outside: str) ->
 
     ``outside`` is an address that stands for all others.
     """
-    words = "".join(rule.split('"')[::2]).split()
+    words = words_of(rule)
     if not STOPPING.intersection(words[words.index("-j") + 1 :] if "-j" in words else ()):
         return False
     inwards, outwards = True, True
@@ -40,6 +42,14 @@ def may_stop(rule: str, address: str, bridge: str, uplink: str, outside: str) ->
     if not (inwards or outwards):
         return False
     return True if certain else None
+
+
+def words_of(rule: str) -> list[str]:
+    """The words of a rule; its quotes are those of a shell."""
+    try:
+        return shlex.split(rule)
+    except ValueError:
+        return rule.split()
 
 
 def _fits(option: str, value: str, known: dict[str, str]) -> bool:

@@ -57,7 +57,7 @@ def ports(host: Host, target: Target) -> Iterator[Finding]:
 def other_users(host: Host, target: Target) -> Iterator[Finding]:
     """The host itself, and the subnets of networks."""
     for held in addresses_within(target.line, host.live, host.own_addresses):
-        command = f"ip address del {held.address}/{held.length} dev {held.device}"
+        command = f"ip address del {held.address}/{held.length} dev {quote(held.device)}"
         advice = "and remove it from the file that brings it at boot"
         yield Finding(FAILURE, OWN, what_is_wrong_with(held), command=command, advice=advice, addresses=[target.name])
     for problem in subnet_problems(target.line, host.live):

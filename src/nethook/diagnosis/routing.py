@@ -5,6 +5,7 @@ What ``ip route get`` answers for a packet from outside is the truth; routes and
 
 from __future__ import annotations
 
+from shlex import join
 from typing import TYPE_CHECKING, Any
 
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
@@ -241,4 +242,4 @@ def shown(route: dict[str, Any]) -> str:
 
 def deletion(family: int, route: dict[str, Any]) -> str:
     """The command that deletes this route."""
-    return f"ip -{family} route del {shown(route)}"
+    return f"ip -{family} route del {join(shown(route).split())}"
