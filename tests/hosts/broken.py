@@ -61,7 +61,13 @@ RESTORE = f"printf '{LINES.replace(chr(10), chr(92) + 'n')}' > {FILE}; {APPLY}"
 
 SETUPS = [
     Broken(
-        "a wrong line", line(f"{A} first public"), "configuration", "remove", RESTORE, happens=LATER, is_mended=False
+        "a wrong line",
+        line(f"{A} first public"),
+        "configuration",
+        "write KEY=VALUE",
+        RESTORE,
+        happens=LATER,
+        is_mended=False,
     ),
     Broken("a file that others may write", f"chmod o+w {FILE}", "configuration", f"chmod go-w {FILE}", happens=LATER),
     Broken("no line", f"sed -i 1d {FILE}; {APPLY}", "configuration", f"{A}  NETWORK", RESTORE, is_mended=False),
@@ -170,7 +176,7 @@ SETUPS = [
     ),
     Broken(
         "strict rp_filter, another way back",
-        "ip route replace default via 198.51.100.1 dev uplink1; sysctl -qw net.ipv4.conf.uplink0.rp_filter=1",
+        "ip route replace default via 198.51.100.1 dev uplink1 onlink; sysctl -qw net.ipv4.conf.uplink0.rp_filter=1",
         "reverse path filter",
         "sysctl -w net.ipv4.conf.uplink0.rp_filter=2",
         "ip route replace default via 198.51.100.1 dev uplink0; sysctl -qw net.ipv4.conf.uplink0.rp_filter=0",
@@ -316,7 +322,7 @@ SETUPS = [
         f"systemctl start systemd-networkd; sleep 1; {APPLY}",
         "systemd-networkd",
         "ManageForeignRoutes=no",
-        "systemctl stop systemd-networkd; rm -rf /etc/systemd/networkd.conf.d",
+        "systemctl stop systemd-networkd.socket systemd-networkd; rm -rf /etc/systemd/networkd.conf.d",
         happens=NEVER,
         verdict="warning",
         hosts=BOTH,

@@ -118,6 +118,7 @@ def undone(site: Site, script: str) -> Iterator[None]:
         site.sh(script)
         site.host.wait_for_libvirt()
         site.sh("nethook apply --keep-going")
+        site.replug()
     site.is_healthy()
 
 
@@ -156,6 +157,7 @@ def _names_it(site: Site, broken: Broken) -> dict[str, Any]:
     assert diagnosed.status == (1 if broken.verdict == "failure" else 0)
     first: dict[str, Any] = diagnosed.of(broken.verdict)[0]
     assert first["station"] == broken.station, diagnosed.of("failure")
+    assert ("ip6" in first["text"]) == (broken.name == "gate deleted, IPv6") or first["station"] != "gate"
     assert broken.mend in f"{first['command'] or ''} {first['advice'] or ''}"
     if broken.verdict == "warning":
         assert diagnosed.of("failure") == []

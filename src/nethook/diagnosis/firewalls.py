@@ -56,6 +56,9 @@ def firewalls(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
     for chain in every:
         if chain.hook not in HOOKS or chain.family not in {"ip", "ip6", "inet"} or _is_of_others(chain, of_iptables):
             continue
+        concerned = [target for target in targets if chain.family in {"inet", "ip6" if target.family == 6 else "ip"}]
+        if not concerned:
+            continue
         try:
             rules = nft.rules(chain)
         except ReadError as error:
@@ -63,12 +66,11 @@ def firewalls(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
             continue
         judge = Judge(rules, partial(nft.has_element, chain.family, chain.table))
         rejected = []
-        for target in targets:
-            if chain.family in {"inet", "ip6" if target.family == 6 else "ip"}:
-                found = list(_judged(host, judge, chain, target))
-                rejected += [target for finding in found if finding.station == FIREWALLD]
-                blocked.update(target.name for finding in found if finding.verdict == FAILURE)
-                yield from (finding for finding in found if finding.station != FIREWALLD)
+        for target in concerned:
+            found = list(_judged(host, judge, chain, target))
+            rejected += [target for finding in found if finding.station == FIREWALLD]
+            blocked.update(target.name for finding in found if finding.verdict == FAILURE)
+            yield from (finding for finding in found if finding.station != FIREWALLD)
         if rejected:
             yield _firewalld(chain, rejected)
     free = [target.name for target in targets if target.name not in blocked]
@@ -188,7 +190,8 @@ def _firewalld(chain: BaseChain, targets: Sequence[Target]) -> Finding:
     ]
     steps = [
         "firewall-cmd --permanent --new-policy=routed-guests",
-        f"{policy} --add-ingress-zone=ANY --add-egress-zone=ANY",
+        f"{policy} --add-ingress-zone=ANY",
+        f"{policy} --add-egress-zone=ANY",
         *(f"{policy} --add-rich-rule={quote(rule)}" for rule in rules),
         "firewall-cmd --reload",
     ]

@@ -102,6 +102,8 @@ class Host:
             for each in live.values()
             if each.is_active and device.is_safe(each.network.bridge) and device.exists(each.network.bridge)
         ]
+        self._uplinks: dict[int, list[str]] = {}
+        self._ports: dict[str, list[str]] = {}
         self.bridges = {network.bridge for network in self.up if network.is_libvirts_own}
 
     @cached_property
@@ -131,6 +133,18 @@ class Host:
 
     def uplinks(self, family: int) -> list[str]:
         """The devices by which the outside may come in: of default routes, or on the link of one's gateway."""
+        if family not in self._uplinks:
+            self._uplinks[family] = self._find_uplinks(family)
+        return self._uplinks[family]
+
+    def ports(self, bridge: str) -> list[str]:
+        """The devices that are plugged into this bridge, but for what libvirt itself plugs in (until 7.0)."""
+        if bridge not in self._ports:
+            (answer,) = self.ask(4, [f"link show master {bridge}"])
+            self._ports[bridge] = [port["ifname"] for port in answer.listed if port["ifname"] != f"{bridge}-nic"]
+        return self._ports[bridge]
+
+    def _find_uplinks(self, family: int) -> list[str]:
         found: dict[str, None] = {}
         gateways = []
         for route in self.default_routes(family):

@@ -40,7 +40,7 @@ def answering(host: Host, targets: Iterable[Target]) -> Iterator[Finding]:
     for target in targets:
         groups.setdefault((target.bridge, target.family), []).append(target)
     for (bridge, family), members in groups.items():
-        if not host.ask(4, [f"link show master {bridge}"])[0].listed:
+        if not host.ports(bridge):
             continue
         exact = [target for target in members if target.is_exact]
         if not exact:

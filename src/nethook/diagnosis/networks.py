@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from nethook.diagnosis.host import Host, Target
 
 NETWORK, GUEST, OWN, SUBNET = "network", "guest", "own address", "subnet"
-IDLE = frozenset({"-nic"})
-"""What the name of a port ends with that libvirt itself adds to a bridge (until 7.0)."""
 
 
 def network(host: Host, target: Target) -> Iterator[Finding]:
@@ -46,9 +44,7 @@ def network(host: Host, target: Target) -> Iterator[Finding]:
 
 def ports(host: Host, target: Target) -> Iterator[Finding]:
     """Whether anything is plugged into the bridge."""
-    (answer,) = host.ask(4, [f"link show master {target.bridge}"])
-    plugged = [port["ifname"] for port in answer.listed if not port["ifname"].endswith(tuple(IDLE))]
-    if not plugged:
+    if not host.ports(target.bridge):
         text = f"no guest is plugged into network {target.line.network}"
         advice = "start the guest; after a restart of the network, stop it before"
         yield Finding(WARNING, GUEST, text, advice=advice, addresses=[target.name])
@@ -56,13 +52,15 @@ def ports(host: Host, target: Target) -> Iterator[Finding]:
 
 def other_users(host: Host, target: Target) -> Iterator[Finding]:
     """The host itself, and the subnets of networks."""
-    for held in addresses_within(target.line, host.live, host.own_addresses):
-        command = f"ip address del {held.address}/{held.length} dev {quote(held.device)}"
-        advice = "and remove it from the file that brings it at boot"
-        yield Finding(FAILURE, OWN, what_is_wrong_with(held), command=command, advice=advice, addresses=[target.name])
     for problem in subnet_problems(target.line, host.live):
         text = f"{problem.place}: {problem.what}"
         yield Finding(FAILURE, SUBNET, text, advice=problem.advice, addresses=[target.name])
+    for held in addresses_within(target.line, host.live, host.own_addresses):
+        if held.device in host.bridges:  # libvirt's own, for the subnet that has just been named
+            continue
+        command = f"ip address del {held.address}/{held.length} dev {quote(held.device)}"
+        advice = "and remove it from the file that brings it at boot"
+        yield Finding(FAILURE, OWN, what_is_wrong_with(held), command=command, advice=advice, addresses=[target.name])
 
 
 def _failure(target: Target, text: str, command: str = "", advice: str = "") -> Finding:

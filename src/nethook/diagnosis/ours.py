@@ -75,7 +75,7 @@ def opened(host: Host, families: Collection[int]) -> Iterator[Finding]:
 
 def chains(host: Host, families: Collection[int]) -> list[tuple[Gate, Chain]]:
     """The chains of others where a gate belongs, those included that by the settings get none."""
-    found = list(host.plan.chains)
+    found = [(gate, chain) for gate, chain in host.plan.chains if gate.family in families]
     left_out = [name for name in GATES if name not in host.settings.gates]
     others = gates(left_out, sorted(families), host.settings.mark_bit)
     if others:

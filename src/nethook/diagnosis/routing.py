@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ROUTE, POLICY, WAY_BACK, REVERSE_PATH = "route", "policy rule", "way back", "reverse path filter"
 REFUSED_AS_FORGED = "Invalid cross-device link"
 """What the kernel says of a packet that the strict reverse path filter drops."""
+SAID_OF = {"Invalid argument": "dropped", "No route to host": "unreachable", "Permission denied": "prohibited"}
+"""How the kernel answers where a route or rule says blackhole, unreachable or prohibit (fib_props in the kernel)."""
 LOOSE = 2
 DROPPED_BY_IT = "IPReversePathFilter"
 TABLES_OF_EVERYBODY = frozenset({"local", "main", "default"})
@@ -215,7 +217,7 @@ def _dropped() -> int:
 
 def _elsewhere(way: Answer) -> str:
     if way.error:
-        return way.error
+        return SAID_OF.get(way.error, way.error)
     kind = way.first.get("type")
     if kind == "local":
         return "to the host itself"
