@@ -9,13 +9,13 @@ from shlex import join
 from typing import TYPE_CHECKING, Any
 
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
-from nethook.diagnosis.host import SOMEBODY, keep_sysctl, set_sysctl
+from nethook.diagnosis.host import SOMEBODY, keep_sysctl, set_sysctl, sysctl
 from nethook.effect import ADD
 from nethook.installation.state_file import read
 from nethook.prefix import parse_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from nethook.diagnosis.host import Host, Target
     from nethook.diagnosis.ip import Answer
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 ROUTE, POLICY, WAY_BACK, REVERSE_PATH = "route", "policy rule", "way back", "reverse path filter"
 REFUSED_AS_FORGED = "Invalid cross-device link"
-"""What the kernel says of a packet that the strict reverse path filter drops."""
-SAID_OF = {"Invalid argument": "dropped", "No route to host": "unreachable", "Permission denied": "prohibited"}
+"""What the kernel says of a packet that the strict reverse path filter drops; newer ones say DROPPED."""
+DROPPED = "Invalid argument"
+SAID_OF = {DROPPED: "dropped", "No route to host": "unreachable", "Permission denied": "prohibited"}
 """How the kernel answers where a route or rule says blackhole, unreachable or prohibit (fib_props in the kernel)."""
-LOOSE = 2
+STRICT, LOOSE = 1, 2
 DROPPED_BY_IT = "IPReversePathFilter"
 TABLES_OF_EVERYBODY = frozenset({"local", "main", "default"})
 FULL = {4: 32, 6: 128}
@@ -50,10 +51,13 @@ def routing(host: Host, target: Target) -> Iterator[Finding]:
     questions = [f"route get {target.address} from {somebody} iif {device}" for device in uplinks]
     ways = dict(zip(uplinks, host.ask(target.family, questions)))
     if not found and ways:
-        found = list(_there(host, target, ways[uplinks[0]], match))
+        best = uplinks[0]
+        if not is_refused_as_forged(ways[best], target.family, best, way_back):
+            found = list(_there(host, target, ways[best], match))
     if not found:
         found += _back(host, target, way_back)
-        found += _reverse_path(target, ways)
+        forged = {device for device, way in ways.items() if is_refused_as_forged(way, target.family, device, way_back)}
+        found += _reverse_path(target, forged, is_only=len(ways) == 1)
     yield from found or [
         Finding(OK, ROUTE, f"leads to {target.bridge}, and back to the outside", addresses=[target.name])
     ]
@@ -100,7 +104,7 @@ def _inner(host: Host, target: Target, inner: Answer) -> Iterator[Finding]:
 
 def _there(host: Host, target: Target, way: Answer, match: Answer) -> Iterator[Finding]:
     """Whether a packet from outside gets to the bridge; if not, because of what."""
-    if way.first.get("dev") == target.bridge or way.error == REFUSED_AS_FORGED:
+    if way.first.get("dev") == target.bridge:
         return
     elsewhere = _elsewhere(way)
     rule = _guilty_rule(host, target, way)
@@ -184,16 +188,22 @@ def _back(host: Host, target: Target, way: Answer) -> Iterator[Finding]:
     yield Finding(FAILURE, WAY_BACK, text, advice=advice, addresses=[target.name])
 
 
-def _reverse_path(target: Target, ways: dict[str, Answer]) -> Iterator[Finding]:
+def is_refused_as_forged(way: Answer, family: int, device: str, way_back: Answer) -> bool:
+    """Whether the reverse path filter of this device is what drops a packet from outside. IPv6 has none."""
+    if family != 4 or way.error != DROPPED:
+        return way.error == REFUSED_AS_FORGED
+    values = [sysctl(f"net/ipv4/conf/{name}/rp_filter") or 0 for name in ("all", device)]
+    return max(values) == STRICT and way_back.first.get("dev") != device
+
+
+def _reverse_path(target: Target, devices: Iterable[str], *, is_only: bool) -> Iterator[Finding]:
     """Whether an uplink drops what comes in by it, since the way back is another one.
 
     With several uplinks nobody can know by which one the provider delivers. That the kernel has dropped packets for
     that reason tells.
     """
-    for device, way in ways.items():
-        if way.error != REFUSED_AS_FORGED:
-            continue
-        certain = len(ways) == 1 or _dropped() > 0
+    certain = is_only or _dropped() > 0
+    for device in sorted(devices):
         name = f"net/ipv4/conf/{device}/rp_filter"
         yield Finding(
             FAILURE if certain else WARNING,
