@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.hosts
 
 HOSTS = {NFTABLES: ("trixie", "nftables"), IPTABLES: ("bookworm", None)}
-REPORT = Path(__file__).parents[2] / "test-logs" / "doctor.txt"
+LOGS = Path(__file__).parents[2] / "test-logs"
 IN_PREFIX = "203.0.113.17"
 SECOND_UPLINK = "uplink1"
 
@@ -92,9 +92,8 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         _second_uplink(lab, host)
         site = Site(request.param, lab, host, guest, [])
         yield site
-        REPORT.parent.mkdir(exist_ok=True)
-        with REPORT.open("a") as file:
-            file.write("".join(f"{row}\n" for row in site.rows))
+        LOGS.mkdir(exist_ok=True)
+        (LOGS / f"doctor-{suite}.txt").write_text("".join(f"{row}\n" for row in site.rows))
 
 
 def _second_uplink(lab: Lab, host: SystemdHost) -> None:

@@ -94,7 +94,7 @@ def _known(tools: Tools, path: str) -> Iterator[Finding]:
         at, reload = looked
         if at is None:
             yield Finding(WARNING, DAEMON, f"it is not known when {name} looked for hooks last", command=reload)
-        elif os.stat(path).st_ctime > at:
+        elif os.lstat(path).st_ctime > at:
             yield Finding(
                 FAILURE,
                 DAEMON,
