@@ -103,6 +103,22 @@ class _Verbs:
         shape.add_argument("--json", action="store_true", help="as JSON, for programs")
         shape.add_argument("--watch", action="store_true", help="live, with rates, until q or Ctrl-C")
 
+        doctor = self._add(
+            "doctor",
+            "find out why an address does not answer",
+            "Walks the way of a packet to each address, station by station: files, libvirt, hook, network, routes, "
+            "kernel settings, every firewall, and whether the guest answers. Names what is wrong, the cause first, "
+            "and the command or line that mends it. Changes nothing.",
+            "nethook doctor\n  nethook doctor 203.0.113.10\n  nethook doctor --json",
+            "0 no failures, 1 there are failures, 2 it could not be looked at",
+        )
+        doctor.add_argument(
+            "addresses", nargs="*", metavar="ADDRESS", help="addresses or prefixes to look at; default: all lines"
+        )
+        shape = doctor.add_mutually_exclusive_group()
+        shape.add_argument("--json", action="store_true", help="as JSON, for programs")
+        shape.add_argument("-v", "--verbose", action="store_true", help="also show what is fine")
+
         clear = self._add(
             "clear",
             "remove everything of ours from the kernel",

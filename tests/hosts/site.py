@@ -7,6 +7,7 @@ which a flow runs while things are disturbed; and a second network with a routed
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -133,6 +134,14 @@ class Site:
         if seen != kind.address:
             wrong.append(f"towards the outside: {'seen as ' + seen if seen else 'no answer'}")
         return wrong
+
+    def diagnosed(self) -> list[str]:
+        """What the doctor finds wrong with any of the addresses: nothing as long as all of them answer."""
+        addresses = [kind.address for mode in MODES for kind in mode.kinds]
+        found = json.loads(self.host.nethook("doctor", "--json", *addresses).stdout)
+        failures = [finding for finding in found["findings"] if finding["verdict"] == "failure"]
+        stopped = [found["stopped_by"]] if found["stopped_by"] else []
+        return [f"doctor: {finding['station']}: {finding['text']}" for finding in failures] + stopped
 
     def open_doors(self, mode: Mode) -> list[str]:
         """Which unconfigured addresses of the mode's guest answer all the same."""

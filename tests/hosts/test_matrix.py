@@ -2,7 +2,8 @@
 
 A host is booted once, has everything of tests.hosts.site on it, and goes through the disturbances one after the other.
 After each, every cell (mode and kind) has to answer from outside and to reach the outside with its own address, no
-unconfigured address may answer, and a flow through a guest that is not concerned must not have lost a packet.
+unconfigured address may answer, a flow through a guest that is not concerned must not have lost a packet, and
+`nethook doctor` must find nothing wrong.
 """
 
 from __future__ import annotations
@@ -60,12 +61,14 @@ def test_routed_ips_stay_as_they_are(site: Site, disturbance: Disturbance, reque
     started = time.monotonic()
     with site.flow_through_bystander() as flow, disturbance.happen(site), ThreadPoolExecutor(len(MODES)) as pool:
         found = dict(zip(MODES, pool.map(lambda mode: _look(site, mode), MODES)))
+        diagnosed = site.diagnosed()
     seconds = time.monotonic() - started
     wrong = []
     for mode, cells in found.items():
         for kind, sentences in cells.items():
             REPORT.append(Row(host_name, disturbance.name, mode.name, kind, not sentences, seconds))
             wrong += [f"{mode.name}, {kind}: {sentence}" for sentence in sentences]
+    wrong += diagnosed
     if disturbance.spares_bystander and flow.lost:
         wrong.append(f"the flow through the bystander lost {flow.lost} of {flow.sent} packets")
     assert wrong == []

@@ -6,12 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.commands.host_problems import host_problems
 from nethook.commands.situation import say_what_is_not_read
 from nethook.config import SETTINGS_FILE, Configuration, Settings, load
 from nethook.config.files import read_file
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import parse_settings
+from nethook.diagnosis.host_problems import host_problems
 from nethook.errors import ConfigError, NethookError, ReadError
 from nethook.exit_status import DIFFERENT, OK
 from nethook.libvirt.live import live_networks

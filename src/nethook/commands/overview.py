@@ -1,4 +1,4 @@
-"""What ``nethook status`` shows, gathered: lines and their states, gates, mistakes in the files, and what else differs."""
+"""What ``nethook status`` shows, gathered: lines and their states, gates, mistakes, and what else differs."""
 
 from __future__ import annotations
 

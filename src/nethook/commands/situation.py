@@ -7,11 +7,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook.change import EVERYTHING, scope_of
-from nethook.commands.host_problems import no_such_network
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import places
 from nethook.config.problem import one_line
 from nethook.config.suggestion import suggestion
+from nethook.diagnosis.host_problems import no_such_network
 from nethook.errors import NethookError
 from nethook.kernel import device
 from nethook.libvirt.live import live_networks

@@ -52,7 +52,7 @@ def reload(tools: Tools) -> list[Step]:
     if systemd.runs():
         units = [f"{daemon}.service" for daemon in DAEMONS]
         return [systemd.reload(tools, unit) for unit in units if systemd.is_active(tools, unit)]
-    return [_reload_process(daemon, pid) for daemon in DAEMONS for pid in _running(daemon)]
+    return [_reload_process(daemon, pid) for daemon in DAEMONS for pid in running(daemon)]
 
 
 def _reload_process(daemon: str, pid: int) -> Step:
@@ -60,7 +60,7 @@ def _reload_process(daemon: str, pid: int) -> Step:
     return Step(f"reload {what}", f"reloaded {what}", lambda: os.kill(pid, signal.SIGHUP))
 
 
-def _running(daemon: str) -> list[int]:
+def running(daemon: str) -> list[int]:
     """The process that the daemon's file says it is, if that is still the daemon."""
     pid = (read(f"/run/{daemon}.pid") or "").strip()
     is_daemon = pid.isdecimal() and (read(f"/proc/{pid}/comm") or "").strip() == daemon

@@ -45,7 +45,7 @@ def place(version: Version) -> str:
 
 def refuse_foreign(path: str) -> None:
     """RefusedError if somebody else's hook is there, and does not run ours."""
-    if is_ours(path) is not False or _runs_ours(path):
+    if is_ours(path) is not False or runs_ours(path):
         return
     what = f"{path} is a hook of somebody else"
     if path == OURS:
@@ -60,7 +60,7 @@ def steps(tools: Tools, path: str) -> list[Step]:
     """What is to be done so that this file is the hook for this installation; nothing if it is."""
     todo = []
     data = stub(sys.executable, PACKAGES).encode()
-    if not holds(path, data, MODE) and not _runs_ours(path):
+    if not holds(path, data, MODE) and not runs_ours(path):
 
         def take() -> None:
             write(path, data, MODE, FOLDER, lambda temporary: _verify(tools, temporary))
@@ -93,7 +93,7 @@ def _is_file_of_ours(path: str) -> bool:
     return not os.path.islink(path) and bool(is_ours(path))
 
 
-def _runs_ours(path: str) -> bool:
+def runs_ours(path: str) -> bool:
     """Whether somebody else's hook in the only place has the line that runs ours."""
     if path != ONLY or not os.path.isfile(path) or is_ours(path):
         return False

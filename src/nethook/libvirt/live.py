@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from nethook.errors import NethookError
 from nethook.libvirt.network_xml import read_network
-from nethook.prefix import BITS, Prefix, parse_address
+from nethook.prefix import BITS, Prefix, address_text, parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from nethook.libvirt.network import Network
 
@@ -32,13 +32,24 @@ ADVICE = "is it running? Look at `systemctl status libvirtd virtnetworkd`"
 
 
 class LiveNetwork:
-    """A network that is defined or active; ``subnets`` are those of its ``<ip>`` elements."""
+    """A network that is defined or active.
 
-    __slots__ = ("is_active", "network", "subnets")
+    ``subnets`` are those of its ``<ip>`` elements; ``addresses`` the bridge's own ones, with their lengths.
+    """
 
-    def __init__(self, network: Network, subnets: list[Prefix], *, is_active: bool) -> None:
+    __slots__ = ("addresses", "is_active", "network", "subnets")
+
+    def __init__(
+        self,
+        network: Network,
+        subnets: list[Prefix],
+        *,
+        is_active: bool,
+        addresses: Sequence[tuple[str, int]] = (),
+    ) -> None:
         self.network = network
         self.subnets = subnets
+        self.addresses = addresses
         self.is_active = is_active
 
 
@@ -97,7 +108,9 @@ def _read(libvirt: Any, connection: Any) -> Iterator[tuple[str, LiveNetwork]]:
 def _live(network: Any) -> LiveNetwork:
     is_active = bool(network.isActive())
     read = read_network(network.XMLDesc().encode(), f"libvirt's XML of network {network.name()}")
-    return LiveNetwork(read.network, [_subnet(ip) for ip in read.ips], is_active=is_active)
+    subnets = [_subnet(ip) for ip in read.ips]
+    addresses = [(address_text(*parse_address(ip["address"])), subnet.length) for ip, subnet in zip(read.ips, subnets)]
+    return LiveNetwork(read.network, subnets, is_active=is_active, addresses=addresses)
 
 
 def _subnet(ip: dict[str, str]) -> Prefix:

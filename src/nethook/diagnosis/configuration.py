@@ -1,0 +1,81 @@
+"""The stations before all others: the files, libvirt, and the tools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nethook.config import load
+from nethook.diagnosis.finding import FAILURE, OK, Finding
+from nethook.errors import ConfigError, ReadError
+from nethook.kernel.process import Call, ToolMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from nethook.config import Configuration
+    from nethook.config.problem import Problem
+    from nethook.kernel.process import Tools
+    from nethook.prefix import Prefix
+
+STATION = "configuration"
+RUN = "run: "
+NEEDED = {"nft": ("--version",), "ip": ("-V",)}
+
+
+def files(wanted: Sequence[Prefix]) -> tuple[Configuration | None, list[Finding]]:
+    """The configuration, None where it cannot be relied on, and what is wrong with it for what is ``wanted``."""
+    try:
+        configuration = load()
+    except ConfigError as error:
+        return None, [_problem(problem) for problem in error.problems]
+    except ReadError as error:
+        return None, [Finding(FAILURE, STATION, str(error), advice="nothing is changed as long as it is so")]
+    findings = [_problem(problem) for problem in configuration.problems if not wanted or _is_about(problem, wanted)]
+    if not findings:
+        findings = [Finding(OK, STATION, f"{len(configuration.routed_ips)} lines, nothing is wrong with them")]
+    return configuration, findings
+
+
+def _is_about(problem: Problem, wanted: Iterable[Prefix]) -> bool:
+    return problem.prefix is None or any(prefix.overlaps(problem.prefix) for prefix in wanted)
+
+
+def _problem(problem: Problem) -> Finding:
+    command = problem.advice[len(RUN) :] if problem.advice.startswith(RUN) else ""
+    return Finding(
+        FAILURE,
+        STATION,
+        f"{problem.place}: {problem.what}",
+        command=command,
+        advice="" if command else problem.advice,
+        addresses=[problem.prefix.text] if problem.prefix else [],
+    )
+
+
+def lines_lacking(lost: Iterable[Prefix], file: str) -> Iterator[Finding]:
+    """Addresses in question that no line names."""
+    for prefix in lost:
+        yield Finding(
+            FAILURE,
+            STATION,
+            f"no line of the files names {prefix}, nor a prefix around it",
+            advice=f"write the line `{prefix}  NETWORK` into {file}, and run nethook apply",
+            addresses=[prefix.text],
+        )
+
+
+def tools(runner: Tools) -> Iterator[Finding]:
+    """Whether what every run needs is installed, and in which version."""
+    versions = []
+    for tool, arguments in NEEDED.items():
+        try:
+            result = runner.run(Call((tool, *arguments)))
+        except ToolMissingError as error:
+            yield Finding(FAILURE, "tools", str(error), advice=f"install the package that brings {tool}")
+            continue
+        if result.status == 0:
+            versions.append(result.out.partition("\n")[0].strip())
+        else:
+            yield Finding(FAILURE, "tools", result.failure, advice=f"install {tool} anew")
+    if versions:
+        yield Finding(OK, "tools", "; ".join(versions))

@@ -1,0 +1,67 @@
+"""The station of an address's network: defined, running, its bridge, a guest plugged; and its other users."""
+
+from __future__ import annotations
+
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
+from nethook.diagnosis.host_problems import addresses_within, no_such_network, subnet_problems, what_is_wrong_with
+from nethook.kernel import device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nethook.diagnosis.host import Host, Target
+
+NETWORK, GUEST, OWN, SUBNET = "network", "guest", "own address", "subnet"
+
+
+def network(host: Host, target: Target) -> Iterator[Finding]:
+    """Find the target's bridge, which stays '' if its network is not up; then nothing else is worth a look."""
+    line = target.line
+    live = host.live.get(line.network)
+    if live is None:
+        problem = no_such_network(line, host.live)
+        yield _failure(target, f"{problem.place}: {problem.what}", advice=problem.advice)
+        return
+    name, bridge = line.network, live.network.bridge
+    if not bridge:
+        what = f"network {name} has no bridge (forward mode {live.network.forward_mode}): nothing can be routed to it"
+        yield _failure(target, what, advice="route it to a network with a bridge")
+    elif not device.is_safe(bridge):
+        yield _failure(target, f"the name of bridge {bridge} cannot be used in rules", advice="give it a plain name")
+    elif not live.is_active:
+        yield _failure(target, f"network {name} is not running", command=f"virsh net-start {quote(name)}")
+    elif not device.exists(bridge):
+        command = f"virsh net-destroy {quote(name)} && virsh net-start {quote(name)}"
+        advice = "then start its guests anew"
+        yield _failure(target, f"network {name} is running, but its bridge {bridge} is gone", command, advice)
+    else:
+        target.bridge = bridge
+        yield Finding(OK, NETWORK, f"network {name} is running, its bridge is {bridge}", addresses=[target.name])
+
+
+def ports(host: Host, target: Target) -> Iterator[Finding]:
+    """Whether anything is plugged into the bridge."""
+    if not host.ports(target.bridge):
+        text = f"no guest is plugged into network {target.line.network}"
+        advice = "start the guest; after a restart of the network, stop it before"
+        yield Finding(WARNING, GUEST, text, advice=advice, addresses=[target.name])
+
+
+def other_users(host: Host, target: Target) -> Iterator[Finding]:
+    """The host itself, and the subnets of networks."""
+    for problem in subnet_problems(target.line, host.live):
+        text = f"{problem.place}: {problem.what}"
+        yield Finding(FAILURE, SUBNET, text, advice=problem.advice, addresses=[target.name])
+    for held in addresses_within(target.line, host.live, host.own_addresses):
+        if held.device in host.bridges:  # libvirt's own, for the subnet that has just been named
+            continue
+        command = f"ip address del {held.address}/{held.length} dev {quote(held.device)}"
+        advice = "and remove it from the file that brings it at boot"
+        yield Finding(FAILURE, OWN, what_is_wrong_with(held), command=command, advice=advice, addresses=[target.name])
+
+
+def _failure(target: Target, text: str, command: str = "", advice: str = "") -> Finding:
+    return Finding(FAILURE, NETWORK, text, command=command, advice=advice, addresses=[target.name])

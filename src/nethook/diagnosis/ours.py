@@ -1,0 +1,92 @@
+"""What is ours: the table, the elements of an address, and the gates in other programs' firewalls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nethook.config.settings import GATES
+from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
+from nethook.effect import ADD, REMOVE
+from nethook.gates import gates
+from nethook.gates.iptables import IptablesGate
+from nethook.prefix import parse_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from nethook.diagnosis.host import Host, Target
+    from nethook.gates.gate import Chain, Gate
+
+TABLE, ACCEPTED, GATE, LEFTOVERS = "our table", "our table", "gate", "leftovers"
+APPLY = "nethook apply"
+
+
+def table(host: Host) -> Iterator[Finding]:
+    """Whether our table is there, with its rules."""
+    effects = [effect for effect in host.plan.effects if effect.kind == "table"]
+    if any(effect.sign == ADD for effect in effects):
+        yield Finding(FAILURE, TABLE, "our nftables table inet nethook is not there, or has no rules", command=APPLY)
+    elif effects:
+        yield Finding(FAILURE, TABLE, "our nftables table inet nethook has not the rules it should have", command=APPLY)
+    else:
+        yield Finding(OK, TABLE, "inet nethook has its rules")
+        bridges = [effect for effect in host.plan.effects if effect.kind in {"bridge", "isolated"}]
+        if bridges:
+            text = "our table does not know libvirt's networks as they are: " + "; ".join(map(str, bridges))
+            yield Finding(WARNING, TABLE, text, command=APPLY)
+    gone = [effect for effect in host.plan.effects if effect.sign == REMOVE and effect.kind in {"route", "accept"}]
+    if gone:
+        text = f"in the kernel is what no line wants: {gone[0].text}" + (" and more" if len(gone) > 1 else "")
+        yield Finding(WARNING, LEFTOVERS, text, command=APPLY)
+
+
+def accepted(host: Host, target: Target) -> Iterator[Finding]:
+    """Whether our table accepts the address on its bridge, and guards it."""
+    effects = host.plan.effects
+    if any(effect.kind == "table" for effect in effects):
+        return
+    prefix = target.line.prefix
+    for effect in effects:
+        if effect.kind == "accept" and effect.sign != REMOVE and effect.bridge == target.bridge:
+            if prefix.lies_in(parse_prefix(effect.prefix)):
+                text = f"our table does not accept {effect.prefix} on {target.bridge}"
+                yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
+        elif effect.kind == "guard" and effect.sign == ADD and prefix.lies_in(parse_prefix(effect.prefix)):
+            text = f"our table does not guard {effect.prefix}: other guests can use it as well"
+            yield Finding(WARNING, ACCEPTED, text, command=APPLY, addresses=[target.name])
+
+
+def opened(host: Host, families: Collection[int]) -> Iterator[Finding]:
+    """Whether each firewall that another program writes has its gate, in front of what rejects."""
+    for gate, chain in chains(host, families):
+        misfit = gate.misfit(chain)
+        if not misfit:
+            state = "is open" if chain.gates else "is not needed, nothing there blocks"
+            yield Finding(OK, GATE, f"in {gate.where}: {state}")
+            continue
+        kind = _setting(gate)
+        if kind in host.settings.gates:
+            yield Finding(FAILURE, GATE, f"our gate in {gate.where} is {misfit}", command=APPLY)
+        else:
+            advice = f"add {kind} to the setting gates in nethook.conf, and run {APPLY}"
+            text = f"{gate.where} blocks, and by the setting gates it gets no gate"
+            yield Finding(FAILURE, GATE, text, advice=advice)
+
+
+def chains(host: Host, families: Collection[int]) -> list[tuple[Gate, Chain]]:
+    """The chains of others where a gate belongs, those included that by the settings get none."""
+    found = [(gate, chain) for gate, chain in host.plan.chains if gate.family in families]
+    left_out = [name for name in GATES if name not in host.settings.gates]
+    others = gates(left_out, sorted(families), host.settings.mark_bit)
+    if others:
+        results = host.tools.start([gate.read_call() for gate in others])()
+        read = ((gate, gate.chain(result)) for gate, result in zip(others, results))
+        found += [(gate, chain) for gate, chain in read if chain]
+    return found
+
+
+def _setting(gate: Gate) -> str:
+    """What the setting calls it."""
+    if isinstance(gate, IptablesGate):
+        return "ip6tables" if gate.family == 6 else "iptables"
+    return "libvirt-nftables"

@@ -1,0 +1,129 @@
+"""The whole way, station by station, in the order in which a packet, and before it an event, goes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nethook.diagnosis import configuration, firewalls, forwarding, hook, neighbours, networks, ours, routing
+from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding, merged
+from nethook.diagnosis.host import Host, targets
+from nethook.errors import NethookError
+from nethook.installation.daemon import NoDaemonError
+from nethook.kernel.process import Tools
+from nethook.libvirt.live import LibvirtError, live_networks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nethook.diagnosis.host import Target
+    from nethook.prefix import Prefix
+
+SECONDS = 120.0
+LIBVIRT = "libvirt"
+
+
+class Diagnosis:
+    """What was found, causes first; ``addresses`` are all that were looked at, as they are called in findings.
+
+    ``stopped_by`` says what kept the rest from being looked at, '' if nothing did.
+    """
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.addresses: list[str] = []
+        self.stopped_by = ""
+
+    @property
+    def failures(self) -> list[Finding]:
+        """Those findings that are failures."""
+        return [finding for finding in self.findings if finding.verdict == FAILURE]
+
+    @property
+    def healthy(self) -> list[str]:
+        """The addresses that no failure is about."""
+        if self.stopped_by or any(not finding.addresses for finding in self.failures):
+            return []
+        ill = {address for finding in self.failures for address in finding.addresses}
+        return [address for address in self.addresses if address not in ill]
+
+
+def diagnose(wanted: Sequence[Prefix], file: str) -> Diagnosis:
+    """Look at everything, or at what concerns these addresses; ``file`` is where a line would go."""
+    diagnosis = Diagnosis()
+    try:
+        for finding in _walk(wanted, file, diagnosis):
+            diagnosis.findings.append(finding)
+    except NethookError as error:
+        diagnosis.stopped_by = str(error)
+    except OSError as error:
+        diagnosis.stopped_by = f"{error.filename or 'the system'}: {error.strerror or error}"
+    diagnosis.findings = merged(diagnosis.findings)
+    return diagnosis
+
+
+def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator[Finding]:
+    tools = Tools(SECONDS)
+    files, findings = configuration.files(wanted)
+    yield from findings
+    found = list(configuration.tools(tools))
+    yield from found
+    live = None
+    try:
+        live = live_networks()
+        yield Finding(OK, LIBVIRT, f"libvirt answers, it has {len(live)} networks")
+    except LibvirtError as error:
+        yield Finding(FAILURE, LIBVIRT, str(error), command=_start())
+    try:
+        yield from hook.hook(tools)
+    except NoDaemonError as error:
+        yield Finding(FAILURE, LIBVIRT, str(error))
+    if files is None:
+        return
+    about, lost = targets(files.routed_ips, wanted)
+    diagnosis.addresses = [target.name for target in about] + [prefix.text for prefix in lost]
+    if live is None or any(finding.verdict == FAILURE for finding in found):
+        return
+    if not files.routed_ips and not files.problems:
+        text = "the files have no lines"
+        yield Finding(WARNING, configuration.STATION, text, advice=f"write ADDRESS NETWORK into {file}, a line each")
+    if not findings_about(findings, lost):
+        yield from configuration.lines_lacking(lost, file)
+    yield from _host(Host(files, live, tools), about)
+
+
+def findings_about(findings: Sequence[Finding], lost: Sequence[Prefix]) -> bool:
+    """Whether what has no right line may have a wrong one, which has been named."""
+    return bool(lost) and any(finding.verdict == FAILURE for finding in findings)
+
+
+def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
+    families = sorted({target.family for target in about})
+    switches = list(forwarding.forwarding(host, families))
+    yield from switches
+    yield from forwarding.networkd(host)
+    for target in about:
+        yield from networks.network(host, target)
+    up = [target for target in about if target.bridge]
+    if not up:
+        return
+    found: list[Finding] = []
+    for target in up:
+        found += networks.ports(host, target)
+        found += networks.other_users(host, target)
+        found += forwarding.devices(host, target)
+    yield from found
+    ill = {address for finding in found if finding.verdict == FAILURE for address in finding.addresses}
+    sound = [target for target in up if target.name not in ill]  # else the rest is what it is for that reason
+    if all(finding.verdict == OK for finding in switches):  # without forwarding, the kernel knows no way
+        for target in sound:
+            yield from routing.routing(host, target)
+    yield from ours.table(host)
+    for target in up:
+        yield from ours.accepted(host, target)
+    yield from ours.opened(host, families)
+    yield from firewalls.firewalls(host, up)
+    yield from neighbours.answering(host, sound)
+
+
+def _start() -> str:
+    return "systemctl start virtnetworkd.socket || systemctl start libvirtd.service"

@@ -1,0 +1,344 @@
+"""Set-ups that are broken, for the doctor: what breaks the host, what has to be found, and what undoes it.
+
+``happens`` says when the address ends to answer: NOW; LATER, with the next event of its network; NEVER, for what is
+found all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+NOW, LATER, NEVER = "now", "with the next event", "never"
+FILE = "/etc/sysconfig/routed-ips"
+HOOK = "/etc/libvirt/hooks/network.d/50-nethook"
+A, IN_PREFIX, SIX, TAKEN = "203.0.113.10", "203.0.113.17", "2001:db8:7::10", "203.0.113.70"
+LINES = f"{A} first\n203.0.113.16/29 first\n{SIX} first\n"
+NFTABLES, IPTABLES = "libvirt 11.3 nftables", "libvirt 9.0 iptables"
+BOTH = (NFTABLES, IPTABLES)
+
+SOCKETS = "libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket"
+DELETE_GATE = (
+    "for family in ip ip6; do nft -a list chain $family libvirt_network forward 2>/dev/null |"
+    " sed -n 's/.*nethook-.* handle //p' |"
+    " xargs -r -n1 nft delete rule $family libvirt_network forward handle; done;"
+    " iptables-save | grep -v nethook- | iptables-restore; ip6tables-save | grep -v nethook- | ip6tables-restore"
+)
+APPLY = "nethook apply"
+INSTALL = "nethook install --yes"
+NO_ADMIN = "nft delete table inet admin"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """``mend`` is a part of the command or advice of the first failure (warning, where ``verdict`` is that)."""
+
+    name: str
+    breaks: str
+    station: str
+    mend: str
+    undo: str = "true"
+    address: str = A
+    happens: str = NOW
+    verdict: str = "failure"
+    is_mended: bool = True
+    """Whether the command alone makes all well again."""
+    hosts: Sequence[str] = field(default=(NFTABLES,))
+
+
+def admins(*rules: str, chain: str = "priority 0", family: str = "inet") -> str:
+    """The script that makes an admin's table with a forward chain."""
+    lines = [f"add table {family} admin", f"add chain {family} admin f {{ type filter hook forward {chain}; }}"]
+    return "nft -f - <<'END'\n" + "\n".join([*lines, *rules]) + "\nEND"
+
+
+def line(text: str) -> str:
+    """The script that writes the file with this line in the place of the first."""
+    return f"sed -i '1c {text}' {FILE}"
+
+
+RESTORE = f"printf '{LINES.replace(chr(10), chr(92) + 'n')}' > {FILE}; {APPLY}"
+
+SETUPS = [
+    Broken(
+        "a wrong line",
+        line(f"{A} first public"),
+        "configuration",
+        "write KEY=VALUE",
+        RESTORE,
+        happens=LATER,
+        is_mended=False,
+    ),
+    Broken("a file that others may write", f"chmod o+w {FILE}", "configuration", f"chmod go-w {FILE}", happens=LATER),
+    Broken("no line", f"sed -i 1d {FILE}; {APPLY}", "configuration", f"{A}  NETWORK", RESTORE, is_mended=False),
+    Broken(
+        "unknown network", line(f"{A} frist") + f"; {APPLY}", "network", "did you mean first?", RESTORE, is_mended=False
+    ),
+    Broken("network stopped", "virsh net-destroy first", "network", "virsh net-start first", hosts=BOTH),
+    Broken(
+        "libvirtd stopped",
+        f"systemctl stop libvirtd.service {SOCKETS}",
+        "libvirt",
+        "systemctl start",
+        f"systemctl start {SOCKETS} libvirtd.service",
+        happens=NEVER,
+        is_mended=False,
+        hosts=BOTH,
+    ),
+    Broken("hook removed", f"rm {HOOK}", "hook", INSTALL, happens=LATER, hosts=BOTH),
+    Broken("hook not executable", f"chmod -x {HOOK}", "hook", INSTALL, happens=LATER),
+    Broken(
+        "hook of somebody else",
+        f"printf '#!/bin/sh\\nexit 0\\n' > {HOOK}",
+        "hook",
+        f"mv {HOOK} ",
+        "rm /etc/libvirt/hooks/network.d/40-other",
+        happens=LATER,
+    ),
+    Broken(
+        "libvirtd has not seen the hook",
+        f"mv {HOOK} /root/hook; systemctl restart libvirtd; sleep 0.1; cp -p /root/hook {HOOK}",
+        "daemon",
+        "systemctl reload libvirtd.service",
+        happens=LATER,
+        hosts=BOTH,
+    ),
+    Broken(
+        "service off at boot",
+        "systemctl disable -q nethook.service",
+        "boot",
+        "systemctl enable nethook.service",
+        happens=NEVER,
+        verdict="warning",
+    ),
+    Broken("table deleted", "nft delete table inet nethook", "our table", APPLY, hosts=BOTH),
+    Broken("table flushed", "nft flush table inet nethook", "our table", APPLY),
+    Broken("an element deleted", f"nft delete element inet nethook to4 {{ br-first . {A} }}", "our table", APPLY),
+    Broken(
+        "an IPv6 element deleted",
+        f"nft delete element inet nethook to6 {{ br-first . {SIX} }}",
+        "our table",
+        APPLY,
+        address=SIX,
+    ),
+    Broken("route deleted", f"ip route del {A}", "route", APPLY),
+    Broken(
+        "route of somebody else",
+        f"ip route del {A}; ip route add {A} dev br-second proto static",
+        "route",
+        f"ip -4 route del {A} dev br-second proto static && {APPLY}",
+    ),
+    Broken(
+        "a more specific route of somebody else",
+        f"ip route add {IN_PREFIX} via 198.51.100.1 proto bird",
+        "route",
+        f"ip -4 route del {IN_PREFIX} via 198.51.100.1 dev uplink0 proto bird",
+        address=IN_PREFIX,
+    ),
+    Broken(
+        "a route of somebody else with a better metric",
+        f"ip -6 route add {SIX} dev br-second metric 1",
+        "route",
+        f"ip -6 route del {SIX} dev br-second",
+        address=SIX,
+    ),
+    Broken(
+        "a policy rule to another table",
+        f"ip rule add to {A} lookup 100; ip route add default via 198.51.100.1 table 100",
+        "policy rule",
+        f"ip -4 rule add to {A} lookup main priority",
+        f"ip rule del to {A} lookup 100; ip rule del to {A} lookup main; ip route flush table 100",
+    ),
+    Broken(
+        "a policy rule that drops",
+        f"ip -6 rule add to {SIX} blackhole",
+        "policy rule",
+        f"ip -6 rule add to {SIX} lookup main priority",
+        f"ip -6 rule del to {SIX} blackhole; ip -6 rule del to {SIX} lookup main",
+        address=SIX,
+    ),
+    Broken(
+        "no way back",
+        f"ip rule add from {A} lookup 101; ip route add unreachable default table 101",
+        "way back",
+        "ip -4 rule",
+        f"ip rule del from {A} lookup 101; ip route flush table 101",
+        is_mended=False,
+    ),
+    Broken(
+        "no default route",
+        "ip -6 route del default",
+        "way back",
+        "route add default",
+        "ip -6 route add default via 2001:db8:100::1",
+        address=SIX,
+        is_mended=False,
+    ),
+    Broken(
+        "strict rp_filter, another way back",
+        "ip route replace default via 198.51.100.1 dev uplink1 onlink; sysctl -qw net.ipv4.conf.uplink0.rp_filter=1",
+        "reverse path filter",
+        "sysctl -w net.ipv4.conf.uplink0.rp_filter=2",
+        "ip route replace default via 198.51.100.1 dev uplink0; sysctl -qw net.ipv4.conf.uplink0.rp_filter=0",
+    ),
+    Broken("address on the host", f"ip address add {A}/32 dev lo", "own address", f"ip address del {A}/32 dev lo"),
+    Broken(
+        "a subnet of another network",
+        f"echo '203.0.113.64/28 first' >> {FILE}; {APPLY}",
+        "subnet",
+        "route it to second",
+        RESTORE,
+        address=TAKEN,
+        is_mended=False,
+    ),
+    Broken(
+        "IPv4 not forwarded",
+        "sysctl -qw net.ipv4.ip_forward=0",
+        "forwarding",
+        "sysctl -w net.ipv4.ip_forward=1",
+        hosts=BOTH,
+    ),
+    Broken(
+        "IPv4 not forwarded from the uplink",
+        "sysctl -qw net.ipv4.conf.uplink0.forwarding=0",
+        "forwarding",
+        "sysctl -w net.ipv4.conf.uplink0.forwarding=1",
+    ),
+    Broken(
+        "IPv6 not forwarded",
+        "sysctl -qw net.ipv6.conf.all.forwarding=0",
+        "forwarding",
+        "sysctl -w net.ipv6.conf.all.forwarding=1",
+        address=SIX,
+    ),
+    Broken(
+        "IPv6 off on the bridge",
+        "sysctl -qw net.ipv6.conf.br-first.disable_ipv6=1",
+        "ipv6 on the bridge",
+        "sysctl -w net.ipv6.conf.br-first.disable_ipv6=0",
+        address=SIX,
+    ),
+    Broken("gate deleted", DELETE_GATE, "gate", APPLY, hosts=BOTH),
+    Broken("gate deleted, IPv6", DELETE_GATE, "gate", APPLY, address=SIX, hosts=BOTH),
+    Broken(
+        "gate behind a reject",
+        "nft insert rule ip libvirt_network forward counter reject",
+        "gate",
+        APPLY,
+        "systemctl restart libvirtd; sleep 1",
+    ),
+    Broken(
+        "gate behind a REJECT",
+        "iptables -I FORWARD -j REJECT",
+        "gate",
+        APPLY,
+        "iptables -D FORWARD -j REJECT",
+        hosts=(IPTABLES,),
+    ),
+    Broken(
+        "FORWARD policy DROP, no gate",
+        f"{DELETE_GATE}; iptables -P FORWARD DROP",
+        "gate",
+        APPLY,
+        "iptables -P FORWARD ACCEPT",
+        hosts=BOTH,
+    ),
+    Broken(
+        "an admin's rule in FORWARD",
+        f"iptables -I FORWARD -d {A} -j DROP",
+        "admin's iptables",
+        f"-D FORWARD -d {A}/32 -j DROP",
+        hosts=BOTH,
+    ),
+    Broken(
+        "an admin's nftables rule",
+        admins(f"add rule inet admin f ip daddr {A} reject"),
+        "admin's nftables",
+        "nft 'insert rule inet admin f position",
+        NO_ADMIN,
+        hosts=BOTH,
+    ),
+    Broken(
+        "an admin's nftables policy",
+        admins(
+            "add rule inet admin f ct state vmap { established : accept, related : accept, invalid : drop }",
+            "add rule inet admin f tcp dport 22 accept",
+            chain="priority filter; policy drop",
+        ),
+        "admin's nftables",
+        "nft 'add rule inet admin f meta mark & 0x40 == 0x40 accept'",
+        NO_ADMIN,
+        hosts=BOTH,
+    ),
+    Broken(
+        "an admin's nftables policy, IPv6",
+        admins(
+            "add rule ip6 admin f ct state established,related accept", chain="priority 5; policy drop", family="ip6"
+        ),
+        "admin's nftables",
+        "nft 'add rule ip6 admin f meta mark & 0x40 == 0x40 accept'",
+        "nft delete table ip6 admin",
+        address=SIX,
+    ),
+    Broken(
+        "an admin's nftables policy for what the guest answers",
+        admins("add rule inet admin f oifname br-first accept", chain="priority 0; policy drop"),
+        "admin's nftables",
+        "nft 'add rule inet admin f meta mark & 0x40 == 0x40 accept'",
+        NO_ADMIN,
+    ),
+    Broken(
+        "an admin's nftables set in a chain that is jumped to, before the mark",
+        admins(
+            "add set inet admin bad { type ipv4_addr; flags interval; elements = { 203.0.113.8/29 }; }",
+            "add chain inet admin blocked",
+            "add rule inet admin blocked ip daddr @bad counter drop",
+            "add rule inet admin f iifname uplink0 jump blocked",
+            chain="priority -50",
+        ),
+        "admin's nftables",
+        f"ip daddr {A} accept",
+        NO_ADMIN,
+    ),
+    Broken(
+        "an admin's filter for a guest",
+        admins(f"add rule inet admin f ip daddr {A} tcp dport 80 accept", f"add rule inet admin f ip daddr {A} drop"),
+        "admin's nftables",
+        "nothing to do",
+        NO_ADMIN,
+        happens=NEVER,
+        verdict="warning",
+        is_mended=False,
+    ),
+    Broken(
+        "firewalld",
+        "systemctl start firewalld; systemctl restart libvirtd; sleep 2",
+        "firewalld",
+        "firewall-cmd",
+        "rm -f /etc/firewalld/policies/*; systemctl stop firewalld; systemctl restart libvirtd; sleep 1",
+    ),
+    Broken(
+        "systemd-networkd",
+        f"systemctl start systemd-networkd; sleep 1; {APPLY}",
+        "systemd-networkd",
+        "ManageForeignRoutes=no",
+        "systemctl stop systemd-networkd.socket systemd-networkd; rm -rf /etc/systemd/networkd.conf.d",
+        happens=NEVER,
+        verdict="warning",
+        hosts=BOTH,
+    ),
+    Broken(
+        "a wrong permanent neighbour entry",
+        f"ip neigh replace {A} lladdr 02:00:00:00:00:01 nud permanent dev br-first",
+        "guest",
+        f"ip neigh del {A} dev br-first",
+    ),
+    Broken(
+        "no guest plugged",
+        "ip link set $(ip -br link show master br-first | cut -d' ' -f1) nomaster",
+        "guest",
+        "start the guest",
+        verdict="warning",
+        is_mended=False,
+    ),
+]

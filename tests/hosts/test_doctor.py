@@ -1,0 +1,218 @@
+"""`nethook doctor` on hosts that are broken for real, one by one: it names the cause first, and what mends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from tests.hosts.broken import FILE, IPTABLES, LATER, LINES, NFTABLES, NOW, SETUPS, SIX, TAKEN, A, Broken
+from tests.hosts.lab import Lab
+from tests.hosts.waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.hosts.guest import Guest
+    from tests.hosts.processes import Completed
+    from tests.hosts.systemd_host import SystemdHost
+
+pytestmark = pytest.mark.hosts
+
+HOSTS = {NFTABLES: ("trixie", "nftables"), IPTABLES: ("bookworm", None)}
+LOGS = Path(__file__).parents[2] / "test-logs"
+IN_PREFIX = "203.0.113.17"
+SECOND_UPLINK = "uplink1"
+
+
+class Diagnosed(NamedTuple):
+    """What the doctor said as JSON, and its exit status."""
+
+    status: int
+    said: dict[str, Any]
+
+    def of(self, verdict: str) -> list[dict[str, Any]]:
+        return [finding for finding in self.said["findings"] if finding["verdict"] == verdict]
+
+
+class Site(NamedTuple):
+    """A host with everything in force; ``name`` is that of HOSTS."""
+
+    name: str
+    lab: Lab
+    host: SystemdHost
+    guest: Guest
+    rows: list[str]
+
+    def sh(self, script: str) -> Completed:
+        return self.host.run(["sh", "-c", script], check=False)
+
+    def answers(self, address: str, timeout: float = 2) -> str | None:
+        answer = self.lab.wan.fetch(address, timeout=timeout)
+        return answer.split()[0] if answer else None
+
+    def doctor(self, *addresses: str) -> Diagnosed:
+        ended = self.host.nethook("doctor", "--json", *addresses)
+        assert ended.stderr == ""
+        return Diagnosed(ended.returncode, json.loads(ended.stdout))
+
+    def replug(self) -> None:
+        """Plug the guest in: libvirt does not do it for guests that run."""
+        self.sh("ip link set $(virsh -q domiflist web1 | awk '{ print $1 }') master br-first up")
+
+    def event(self) -> None:
+        """An event of the network, as at a restart of it."""
+        self.sh("virsh net-destroy first; virsh net-start first")
+        self.replug()
+
+    def is_healthy(self) -> None:
+        self.replug()
+        for address in (A, IN_PREFIX, SIX):
+            wait_for(lambda: self.answers(address) == "web1", f"{address} answers again", 10)  # noqa: B023
+        found = self.doctor(A, IN_PREFIX, SIX)
+        assert (found.status, found.of("failure"), found.of("warning")) == (0, [], [])
+
+
+@pytest.fixture(scope="module", params=HOSTS)
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    suite, backend = HOSTS[request.param]
+    with Lab() as lab:
+        host = lab.host(suite, firewall_backend=backend)
+        for prefix in ("203.0.113.0/24", "2001:db8:7::/48"):
+            lab.wan.deliver(prefix, host)
+        host.write(FILE, LINES)
+        host.install()
+        host.network("first", mode="nat", addresses=["192.168.50.1/24", "fd00:50::1/64"])
+        host.network("second", mode="route", addresses=["203.0.113.65/28", "fd00:60::1/64"])
+        used = [f"{A}/32", f"{IN_PREFIX}/32", f"{TAKEN}/32", f"{SIX}/128"]
+        guest = host.guest("web1", network="first", addresses=used, gateways=["192.168.50.1", "fd00:50::1"])
+        guest.start()
+        _second_uplink(lab, host)
+        site = Site(request.param, lab, host, guest, [])
+        yield site
+        LOGS.mkdir(exist_ok=True)
+        (LOGS / f"doctor-{suite}.txt").write_text("".join(f"{row}\n" for row in site.rows))
+
+
+def _second_uplink(lab: Lab, host: SystemdHost) -> None:
+    """Another cable to the same switch, unused until a default route leads there."""
+    wan = lab.wan.namespace
+    name = wan.name.removesuffix("wan") + host.name
+    wan.ip(f"link add second type veth peer name {SECOND_UPLINK} netns {name}")
+    wan.ip("link set second master switch up")
+    host.run(["ip", "link", "set", SECOND_UPLINK, "up"])
+    host.run(["ip", "address", "add", "198.51.100.111/32", "dev", SECOND_UPLINK])
+    for device in ("all", "uplink0", SECOND_UPLINK):
+        host.run(["sysctl", "-qw", f"net.ipv4.conf.{device}.rp_filter=0"])
+
+
+@contextmanager
+def undone(site: Site, script: str) -> Iterator[None]:
+    """Undo it in the end, and see that all is well then."""
+    try:
+        yield
+    finally:
+        site.sh(script)
+        site.host.wait_for_libvirt()
+        site.sh("nethook apply --keep-going")
+        site.replug()
+    site.is_healthy()
+
+
+def test_a_healthy_host(site: Site) -> None:
+    site.is_healthy()
+    whole = site.doctor()
+    assert (whole.status, whole.of("failure")) == (0, [])
+    assert whole.said["healthy"] == whole.said["addresses"] == [A, "203.0.113.16/29", SIX]
+
+
+@pytest.mark.parametrize(
+    ("site", "broken"),
+    [
+        pytest.param(name, broken, id=f"{name}-{broken.name}")
+        for name in HOSTS
+        for broken in SETUPS
+        if name in broken.hosts
+    ],
+    indirect=["site"],
+)
+def test_a_broken_setup(site: Site, broken: Broken) -> None:
+    with undone(site, broken.undo):
+        site.sh(broken.breaks)
+        assert site.answers(broken.address) == (None if broken.happens == NOW else "web1")
+        found = _names_it(site, broken)
+        site.rows.append(f"{site.name:22} {broken.name:50} {broken.verdict:8} {broken.station:20} {found['text']}")
+        if broken.happens == LATER:
+            site.event()
+            assert site.answers(broken.address) is None
+            _names_it(site, broken)
+        if broken.is_mended:
+            mended = site.sh(found["command"])
+            assert mended.returncode == 0, mended.stderr
+            site.event() if broken.happens == LATER else site.replug()
+            wait_for(lambda: site.answers(broken.address) == "web1", f"{found['command']} mends it", 8)
+            assert [each["text"] for each in site.doctor(broken.address).of(broken.verdict)] == []
+            site.rows[-1] += f" [mended by: {found['command']}]"
+
+
+def _names_it(site: Site, broken: Broken) -> dict[str, Any]:
+    """The first failure (or warning), which has to be about the cause, and has to say what mends it."""
+    diagnosed = site.doctor(broken.address)
+    assert diagnosed.status == (1 if broken.verdict == "failure" else 0)
+    first: dict[str, Any] = diagnosed.of(broken.verdict)[0]
+    assert first["station"] == broken.station, diagnosed.of("failure")
+    assert ("ip6" in first["text"]) == (broken.name == "gate deleted, IPv6") or first["station"] != "gate"
+    assert broken.mend in f"{first['command'] or ''} {first['advice'] or ''}"
+    if broken.verdict == "warning":
+        assert diagnosed.of("failure") == []
+    return first
+
+
+@pytest.mark.parametrize(("address", "how"), [(A, "ARP"), (SIX, "NDP")])
+def test_a_guest_without_the_address(site: Site, address: str, how: str) -> None:
+    length = 128 if ":" in address else 32
+    site.guest.run(f"ip addr del {address}/{length} dev eth0")
+    try:
+        assert site.answers(address) is None
+        found = site.doctor(address)
+        (failure,) = found.of("failure")
+        assert (found.status, failure["station"]) == (1, "guest")
+        assert failure["text"] == f"no guest on br-first answers {how} for {address}"
+        assert f"ip address add {address}/{length}" in failure["advice"]
+        site.rows.append(f"{site.name:22} {'guest without ' + address:50} failure  guest{'':16}{failure['text']}")
+    finally:
+        site.guest.run(f"ip addr add {address}/{length} dev eth0")
+    site.is_healthy()
+
+
+def test_what_is_printed(site: Site) -> None:
+    healthy = site.host.nethook("doctor", A)
+    assert (healthy.stdout, healthy.returncode) == ("1 address healthy; 0 warnings\n", 0)
+    assert "ok: gate: in " in site.host.nethook("doctor", "-v").stdout
+    with undone(site, "true"):
+        site.sh("nft delete table inet nethook")
+        ill = site.host.nethook("doctor")
+        assert ill.stdout.splitlines() == [
+            "failure: our table: our nftables table inet nethook is not there, or has no rules",
+            "    # nethook apply",
+            "",
+            "0 of 3 addresses healthy; 1 failure, 0 warnings",
+        ]
+
+
+def test_nothing_is_changed(site: Site) -> None:
+    listings = (
+        "nft -s list ruleset; ip route show table all; ip -6 route show table all; ip rule; sysctl -a -e 2>/dev/null"
+    )
+    volatile = "| grep -v -e random -e '[.]file-nr' -e inode -e dentry -e netfilter.nf_conntrack_count -e ns_last_pid"
+    before = site.sh(f"({listings}) {volatile}").stdout
+    site.doctor()
+    assert site.sh(f"({listings}) {volatile}").stdout == before
+
+
+def test_without_root(site: Site) -> None:
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "nethook", "doctor"]
+    refused = site.host.run(nobody, check=False)
+    assert (refused.returncode, refused.stderr) == (2, "nethook: only root can see the firewalls: try it with sudo\n")

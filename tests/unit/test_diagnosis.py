@@ -1,0 +1,269 @@
+"""The pure parts of the doctor: what rules of others do to a packet, what is looked at, and what is said."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from nethook.commands.doctor_text import doctor_text
+from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding, merged
+from nethook.diagnosis.firewalls import sees_mark
+from nethook.diagnosis.forwarding import manages_foreign_routes
+from nethook.diagnosis.host import set_sysctl, targets
+from nethook.diagnosis.iptables_rules import may_stop
+from nethook.diagnosis.nft import BaseChain
+from nethook.diagnosis.routing import deletion, rule_text
+from nethook.diagnosis.verdict import Judge, Outcome, Packet
+from nethook.diagnosis.walk import Diagnosis
+from nethook.prefix import parse_prefix
+from tests.unit.lines import routed
+
+GUEST, OUTSIDE = "203.0.113.10", "8.8.8.8"
+THERE = Packet(4, "eth0", "virbr1", OUTSIDE, GUEST, 0x40, 0x40, "new")
+
+ACCEPT: dict[str, Any] = {"accept": None}
+DROP: dict[str, Any] = {"drop": None}
+REJECT: dict[str, Any] = {"reject": {"type": "icmp"}}
+COUNTER: dict[str, Any] = {"counter": {"packets": 0, "bytes": 0}}
+
+
+def match(left: Any, right: Any, op: str = "==") -> dict[str, Any]:
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+def meta(key: str) -> dict[str, Any]:
+    return {"meta": {"key": key}}
+
+
+def field(name: str, protocol: str = "ip") -> dict[str, Any]:
+    return {"payload": {"protocol": protocol, "field": name}}
+
+
+STATE = {"ct": {"key": "state"}}
+MARK = {"&": [meta("mark"), 0x40]}
+HTTP = match(field("dport", "tcp"), 80)
+TO_GUEST = match(field("daddr"), GUEST)
+VMAP_OF_STATES = {"vmap": {"key": STATE, "data": {"set": [["established", ACCEPT], ["new", DROP]]}}}
+
+
+def judge(*rules: list[dict[str, Any]], policy: str = "accept", packet: Packet = THERE, **others: Any) -> Outcome:
+    """What becomes of the packet in a chain with these rules; ``others`` are chains that it leads to."""
+    chains = {
+        name: [{"handle": number, "expr": expressions} for number, expressions in enumerate(each, 1)]
+        for name, each in {"base": rules, **others}.items()
+    }
+    elements = {("bad", GUEST), ("pairs", f"virbr1 . {GUEST}")}
+    return Judge(chains, lambda name, value: (name, value) in elements).judge("base", policy, packet)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        [],
+        [TO_GUEST],
+        [match(field("daddr"), {"prefix": {"addr": "203.0.113.0", "len": 24}})],
+        [match(field("daddr"), {"range": ["203.0.113.1", "203.0.113.20"]})],
+        [match(field("daddr"), {"set": ["203.0.113.9", {"prefix": {"addr": "203.0.113.10", "len": 31}}]})],
+        [match(field("daddr"), "@bad")],
+        [match({"concat": [meta("oifname"), field("daddr")]}, "@pairs")],
+        [match({"concat": [meta("oifname"), field("daddr")]}, {"set": [{"concat": ["virbr1", GUEST]}]})],
+        [match(field("saddr"), "10.0.0.1", "!=")],
+        [match(meta("iifname"), "eth0"), match(meta("oifname"), "virbr*")],
+        [match(meta("nfproto"), "ipv4")],
+        [match(STATE, ["new", "untracked"], "in")],
+        [match(STATE, {"|": ["new", "untracked"]}, "in")],
+        [match(MARK, 0x40), COUNTER],
+        [match(MARK, 0, "!=")],
+    ],
+)
+def test_what_matches_is_dropped(conditions: list[dict[str, Any]]) -> None:
+    for verdict in (DROP, REJECT):
+        assert judge([ACCEPT], [*conditions, verdict]).blocked is False
+        outcome = judge([*conditions, verdict])
+        assert (outcome.blocked, outcome.rule and outcome.rule["handle"]) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        [match(field("daddr"), "203.0.113.11")],
+        [match(field("daddr", "ip6"), "2001:db8::1")],
+        [match(field("daddr", "ip6"), "2001:db8::1", "!=")],
+        [match(field("daddr"), "@other")],
+        [match(meta("iifname"), "virbr*")],
+        [match(STATE, "established")],
+        [match({"ct": {"key": "status"}}, "dnat", "in")],
+        [match(MARK, 0x40, "!=")],
+    ],
+)
+def test_what_does_not_match_goes_on(conditions: list[dict[str, Any]]) -> None:
+    assert judge([*conditions, DROP]) == Outcome(False)
+    assert judge([*conditions, ACCEPT], policy="drop") == Outcome(True)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [HTTP, {"limit": {"rate": 5}}, {"xt": None}, match(meta("mark"), 0x40), match(field("daddr"), "x", "<")],
+)
+def test_what_nobody_can_tell_is_no_failure(condition: dict[str, Any]) -> None:
+    outcome = judge([condition, DROP])
+    assert (outcome.blocked, outcome.may_block and outcome.may_block["handle"]) == (False, 1)
+
+
+def test_a_policy_drops_what_no_rule_accepts() -> None:
+    ssh = [match(field("dport", "tcp"), 22), ACCEPT]
+    established = [match(STATE, "established"), ACCEPT]
+    assert judge(established, ssh, policy="drop") == Outcome(True)
+    assert not judge(established, ssh, policy="drop", packet=THERE._replace(state="established")).blocked
+    assert not judge(established, [match(MARK, 0x40), ACCEPT], policy="drop").blocked
+    assert judge([match(MARK, 0x40), ACCEPT], policy="drop", packet=THERE._replace(mark=0)).blocked
+
+
+def test_a_filter_for_a_guest_is_meant() -> None:
+    assert judge([TO_GUEST, HTTP, ACCEPT], [TO_GUEST, DROP]).is_meant
+    assert judge([TO_GUEST, {"jump": {"target": "web"}}], policy="drop", web=[[HTTP, ACCEPT]]).blocked
+    assert not judge([HTTP, ACCEPT], policy="drop").is_meant
+
+
+def test_jumps() -> None:
+    jump: list[dict[str, Any]] = [COUNTER, {"jump": {"target": "sub"}}]
+    goto: list[dict[str, Any]] = [{"goto": {"target": "sub"}}]
+    back: dict[str, Any] = {"return": None}
+    assert judge(jump, sub=[[TO_GUEST, DROP]]) == Outcome(True, {"handle": 1, "expr": jump})
+    assert judge(jump, [DROP], sub=[[TO_GUEST, back], [DROP]]).rule == {"handle": 2, "expr": [DROP]}
+    assert judge(jump, sub=[[TO_GUEST, back], [DROP]]) == Outcome(False)
+    assert not judge(jump, sub=[[HTTP, back], [DROP]]).blocked
+    assert judge(goto, [ACCEPT], policy="drop", sub=[[COUNTER]]) == Outcome(True)
+    assert judge(goto, [DROP], sub=[[COUNTER]]) == Outcome(False)
+    assert judge([{"jump": {"target": "base"}}]) == Outcome(False)  # the kernel refuses such a loop
+
+
+def test_verdict_maps() -> None:
+    assert judge([VMAP_OF_STATES]).blocked
+    assert not judge([VMAP_OF_STATES], policy="drop", packet=THERE._replace(state="established")).blocked
+    assert judge([{"vmap": {"key": STATE, "data": "@states"}}]) == Outcome(False)
+    ports = {"vmap": {"key": field("dport", "tcp"), "data": {"set": [[80, ACCEPT], [25, DROP]]}}}
+    assert not judge([ports]).blocked
+    assert judge([ports]).may_block is not None
+
+
+@pytest.mark.parametrize(
+    ("hook", "priority", "sees"),
+    [
+        ("forward", 0, True),
+        ("forward", 10, True),
+        ("forward", -10, False),
+        ("forward", 20, False),
+        ("prerouting", 0, False),
+        ("postrouting", 0, False),
+    ],
+)
+def test_only_forward_chains_behind_ours_see_the_mark(hook: str, priority: int, sees: bool) -> None:
+    assert sees_mark(BaseChain("inet", "admin", "c", hook, priority, "drop")) == sees
+
+
+@pytest.mark.parametrize(
+    ("rule", "stops"),
+    [
+        ("-j DROP", True),
+        ("-d 203.0.113.10/32 -j DROP", True),
+        ("-d 203.0.113.0/24 -i eth0 -o virbr1 -j REJECT --reject-with icmp-port-unreachable", True),
+        ('-s 203.0.113.10/32 -m comment --comment "no -d 10.0.0.1/32" -j DROP', True),
+        ("! -i virbr1 -j DROP", True),
+        ("-i virbr+ -j DROP", True),
+        ("-d 203.0.113.11/32 -j DROP", False),
+        ("-s 10.0.0.0/8 -j DROP", False),
+        ("-i docker0 -j DROP", False),
+        ("-d 203.0.113.10/32 -j ACCEPT", False),
+        ("-d 203.0.113.10/32 -j DOCKER-USER", False),
+        ("-d 203.0.113.10/32 -p tcp -m tcp --dport 25 -j DROP", None),
+        ("-m conntrack --ctstate INVALID -j DROP", None),
+    ],
+)
+def test_rules_of_iptables(rule: str, stops: bool | None) -> None:
+    assert may_stop(rule, GUEST, "virbr1", "eth0", OUTSIDE) is stops
+
+
+LINES = f"{GUEST} public\n203.0.113.16/29 public\n203.0.113.17 public\n2001:db8:7::/64 public"
+
+
+def names(*wanted: str) -> list[tuple[str, str]]:
+    found, _ = targets(routed(LINES), [parse_prefix(text) for text in wanted])
+    return [(target.name, target.address) for target in found]
+
+
+def test_each_line_has_an_address_that_stands_for_it() -> None:
+    assert names() == [
+        (GUEST, GUEST),
+        ("203.0.113.16/29", "203.0.113.20"),  # .17 has a line of its own
+        ("203.0.113.17", "203.0.113.17"),
+        ("2001:db8:7::/64", "2001:db8:7::1"),
+    ]
+
+
+def test_the_line_of_an_address_is_the_longest_prefix_around_it() -> None:
+    assert names("203.0.113.17", "203.0.113.18", "2001:db8:7::5") == [
+        ("203.0.113.17", "203.0.113.17"),
+        ("203.0.113.18", "203.0.113.18"),
+        ("2001:db8:7::5", "2001:db8:7::5"),
+    ]
+    assert targets(routed(LINES), [parse_prefix("192.0.2.1")]) == ([], [parse_prefix("192.0.2.1")])
+
+
+def test_the_last_word_about_foreign_routes_counts() -> None:
+    off, on = "[Network]\nManageForeignRoutes = no\n", "[Network]\nManageForeignRoutes=yes"
+    assert manages_foreign_routes(iter([]))
+    assert manages_foreign_routes(iter(["[Network]\n#ManageForeignRoutes=no"]))
+    assert manages_foreign_routes(iter(["[DHCPv4]\nManageForeignRoutes=no"]))
+    assert not manages_foreign_routes(iter([on, off]))
+    assert manages_foreign_routes(iter([off, on]))
+
+
+def test_commands() -> None:
+    route = {"dst": "203.0.113.10", "gateway": "198.51.100.1", "dev": "eth0", "protocol": "bird", "metric": 5}
+    assert deletion(4, route) == "ip -4 route del 203.0.113.10 via 198.51.100.1 dev eth0 proto bird metric 5"
+    assert (
+        deletion(6, {"type": "blackhole", "dst": "2001:db8::1", "dev": "lo"}) == "ip -6 route del blackhole 2001:db8::1"
+    )
+    assert set_sysctl("net/ipv4/ip_forward", 1) == "sysctl -w net.ipv4.ip_forward=1"
+    assert set_sysctl("net/ipv4/conf/eth0.7/rp_filter", 2) == "sysctl -w net/ipv4/conf/eth0.7/rp_filter=2"
+    rule = {"priority": 100, "src": "all", "dst": "203.0.113.0", "dstlen": 24, "table": "7"}
+    assert rule_text(rule) == "100: from all to 203.0.113.0/24 lookup 7"
+
+
+def diagnosis(*findings: Finding) -> Diagnosis:
+    found = Diagnosis()
+    found.addresses = ["203.0.113.10", "203.0.113.11"]
+    found.findings = merged(findings)
+    return found
+
+
+def text(found: Diagnosis, *, verbose: bool = False) -> list[str]:
+    return doctor_text(found, io.StringIO(), verbose=verbose).splitlines()
+
+
+def test_failures_come_first_and_the_same_of_several_addresses_once() -> None:
+    found = diagnosis(
+        Finding(OK, "tools", "nft"),
+        Finding(WARNING, "boot", "not at boot", command="enable it"),
+        *(Finding(FAILURE, "route", "gone", command="c", addresses=[address]) for address in ("203.0.113.10", "x")),
+    )
+    assert text(found) == [
+        "failure: 203.0.113.10, x: route: gone",
+        "    # c",
+        "warning: boot: not at boot",
+        "    # enable it",
+        "",
+        "1 of 2 addresses healthy; 1 failure, 1 warning",
+    ]
+    assert "ok: tools: nft" in text(found, verbose=True)
+
+
+def test_a_failure_of_the_host_leaves_nothing_healthy() -> None:
+    assert text(diagnosis())[-1] == "2 addresses healthy; 0 warnings"
+    assert text(diagnosis(Finding(FAILURE, "gate", "missing")))[-1] == "0 of 2 addresses healthy; 1 failure, 0 warnings"
+    stopped = diagnosis()
+    stopped.stopped_by = "nft does not answer"
+    assert stopped.healthy == []
