@@ -71,8 +71,8 @@ def firewalls(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
             rejected += [target for finding in found if finding.station == FIREWALLD]
             blocked.update(target.name for finding in found if finding.verdict == FAILURE)
             yield from (finding for finding in found if finding.station != FIREWALLD)
-        if rejected:
-            yield _firewalld(chain, rejected)
+        if rejected and not _is_closed(host):
+            yield _firewalld(host, chain, rejected)
     free = [target.name for target in targets if target.name not in blocked]
     if free:
         yield Finding(OK, ADMINS, "no chain of an admin or of firewalld is in the way", addresses=free)
@@ -134,7 +134,7 @@ def _finding(host: Host, chain: BaseChain, target: Target, what: str, outcome: O
     if outcome.blocked and not outcome.is_meant:
         how = f"the rule with handle {outcome.rule['handle']}" if outcome.rule else "its policy"
         if is_firewalld:
-            return _firewalld(chain, [target])
+            return _firewalld(host, chain, [target])
         return Finding(
             FAILURE,
             ADMINS,
@@ -180,26 +180,28 @@ def _advice(chain: BaseChain) -> str:
     )
 
 
-def _firewalld(chain: BaseChain, targets: Sequence[Target]) -> Finding:
-    """firewalld writes its table itself: only it can let packets through, with a policy of its own."""
-    policy = "firewall-cmd --permanent --policy=routed-guests"
-    rules = [
-        f'rule family="ipv{target.family}" {end} address="{target.line.prefix.text}" accept'
-        for target in targets
-        for end in ("destination", "source")
-    ]
-    steps = [
-        "firewall-cmd --permanent --new-policy=routed-guests",
-        f"{policy} --add-ingress-zone=ANY",
-        f"{policy} --add-egress-zone=ANY",
-        *(f"{policy} --add-rich-rule={quote(rule)}" for rule in rules),
-        "firewall-cmd --reload",
-    ]
+def _is_closed(host: Host) -> bool:
+    """Whether our gate in firewalld is not open, which is a finding at another station."""
+    gate = host.plan.firewalld
+    return gate is not None and bool(gate.hindrance or gate.lacking)
+
+
+def _firewalld(host: Host, chain: BaseChain, targets: Sequence[Target]) -> Finding:
+    """firewalld rejects although our gate is open, or has none by the settings."""
+    if FIREWALLD not in host.settings.gates:
+        advice = f"add {FIREWALLD} to the setting gates in nethook.conf, and run nethook install"
+    else:
+        # It asks no policy about packets between two interfaces of which neither is in a zone.
+        uplink = next(iter(host.uplinks(targets[0].family)), "UPLINK")
+        advice = (
+            "put the uplink into a zone by name: firewall-cmd --permanent --zone=public --add-interface="
+            f"{uplink} && firewall-cmd --reload"
+        )
     return Finding(
         FAILURE,
         FIREWALLD,
         f"firewalld rejects what is sent to the guest, or what it answers (chain {chain.where})",
-        command=" && ".join(steps),
+        advice=advice,
         addresses=[target.name for target in targets],
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nethook.config.settings import GATES
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
 from nethook.effect import ADD, REMOVE
+from nethook.firewalld.gate import WHERE
 from nethook.gates import gates
 from nethook.gates.iptables import IptablesGate
 from nethook.prefix import parse_prefix
@@ -71,6 +72,27 @@ def opened(host: Host, families: Collection[int]) -> Iterator[Finding]:
             advice = f"add {kind} to the setting gates in nethook.conf, and run {APPLY}"
             text = f"{gate.where} blocks, and by the setting gates it gets no gate"
             yield Finding(FAILURE, GATE, text, advice=advice)
+
+    yield from _firewalld(host)
+
+
+def _firewalld(host: Host) -> Iterator[Finding]:
+    """Whether firewalld, where it runs, has our policy and the entries for it."""
+    gate = host.plan.firewalld
+    for failure in host.plan.failures if gate is None else ():
+        yield Finding(WARNING, GATE, f"nobody knows whether our gate in {WHERE} is open: {failure}")
+    if gate is None:
+        return
+    if gate.hindrance:
+        yield Finding(FAILURE, GATE, f"our gate in {WHERE} is missing", command="nethook install")
+    elif gate.lacking:
+        lacking = [prefix.text for prefix in gate.lacking]
+        text = f"our gate in {WHERE} is not open for {', '.join(lacking)}"
+        yield Finding(FAILURE, GATE, text, command=APPLY, addresses=lacking)
+    elif gate.changes():
+        yield Finding(WARNING, GATE, f"our gate in {WHERE} is out of date", command=APPLY)
+    else:
+        yield Finding(OK, GATE, f"in {WHERE}: {gate.state}")
 
 
 def chains(host: Host, families: Collection[int]) -> list[tuple[Gate, Chain]]:
