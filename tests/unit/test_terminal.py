@@ -7,8 +7,8 @@ import io
 import pytest
 
 from nethook.config.routed_ips import parse_routed_ips
-from nethook.screen import cut
 from nethook.terminal import coloured, confirm, is_rich, show_problems
+from nethook.terminal.screen import cut
 
 
 class Terminal(io.StringIO):

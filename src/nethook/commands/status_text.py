@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nethook.config.problem import one_line
-from nethook.table_text import Column, table_text
+from nethook.terminal.table import Column, table_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -10,8 +10,8 @@ from nethook.commands.status_text import human, messages, status_text
 from nethook.errors import NethookError
 from nethook.exit_status import OK
 from nethook.kernel.counters import Traffic
-from nethook.screen import Screen
 from nethook.terminal import width_of
+from nethook.terminal.screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
