@@ -208,8 +208,7 @@ def test_a_new_line_is_let_pass_with_the_next_event(site: Site) -> None:
     guest.stop()
     guest.start()
     assert site.lab.wan.http(LATER)
-    site.host.run(["firewall-cmd", "--reload"])
-    event_where_firewalld_flushes_iptables(site.host)
+    _reload(site)
     assert wait_for(lambda: site.lab.wan.http(LATER), "it answers after a reload")
     site.host.write(FILE, text)
     removed = site.host.nethook("apply")
@@ -228,6 +227,33 @@ def test_entries_that_somebody_took_are_brought_back(site: Site) -> None:
     site.host.run(["systemctl", "reload", "nethook"])  # which may do less than root at a prompt
     assert f"+ gate in firewalld for {address} [apply]" in site.host.syslog("nethook")
     site.is_as_it_should_be()
+
+
+def test_a_policy_of_the_admins_in_front_of_ours_stays_in_force(site: Site) -> None:
+    address, other = ZONES[0].routed[0], ZONES[1].routed[0]
+    rule = f"rule family=ipv4 destination address={address} port port=80 protocol=tcp drop"
+    for change in (
+        ["--new-policy", "admins"],
+        ["--policy", "admins", "--set-priority", "-10"],
+        ["--policy", "admins", "--set-target", "CONTINUE"],
+        ["--policy", "admins", "--add-ingress-zone", "ANY"],
+        ["--policy", "admins", "--add-egress-zone", "ANY"],
+        ["--policy", "admins", "--add-rich-rule", rule],
+    ):
+        site.host.run(["firewall-cmd", "--permanent", *change])
+    _reload(site)
+    wait_for(lambda: site.lab.wan.http(other), "what it is not about answers")
+    assert not site.lab.wan.http(address)
+    assert site.lab.wan.ping(address)
+    site.host.run(["firewall-cmd", "--permanent", "--delete-policy", "admins"])
+    site.host.run(["rm", "-f", "/etc/firewalld/policies/admins.xml.old"])
+    _reload(site)
+    site.is_as_it_should_be()
+
+
+def _reload(site: Site) -> None:
+    site.host.run(["firewall-cmd", "--reload"])
+    event_where_firewalld_flushes_iptables(site.host)
 
 
 def test_with_the_iptables_backend_of_firewalld(site: Site) -> None:
