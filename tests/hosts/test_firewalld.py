@@ -131,13 +131,13 @@ class Site:
         return asked.stdout.strip() or asked.stderr.strip()
 
     def firewalld(self) -> str:
-        """What firewalld has of its own making, permanently and at run time."""
+        """What firewalld has, permanently and at run time; sorted, because libvirt's order at a reload is chance."""
         commands = (
             "find /etc/firewalld -type f ! -name '*.old' | sort | xargs tail -n +1",
             "firewall-cmd --get-policies; firewall-cmd --get-ipsets; firewall-cmd --list-all-zones",
             "nft list table inet firewalld",
         )
-        return self.host.run(["sh", "-c", "; ".join(commands)]).stdout
+        return "\n".join(sorted(self.host.run(["sh", "-c", "; ".join(commands)]).stdout.splitlines()))
 
 
 @pytest.fixture(scope="module", params=HOSTS)
