@@ -194,7 +194,10 @@ def _firewalld(site: Site) -> Iterator[None]:
     try:
         yield
     finally:
+        flushes = _flushes_iptables(site.host)
         site.host.run(["systemctl", "stop", "firewalld"])
+        if flushes:  # also libvirt's rules, and libvirt is told only of a start
+            site.host.restart_libvirtd()
         site.host.run(["firewall-offline-cmd", "--zone=public", f"--remove-interface={UPLINK}"])
 
 
@@ -203,8 +206,12 @@ def event_where_firewalld_flushes_iptables(host: Host) -> None:
 
     https://github.com/firewalld/firewalld/pull/1082
     """
-    if host.run(["firewall-cmd", "--version"]).stdout.startswith("1."):
+    if _flushes_iptables(host):
         host.restart_libvirtd()
+
+
+def _flushes_iptables(host: Host) -> bool:
+    return host.run(["firewall-cmd", "--version"]).stdout.startswith("1.")
 
 
 @disturbance("ufw enabled, then an event", spares_bystander=False)

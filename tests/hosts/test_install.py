@@ -54,9 +54,9 @@ def test_installing_routes_what_runs_already(bench: tuple[Lab, SystemdHost]) -> 
     installed = host.nethook("install")
     assert installed.returncode == 0, installed.stderr
     assert installed.stdout.splitlines() == [
+        *(f"+ /etc/firewalld/{name}.xml" for name in FIREWALLD),
         f"+ {HOOK}",
         "reloaded libvirtd.service",
-        *(f"+ /etc/firewalld/{name}.xml" for name in FIREWALLD),
         *(f"+ /etc/systemd/system/{unit}" for unit in UNITS),
         "systemd has read its units",
         "enabled nethook.service",

@@ -7,6 +7,7 @@ import pytest
 from nethook.change import EVERYTHING, Kernel, difference
 from nethook.commands.line_states import line_states, states_without_root
 from nethook.desired import desire
+from nethook.firewalld.gate import Firewalld
 from nethook.gates.gate import Chain, Gate, Rule
 from nethook.gates.iptables import IptablesGate
 from nethook.kernel.ruleset import Ruleset
@@ -89,3 +90,19 @@ def test_without_root_only_routes_tell() -> None:
     lines = routed("203.0.113.10 public\n203.0.113.11 public\n203.0.113.12 stopped")
     found = states_without_root(lines, LIVE, {("203.0.113.10", BRIDGE)})
     assert [state.state for state in found] == ["unknown", "not applied", "waiting"]
+
+
+def test_what_firewalld_does_not_let_pass_is_blocked() -> None:
+    lines = "203.0.113.10 public\n203.0.113.16/29 public\n203.0.113.17 public"
+    wanted = {4: ["203.0.113.10", "203.0.113.16/29"], 6: []}
+    found = plan(lines, lines)
+    for firewalld, reasons in (
+        (Firewalld(wanted, wanted, wanted, {}), ["", "", ""]),
+        (
+            Firewalld(wanted, {4: {"203.0.113.10"}, 6: set()}, wanted, {}),
+            ["", *["by firewalld, its gate is not for it; run nethook apply"] * 2],
+        ),
+        (Firewalld(wanted, {}, {}, {}, "missing"), ["by firewalld, its gate is missing"] * 3),
+    ):
+        found.firewalld = firewalld
+        assert [state.reason for state in line_states(routed(lines), LIVE, found)] == reasons

@@ -80,4 +80,5 @@ def _plan(tools: Tools, answer: Callable[[str], bool]) -> list[Step]:
         warn(f"{copy} is run at each event, too; to remove it: rm {copy}")
     if steps:
         steps += daemon.reload(tools)
-    return [*steps, *firewalld.steps(tools), *behind]
+    # firewalld first: libvirt writes its rules anew when either of them reloads, and would do it at the same time.
+    return [*firewalld.steps(tools), *steps, *behind]

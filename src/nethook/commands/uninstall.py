@@ -22,10 +22,10 @@ def run(options: Namespace) -> int:
         require_root("remove the hook")
     tools = Tools(SECONDS)
     steps = units.removal(tools) if systemd.runs() else []
+    steps += firewalld.removal(tools)  # before libvirt is told: see install
     hook = hook_file.removal()
     if hook:
         steps += [*hook, *daemon.reload(tools)]
-    steps += firewalld.removal(tools)
     link = old_link.target(hook_file.ONLY)
     if link is not None:
         warn(f"{hook_file.ONLY}, the link of release 0.6, stays and runs {link}; to remove it: rm {hook_file.ONLY}")

@@ -54,7 +54,7 @@ def disable(tools: Tools, unit: str) -> Step:
 
 def reload(tools: Tools, unit: str) -> Step:
     """Have it read its configuration."""
-    return Step(f"reload {unit}", f"reloaded {unit}", lambda: must(tools, "systemctl", "reload", unit))
+    return Step(f"reload {unit}", f"reloaded {unit}", lambda: _to_its_end(tools, "reload", unit))
 
 
 def start(tools: Tools, unit: str) -> Step:
