@@ -29,7 +29,8 @@ FAMILIES = {"ip": 4, "ip6": 6}
 class Packet(NamedTuple):
     """A device is '' where it is not known, as the one that leads out is in the prerouting hook.
 
-    ``mark`` is the mark bit if the packet has it there, else 0; ``bit`` the mark bit; ``state`` as conntrack's."""
+    ``mark`` is the mark bit if the packet has it there, else 0; ``bit`` the mark bit; ``state`` as conntrack's.
+    """
 
     family: int
     device_in: str
