@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
+from argparse import Namespace
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from nethook.commands import doctor
 from nethook.commands.doctor_text import doctor_text
+from nethook.diagnosis import walk
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding, merged
 from nethook.diagnosis.firewalls import sees_mark
 from nethook.diagnosis.forwarding import manages_foreign_routes
@@ -17,6 +22,7 @@ from nethook.diagnosis.nft import BaseChain
 from nethook.diagnosis.routing import deletion, rule_text
 from nethook.diagnosis.verdict import Judge, Outcome, Packet
 from nethook.diagnosis.walk import Diagnosis
+from nethook.errors import NethookError, ReadError
 from nethook.prefix import parse_prefix
 from tests.unit.lines import routed
 
@@ -267,3 +273,39 @@ def test_a_failure_of_the_host_leaves_nothing_healthy() -> None:
     stopped = diagnosis()
     stopped.stopped_by = "nft does not answer"
     assert stopped.healthy == []
+
+
+@pytest.mark.parametrize(
+    ("findings", "fails", "status"),
+    [
+        ([Finding(OK, "tools", "nft")], False, 0),
+        ([Finding(WARNING, "boot", "not at boot")], False, 0),
+        ([Finding(FAILURE, "gate", "missing")], False, 1),
+        ([Finding(OK, "tools", "nft")], True, 2),
+        ([Finding(FAILURE, "gate", "missing")], True, 1),
+    ],
+)
+def test_the_exit_status(
+    findings: list[Finding],
+    fails: bool,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def walk_until_it_fails(*_: object) -> Iterator[Finding]:
+        yield from findings
+        if fails:
+            raise ReadError("nft does not answer")
+
+    monkeypatch.setattr(walk, "_walk", walk_until_it_fails)
+    monkeypatch.setattr(doctor, "require_root", lambda _: None)
+    assert doctor.run(Namespace(addresses=["203.0.113.10"], json=True, verbose=False)) == status
+    printed = capsys.readouterr()
+    assert [each["verdict"] for each in json.loads(printed.out)["findings"]] == [each.verdict for each in findings]
+    assert ("the rest was not looked at: nft does not answer" in printed.err) == fails
+
+
+def test_what_is_no_address_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "require_root", lambda _: None)
+    with pytest.raises(NethookError, match="not an IP address: web1"):
+        doctor.run(Namespace(addresses=["web1"], json=False, verbose=False))

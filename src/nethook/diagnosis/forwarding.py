@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nethook.diagnosis.host import Host, Target
 
 FORWARDING, IPV6, RA, NETWORKD = "forwarding", "ipv6 on the bridge", "router advertisements", "systemd-networkd"
+IPV4 = "net/ipv4/ip_forward"
 BY_ROUTER_ADVERTISEMENTS = "ra"
 ALSO_AS_ROUTER = 2
 """accept_ra: take router advertisements although the host forwards."""
@@ -28,7 +29,7 @@ NETWORKD_DROP_IN = "/etc/systemd/networkd.conf.d/50-nethook.conf"
 def forwarding(host: Host, families: Collection[int]) -> Iterator[Finding]:
     """Whether the host forwards packets of these families."""
     if 4 in families:
-        yield from _switch("net/ipv4/ip_forward", "the host does not forward IPv4")
+        yield from _switch(IPV4, "the host does not forward IPv4")
     if 6 in families:
         yield from _ipv6(host)
 
@@ -67,10 +68,15 @@ def _switch(name: str, what: str, before: Collection[str] = ()) -> Iterator[Find
         yield Finding(OK, FORWARDING, f"{name.replace('/', '.')} is on")
 
 
+def is_on() -> bool:
+    """Whether the host forwards IPv4."""
+    return sysctl(IPV4) != 0
+
+
 def devices(host: Host, target: Target) -> Iterator[Finding]:
     """Whether the uplink and the bridge forward, each, and whether the bridge has IPv6."""
     if target.family == 4:
-        if sysctl("net/ipv4/ip_forward") == 0:
+        if not is_on():
             return
         for device in (*host.uplinks(4)[:1], target.bridge):
             name = f"net/ipv4/conf/{device}/forwarding"

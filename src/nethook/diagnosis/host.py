@@ -121,7 +121,11 @@ class Host:
     def _default_routes(self) -> dict[int, list[dict[str, Any]]]:
         return {
             family: sorted(
-                self.ask(family, ["route show default table all"])[0].listed,
+                (
+                    route
+                    for route in self.ask(family, ["route show default table all"])[0].listed
+                    if "type" not in route  # unreachable and the like lead nowhere
+                ),
                 key=lambda route: ("table" in route, route.get("metric", 0)),
             )
             for family in (4, 6)

@@ -111,4 +111,4 @@ def _setting(gate: Gate) -> str:
     """What the setting calls it."""
     if isinstance(gate, IptablesGate):
         return "ip6tables" if gate.family == 6 else "iptables"
-    return "libvirt-nftables"
+    return "firewalld" if gate.where.startswith("firewalld") else "libvirt-nftables"

@@ -70,7 +70,7 @@ def _ours(host: Host, target: Target, exact: Answer) -> Iterator[Finding]:
     }
     if target.route not in wanted:
         return
-    foreign = [route for route in exact.listed if route.get("dev") != target.bridge]
+    foreign = [route for route in exact.listed if route.get("dev") != target.bridge and not _is_ours(host, route)]
     if foreign:
         text = f"somebody else has a route to {target.line.prefix}: {shown(foreign[0])}"
         command = f"{deletion(target.family, foreign[0])} && nethook apply"
@@ -81,6 +81,10 @@ def _ours(host: Host, target: Target, exact: Answer) -> Iterator[Finding]:
         yield Finding(FAILURE, ROUTE, text, command="nethook apply", addresses=[target.name])
 
 
+def _is_ours(host: Host, route: dict[str, Any]) -> bool:
+    return str(route.get("protocol")) == str(host.settings.route_protocol)
+
+
 def _inner(host: Host, target: Target, inner: Answer) -> Iterator[Finding]:
     """Routes of others to a part of the prefix, in the main table, that lead elsewhere."""
     of_lines = {line.prefix.text for line in host.configuration.routed_ips}
@@ -88,7 +92,7 @@ def _inner(host: Host, target: Target, inner: Answer) -> Iterator[Finding]:
         to = route["dst"]
         if "table" in route or to in {"default", target.line.prefix.text} or route.get("dev") == target.bridge:
             continue
-        if to in of_lines and str(route.get("protocol")) == str(host.settings.route_protocol):
+        if to in of_lines and _is_ours(host, route):
             continue
         if target.is_exact and not parse_prefix(target.address).lies_in(parse_prefix(to)):
             continue

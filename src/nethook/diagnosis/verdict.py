@@ -27,7 +27,10 @@ FAMILIES = {"ip": 4, "ip6": 6}
 
 
 class Packet(NamedTuple):
-    """``mark`` is the mark bit if the packet has it there, else 0; ``bit`` the mark bit; ``state`` as conntrack's."""
+    """A device is '' where it is not known, as the one that leads out is in the prerouting hook.
+
+    ``mark`` is the mark bit if the packet has it there, else 0; ``bit`` the mark bit; ``state`` as conntrack's.
+    """
 
     family: int
     device_in: str
@@ -183,10 +186,10 @@ class Judge:
         packet = self._packet
         if kind == "meta":
             return {
-                "iifname": packet.device_in,
-                "iif": packet.device_in,
-                "oifname": packet.device_out,
-                "oif": packet.device_out,
+                "iifname": packet.device_in or None,
+                "iif": packet.device_in or None,
+                "oifname": packet.device_out or None,
+                "oif": packet.device_out or None,
                 "nfproto": f"ipv{packet.family}",
                 "protocol": "ip" if packet.family == 4 else "ip6",
             }.get(content.get("key"))

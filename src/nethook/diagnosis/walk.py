@@ -98,8 +98,7 @@ def findings_about(findings: Sequence[Finding], lost: Sequence[Prefix]) -> bool:
 
 def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
     families = sorted({target.family for target in about})
-    switches = list(forwarding.forwarding(host, families))
-    yield from switches
+    yield from forwarding.forwarding(host, families)
     yield from forwarding.networkd(host)
     for target in about:
         yield from networks.network(host, target)
@@ -114,8 +113,8 @@ def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
     yield from found
     ill = {address for finding in found if finding.verdict == FAILURE for address in finding.addresses}
     sound = [target for target in up if target.name not in ill]  # else the rest is what it is for that reason
-    if all(finding.verdict == OK for finding in switches):  # without forwarding, the kernel knows no way
-        for target in sound:
+    for target in sound:
+        if target.family == 6 or forwarding.is_on():  # else the kernel knows no way for IPv4
             yield from routing.routing(host, target)
     yield from ours.table(host)
     for target in up:
