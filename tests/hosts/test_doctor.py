@@ -102,6 +102,8 @@ def _second_uplink(lab: Lab, host: SystemdHost) -> None:
     name = wan.name.removesuffix("wan") + host.name
     wan.ip(f"link add second type veth peer name {SECOND_UPLINK} netns {name}")
     wan.ip("link set second master switch up")
+    for device in ("uplink0", SECOND_UPLINK):  # else both would answer for each other's addresses
+        host.run(["sysctl", "-qw", f"net.ipv4.conf.{device}.arp_ignore=1"])
     host.run(["ip", "link", "set", SECOND_UPLINK, "up"])
     host.run(["ip", "address", "add", "198.51.100.111/32", "dev", SECOND_UPLINK])
     for device in ("all", "uplink0", SECOND_UPLINK):
