@@ -1,8 +1,8 @@
 """The rules that Docker writes when it starts, as input of iptables-restore --noflush.
 
 Docker inserts its jumps at the head of FORWARD one after the other, sets the policy DROP, and filters only what has to
-do with its own bridges. From `iptables -S` of hosts with one container on the default bridge, and
-https://docs.docker.com/engine/network/packet-filtering-firewalls/.
+do with its own bridges. Written after its documentation, for one container on the default bridge; not captured from a
+running Docker. https://docs.docker.com/engine/network/packet-filtering-firewalls/
 """
 
 from __future__ import annotations
