@@ -311,11 +311,11 @@ SETUPS = [
         is_mended=False,
     ),
     Broken(
-        "firewalld",
-        "systemctl start firewalld; systemctl restart libvirtd; sleep 2",
-        "firewalld",
-        "firewall-cmd",
-        "rm -f /etc/firewalld/policies/*; systemctl stop firewalld; systemctl restart libvirtd; sleep 1",
+        "firewalld without our policy",
+        "rm /etc/firewalld/policies/nethook.xml; systemctl start firewalld; systemctl restart libvirtd; sleep 2",
+        "gate",
+        "nethook install",
+        "systemctl stop firewalld; systemctl restart libvirtd; sleep 1",
     ),
     Broken(
         "systemd-networkd",

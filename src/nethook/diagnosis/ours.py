@@ -72,7 +72,6 @@ def opened(host: Host, families: Collection[int]) -> Iterator[Finding]:
             advice = f"add {kind} to the setting gates in nethook.conf, and run {APPLY}"
             text = f"{gate.where} blocks, and by the setting gates it gets no gate"
             yield Finding(FAILURE, GATE, text, advice=advice)
-
     yield from _firewalld(host)
 
 
@@ -111,4 +110,4 @@ def _setting(gate: Gate) -> str:
     """What the setting calls it."""
     if isinstance(gate, IptablesGate):
         return "ip6tables" if gate.family == 6 else "iptables"
-    return "firewalld" if gate.where.startswith("firewalld") else "libvirt-nftables"
+    return "libvirt-nftables"
