@@ -102,6 +102,7 @@ def _second_uplink(lab: Lab, host: SystemdHost) -> None:
     name = wan.name.removesuffix("wan") + host.name
     wan.ip(f"link add second type veth peer name {SECOND_UPLINK} netns {name}")
     wan.ip("link set second master switch up")
+    wan.sysctl("net.ipv4.conf.all.arp_announce", 2)  # ask as routers do, not with the client's address
     for device in ("uplink0", SECOND_UPLINK):  # else both would answer for each other's addresses
         host.run(["sysctl", "-qw", f"net.ipv4.conf.{device}.arp_ignore=1"])
     host.run(["ip", "link", "set", SECOND_UPLINK, "up"])
