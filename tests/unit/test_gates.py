@@ -168,6 +168,8 @@ def test_a_doubled_gate_blocks_nothing_unless_both_are_behind() -> None:
 
     assert misfit(GATE, JUMP, GATE) == "doubled"
     assert misfit(JUMP, GATE, GATE) == "behind what blocks"
+    assert misfit("-A FORWARD -j DOCKER-FORWARD", GATE) == "behind what may block"
+    assert misfit("-A FORWARD -j DOCKER-FORWARD", JUMP, GATE) == "behind what blocks"
     assert misfit(GATE.replace("0x40", "0x80"), JUMP, GATE) == "behind what blocks"
     other_bit = GATE.replace("--comment nethook-0x40", "--comment nethook-0x80")
     assert misfit(other_bit, JUMP) == "for another mark bit"

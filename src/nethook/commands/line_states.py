@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nethook.commands.situation import unusable
 from nethook.effect import REMOVE
-from nethook.gates.gate import DOUBLED
+from nethook.gates.gate import PASSABLE
 from nethook.kernel import device
 from nethook.prefix import parse_prefix
 
@@ -113,7 +113,7 @@ class _Pending:
         if self._concerns(line, bridge):
             return LineState(line, bridge, NOT_APPLIED, APPLY)
         for gate, misfit in self._closed:
-            if misfit not in {"", DOUBLED} and gate.family == line.prefix.family:
+            if misfit and misfit not in PASSABLE and gate.family == line.prefix.family:
                 return LineState(line, bridge, BLOCKED, f"by {gate.where}, its gate is {misfit}; {APPLY}")
         if self._firewalld and self._firewalld.hindrance:
             return LineState(line, bridge, BLOCKED, f"by firewalld, its gate is {self._firewalld.hindrance}")

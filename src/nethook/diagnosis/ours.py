@@ -9,6 +9,7 @@ from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
 from nethook.effect import ADD, REMOVE
 from nethook.firewalld.gate import WHERE
 from nethook.gates import gates
+from nethook.gates.gate import PASSABLE
 from nethook.gates.iptables import IptablesGate
 from nethook.prefix import parse_prefix
 
@@ -67,7 +68,8 @@ def opened(host: Host, families: Collection[int]) -> Iterator[Finding]:
             continue
         kind = _setting(gate)
         if kind in host.settings.gates:
-            yield Finding(FAILURE, GATE, f"our gate in {gate.where} is {misfit}", command=APPLY)
+            verdict = WARNING if misfit in PASSABLE else FAILURE
+            yield Finding(verdict, GATE, f"our gate in {gate.where} is {misfit}", command=APPLY)
         else:
             advice = f"add {kind} to the setting gates in nethook.conf, and run {APPLY}"
             text = f"{gate.where} blocks, and by the setting gates it gets no gate"

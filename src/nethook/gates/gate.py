@@ -10,20 +10,25 @@ if TYPE_CHECKING:
     from nethook.kernel.process import Call, Result
 
 COMMENT = "nethook-0x"  # no ":", which iptables would print in quotes
-DOUBLED = "doubled"
-"""The one misfit that keeps nothing from passing."""
+DOUBLED, BEHIND_DOUBTFUL = "doubled", "behind what may block"
+PASSABLE = frozenset({DOUBLED, BEHIND_DOUBTFUL})
+"""The misfits that keep nothing from passing, or nobody knows."""
 HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 class Rule:
-    """A rule of a foreign chain: what names it to its tool, whose it is, and whether it may stop a routed packet."""
+    """A rule of a foreign chain: what names it to its tool, whose it is, and whether it may stop a routed packet.
 
-    __slots__ = ("blocks", "comment", "name")
+    ``is_doubtful``: it may, but as the program writes it that it belongs to, it does not.
+    """
 
-    def __init__(self, name: str, comment: str, *, blocks: bool) -> None:
+    __slots__ = ("blocks", "comment", "is_doubtful", "name")
+
+    def __init__(self, name: str, comment: str, *, blocks: bool, is_doubtful: bool = False) -> None:
         self.name = name
         self.comment = comment
         self.blocks = blocks
+        self.is_doubtful = is_doubtful
 
     @property
     def is_ours(self) -> bool:
@@ -84,7 +89,7 @@ class Gate:
         raise NotImplementedError
 
     def misfit(self, chain: Chain) -> str:
-        """What is wrong with our rule in the chain: missing, behind what blocks, DOUBLED; '' if nothing is."""
+        """What is wrong with our rule in the chain: missing, behind what blocks, PASSABLE ones; '' if nothing is."""
         blocker = first_blocker(chain.rules)
         ours = [number for number, rule in enumerate(chain.rules) if rule.comment == self.comment]
         if not ours:
@@ -92,7 +97,12 @@ class Gate:
                 return "for another mark bit"
             return "missing" if chain.policy_blocks or blocker < len(chain.rules) else ""
         if ours[0] > blocker:
-            return "behind what blocks"
+            before = chain.rules[: ours[0]]
+            return (
+                "behind what blocks"
+                if any(rule.blocks and not rule.is_doubtful for rule in before)
+                else BEHIND_DOUBTFUL
+            )
         return DOUBLED if len(chain.gates) > 1 else ""
 
 

@@ -28,6 +28,9 @@ LEGACY_TABLES = {"iptables": "/proc/self/net/ip_tables_names", "ip6tables": "/pr
 PROGRAMS = ("LIBVIRT_", "DOCKER", "ufw-reject", "ufw6-reject")
 """How the chains of other programs that may reject a routed packet begin."""
 
+DOUBTFUL = "DOCKER"
+"""Docker's chains filter what has to do with its own bridges. It puts its jumps in front again at each start."""
+
 ADMINS_RULESET = "is incompatible, use 'nft' tool"
 """What iptables-nft says of a table of that name with rules that no iptables wrote: an admin's own, never touched."""
 
@@ -123,4 +126,4 @@ def _rule(line: str) -> Rule:
     before = words[: words.index(jump)] if jump in words else words
     conditions = set(before) - {"-m", "comment", "--comment", comment}
     blocks = (target in {"DROP", "REJECT"} and not conditions) or (target.startswith(PROGRAMS) and target not in ADMINS)
-    return Rule(specification, comment, blocks=blocks)
+    return Rule(specification, comment, blocks=blocks, is_doubtful=target.startswith(DOUBTFUL))
