@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 URI = "network:///system"
 
-SECONDS = 20.0
-"""While a hook runs, libvirt does not tell of its network, and a hook may take 10."""
+SECONDS = 110.0
+"""At boot libvirt answers only when it has probed QEMU and started its networks, which takes a while on a slow host."""
 ADVICE = "is it running? Look at `systemctl status libvirtd virtnetworkd`"
 
 
