@@ -59,6 +59,8 @@ class RouteStep(Step):
 
 def _why_not_added(route: Route, why: str, tools: Tools) -> Iterator[str]:
     prefix, device = route
+    if why.startswith(routes.NO_DEVICE):  # its network stopped just now, and an event will tell
+        return
     if why == routes.EXISTS:
         holder = routes.holder(tools.run(routes.holder_call(prefix)))
         if f" dev {device} " in f"{holder} ":

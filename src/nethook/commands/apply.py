@@ -9,7 +9,7 @@ from nethook.commands.report import report
 from nethook.commands.situation import SECONDS, require_root, situation
 from nethook.commands.uninterrupted import uninterrupted
 from nethook.config import load
-from nethook.errors import NethookError
+from nethook.errors import NethookError, ReadError
 from nethook.exit_status import DIFFERENT
 from nethook.kernel.process import Tools
 from nethook.lock import Locked, last_run
@@ -36,13 +36,19 @@ def run(options: Namespace) -> int:
             "nethook: nothing was changed, because of these mistakes; mend them, or use --keep-going", file=sys.stderr
         )
         return DIFFERENT
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         before = last_run()
         now = situation(configuration, options.networks)
         with uninterrupted(), Locked(as_of=before) as lock:
-            if lock.is_current:
+            if not lock.is_current:
+                continue
+            try:
                 outcome = reconcile(configuration, now.up, now.scope, Tools(SECONDS), now.others)
-                status = report(outcome, "apply", "nothing to do")
-                now.say_what_is_odd()
-                return status
+            except ReadError:  # nothing was changed; a bridge may have gone just now
+                if attempt:
+                    raise
+                continue
+            status = report(outcome, "apply", "nothing to do")
+            now.say_what_is_odd()
+            return status
     raise NethookError("other runs keep coming between; nothing was changed, try again")

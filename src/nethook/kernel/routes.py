@@ -19,7 +19,8 @@ OTHER_SHAPES = frozenset({"unreachable", "blackhole", "prohibit", "throw", "defa
 """How lines begin that ip prints for routes with our number and of another shape than ours."""
 
 EXISTS = "File exists"
-ALREADY_GONE = ("No such process", "Cannot find device ")
+NO_DEVICE = "Cannot find device "
+ALREADY_GONE = ("No such process", NO_DEVICE)
 """How begins what the kernel says to a deletion of what went by itself, for example with its device."""
 
 
