@@ -72,7 +72,12 @@ def overview() -> Overview:
     added = [effect for effect in plan.effects if effect.sign == ADD and effect.kind == "route"]
     missing = {(effect.prefix, effect.bridge) for effect in added}
     _look_for_holders([state for state in states if state.route in missing], plan.kernel.routes, tools)
-    gates = [(gate.where, _gate_state(gate, chain)) for gate, chain in plan.chains]
+    families = {line.prefix.family for line in configuration.routed_ips}
+    gates = [
+        (gate.where, _gate_state(gate, chain))
+        for gate, chain in plan.chains
+        if gate.family in families or chain.gates  # of a family without lines, only what is to be closed
+    ]
     if plan.firewalld:
         gates.append((WHERE, plan.firewalld.state))
     return Overview(states, configuration.problems, gates, plan.effects)
