@@ -19,6 +19,8 @@ from nethook.terminal import show_problems
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from nethook.effect import Effect
+
 ATTEMPTS = 10
 """One that finds another run in between has changed nothing, and events come one by one."""
 
@@ -36,7 +38,9 @@ def run(options: Namespace) -> int:
             "nethook: nothing was changed, because of these mistakes; mend them, or use --keep-going", file=sys.stderr
         )
         return DIFFERENT
-    for attempt in range(ATTEMPTS):
+    done: list[Effect] = []
+    has_failed = False
+    for _ in range(ATTEMPTS):
         before = last_run()
         now = situation(configuration, options.networks)
         with uninterrupted(), Locked(as_of=before) as lock:
@@ -44,10 +48,16 @@ def run(options: Namespace) -> int:
                 continue
             try:
                 outcome = reconcile(configuration, now.up, now.scope, Tools(SECONDS), now.others)
-            except ReadError:  # nothing was changed; a bridge may have gone just now
-                if attempt:
+            except ReadError:
+                if has_failed:
                     raise
+                has_failed = True
                 continue
+            done += outcome.done
+            if outcome.failures and not has_failed:  # perhaps a network was about to stop: libvirt is asked once more
+                has_failed = True
+                continue
+            outcome.done = done
             status = report(outcome, "apply", "nothing to do")
             now.say_what_is_odd()
             return status
