@@ -19,8 +19,6 @@ from nethook.terminal import show_problems
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from nethook.effect import Effect
-
 ATTEMPTS = 10
 """One that finds another run in between has changed nothing, and events come one by one."""
 
@@ -38,7 +36,6 @@ def run(options: Namespace) -> int:
             "nethook: nothing was changed, because of these mistakes; mend them, or use --keep-going", file=sys.stderr
         )
         return DIFFERENT
-    done: list[Effect] = []
     has_failed = False
     for _ in range(ATTEMPTS):
         before = last_run()
@@ -53,11 +50,12 @@ def run(options: Namespace) -> int:
                     raise
                 has_failed = True
                 continue
-            done += outcome.done
             if outcome.failures and not has_failed:  # perhaps a network was about to stop: libvirt is asked once more
                 has_failed = True
+                outcome.failures = []
+                if outcome.done:
+                    report(outcome, "apply", "")
                 continue
-            outcome.done = done
             status = report(outcome, "apply", "nothing to do")
             now.say_what_is_odd()
             return status

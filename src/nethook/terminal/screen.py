@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 ENTER, LEAVE = "\033[?1049h\033[?25l", "\033[?25h\033[?1049l"
 TO_THE_TOP, CLEAR_LINE, CLEAR_BELOW = "\033[H", "\033[K", "\033[J"
-NO_COLOUR = "\033[0m"
 MOST_KEYS = 64
 _SEQUENCE = re.compile("(\033\\[[0-9;]*m)")
 
