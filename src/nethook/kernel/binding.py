@@ -67,22 +67,22 @@ def _rules(protocol: str, claim: str, taken: str, *is_holder: str) -> list[str]:
 
 
 CHAINS = {
-    "ipv4": _rules("ip", "ip saddr", "bound4", "ether saddr . ip saddr @holders4"),
-    "arp": _rules(
+    "sent_ipv4": _rules("ip", "ip saddr", "bound4", "ether saddr . ip saddr @holders4"),
+    "sent_arp": _rules(
         *("arp", "arp saddr ip", "bound4"),
         *("ether saddr . arp saddr ip @holders4", "arp saddr ether . arp saddr ip @holders4"),
     ),
-    "ipv6": _rules("ip6", "ip6 saddr", "bound6", "ether saddr . ip6 saddr @holders6"),
-    "advertisement": _rules(
+    "sent_ipv6": _rules("ip6", "ip6 saddr", "bound6", "ether saddr . ip6 saddr @holders6"),
+    "advertised": _rules(
         "ip6 meta l4proto ipv6-icmp icmpv6 type nd-neighbor-advert",
         *(NA_TARGET, "claimed6", f"ether saddr . {NA_TARGET} @claimers6"),
     ),
     "prerouting": [
         'meta iifkind != { "tun", "veth" } accept # not from a guest',
-        "meta protocol ip goto ipv4",
-        "meta protocol arp goto arp",
-        "meta protocol ip6 jump ipv6",
-        "meta protocol ip6 meta l4proto ipv6-icmp icmpv6 type nd-neighbor-advert goto advertisement",
+        "meta protocol ip goto sent_ipv4",
+        "meta protocol arp goto sent_arp",
+        "meta protocol ip6 jump sent_ipv6",
+        "meta protocol ip6 meta l4proto ipv6-icmp icmpv6 type nd-neighbor-advert goto advertised",
     ],
 }
 
