@@ -93,7 +93,7 @@ class Neighbours:
 
 def forgeries(mac: str, victim: str) -> dict[str, bytes]:
     """What somebody with this MAC may send to pass for who has ADDRESS and BLOCK; to all, so that everybody sees it."""
-    made = {}
+    made: dict[str, bytes] = {}
     for which, address, address6 in (("address", ADDRESS[4], ADDRESS[6]), ("block", WITHIN[4], WITHIN[6])):
         somebody, somebody6 = "192.0.2.14", "2001:db8:101::9"
         own = (mac, address)
