@@ -74,7 +74,8 @@ def test_a_guest_that_nobody_told_of_may_be_there(ports: Ports, holders: list[st
     [
         ("guest=web1", None),
         ("guest=somewhere-else", None),
-        ("guest=web7", "a:1:21: libvirt has no guest web7; did you mean web1?"),
+        ("guest=web2", None),
+        ("guest=wbe1", "a:1:21: libvirt has no guest wbe1; did you mean web1?"),
         ("guest=db", "a:1:21: guest db has no NIC on network public; it has on: inner"),
         (f"guest=web1 mac={OTHER}", f"a:1:32: guest web1 has no NIC {OTHER} on network public; write mac={ONE}"),
         ("guest=two", f"a:1:21: guest two has 2 NICs on network public; say which, with mac={ONE} or mac={TWO}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from string import digits
 from typing import TYPE_CHECKING, NamedTuple
 
 from nethook.config.problem import Problem, excerpt
@@ -53,8 +54,9 @@ def guest_problems(line: RoutedIP, guests: Guests) -> Iterator[Problem]:
     if not line.guest:
         return
     if line.guest not in guests:
-        advice = suggestion(line.guest, sorted(guests))
-        if guests and advice.startswith(DID_YOU_MEAN):
+        advice = suggestion(line.guest, sorted(guests)) if guests else ""
+        alike = {name.strip(digits) for name in guests}  # web2 may be on another host, where web1 is here
+        if advice.startswith(DID_YOU_MEAN) and line.guest.strip(digits) not in alike:
             yield line.problem_of_option("guest", f"libvirt has no guest {excerpt(line.guest)}", advice)
         return
     macs = [mac for network, mac in guests[line.guest] if network == line.network]
