@@ -39,11 +39,20 @@ def host_problems(
     ``guests`` are those that libvirt knows, with network and MAC of each NIC; None: not known.
     """
     own = own_addresses(Tools(SECONDS))
+    lines = {line.prefix.text: line for line in configuration.routed_ips}
     return [
         problem
         for line in configuration.routed_ips
-        for problem in (*_problems(line, live, own), *guest_problems(line, guests or {}))
+        for problem in (*_problems(line, live, own), *guest_problems(line, guests or {}), *via_problems(line, lines))
     ]
+
+
+def via_problems(line: RoutedIP, lines: Mapping[str, RoutedIP]) -> Iterator[Problem]:
+    """Of a bound line whose next hop is bound to another guest; ``lines`` are all, by prefix."""
+    hop = lines.get(line.via or "")
+    if line.guest and hop and hop.guest and hop.guest != line.guest:
+        what = f"{line.via} is bound to guest {excerpt(hop.guest)}, at {hop.place}"
+        yield line.problem_of_option("via", what, f"write an address of {excerpt(line.guest)}, or the same guest")
 
 
 def guest_problems(line: RoutedIP, guests: Guests) -> Iterator[Problem]:
