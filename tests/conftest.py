@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist takes the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Booted hosts first, and of them the matrix, because they take longest: the short ones fill what is left."""
     for item in items:
