@@ -312,7 +312,7 @@ SETUPS = [
     ),
     Broken(
         "firewalld without our policy",
-        "rm /etc/firewalld/policies/nethook.xml; systemctl start firewalld; systemctl restart libvirtd; sleep 2",
+        "rm /etc/firewalld/policies/00-nethook.xml; systemctl start firewalld; systemctl restart libvirtd; sleep 2",
         "gate",
         "nethook install",
         "systemctl stop firewalld; systemctl restart libvirtd; sleep 1",

@@ -23,7 +23,7 @@ ADDRESS, LATER = "203.0.113.10", "203.0.113.11"
 HOSTS = {"libvirt 9.0": ("bookworm", None), "libvirt 11.3 nftables": ("trixie", "nftables")}
 FIREWALLD = (
     *("ipsets/nethook4", "ipsets/nethook-private4", "ipsets/nethook6", "ipsets/nethook-private6"),
-    "policies/nethook",
+    "policies/00-nethook",
 )
 UNITS = ("nethook.service", "nethook.path", "nethook-reload.service")
 
@@ -132,7 +132,7 @@ def test_uninstalled_nothing_of_it_is_left(bench: tuple[Lab, SystemdHost]) -> No
     removed = host.nethook("uninstall")
     assert removed.returncode == 0, removed.stderr
     assert lab.wan.http(ADDRESS), "what is in the kernel stays"
-    assert host.run(["find", "/etc/firewalld", "-name", "nethook*"]).stdout == ""
+    assert host.run(["find", "/etc/firewalld", "-name", "*nethook*"]).stdout == ""
     for path in (HOOK, *(f"/etc/systemd/system/{unit}" for unit in UNITS)):
         assert host.run(["test", "-e", path], check=False).returncode == 1
     assert host.nethook("clear", "--yes").returncode == 0
