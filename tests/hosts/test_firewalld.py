@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.hosts import program
-from tests.hosts.disturbances import event_where_firewalld_flushes_iptables
 from tests.hosts.lab import Lab
 from tests.hosts.site import at_once
 from tests.hosts.waiting import WaitError, wait_for
@@ -212,7 +211,6 @@ def test_a_routed_ip_reaches_no_private_address_that_firewalld_protects(site: Si
 @pytest.mark.parametrize("command", ["firewall-cmd --reload", "systemctl restart firewalld"])
 def test_reload_and_restart_need_nothing_from_us(site: Site, command: str) -> None:
     site.host.run(command.split())
-    event_where_firewalld_flushes_iptables(site.host)
     site.is_as_it_should_be()
     assert site.host.nethook("plan").returncode == 0
 
@@ -238,14 +236,17 @@ def test_a_new_line_is_let_pass_with_the_next_event(site: Site) -> None:
     _reload(site)
     assert wait_for(lambda: site.lab.wan.http(LATER), "it answers after a reload")
     site.host.write(FILE, text)
-    removed = site.host.nethook("apply")
-    assert f"- gate in firewalld for {LATER}\n- gate in firewalld's files for {LATER}\n" in removed.stdout
+    site.host.nethook("apply")
+    log = site.host.syslog("nethook")
+    for where in ("firewalld", "firewalld's files"):
+        assert f"- gate in {where} for {LATER} [apply]" in log
     assert not site.lab.wan.http(LATER)
     assert LATER not in site.firewalld()
     assert site.open() == []
 
 
 def test_entries_that_somebody_took_are_brought_back(site: Site) -> None:
+    _listen(site, on=False)
     address = ZONES[0].routed[0]
     site.host.run(["firewall-cmd", "--ipset=nethook4", f"--remove-entry={address}"])
     status = site.host.nethook("status", address)
@@ -253,6 +254,7 @@ def test_entries_that_somebody_took_are_brought_back(site: Site) -> None:
     assert not site.lab.wan.http(address)
     site.host.run(["systemctl", "reload", "nethook"])  # which may do less than root at a prompt
     assert f"+ gate in firewalld for {address} [apply]" in site.host.syslog("nethook")
+    _listen(site, on=True)
     site.is_as_it_should_be()
 
 
@@ -290,13 +292,17 @@ def _policy(site: Site, name: str, settings: list[str], rule: str) -> Iterator[N
 
 def _reload(site: Site) -> None:
     site.host.run(["firewall-cmd", "--reload"])
-    event_where_firewalld_flushes_iptables(site.host)
+
+
+def _listen(site: Site, *, on: bool) -> None:
+    """Have nethook-firewalld.service run, or not, and nobody else apply the files any more."""
+    site.host.run(["systemctl", "start" if on else "stop", "nethook-firewalld.service"])
+    site.host.run(["systemctl", "reload", "nethook.service"])  # behind one that may be under way
 
 
 def test_with_the_iptables_backend_of_firewalld(site: Site) -> None:
     _use_backend(site, "iptables")
     try:
-        site.host.nethook("apply")  # with this backend firewalld empties FORWARD when it starts
         site.is_as_it_should_be()
     finally:
         _use_backend(site, "nftables")
@@ -306,10 +312,10 @@ def test_with_the_iptables_backend_of_firewalld(site: Site) -> None:
 def _use_backend(site: Site, backend: str) -> None:
     site.host.run(["sed", "-i", f"s/^FirewallBackend=.*/FirewallBackend={backend}/", "/etc/firewalld/firewalld.conf"])
     site.host.run(["systemctl", "restart", "firewalld"])
-    site.host.restart_libvirtd()
 
 
 def test_cleared_and_uninstalled_firewalld_is_as_before(site: Site, before: str) -> None:
+    _listen(site, on=False)
     cleared = site.host.nethook("clear", "--yes")
     assert "- gate in firewalld for " in cleared.stdout
     assert "- gate in firewalld's files for " in cleared.stdout

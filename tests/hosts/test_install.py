@@ -25,7 +25,7 @@ FIREWALLD = (
     *("ipsets/nethook4", "ipsets/nethook-private4", "ipsets/nethook6", "ipsets/nethook-private6"),
     "policies/00-nethook",
 )
-UNITS = ("nethook.service", "nethook.path", "nethook-reload.service")
+UNITS = ("nethook.service", "nethook.path", "nethook-reload.service", "nethook-firewalld.service")
 
 
 @pytest.fixture(scope="module", params=HOSTS)
@@ -61,6 +61,8 @@ def test_installing_routes_what_runs_already(bench: tuple[Lab, SystemdHost]) -> 
         "systemd has read its units",
         "enabled nethook.service",
         "started nethook.service",
+        "enabled nethook-firewalld.service",
+        "started nethook-firewalld.service",
     ]
     assert lab.wan.http(ADDRESS)
     again = host.nethook("install")
