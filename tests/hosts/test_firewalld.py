@@ -77,8 +77,13 @@ WITHOUT_GUESTS = {
 }
 """Networks in the zone that two policies of libvirt's are about, which puts rules of firewalld 2.3 out of order."""
 
-BRIDGES = [f"br-{name}" for name in (*(zone.network for zone in ZONES), *WITHOUT_GUESTS)]
-ZONE_NAMES = ["libvirt", "libvirt-routed", "guests", "no zone", "libvirt-routed", "libvirt-routed"]
+ZONE_OF = {
+    "br-nat": "libvirt",
+    "br-route": "libvirt-routed",
+    "br-custom": "guests",
+    **{f"br-{name}": "libvirt-routed" for name in WITHOUT_GUESTS},
+}
+"""Where libvirt puts its bridges; that of the open network in none."""
 
 
 class Site:
@@ -139,16 +144,21 @@ class Site:
         wait_for(lambda: not self.closed(), "all routed IPs answer and get out", timeout)
         assert self.open() == []
 
-    def zones(self) -> list[str]:
-        """The zone that firewalld has each of the BRIDGES in."""
-        asked = [
-            self.host.run(["firewall-cmd", f"--get-zone-of-interface={bridge}"], check=False) for bridge in BRIDGES
-        ]
-        return [answer.stdout.strip() or answer.stderr.strip() for answer in asked]
+    def zones(self) -> dict[str, str]:
+        """The zone that firewalld has each bridge in."""
+        found = {}
+        zone = ""
+        for line in self.host.run(["firewall-cmd", "--get-active-zones"]).stdout.splitlines():
+            kind, _, names = line.strip().partition(": ")
+            if not line.startswith(" "):
+                zone = line.split()[0]
+            elif kind == "interfaces":
+                found.update({name: zone for name in names.split() if name.startswith("br-")})
+        return found
 
     def is_in_its_zones(self) -> None:
         """After a reload libvirt puts its bridges into their zones one by one."""
-        wait_for(lambda: self.zones() == ZONE_NAMES, "libvirt has put its bridges into their zones")
+        wait_for(lambda: self.zones() == ZONE_OF, "libvirt has put its bridges into their zones", 90)
 
     def firewalld(self) -> str:
         """What firewalld has, permanently and at run time; sorted, because libvirt's order at a reload is chance."""
@@ -178,9 +188,9 @@ def before(site: Site) -> str:
 
     def is_settled() -> bool:  # libvirt puts its bridges into their zones one by one
         found.append(site.firewalld())
-        return site.zones() == ZONE_NAMES and found[-2:] == [found[-1]] * 2
+        return site.zones() == ZONE_OF and found[-2:] == [found[-1]] * 2
 
-    wait_for(is_settled, "libvirt has put its bridges into their zones")
+    wait_for(is_settled, "libvirt has put its bridges into their zones", 90)
     return found[-1]
 
 
