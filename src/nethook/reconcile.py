@@ -202,7 +202,13 @@ def read(
     if others:
         kernel.standing_in, kernel.inherited = others.routes(found[len(calls) :])
     chains = ((gate, gate.chain(listing)) for gate, listing in zip(chosen, listings))
-    return kernel, [(gate, chain) for gate, chain in chains if chain]
+    return kernel, [(gate, settled(gate, chain, tools)) for gate, chain in chains if chain]
+
+
+def settled(gate: Gate, chain: Chain, tools: Tools) -> Chain:
+    """The chain, after a look at what is in doubt about it; ReadError if that is not known."""
+    doubt = gate.doubt(chain)
+    return gate.settle(chain, tools.run(doubt)) if doubt else chain
 
 
 def _bound(

@@ -46,9 +46,9 @@ class Broken:
     hosts: Sequence[str] = field(default=(NFTABLES,))
 
 
-def admins(*rules: str, chain: str = "priority 0", family: str = "inet") -> str:
-    """The script that makes an admin's table with a forward chain."""
-    lines = [f"add table {family} admin", f"add chain {family} admin f {{ type filter hook forward {chain}; }}"]
+def admins(*rules: str, chain: str = "priority 0", family: str = "inet", hook: str = "forward") -> str:
+    """The script that makes an admin's table with a chain at this hook."""
+    lines = [f"add table {family} admin", f"add chain {family} admin f {{ type filter hook {hook} {chain}; }}"]
     return "nft -f - <<'END'\n" + "\n".join([*lines, *rules]) + "\nEND"
 
 
@@ -251,6 +251,63 @@ SETUPS = [
         hosts=BOTH,
     ),
     Broken(
+        "a chain of an admin's that FORWARD jumps to",
+        f"iptables -N guests; iptables -A guests -d {A} -j DROP; iptables -I FORWARD -i uplink0 -j guests",
+        "admin's iptables",
+        "-I guests -m mark --mark 0x40/0x40 -j RETURN",
+        "iptables -D FORWARD -i uplink0 -j guests; iptables -F guests; iptables -X guests",
+        hosts=BOTH,
+    ),
+    Broken(
+        "a rule in the table mangle",
+        f"iptables-nft -t mangle -I FORWARD -s {A} -j DROP",
+        "admin's iptables",
+        f"iptables-nft -w -t mangle -I FORWARD -s {A} -j ACCEPT",
+        "iptables-nft -t mangle -F; nft delete table ip mangle",
+        hosts=BOTH,
+    ),
+    Broken(
+        "a policy of the table raw, IPv6",
+        "ip6tables-nft -t raw -P PREROUTING DROP",
+        "admin's iptables",
+        f"ip6tables-nft -w -t raw -I PREROUTING -d {SIX} -j ACCEPT",
+        "nft delete table ip6 raw",
+        address=SIX,
+        is_mended=False,  # the host does not get its neighbours' answers either
+    ),
+    Broken(
+        "a rule in the table raw of the legacy variant",
+        f"iptables-legacy -t raw -N blocked; iptables-legacy -t raw -A blocked -d {A} -j DROP;"
+        " iptables-legacy -t raw -A PREROUTING -j blocked",
+        "admin's iptables",
+        f"iptables-legacy -w -t raw -I PREROUTING -d {A} -j ACCEPT",
+        "iptables-legacy -t raw -F; iptables-legacy -t raw -X",
+        hosts=BOTH,
+    ),
+    Broken(
+        "an admin's nftables rule before routing",
+        admins(f"add rule inet admin f ip daddr {A} drop", chain="priority raw", hook="prerouting"),
+        "admin's nftables",
+        f"ip daddr {A} accept",
+        NO_ADMIN,
+        hosts=BOTH,
+    ),
+    Broken(
+        "an admin's rule for bridges",
+        admins(f"add rule bridge admin f ip saddr {A} drop", hook="prerouting", family="bridge"),
+        "admin's nftables",
+        "nft 'insert rule bridge admin f position",
+        "nft delete table bridge admin",
+    ),
+    Broken(
+        "an admin's rule for a device",
+        admins(f"add rule netdev admin f ip daddr {A} drop", hook="ingress device uplink0", family="netdev"),
+        "admin's nftables",
+        "nft 'insert rule netdev admin f position",
+        "nft delete table netdev admin",
+        hosts=BOTH,
+    ),
+    Broken(
         "an admin's nftables rule",
         admins(f"add rule inet admin f ip daddr {A} reject"),
         "admin's nftables",
@@ -312,7 +369,7 @@ SETUPS = [
     ),
     Broken(
         "firewalld without our policy",
-        "rm /etc/firewalld/policies/nethook.xml; systemctl start firewalld; systemctl restart libvirtd; sleep 2",
+        "rm /etc/firewalld/policies/00-nethook.xml; systemctl start firewalld; systemctl restart libvirtd; sleep 2",
         "gate",
         "nethook install",
         "systemctl stop firewalld; systemctl restart libvirtd; sleep 1",

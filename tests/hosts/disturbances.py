@@ -170,7 +170,6 @@ def firewalld_started(site: Site) -> Iterator[None]:
 def firewalld_reloaded(site: Site) -> Iterator[None]:
     with _firewalld(site):
         site.host.run(["firewall-cmd", "--reload"])
-        event_where_firewalld_flushes_iptables(site.host)
         yield
 
 
@@ -178,7 +177,6 @@ def firewalld_reloaded(site: Site) -> Iterator[None]:
 def firewalld_restarted(site: Site) -> Iterator[None]:
     with _firewalld(site):
         site.host.run(["systemctl", "restart", "firewalld"])
-        event_where_firewalld_flushes_iptables(site.host)
         yield
 
 
@@ -187,7 +185,6 @@ def _firewalld(site: Site) -> Iterator[None]:
     """firewalld, started while guests run, with the uplink in its zone as NetworkManager puts it there."""
     site.host.run(["firewall-offline-cmd", "--zone=public", f"--add-interface={UPLINK}"])
     site.host.run(["systemctl", "start", "firewalld"])
-    event_where_firewalld_flushes_iptables(site.host)
     try:
         yield
     finally:
@@ -198,16 +195,8 @@ def _firewalld(site: Site) -> Iterator[None]:
         site.host.run(["firewall-offline-cmd", "--zone=public", f"--remove-interface={UPLINK}"])
 
 
-def event_where_firewalld_flushes_iptables(host: Host) -> None:
-    """firewalld before 2.0 empties iptables' chains, our gate with them, and libvirt alone is told.
-
-    https://github.com/firewalld/firewalld/pull/1082
-    """
-    if _flushes_iptables(host):
-        host.restart_libvirtd()
-
-
 def _flushes_iptables(host: Host) -> bool:
+    """Whether it is a firewalld before 2.0: https://github.com/firewalld/firewalld/pull/1082"""
     return host.run(["firewall-cmd", "--version"]).stdout.startswith("1.")
 
 

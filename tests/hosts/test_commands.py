@@ -250,6 +250,26 @@ def test_several_at_once_do_not_keep_each_other_from_it(site: Site) -> None:
     assert site.answers(STEADY) == "web1"
 
 
+CHANGED_MEANWHILE = f"""
+exec 9< /run/nethook
+flock 9
+nethook apply 9<&- &
+until find /proc/[0-9]*/fd -lname /run/nethook 2> /dev/null 9<&- | grep -qv "^/proc/$$/" 9<&-; do :; done
+echo '{STEADY} first' > {FILE}
+touch /run/nethook
+exec 9<&-
+wait
+"""
+"""A run that comes between: it has the lock, and leaves it when somebody waits for it and the file is another one."""
+
+
+def test_a_file_that_changes_while_another_run_goes_first(site: Site) -> None:
+    site.configure(f"{STEADY} first", f"{MOVING} first")
+    site.host.run(["sh", "-c", CHANGED_MEANWHILE])
+    assert site.answers(MOVING) is None
+    assert site.plan() == []
+
+
 def test_all_is_logged_although_nobody_reads_it(site: Site) -> None:
     site.host.nethook("clear", "--yes")
     site.configure(*(f"203.0.113.{number} first" for number in range(100, 200)), f"{STEADY} first")

@@ -23,9 +23,9 @@ ADDRESS, LATER = "203.0.113.10", "203.0.113.11"
 HOSTS = {"libvirt 9.0": ("bookworm", None), "libvirt 11.3 nftables": ("trixie", "nftables")}
 FIREWALLD = (
     *("ipsets/nethook4", "ipsets/nethook-private4", "ipsets/nethook6", "ipsets/nethook-private6"),
-    "policies/nethook",
+    "policies/00-nethook",
 )
-UNITS = ("nethook.service", "nethook.path", "nethook-reload.service")
+UNITS = ("nethook.service", "nethook.path", "nethook-reload.service", "nethook-firewalld.service")
 
 
 @pytest.fixture(scope="module", params=HOSTS)
@@ -61,6 +61,8 @@ def test_installing_routes_what_runs_already(bench: tuple[Lab, SystemdHost]) -> 
         "systemd has read its units",
         "enabled nethook.service",
         "started nethook.service",
+        "enabled nethook-firewalld.service",
+        "started nethook-firewalld.service",
     ]
     assert lab.wan.http(ADDRESS)
     again = host.nethook("install")
@@ -132,7 +134,7 @@ def test_uninstalled_nothing_of_it_is_left(bench: tuple[Lab, SystemdHost]) -> No
     removed = host.nethook("uninstall")
     assert removed.returncode == 0, removed.stderr
     assert lab.wan.http(ADDRESS), "what is in the kernel stays"
-    assert host.run(["find", "/etc/firewalld", "-name", "nethook*"]).stdout == ""
+    assert host.run(["find", "/etc/firewalld", "-name", "*nethook*"]).stdout == ""
     for path in (HOOK, *(f"/etc/systemd/system/{unit}" for unit in UNITS)):
         assert host.run(["test", "-e", path], check=False).returncode == 1
     assert host.nethook("clear", "--yes").returncode == 0

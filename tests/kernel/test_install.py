@@ -377,7 +377,8 @@ def test_units_of_a_package_are_only_enabled(host: InstallationHost) -> None:
     host.machine.write("/usr/lib/systemd/system/nethook.service", "[Service]\n")
     host.systemctl_calls()
     out, _ = host.nethook("install")
-    assert out.splitlines()[:3] == [f"- {UNITS}/{unit}" for unit in NAMES]  # of the installation before the package
+    # Those of the installation before the package:
+    assert out.splitlines()[: len(NAMES)] == [f"- {UNITS}/{unit}" for unit in NAMES]
     assert host.systemctl_calls() == ["daemon-reload", "restart nethook.service"]
     assert host.nethook("install")[0] == "everything is in place already\n"
     host.nethook("uninstall")

@@ -17,7 +17,8 @@ from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding, merged
 from nethook.diagnosis.firewalls import sees_mark
 from nethook.diagnosis.forwarding import manages_foreign_routes
 from nethook.diagnosis.host import set_sysctl, targets
-from nethook.diagnosis.iptables_rules import may_stop
+from nethook.diagnosis.iptables_rules import Ruling, parse
+from nethook.diagnosis.iptables_rules import judge as judge_iptables
 from nethook.diagnosis.nft import BaseChain
 from nethook.diagnosis.routing import deletion, rule_text
 from nethook.diagnosis.verdict import Judge, Outcome, Packet
@@ -28,6 +29,8 @@ from tests.unit.lines import routed
 
 GUEST, OUTSIDE = "203.0.113.10", "8.8.8.8"
 THERE = Packet(4, "eth0", "virbr1", OUTSIDE, GUEST, 0x40, 0x40, "new")
+
+BACK = Packet(4, "virbr1", "eth0", GUEST, OUTSIDE, 0x40, 0x40, "established")
 
 ACCEPT: dict[str, Any] = {"accept": None}
 DROP: dict[str, Any] = {"drop": None}
@@ -185,11 +188,37 @@ def test_only_forward_chains_behind_ours_see_the_mark(hook: str, priority: int, 
         ("-d 203.0.113.10/32 -j ACCEPT", False),
         ("-d 203.0.113.10/32 -j DOCKER-USER", False),
         ("-d 203.0.113.10/32 -p tcp -m tcp --dport 25 -j DROP", None),
-        ("-m conntrack --ctstate INVALID -j DROP", None),
+        ("-m conntrack --ctstate INVALID -j DROP", False),
+        ("-m set --match-set bad src -j DROP", None),
     ],
 )
 def test_rules_of_iptables(rule: str, stops: bool | None) -> None:
-    assert may_stop(rule, GUEST, "virbr1", "eth0", OUTSIDE) is stops
+    table = parse(f"-A FORWARD {rule}")
+    found = [judge_iptables(table, "FORWARD", packet).stops for packet in (THERE, BACK)]
+    assert (True if True in found else None if None in found else False) is stops
+
+
+@pytest.mark.parametrize(
+    ("listing", "ruling"),
+    [
+        ("-P FORWARD DROP", Ruling(True)),
+        ("-P FORWARD DROP\n-A FORWARD -j ACCEPT", Ruling(False)),
+        ("-P FORWARD ACCEPT\n-A FORWARD -j mine\n-A mine -d 203.0.113.10/32 -j DROP", Ruling(True, "-j mine")),
+        ("-A FORWARD -j mine\n-A mine -i eth0 -j RETURN\n-A mine -j DROP", Ruling(False)),
+        ("-A FORWARD -j mine\n-A mine -p tcp -j RETURN\n-A mine -j DROP", Ruling(None, "-j mine")),
+        ("-A FORWARD -g mine\n-A FORWARD -j DROP\n-A mine -s 10.0.0.0/8 -j DROP", Ruling(False)),
+        ("-A FORWARD -j a\n-A a -j a", Ruling(False)),
+        ("-A FORWARD -j absent\n-A FORWARD -d 203.0.113.0/24 -j DROP", Ruling(True, "-d 203.0.113.0/24 -j DROP")),
+        (
+            "-A FORWARD -d 203.0.113.10/32 -p tcp -j ACCEPT\n-A FORWARD -d 203.0.113.10/32 -j DROP",
+            Ruling(None, "-d 203.0.113.10/32 -j DROP"),
+        ),
+        ("-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-P FORWARD DROP", Ruling(True)),
+        ("-A FORWARD -m conntrack --ctstate NEW -j ACCEPT\n-P FORWARD DROP", Ruling(False)),
+    ],
+)
+def test_chains_of_iptables(listing: str, ruling: Ruling) -> None:
+    assert judge_iptables(parse(listing), "FORWARD", THERE) == ruling
 
 
 LINES = f"{GUEST} public\n203.0.113.16/29 public\n203.0.113.17 public\n2001:db8:7::/64 public"

@@ -77,7 +77,7 @@ def test_there_is_no_gate_where_firewalld_does_not_run(said: str) -> None:
 
 
 def test_our_policy_is_one_of_several() -> None:
-    assert names_policy(strings("libvirt-routed-in", "nethook"))
+    assert names_policy(strings("00-nethook", "libvirt-routed-in"))
     assert names_policy(strings("libvirt-routed-in")) is False
 
 
@@ -103,10 +103,10 @@ def test_entries_do_not_overlap_and_are_there_for_networks_that_are_down() -> No
 
 def test_the_policy_names_no_zone_and_only_our_ipsets() -> None:
     files = contents(WANTED)
-    assert list(files)[-1] == "policies/nethook.xml"
-    policy = ElementTree.fromstring(files["policies/nethook.xml"])  # noqa: S314 - our own
+    assert list(files)[-1] == "policies/00-nethook.xml"
+    policy = ElementTree.fromstring(files["policies/00-nethook.xml"])  # noqa: S314 - our own
     assert {zone.get("name") for tag in ("ingress-zone", "egress-zone") for zone in policy.iter(tag)} == {"ANY"}
     named = {match.get("ipset") for tag in ("source", "destination") for match in policy.iter(tag)}
-    assert {f"ipsets/{name}.xml" for name in named} == set(files) - {"policies/nethook.xml"}
+    assert {f"ipsets/{name}.xml" for name in named} == set(files) - {"policies/00-nethook.xml"}
     ipset = ElementTree.fromstring(files["ipsets/nethook4.xml"])  # noqa: S314 - our own
     assert [entry.text for entry in ipset.iter("entry")] == WANTED[4]

@@ -95,7 +95,7 @@ def test_an_admins_own_ruleset_in_a_table_of_that_name_is_left_alone() -> None:
 
 LISTING = """table ip libvirt_network {
 	chain forward { # handle 1
-		type filter hook forward priority filter; policy accept;
+\t\ttype filter hook forward priority filter; policy accept;
 %s	}
 }
 """
@@ -173,3 +173,37 @@ def test_a_doubled_gate_blocks_nothing_unless_both_are_behind() -> None:
     assert misfit(GATE.replace("0x40", "0x80"), JUMP, GATE) == "behind what blocks"
     other_bit = GATE.replace("--comment nethook-0x40", "--comment nethook-0x80")
     assert misfit(other_bit, JUMP) == "for another mark bit"
+
+
+WITH_A_SET = """table ip filter {
+\tchain FORWARD {
+\t\ttype filter hook forward priority filter; policy accept;
+\t\tip daddr { 203.0.113.66, 203.0.113.67 } counter packets 0 bytes 0 drop
+\t\t counter packets 0 bytes 0 reject
+\t}
+}
+"""
+
+
+def test_conditions_that_iptables_does_not_show() -> None:
+    listed = Result(Call(("iptables-nft",)), 0, f"-P FORWARD ACCEPT\n-A FORWARD -j DROP\n{REJECT}\n", "")
+    chain = IPTABLES.chain(listed)
+    assert chain is not None
+    doubt = IPTABLES.doubt(chain)
+    assert doubt is not None
+    settled = IPTABLES.settle(chain, Result(doubt, 0, WITH_A_SET, ""))
+    found = IPTABLES.opening(settled)
+    assert found is not None
+    assert found.call is not None
+    assert found.call.stdin.splitlines()[1:-1] == [insert(2)]
+    for said in (Result(doubt, 1, "", "no"), Result(doubt, 0, WITH_A_SET.replace("reject", "reject\n\t\tdrop"), "")):
+        with pytest.raises(ReadError):
+            IPTABLES.settle(chain, said)
+
+
+def test_where_nothing_is_in_doubt_nothing_more_is_read() -> None:
+    for lines in ([GATE, JUMP, REJECT], [JUMP], [ADMIN]):
+        listing = "\n".join(["-P FORWARD ACCEPT", *lines]) + "\n"
+        chain = IPTABLES.chain(Result(Call(("iptables-nft",)), 0, listing, ""))
+        assert chain is not None
+        assert IPTABLES.doubt(chain) is None

@@ -26,19 +26,25 @@ ATTEMPTS = 10
 def run(options: Namespace) -> int:
     """Apply, unless a line is wrong and the others are not to be applied without it.
 
-    libvirt is asked first, then the lock is taken. If another run came between, its answer may hold no longer.
+    The files are read and libvirt is asked first, then the lock is taken. If another run came between, it may have
+    known better.
     """
     require_root("change routes and rules")
-    configuration = load()
-    show_problems(configuration.problems, sys.stderr)
-    if configuration.problems and not options.keep_going:
-        print(
-            "nethook: nothing was changed, because of these mistakes; mend them, or use --keep-going", file=sys.stderr
-        )
-        return DIFFERENT
     has_failed = False
+    told: list[str] = []
     for _ in range(ATTEMPTS):
         before = last_run()
+        configuration = load()
+        problems = [str(problem) for problem in configuration.problems]
+        if problems != told:
+            show_problems(configuration.problems, sys.stderr)
+            told = problems
+        if problems and not options.keep_going:
+            print(
+                "nethook: nothing was changed, because of these mistakes; mend them, or use --keep-going",
+                file=sys.stderr,
+            )
+            return DIFFERENT
         now = situation(configuration, options.networks)
         with uninterrupted(), Locked(as_of=before) as lock:
             if not lock.is_current:

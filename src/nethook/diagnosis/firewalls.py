@@ -7,17 +7,16 @@ with the one line that lets routed addresses through; nothing is changed.
 from __future__ import annotations
 
 from functools import partial
-from shlex import join, quote
+from shlex import quote
 from typing import TYPE_CHECKING
 
+from nethook.diagnosis import iptables, packets
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
-from nethook.diagnosis.host import SOMEBODY
-from nethook.diagnosis.iptables_rules import may_stop, words_of
 from nethook.diagnosis.nft import Nft
 from nethook.diagnosis.ours import chains
-from nethook.diagnosis.verdict import Judge, Packet
+from nethook.diagnosis.verdict import Judge
 from nethook.errors import ReadError
-from nethook.gates.gate import first_blocker
+from nethook.gates.gate import NFT_FAMILIES
 from nethook.gates.iptables import IptablesGate
 from nethook.kernel.layout import NAME
 
@@ -26,37 +25,41 @@ if TYPE_CHECKING:
 
     from nethook.diagnosis.host import Host, Target
     from nethook.diagnosis.nft import BaseChain
-    from nethook.diagnosis.verdict import Outcome
+    from nethook.diagnosis.verdict import Outcome, Packet
 
-ADMINS, IPTABLES, FIREWALLD = "admin's nftables", "admin's iptables", "firewalld"
-HOOKS = frozenset({"prerouting", "forward", "postrouting"})
+ADMINS, FIREWALLD = "admin's nftables", "firewalld"
+ROUTER = frozenset({"prerouting", "forward", "postrouting"})
+HOOKS = {
+    **dict.fromkeys(("ip", "ip6", "inet"), ROUTER),
+    "bridge": frozenset({"prerouting", "input", "output", "postrouting"}),
+    "netdev": frozenset({"ingress", "egress"}),
+}
+"""Where what is routed to and from guests comes by, in each family."""
 MARK_FROM, MARK_UNTIL = -10, 20
 """The priorities of our chains in the forward hook: between them, packets carry the mark."""
-IPTABLES_CHAINS = frozenset({"PREROUTING", "FORWARD", "POSTROUTING"})
-IPTABLES_TABLES = frozenset({"filter", "mangle", "raw", "security"})
-ESTABLISHED = "established"
 
 
 def firewalls(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
     """What blocks each of these targets, whose networks are up."""
     families = {target.family for target in targets}
-    yield from _in_front_of_gates(host, targets)
+    yield from iptables.in_front_of_gates(host, targets)
+    yield from iptables.legacy_tables(host, targets)
     nft = Nft(host.tools)
     try:
         every = nft.base_chains()
     except ReadError as error:
         yield Finding(WARNING, ADMINS, f"others' chains in nftables cannot be read: {error}")
         return
-    of_iptables = {
-        f"{'ip6' if gate.family == 6 else 'ip'} filter FORWARD"
-        for gate, _ in chains(host, families)
-        if isinstance(gate, IptablesGate)
+    gates = {
+        f"{NFT_FAMILIES[gate.family]} filter FORWARD"
+        for gate, chain in chains(host, families)
+        if isinstance(gate, IptablesGate) and not iptables.is_known_to_nft_alone(chain)
     }
     blocked: set[str] = set()
     for chain in every:
-        if chain.hook not in HOOKS or chain.family not in {"ip", "ip6", "inet"} or _is_of_others(chain, of_iptables):
+        if chain.hook not in HOOKS.get(chain.family, ()) or chain.where in gates or _is_of_others(chain):
             continue
-        concerned = [target for target in targets if chain.family in {"inet", "ip6" if target.family == 6 else "ip"}]
+        concerned = [target for target in targets if chain.family not in {"ip", "ip6"} - {NFT_FAMILIES[target.family]}]
         if not concerned:
             continue
         try:
@@ -78,78 +81,50 @@ def firewalls(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
         yield Finding(OK, ADMINS, "no chain of an admin or of firewalld is in the way", addresses=free)
 
 
-def _is_of_others(chain: BaseChain, of_iptables: set[str]) -> bool:
-    """Whether it is ours, or one that a gate is for, or that iptables alone can write."""
-    if (chain.family, chain.table) == ("inet", NAME) or chain.table == "libvirt_network":
-        return True
-    if chain.where in of_iptables:
-        return True
-    return chain.name in IPTABLES_CHAINS and chain.table in IPTABLES_TABLES - {"filter"}
+def _is_of_others(chain: BaseChain) -> bool:
+    """Whether it is ours, or one that a gate is for."""
+    return (chain.family, chain.table) == ("inet", NAME) or chain.table == "libvirt_network"
 
 
 def _judged(host: Host, judge: Judge, chain: BaseChain, target: Target) -> Iterator[Finding]:
-    bit = host.settings.mark_bit
-    mark = bit if sees_mark(chain) else 0
-    uplink = next(iter(host.uplinks(target.family)), "")
-    outside = SOMEBODY[target.family]
-    knows_out = chain.hook != "prerouting"
-    knows_in = chain.hook != "postrouting"
-    for what, packet in (
-        (
-            "what is sent to the guest",
-            Packet(
-                target.family,
-                uplink if knows_in else "",
-                target.bridge if knows_out else "",
-                outside,
-                target.address,
-                bit,
-                mark,
-                "new",
-            ),
-        ),
-        (
-            "what the guest answers",
-            Packet(
-                target.family,
-                target.bridge if knows_in else "",
-                uplink if knows_out else "",
-                target.address,
-                outside,
-                bit,
-                mark,
-                ESTABLISHED,
-            ),
-        ),
-    ):
-        outcome = judge.judge(chain.name, chain.policy, packet)
-        finding = _finding(host, chain, target, what, outcome)
+    for what, packet in _packets(host, chain, target):
+        finding = _finding(host, chain, target, what, judge.judge(chain.name, chain.policy, packet))
         if finding:
             yield finding
             return
 
 
+def _packets(host: Host, chain: BaseChain, target: Target) -> Iterator[tuple[str, Packet]]:
+    """Those of the target that come to this chain."""
+    if chain.family == "bridge":
+        return packets.bridged(host, target, chain.hook)
+    if chain.family == "netdev":
+        return (each for device in chain.devices for each in packets.at_device(host, target, chain.hook, device))
+    return packets.routed(host, target, chain.hook, is_marked=sees_mark(chain))
+
+
 def _finding(host: Host, chain: BaseChain, target: Target, what: str, outcome: Outcome) -> Finding | None:
     is_firewalld = chain.table == FIREWALLD
+    station = iptables.STATION if is_of_iptables(chain) else ADMINS
     if outcome.blocked and not outcome.is_meant:
         how = f"the rule with handle {outcome.rule['handle']}" if outcome.rule else "its policy"
         if is_firewalld:
             return _firewalld(host, chain, [target])
         return Finding(
             FAILURE,
-            ADMINS,
+            station,
             f"chain {chain.where} drops {what}: {how}",
             command=_opening(host, chain, target, outcome.rule["handle"] if outcome.rule else None),
             advice=_advice(chain),
             addresses=[target.name],
         )
     rule = outcome.rule if outcome.blocked else outcome.may_block
-    if is_firewalld or (rule is None and not outcome.blocked):
-        return None
+    if is_firewalld or (rule is None and not outcome.blocked) or chain.family in {"bridge", "netdev"}:
+        return None  # in those, most chains are about what some guest may send
     how = f"the rule with handle {rule['handle']}" if rule else "its policy"
     text = f"chain {chain.where} drops a part of {what}: {how}"
     advice = "nothing to do if that is how you filter this guest"
-    return Finding(WARNING, ADMINS, text, advice=advice, addresses=[target.name])
+    return Finding(WARNING, station, text, advice=advice, addresses=[target.name])
 
 
 def sees_mark(chain: BaseChain) -> bool:
@@ -159,6 +134,9 @@ def sees_mark(chain: BaseChain) -> bool:
 
 def _opening(host: Host, chain: BaseChain, target: Target, handle: int | None) -> str:
     """The command that lets routed packets through, in front of what blocks; by address where there is no mark."""
+    if is_of_iptables(chain):
+        tool = "ip6tables-nft" if chain.family == "ip6" else "iptables-nft"
+        return iptables.by_address(tool, chain.table, chain.name, target)
     verb = "add" if handle is None else "insert"
     place = f"{verb} rule {chain.where}" + (f" position {handle}" if handle is not None else "")
     if sees_mark(chain):
@@ -171,7 +149,14 @@ def _opening(host: Host, chain: BaseChain, target: Target, handle: int | None) -
     return " && ".join(f"nft {quote(f'{place} {match} accept')}" for match in matches)
 
 
+def is_of_iptables(chain: BaseChain) -> bool:
+    """Whether it is one of those that iptables-nft makes, into which nothing but iptables must write."""
+    return chain.family in {"ip", "ip6"} and chain.table in iptables.TABLES and chain.name in iptables.CHAINS
+
+
 def _advice(chain: BaseChain) -> str:
+    if is_of_iptables(chain):
+        return "and leave out these addresses where the rule comes from"
     written = "and write it at that place into the file that makes this chain, such as /etc/nftables.conf"
     if sees_mark(chain):
         return written
@@ -204,30 +189,3 @@ def _firewalld(host: Host, chain: BaseChain, targets: Sequence[Target]) -> Findi
         advice=advice,
         addresses=[target.name for target in targets],
     )
-
-
-def _in_front_of_gates(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
-    """Rules of an admin in iptables' FORWARD that stop packets before they come to the gate."""
-    for gate, chain in chains(host, {target.family for target in targets}):
-        if not isinstance(gate, IptablesGate):
-            continue
-        ours = [number for number, rule in enumerate(chain.rules) if rule.is_ours]
-        end = ours[0] if ours else first_blocker(chain.rules)
-        for target in targets:
-            if target.family != gate.family:
-                continue
-            for rule in chain.rules[:end]:
-                uplink = next(iter(host.uplinks(target.family)), "")
-                stops = may_stop(rule.name, target.address, target.bridge, uplink, SOMEBODY[gate.family])
-                if stops is False or rule.blocks:
-                    continue
-                tool = gate.where.split()[0]
-                yield Finding(
-                    FAILURE if stops else WARNING,
-                    IPTABLES,
-                    f"a rule in {gate.where} stops {'' if stops else 'a part of '}what is sent to the guest, "
-                    f"in front of our gate: {rule.name}",
-                    command=f"{tool} -w -D FORWARD {join(words_of(rule.name))}" if stops else "",
-                    advice="" if stops else "nothing to do if that is how you filter this guest",
-                    addresses=[target.name],
-                )

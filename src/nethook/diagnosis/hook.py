@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
-from nethook.installation import apparmor, daemon, hook_file, old_link, selinux, systemd, trust, units
+from nethook.installation import apparmor, daemon, firewalld, hook_file, old_link, selinux, systemd, trust, units
 from nethook.installation.interpreter import PACKAGES
 from nethook.installation.ownership import holds, is_ours
 from nethook.installation.refusal import RefusedError
@@ -49,6 +49,13 @@ def hook(tools: Tools) -> Iterator[Finding]:
             BOOT,
             f"{units.SERVICE} does not run at boot: a network without guests then gets nothing routed",
             command=f"systemctl enable {units.SERVICE}",
+        )
+    if systemd.runs() and firewalld.is_installed() and not systemd.is_enabled(tools, units.FIREWALLD):
+        yield Finding(
+            WARNING,
+            BOOT,
+            f"{units.FIREWALLD} does not run: what firewalld empties when it reloads stays so until the next event",
+            command=INSTALL,
         )
 
 

@@ -30,10 +30,20 @@ class Answer:
         return self.listed[0] if self.listed else {}
 
 
+MOST_QUESTIONS = 400
+"""For one process, which has to end in time: a question for all routes that match is answered out of all routes."""
+
+
 def ask(tools: Tools, family: int, questions: Sequence[str]) -> list[Answer]:
     """The answers, in order. ReadError if they are not known."""
-    if not questions:
-        return []
+    return [
+        answer
+        for start in range(0, len(questions), MOST_QUESTIONS)
+        for answer in _ask(tools, family, questions[start : start + MOST_QUESTIONS])
+    ]
+
+
+def _ask(tools: Tools, family: int, questions: Sequence[str]) -> list[Answer]:
     call = Call(("ip", f"-{family}", "-json", "-force", "-batch", "-"), "\n".join(questions) + "\n")
     result = tools.run(call)
     refused = refusals(result)

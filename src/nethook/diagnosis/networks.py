@@ -32,7 +32,8 @@ def network(host: Host, target: Target) -> Iterator[Finding]:
     elif not device.is_safe(bridge):
         yield _failure(target, f"the name of bridge {bridge} cannot be used in rules", advice="give it a plain name")
     elif not live.is_active:
-        yield _failure(target, f"network {name} is not running", command=f"virsh net-start {quote(name)}")
+        what = f"network {name} is not running, its lines wait for it"
+        yield _failure(target, what, command=f"virsh net-start {quote(name)}")
     elif not device.exists(bridge):
         command = f"virsh net-destroy {quote(name)} && virsh net-start {quote(name)}"
         advice = "then start its guests anew"

@@ -20,7 +20,7 @@ JUMPS = frozenset({"jump", "goto"})
 
 
 class BaseChain(NamedTuple):
-    """A chain where packets come into a table."""
+    """A chain where packets come into a table; the ``devices`` are those of the family netdev."""
 
     family: str
     table: str
@@ -28,6 +28,7 @@ class BaseChain(NamedTuple):
     hook: str
     priority: int
     policy: str
+    devices: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:
@@ -51,6 +52,7 @@ class Nft:
                 chain["hook"],
                 int(chain.get("prio", 0)),
                 chain.get("policy", "accept"),
+                _names(chain.get("dev", ())),
             )
             for chain in self._list("chain", "list", "chains")
             if chain.get("type") == "filter"
@@ -83,6 +85,10 @@ class Nft:
             return [entry[kind] for entry in json.loads(result.out)["nftables"] if kind in entry]
         except (ValueError, KeyError, TypeError):
             raise ReadError(result.not_understood) from None
+
+
+def _names(devices: str | Sequence[str]) -> tuple[str, ...]:
+    return (devices,) if isinstance(devices, str) else tuple(devices)
 
 
 def _targets(statements: Sequence[dict[str, Any]]) -> list[str]:

@@ -6,7 +6,7 @@ What ``ip route get`` answers for a packet from outside is the truth; routes and
 from __future__ import annotations
 
 from shlex import join
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
 from nethook.diagnosis.host import SOMEBODY, keep_sysctl, set_sysctl, sysctl
@@ -15,7 +15,7 @@ from nethook.installation.state_file import read
 from nethook.prefix import parse_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nethook.diagnosis.host import Host, Target
     from nethook.diagnosis.ip import Answer
@@ -33,31 +33,63 @@ TABLES_OF_EVERYBODY = frozenset({"local", "main", "default"})
 FULL = {4: 32, 6: 128}
 
 
-def routing(host: Host, target: Target) -> Iterator[Finding]:
-    """The stations of routes for one target."""
-    somebody = SOMEBODY[target.family]
-    block = target.line.prefix.text
-    exact, inner, match, way_back = host.ask(
-        target.family,
-        [
-            f"route show exact {block}",
-            f"route show root {block} table all",
+class Ways(NamedTuple):
+    """What the kernel answers about one target: routes to its prefix, to parts of it, and to its address; the way of a
+    packet from it; and of one from outside, by the uplink where that comes in."""
+
+    exact: Answer
+    inner: Answer
+    match: Answer
+    back: Answer
+    there: dict[str, Answer]
+
+
+def routing(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
+    """The stations of routes for these targets. What the kernel is asked is asked for all of them at once."""
+    for family in (4, 6):
+        members = [target for target in targets if target.family == family]
+        for target, ways in zip(members, _ask(host, family, members)):
+            yield from _routing(host, target, ways)
+
+
+def _ask(host: Host, family: int, targets: Sequence[Target]) -> list[Ways]:
+    somebody = SOMEBODY[family]
+    questions = [
+        question
+        for target in targets
+        for question in (
+            f"route show exact {target.line.prefix.text}",
+            f"route show root {target.line.prefix.text} table all",
             f"route show match {target.address}",
             f"route get {somebody} from {target.address} iif {target.bridge}",
-        ],
-    )
-    found = [*_ours(host, target, exact), *_inner(host, target, inner)]
-    uplinks = host.uplinks(target.family) or ([way_back.first["dev"]] if leads_out(host, way_back) else [])
-    questions = [f"route get {target.address} from {somebody} iif {device}" for device in uplinks]
-    ways = dict(zip(uplinks, host.ask(target.family, questions)))
-    if not found and ways:
-        best = uplinks[0]
-        if not is_refused_as_forged(ways[best], target.family, best, way_back):
-            found = list(_there(host, target, ways[best], match))
+        )
+    ]
+    answers = iter(host.ask(family, questions))
+    known = list(zip(answers, answers, answers, answers))
+    uplinks = [
+        host.uplinks(family) or ([back.first["dev"]] if leads_out(host, back) else []) for _, _, _, back in known
+    ]
+    inwards = [
+        f"route get {target.address} from {somebody} iif {device}"
+        for target, devices in zip(targets, uplinks)
+        for device in devices
+    ]
+    ways = iter(host.ask(family, inwards))
+    return [Ways(*each, {device: next(ways) for device in devices}) for each, devices in zip(known, uplinks)]
+
+
+def _routing(host: Host, target: Target, ways: Ways) -> Iterator[Finding]:
+    found = [*_ours(host, target, ways.exact), *_inner(host, target, ways.inner)]
+    if not found and ways.there:
+        best = next(iter(ways.there))
+        if not is_refused_as_forged(ways.there[best], target.family, best, ways.back):
+            found = list(_there(host, target, ways.there[best], ways.match))
     if not found:
-        found += _back(host, target, way_back)
-        forged = {device for device, way in ways.items() if is_refused_as_forged(way, target.family, device, way_back)}
-        found += _reverse_path(target, forged, is_only=len(ways) == 1)
+        found += _back(host, target, ways.back)
+        forged = {
+            device for device, way in ways.there.items() if is_refused_as_forged(way, target.family, device, ways.back)
+        }
+        found += _reverse_path(target, forged, is_only=len(ways.there) == 1)
     yield from found or [
         Finding(OK, ROUTE, f"leads to {target.bridge}, and back to the outside", addresses=[target.name])
     ]

@@ -114,9 +114,8 @@ def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
     yield from found
     ill = {address for finding in found if finding.verdict == FAILURE for address in finding.addresses}
     sound = [target for target in up if target.name not in ill]  # else the rest is what it is for that reason
-    for target in sound:
-        if target.family == 6 or forwarding.is_on():  # else the kernel knows no way for IPv4
-            yield from routing.routing(host, target)
+    routed = [target for target in sound if target.family == 6 or forwarding.is_on()]  # else no way for IPv4 is known
+    yield from routing.routing(host, routed)
     yield from ours.table(host)
     for target in up:
         yield from ours.accepted(host, target)

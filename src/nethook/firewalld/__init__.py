@@ -14,7 +14,8 @@ zone that would not have let it in. And it is a little less: where a network is 
 reach private addresses outside only as the zones say.
 
 The policy goes from ANY to ANY: one that names a zone that does not exist keeps firewalld from starting. It decides
-before the zones, and behind every policy with a priority below -1, where an admin may reject.
+what neither a policy of an admin nor the rules of a zone have decided, in front of the zone's target, which rejects the
+rest; so an admin may reject in a policy, with any priority but a high one. Why its name begins as it does: files.py.
 
 Policies and ipsets cannot be made at run time, so ``nethook install`` writes them and has firewalld reload. From then
 on only the entries change, at run time and permanently: reload, restart and boot need nothing from us.

@@ -12,7 +12,11 @@ CONFIGURED = "/etc/firewalld"
 PACKAGED = "/usr/lib/firewalld"
 """Where a package of a distribution has its files; what is configured goes before them."""
 
-POLICY = "nethook"
+POLICY = "00-nethook"
+"""The first in firewalld's order, which is that of the alphabet. firewalld 2.0 to 2.3 counts two rules as one where two
+policies with the same priority are about the same zones (libvirt's own two are), and a rule that it writes after that
+gets in front of rules that it belongs behind. What has been written before stays where it belongs.
+"""
 SETS = {4: "nethook4", 6: "nethook6"}
 """The ipset with the routed IPs, by family."""
 
@@ -24,8 +28,10 @@ PRIVATE = {
 
 HEAD = '<?xml version="1.0" encoding="utf-8"?>\n'
 OPTIONS = {4: "inet", 6: "inet6"}
-PRIORITY = -1
-"""Before the zones (0), and behind every policy that somebody has put in front."""
+PRIORITY = 7
+"""Behind the zones (0) and every policy without a priority of its own (-1), in front of what a zone does with the rest.
+A number that nobody else is likely to have: see POLICY.
+"""
 
 
 def policy_file() -> str:

@@ -13,22 +13,35 @@ COMMENT = "nethook-0x"  # no ":", which iptables would print in quotes
 DOUBLED, BEHIND_DOUBTFUL = "doubled", "behind what may block"
 PASSABLE = frozenset({DOUBLED, BEHIND_DOUBTFUL})
 """The misfits that keep nothing from passing, or nobody knows."""
+NFT_FAMILIES = {4: "ip", 6: "ip6"}
 HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 class Rule:
     """A rule of a foreign chain: what names it to its tool, whose it is, and whether it may stop a routed packet.
 
-    ``is_doubtful``: it may, but as the program writes it that it belongs to, it does not.
+    ``is_doubtful``: it may, but as the program writes it that it belongs to, it does not. ``stops_all``: no
+    condition of it is to be seen; ``hides``: it has one all the same.
     """
 
-    __slots__ = ("blocks", "comment", "is_doubtful", "name")
+    __slots__ = ("blocks", "comment", "hides", "is_doubtful", "name", "stops_all")
 
-    def __init__(self, name: str, comment: str, *, blocks: bool, is_doubtful: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        comment: str,
+        *,
+        blocks: bool,
+        is_doubtful: bool = False,
+        stops_all: bool = False,
+        hides: bool = False,
+    ) -> None:
         self.name = name
         self.comment = comment
         self.blocks = blocks
         self.is_doubtful = is_doubtful
+        self.stops_all = stops_all
+        self.hides = hides
 
     @property
     def is_ours(self) -> bool:
@@ -78,6 +91,15 @@ class Gate:
 
     def chain(self, result: Result) -> Chain | None:
         """The chain out of that listing, None if this host has none of it; ReadError if that is not known."""
+        raise NotImplementedError
+
+    def doubt(self, chain: Chain) -> Call | None:
+        """What else has to be read before the gate is opened in this chain; None if nothing."""
+        del self, chain
+        return None
+
+    def settle(self, chain: Chain, result: Result) -> Chain:
+        """The chain, as it is after what was read for the ``doubt``; ReadError if that is not known."""
         raise NotImplementedError
 
     def opening(self, chain: Chain) -> GateChange | None:

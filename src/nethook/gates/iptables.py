@@ -10,7 +10,7 @@ import os
 
 from nethook.effect import ADD, REMOVE, Effect
 from nethook.errors import ReadError
-from nethook.gates.gate import Chain, Gate, GateChange, Rule, first_blocker
+from nethook.gates.gate import NFT_FAMILIES, Chain, Gate, GateChange, Rule, first_blocker
 from nethook.kernel.process import Call, ToolMissingError, find
 
 TYPE_CHECKING = False
@@ -33,6 +33,9 @@ DOUBTFUL = "DOCKER"
 
 ADMINS_RULESET = "is incompatible, use 'nft' tool"
 """What iptables-nft says of a table of that name with rules that no iptables wrote: an admin's own, never touched."""
+
+ALONE = "counter packets "
+"""How nft lists a rule of iptables that has no conditions: iptables always counts, and counts first."""
 
 ADMINS = frozenset({"DOCKER-USER"})
 """Chains with such a name that are the admin's own: they do not push the gate to their front."""
@@ -75,6 +78,28 @@ class IptablesGate(Gate):
             raise ReadError(result.not_understood)
         rules = [_rule(line) for line in lines if line.startswith("-A FORWARD ")]
         return Chain(rules, policy_blocks="-P FORWARD DROP" in lines)
+
+    def doubt(self, chain: Chain) -> Call | None:
+        """The chain as nft lists it, if the gate seems to be needed because of a rule that stops everything.
+
+        iptables-nft 1.8.9 leaves out conditions that no iptables has written, such as a set of nftables.
+        """
+        if self.tool.endswith("-nft") and self.misfit(chain) and any(rule.stops_all for rule in chain.rules):
+            return Call(("nft", "list", "chain", NFT_FAMILIES[self.family], "filter", "FORWARD"))
+        return None
+
+    def settle(self, chain: Chain, result: Result) -> Chain:
+        """The chain, in which a rule with conditions does not block: it is an admin's."""
+        listed = [line.strip() for line in result.out.splitlines()[2:] if line.startswith("\t\t")][1:]
+        if result.status != 0 or len(listed) != len(chain.rules):
+            raise ReadError(result.failure if result.status != 0 else result.not_understood)
+        rules = [
+            Rule(rule.name, rule.comment, blocks=False, hides=True)
+            if rule.stops_all and not line.startswith(ALONE)
+            else rule
+            for rule, line in zip(chain.rules, listed)
+        ]
+        return Chain(rules, policy_blocks=chain.policy_blocks)
 
     def opening(self, chain: Chain) -> GateChange | None:
         """The call of iptables-restore that puts our rule, and it alone, in front of what blocks, in one step."""
@@ -125,5 +150,6 @@ def _rule(line: str) -> Rule:
     target = values.get(jump, "")
     before = words[: words.index(jump)] if jump in words else words
     conditions = set(before) - {"-m", "comment", "--comment", comment}
-    blocks = (target in {"DROP", "REJECT"} and not conditions) or (target.startswith(PROGRAMS) and target not in ADMINS)
-    return Rule(specification, comment, blocks=blocks, is_doubtful=target.startswith(DOUBTFUL))
+    stops_all = target in {"DROP", "REJECT"} and not conditions
+    blocks = stops_all or (target.startswith(PROGRAMS) and target not in ADMINS)
+    return Rule(specification, comment, blocks=blocks, is_doubtful=target.startswith(DOUBTFUL), stops_all=stops_all)

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from nethook.effect import ADD, REMOVE, Effect
 from nethook.errors import ReadError
-from nethook.gates.gate import Chain, Gate, GateChange, Rule, first_blocker
+from nethook.gates.gate import NFT_FAMILIES, Chain, Gate, GateChange, Rule, first_blocker
 from nethook.kernel.process import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nethook.kernel.process import Result
-
-NFT_FAMILIES = {4: "ip", 6: "ip6"}
 
 NOT_FOUND = "No such file or directory"
 """What nft says where the table or its chain does not exist."""

@@ -33,7 +33,7 @@ RELOAD_SECONDS = 30
 
 def steps(tools: Tools) -> list[Step]:
     """What is to be done so that firewalld has our policy; nothing where it has, or is not installed."""
-    if not _is_installed():
+    if not is_installed():
         return []
     entries: dict[int, list[str]] = {family: [] for family in SETS}
     try:
@@ -68,7 +68,8 @@ def removal(tools: Tools) -> list[Step]:
     return todo
 
 
-def _is_installed() -> bool:
+def is_installed() -> bool:
+    """Whether this host has firewalld, running or not."""
     try:
         find("firewalld")
     except ToolMissingError:

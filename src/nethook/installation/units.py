@@ -1,5 +1,7 @@
 """The units: nethook.service applies the files at boot; nethook.path, when they change, for those who enable it.
 
+nethook-firewalld.service is enabled where firewalld is installed, and only there.
+
 They are written for this installation, unless a package of the distribution has brought them; then they are only
 enabled. A unit of somebody else is never changed.
 """
@@ -11,7 +13,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.installation import systemd
+from nethook.installation import firewalld, systemd
 from nethook.installation.ownership import holds, is_ours
 from nethook.installation.refusal import RefusedError
 from nethook.installation.step import Step, remove
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 SERVICE = "nethook.service"
 PATH = "nethook.path"
 RELOAD = "nethook-reload.service"
-UNITS = (SERVICE, PATH, RELOAD)
+FIREWALLD = "nethook-firewalld.service"
+UNITS = (SERVICE, PATH, RELOAD, FIREWALLD)
 FOLDER = "/etc/systemd/system"
 PACKAGED = f"/usr/lib/systemd/system/{SERVICE}"
 MODE = 0o644
@@ -68,6 +71,19 @@ def steps(tools: Tools) -> list[Step]:
         todo.append(systemd.start(tools, SERVICE))
     elif SERVICE in changed:
         todo.append(systemd.restart(tools, SERVICE))
+    return [*todo, *_beside_firewalld(tools, changed)]
+
+
+def _beside_firewalld(tools: Tools, changed: list[str]) -> list[Step]:
+    """What is to be done so that FIREWALLD runs where it has to, and nowhere else."""
+    is_enabled, is_active = systemd.is_enabled(tools, FIREWALLD), systemd.is_active(tools, FIREWALLD)
+    if not firewalld.is_installed():
+        return [systemd.disable(tools, FIREWALLD)] if is_enabled or is_active else []
+    todo = [] if is_enabled else [systemd.enable(tools, FIREWALLD)]
+    if not is_active:
+        todo.append(systemd.start(tools, FIREWALLD))
+    elif FIREWALLD in changed:
+        todo.append(systemd.restart(tools, FIREWALLD))
     return todo
 
 
@@ -75,7 +91,7 @@ def removal(tools: Tools) -> list[Step]:
     """What is to be done so that no unit of ours is there or in force."""
     todo = [
         systemd.disable(tools, unit)
-        for unit in (PATH, SERVICE)
+        for unit in (FIREWALLD, PATH, SERVICE)
         if is_ours(f"{FOLDER}/{unit}") is not False
         and (systemd.is_enabled(tools, unit) or systemd.is_active(tools, unit))
     ]
