@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nethook.kernel.ruleset import Ruleset
     from nethook.kernel.table import Elements, Table
     from nethook.libvirt.network import Network
+    from nethook.prefix import Prefix
 
 
 class Kernel:
@@ -52,13 +53,30 @@ class Kernel:
 
 
 class Scope:
-    """What a run decides about: everything, or what is on some bridges, but for some prefixes on each."""
+    """What a run decides about: everything, or what is on some bridges, but for some prefixes on each.
 
-    __slots__ = ("_spared",)
+    ``subnets`` are the networks' own, as far as they are known: of those in the scope at least.
+    """
 
-    def __init__(self, spared: Mapping[str, Collection[str]] | None = None) -> None:
-        """``spared`` has the prefixes that are left alone, by bridge; None: the scope is everything."""
+    __slots__ = ("_names", "_spared", "subnets")
+
+    def __init__(
+        self,
+        spared: Mapping[str, Collection[str]] | None = None,
+        names: Collection[str] = (),
+        subnets: Iterable[Prefix] = (),
+    ) -> None:
+        """``spared`` has the prefixes that are left alone, by bridge; None: the scope is everything.
+
+        ``names`` are those of the networks that it is about.
+        """
         self._spared = spared
+        self._names = names
+        self.subnets = {subnet.text for subnet in subnets}
+
+    def is_about(self, network: str) -> bool:
+        """Whether it decides about the network of this name."""
+        return self._spared is None or network in self._names
 
     def has(self, bridge: str) -> bool:
         """Whether it decides about the bridge itself."""
@@ -72,12 +90,23 @@ class Scope:
 EVERYTHING = Scope()
 
 
-def scope_of(networks: Iterable[Network], routed_ips: Collection[RoutedIP]) -> Scope:
-    """The bridges of these networks. Several networks may use one that the host brings: what is others' stays."""
+def scope_of(
+    networks: Iterable[Network], routed_ips: Collection[RoutedIP], subnets: Iterable[Prefix] | None = None
+) -> Scope:
+    """The bridges of these networks. Several networks may use one that the host brings: what is others' stays.
+
+    ``subnets`` are those of all networks that are known, by default of these.
+    """
     networks = list(networks)
     names = {network.name for network in networks}
     of_others = {routed.prefix.text for routed in routed_ips if routed.network not in names}
-    return Scope({network.bridge: () if network.is_libvirts_own else of_others for network in networks})
+    spared = {network.bridge: () if network.is_libvirts_own else of_others for network in networks}
+    return Scope(spared, names, subnets_of(networks) if subnets is None else subnets)
+
+
+def subnets_of(networks: Iterable[Network]) -> list[Prefix]:
+    """The networks' own subnets."""
+    return [subnet for network in networks for subnet in network.subnets]
 
 
 class Change:

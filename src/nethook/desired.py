@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nethook.kernel.fallbacks import FALLBACKS
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS, set_name
@@ -11,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from nethook.change import Scope
     from nethook.config import Configuration, RoutedIP
     from nethook.kernel.kind import Key, Kind
     from nethook.kernel.table import Elements
@@ -74,6 +76,21 @@ def desire(
     for prefix in outermost([*(routed.prefix for routed in routed_ips), *guarded]):
         elements[set_name("routed", prefix.family, single=prefix.is_address)].add((prefix.text,))
     return desired
+
+
+def desire_fallbacks(desired: Desired, routed_ips: Iterable[RoutedIP], scope: Scope) -> None:
+    """A fallback for each line, whatever networks are up; those of other networks stay as they are.
+
+    Never for a network's own subnet: libvirt does not start a network if there is a route to exactly its subnet.
+    """
+    fallbacks = desired.objects[FALLBACKS]
+    for routed in routed_ips:
+        text = routed.prefix.text
+        if text not in scope.subnets:
+            if scope.is_about(routed.network):
+                fallbacks[text, ""] = routed
+            else:
+                desired.kept.add((text, ""))
 
 
 def outermost(prefixes: Iterable[Prefix]) -> list[Prefix]:

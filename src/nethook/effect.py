@@ -51,6 +51,8 @@ class Effect:
         """What it is about, without the sign."""
         if self.kind == "route":
             text = f"route {self.prefix} → {self.bridge}" + (f" via {self.to}" if self.to else "")
+        elif self.kind == "fallback":
+            text = f"fallback route {self.prefix}, unreachable"
         elif self.kind == "neighbour":
             text = f"neighbour {self.prefix} → {self.to} on {self.bridge}"
         elif self.kind == "accept":

@@ -8,10 +8,11 @@ one of them refuses is said, and the rest is done all the same. When nothing dif
 from __future__ import annotations
 
 from nethook.change import Kernel, difference
-from nethook.desired import desire, in_doubt
+from nethook.desired import desire, desire_fallbacks, in_doubt
 from nethook.errors import NethookError, ReadError
 from nethook.gates import gates
 from nethook.kernel import device, table
+from nethook.kernel.fallbacks import FALLBACKS
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.ruleset import Ruleset
 from nethook.libvirt import record
@@ -135,6 +136,7 @@ def decide(
     kernel, chains = read(settings.route_protocol, chosen, tools, others)
 
     doubtful = in_doubt(kernel.routes, configuration)
+    unclear = in_doubt(kernel.objects[FALLBACKS], configuration)
     up = {network.bridge for network in networks}
     kept = [route for route in doubtful if route[1] in up]
     if kernel.table is None:
@@ -145,6 +147,8 @@ def decide(
         here.update(route[0] for route in kept)
         kept += [route for route in kernel.routes if not scope.has(route[1]) and route[0] not in here]
     desired = desire(configuration.routed_ips, networks, kept=kept, guarded=doubtful.values())
+    desired.kept.update(unclear)
+    desire_fallbacks(desired, configuration.routed_ips, scope)
     ruleset = Ruleset(settings.mark_bit)
     change = difference(desired, kernel, ruleset, scope, rebuild=rebuild)
     changes = (gate.opening(chain) if gate.family in families else gate.closing(chain) for gate, chain in chains)

@@ -6,7 +6,7 @@ from functools import cached_property
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from nethook.change import EVERYTHING
+from nethook.change import Scope, subnets_of
 from nethook.diagnosis.host_problems import own_addresses
 from nethook.diagnosis.ip import ask
 from nethook.kernel import device
@@ -110,7 +110,8 @@ class Host:
     def plan(self) -> Plan:
         """What `nethook apply` would do."""
         others = Others({network.bridge for network in self.up})
-        return decide(self.configuration, self.up, EVERYTHING, self.tools, others)
+        scope = Scope(subnets=subnets_of(each.network for each in self.live.values()))
+        return decide(self.configuration, self.up, scope, self.tools, others)
 
     @cached_property
     def own_addresses(self) -> list[OwnAddress]:

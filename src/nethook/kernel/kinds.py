@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nethook.kernel.fallbacks import FALLBACKS
 from nethook.kernel.neighbours import NEIGHBOURS
 from nethook.kernel.routes import ROUTES
 
@@ -11,4 +12,4 @@ if TYPE_CHECKING:
 
     Objects = dict[Kind, set[Key]]
 
-KINDS: tuple[Kind, ...] = (NEIGHBOURS, ROUTES)
+KINDS: tuple[Kind, ...] = (FALLBACKS, NEIGHBOURS, ROUTES)

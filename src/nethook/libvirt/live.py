@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nethook.errors import NethookError
 from nethook.libvirt.network_xml import read_network
-from nethook.prefix import BITS, Prefix, address_text, parse_address
+from nethook.prefix import address_text, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,21 +34,19 @@ ADVICE = "is it running? Look at `systemctl status libvirtd virtnetworkd`"
 class LiveNetwork:
     """A network that is defined or active.
 
-    ``subnets`` are those of its ``<ip>`` elements; ``addresses`` the bridge's own ones, with their lengths.
+    ``addresses`` are the bridge's own ones, with their lengths.
     """
 
-    __slots__ = ("addresses", "is_active", "network", "subnets")
+    __slots__ = ("addresses", "is_active", "network")
 
     def __init__(
         self,
         network: Network,
-        subnets: list[Prefix],
         *,
         is_active: bool,
         addresses: Sequence[tuple[str, int]] = (),
     ) -> None:
         self.network = network
-        self.subnets = subnets
         self.addresses = addresses
         self.is_active = is_active
 
@@ -108,22 +106,11 @@ def _read(libvirt: Any, connection: Any) -> Iterator[tuple[str, LiveNetwork]]:
 def _live(network: Any) -> LiveNetwork:
     is_active = bool(network.isActive())
     read = read_network(network.XMLDesc().encode(), f"libvirt's XML of network {network.name()}")
-    subnets = [_subnet(ip) for ip in read.ips]
-    addresses = [(address_text(*parse_address(ip["address"])), subnet.length) for ip, subnet in zip(read.ips, subnets)]
-    return LiveNetwork(read.network, subnets, is_active=is_active, addresses=addresses)
-
-
-def _subnet(ip: dict[str, str]) -> Prefix:
-    """The subnet of an ``<ip>`` element: a length or netmask, or by class of the address where it has neither."""
-    family, number = parse_address(ip["address"])
-    if "prefix" in ip:
-        length = int(ip["prefix"])
-    elif "netmask" in ip:
-        length = bin(parse_address(ip["netmask"])[1]).count("1")
-    else:  # virSocketAddrGetIPPrefix: classes for IPv4, 64 for IPv6
-        length = 64 if family == 6 else 8 if number < 0x80000000 else 16 if number < 0xC0000000 else 24
-    host_bits = BITS[family] - length
-    return Prefix(family, number >> host_bits << host_bits, length)
+    addresses = [
+        (address_text(*parse_address(ip["address"])), subnet.length)
+        for ip, subnet in zip(read.ips, read.network.subnets)
+    ]
+    return LiveNetwork(read.network, is_active=is_active, addresses=addresses)
 
 
 def _binding() -> Any:

@@ -9,6 +9,7 @@ import pyexpat
 
 from nethook.errors import ReadError
 from nethook.libvirt.network import Network
+from nethook.prefix import BITS, Prefix, parse_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,11 +34,27 @@ def read_network(xml: bytes, source: str, within: Sequence[str] = ()) -> Network
     reader = _Reader([*within, "network"])
     try:
         reader.read(xml)
+        subnets = [_subnet(ip) for ip in reader.ips]
     except pyexpat.ExpatError as error:
         raise ReadError(f"{source} is broken: {error}") from None
+    except (KeyError, ValueError):
+        raise ReadError(f"{source} has an <ip> that is not understood") from None
     if not reader.seen:
         raise ReadError(f"{source} contains no <network>")
-    return NetworkXML(Network(reader.name, reader.bridge, reader.forward_mode), reader.ips)
+    return NetworkXML(Network(reader.name, reader.bridge, reader.forward_mode, subnets), reader.ips)
+
+
+def _subnet(ip: dict[str, str]) -> Prefix:
+    """The subnet of an ``<ip>`` element: a length or netmask, or by class of the address where it has neither."""
+    family, number = parse_address(ip["address"])
+    if "prefix" in ip:
+        length = int(ip["prefix"])
+    elif "netmask" in ip:
+        length = bin(parse_address(ip["netmask"])[1]).count("1")
+    else:  # virSocketAddrGetIPPrefix: classes for IPv4, 64 for IPv6
+        length = 64 if family == 6 else 8 if number < 0x80000000 else 16 if number < 0xC0000000 else 24
+    host_bits = BITS[family] - length
+    return Prefix(family, number >> host_bits << host_bits, length)
 
 
 class _Reader:
