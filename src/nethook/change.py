@@ -7,16 +7,19 @@ about everything of ours.
 
 from __future__ import annotations
 
+from nethook.kernel.arp import ArpRules
+from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from nethook.config import RoutedIP
     from nethook.desired import Desired
+    from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.keys import Element
     from nethook.kernel.kind import Key, Kind
     from nethook.kernel.kinds import Objects
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 class Kernel:
     """What was read: our objects, our table (None if there is none), and routes of others that do for ours."""
 
-    __slots__ = ("inherited", "objects", "standing_in", "table")
+    __slots__ = ("arp", "inherited", "objects", "opened", "standing_in", "table")
 
     def __init__(
         self,
@@ -39,6 +42,10 @@ class Kernel:
         standing_in: Collection[Place] = (),
         inherited: Collection[Place] = (),
     ) -> None:
+        self.arp: Sequence[str] = ()
+        """Comments of the rules in our table for ARP."""
+        self.opened: Mapping[str, Values] = {}
+        """The bridges on which we have turned IPv6 on, with what turns it off."""
         self.objects = objects
         self.table = table
         self.standing_in = standing_in
@@ -112,7 +119,7 @@ def subnets_of(networks: Iterable[Network]) -> list[Prefix]:
 class Change:
     """What differs. An object that is only another now is in ``gone`` and in ``new``; both are by kind."""
 
-    __slots__ = ("elements_gone", "elements_new", "gone", "inherited", "new", "ruleset")
+    __slots__ = ("arp", "closed", "elements_gone", "elements_new", "gone", "inherited", "new", "opened", "ruleset")
 
     def __init__(self) -> None:
         self.gone: dict[Kind, list[Key]] = {}
@@ -121,6 +128,12 @@ class Change:
         """Routes that take the place of our predecessor's."""
         self.elements_gone: Elements = {}
         self.elements_new: Elements = {}
+        self.arp: ArpRules | None = None
+        """The rules for ARP, where they are not as they should be."""
+        self.opened: Mapping[str, Values] = {}
+        """The bridges on which IPv6 is turned on, with what does it."""
+        self.closed: Mapping[str, Values] = {}
+        """Those on which it is turned off again."""
         self.ruleset = ""
         """What is done about sets and rules: '' (nothing), created, renewed (elements stay), rebuilt (they are new)."""
 
@@ -146,6 +159,14 @@ def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, scope: Scope,
     lacking = [route for route in change.new[ROUTES] if route[:2] not in kernel.standing_in]
     change.new[ROUTES] = [route for route in lacking if route[:2] not in kernel.inherited]
     change.inherited = [route for route in lacking if route[:2] in kernel.inherited]
+
+    gateways = (kernel.objects.get(GATEWAYS, set()) - set(change.gone[GATEWAYS])).union(change.new[GATEWAYS])
+    rules = ArpRules(gateways)
+    change.arp = rules if rules.comments != list(kernel.arp) else None
+    change.opened = {bridge: values for bridge, values in desired.ipv6.items() if values}
+    change.closed = {
+        bridge: values for bridge, values in kernel.opened.items() if scope.has(bridge) and bridge not in desired.ipv6
+    }
 
     elements = kernel.table.elements if kernel.table else {name: set() for name in SETS}
     for name in SETS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nethook.kernel.fallbacks import FALLBACKS
+from nethook.kernel.gateways import GATEWAYS, WITHOUT_ROUTE
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS, set_name
@@ -10,10 +11,12 @@ from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from nethook.change import Scope
     from nethook.config import Configuration, RoutedIP
+    from nethook.config.settings import Settings
+    from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.kind import Key, Kind
     from nethook.kernel.table import Elements
     from nethook.libvirt.network import Network
@@ -26,11 +29,13 @@ class Desired:
     Objects that are ``kept`` are there, and stay although no line is known to want them.
     """
 
-    __slots__ = ("elements", "kept", "objects")
+    __slots__ = ("elements", "ipv6", "kept", "objects")
 
     def __init__(self) -> None:
         self.objects: dict[Kind, dict[Key, RoutedIP]] = {kind: {} for kind in KINDS}
         self.kept: set[Key] = set()
+        self.ipv6: dict[str, Values] = {}
+        """The bridges that need IPv6, with what turns it on where it is off."""
         self.elements: Elements = {name: set() for name in SETS}
 
     @property
@@ -91,6 +96,23 @@ def desire_fallbacks(desired: Desired, routed_ips: Iterable[RoutedIP], scope: Sc
                 fallbacks[text, ""] = routed
             else:
                 desired.kept.add((text, ""))
+
+
+def desire_gateways(desired: Desired, settings: Settings, opened: Collection[str]) -> None:
+    """The gateways on each of libvirt's own bridges that has routed addresses of the family.
+
+    ``opened`` are the bridges that have IPv6 by our doing, and so no other link-local address.
+    """
+    gateways = desired.objects[GATEWAYS]
+    for (_, bridge, _), routed in desired.routes.items():
+        gateway = settings.gateway(routed.prefix.family)
+        if gateway and (bridge,) in desired.elements[BRIDGES]:
+            is_bare = routed.prefix.family == 4 or bridge in opened or bool(desired.ipv6.get(bridge))
+            gateways.setdefault((gateway, bridge, "" if is_bare else WITHOUT_ROUTE), routed)
+    for text, bridge, _ in list(desired.kept):
+        gateway = settings.gateway(6 if ":" in text else 4)
+        if gateway:
+            desired.kept.update((gateway, bridge, how) for how in ("", WITHOUT_ROUTE))
 
 
 def outermost(prefixes: Iterable[Prefix]) -> list[Prefix]:

@@ -17,9 +17,9 @@ class Effect:
     """One thing that is added, removed or replaced.
 
     ``kind`` is that of an object (``kernel/kinds.py``), accept (an address may be used on a bridge), guard (nobody else
-    may use it), bridge, isolated, table, gate or rule. ``prefix`` and ``bridge`` are '' where they have no meaning, and
-    so is ``to``, the next hop of a route or the MAC of a neighbour. ``line`` is the line of the configuration that
-    wants it, ``note`` what else there is to say.
+    may use it), ipv6 (a bridge has it), arp, bridge, isolated, table, gate or rule. ``prefix`` and ``bridge`` are ''
+    where they have no meaning, and so is ``to``, the next hop of a route or the MAC of a neighbour. ``line`` is the
+    line of the configuration that wants it, ``note`` what else there is to say.
     """
 
     __slots__ = ("bridge", "kind", "line", "note", "prefix", "sign", "to")
@@ -53,6 +53,10 @@ class Effect:
             text = f"route {self.prefix} → {self.bridge}" + (f" via {self.to}" if self.to else "")
         elif self.kind == "fallback":
             text = f"fallback route {self.prefix}, unreachable"
+        elif self.kind == "gateway":
+            text = f"gateway {self.prefix} on {self.bridge}"
+        elif self.kind == "ipv6":
+            text = f"IPv6 on {self.bridge}"
         elif self.kind == "neighbour":
             text = f"neighbour {self.prefix} → {self.to} on {self.bridge}"
         elif self.kind == "accept":

@@ -8,20 +8,21 @@ one of them refuses is said, and the rest is done all the same. When nothing dif
 from __future__ import annotations
 
 from nethook.change import Kernel, difference
-from nethook.desired import desire, desire_fallbacks, in_doubt
+from nethook.desired import desire, desire_fallbacks, desire_gateways, in_doubt
 from nethook.errors import NethookError, ReadError
 from nethook.gates import gates
-from nethook.kernel import device, table
+from nethook.kernel import arp, bridge_ipv6, device, table
 from nethook.kernel.fallbacks import FALLBACKS
+from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.kinds import KINDS
-from nethook.kernel.ruleset import Ruleset
+from nethook.kernel.ruleset import Ruleset, set_name
 from nethook.libvirt import record
 from nethook.libvirt.network import Network
 from nethook.steps import steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from nethook.change import Scope
     from nethook.config import Configuration
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from nethook.effect import Effect
     from nethook.firewalld.gate import Firewalld
     from nethook.gates.gate import Chain, Gate
+    from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.process import Tools
     from nethook.others import Others
     from nethook.step import Step
@@ -147,6 +149,9 @@ def decide(
         here.update(route[0] for route in kept)
         kept += [route for route in kernel.routes if not scope.has(route[1]) and route[0] not in here]
     desired = desire(configuration.routed_ips, networks, kept=kept, guarded=doubtful.values())
+    desired.ipv6 = _ipv6(desired, networks, scope, has_gateway=settings.gateway6 is not None)
+    desire_gateways(desired, settings, kernel.opened)
+    _leave_to_others(desired, kernel, settings.route_protocol)
     desired.kept.update(unclear)
     desire_fallbacks(desired, configuration.routed_ips, scope)
     ruleset = Ruleset(settings.mark_bit)
@@ -161,6 +166,37 @@ def decide(
     removals = others.removals(desired, chains) if others else []
     todo = steps(change, desired, gate_changes, removals, ruleset=ruleset, protocol=settings.route_protocol)
     return Plan(kernel, chains, desired, todo, firewalld=firewalld, failures=failures)
+
+
+def _leave_to_others(desired: Desired, kernel: Kernel, protocol: int) -> None:
+    """No gateway where something else on this host has the address."""
+    gateways = desired.objects[GATEWAYS]
+    lacking = gateways.keys() - kernel.objects[GATEWAYS]
+    taken = GATEWAYS.of_others(protocol) if lacking else ()
+    for key in lacking:
+        if key[0] in taken:
+            del gateways[key]
+
+
+def _ipv6(desired: Desired, networks: Iterable[Network], scope: Scope, *, has_gateway: bool) -> dict[str, Values]:
+    """The bridges that need IPv6, with what turns it on where libvirt has it off, as it has without an IPv6 <ip>."""
+    names = [set_name("to", 6, single=single) for single in (True, False)]
+    needing = {bridge for name in names for bridge, _ in desired.elements[name]}
+    found: dict[str, Values] = {}
+    for network in networks:
+        bridge = network.bridge
+        if bridge in needing and network.is_libvirts_own and scope.has(bridge):
+            is_libvirts_doing = all(subnet.family == 4 for subnet in network.subnets)
+            is_off = is_libvirts_doing and bridge_ipv6.is_off(bridge)
+            found[bridge] = bridge_ipv6.opening(has_gateway=has_gateway) if is_off else {}
+    return found
+
+
+def _opened() -> dict[str, Values]:
+    try:
+        return bridge_ipv6.opened()
+    except OSError as error:
+        raise ReadError(f"cannot read {bridge_ipv6.FILE}: {error.strerror}") from None
 
 
 def _firewalld(desired: Desired, tools: Tools) -> tuple[Firewalld | None, list[str]]:
@@ -179,11 +215,14 @@ def read(
     results = tools.start([*calls, *(others.read_calls() if others else [])])
     try:
         our_table = table.read()
+        arp_comments = arp.read()
     finally:
         found = results()
     listed = dict(zip(lists, found))
     objects = {kind: kind.read([listed[str(call)] for call in kind.read_calls(protocol)], protocol) for kind in KINDS}
     kernel = Kernel(objects, our_table)
+    kernel.arp = arp_comments
+    kernel.opened = _opened()
     listings = found[len(lists) : len(calls)]
     if others:
         kernel.standing_in, kernel.inherited = others.routes(found[len(calls) :])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from nethook.effect import REMOVE
+from nethook.effect import ADD, REMOVE, Effect
+from nethook.kernel import bridge_ipv6, device
 from nethook.kernel.batch import batch, refusals
+from nethook.kernel.process import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.effect import Effect
+    from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.kind import Key, Kind
-    from nethook.kernel.process import Call, Tools
+    from nethook.kernel.process import Tools
 
 
 class Step:
@@ -72,3 +74,30 @@ class BatchStep(Step):
                 prefix, device, *_ = change.key
                 failures.append(f"cannot {verb} {change.kind.name} {prefix} dev {device}: {why}")
         return [effect for number, effect in enumerate(self.effects) if number not in refused], failures
+
+
+class IPv6Step(Step):
+    """IPv6 turned on or off on a bridge. Done by writing files; ``call`` is what would do the same."""
+
+    def __init__(self, sign: str, bridge: str, values: Values) -> None:
+        """``values`` are written in their order."""
+        self._bridge = bridge
+        self._values = values
+        self._write = bridge_ipv6.turn_on if sign == ADD else bridge_ipv6.turn_off
+        lines = [f"net/ipv6/conf/{bridge}/{name} = {value}\n" for name, value in values.items()]
+        super().__init__(Call(("sysctl", "-p", "-"), "".join(lines)), [Effect(sign, "ipv6", bridge=bridge)])
+
+    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+        """Write them; a bridge that went meanwhile is no failure."""
+        del tools
+        try:
+            self._write(self._bridge, self._values)
+        except OSError as error:
+            if not device.exists(self._bridge):
+                return [], []
+            what = f"{error.filename or bridge_ipv6.FILE}: {error.strerror}"
+            return [], [
+                f"cannot turn IPv6 {'on' if self._values[bridge_ipv6.DISABLED] == '0' else 'off'} "
+                f"on {self._bridge}: {what}"
+            ]
+        return self.effects, []

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from nethook.effect import ADD, REMOVE, REPLACE, Effect
 from nethook.kernel import table
+from nethook.kernel.arp import TABLE as TABLE_FOR_ARP
+from nethook.kernel.arp import ArpRules
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.process import Call
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, TABLE
-from nethook.step import BatchStep, ObjectChange, Step
+from nethook.step import BatchStep, IPv6Step, ObjectChange, Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def steps(
     ]
     if gone:
         todo.append(BatchStep(gone))
+    todo += [IPv6Step(REMOVE, bridge, values) for bridge, values in change.closed.items()]
 
     commands = [command for each in gate_changes for command in each.nft]
     if change.ruleset == "rebuilt":
@@ -63,6 +66,9 @@ def steps(
         todo.append(_nft(commands, effects))
 
     todo += _calls(gate_changes)
+    if change.arp:
+        todo.append(_arp(change.arp))
+    todo += [IPv6Step(ADD, bridge, values) for bridge, values in change.opened.items()]
 
     came = []
     for kind in KINDS:
@@ -81,6 +87,9 @@ def clearance(kernel: Kernel, closings: Sequence[GateChange], protocol: int) -> 
     gone = [_gone(kind, key, protocol) for kind in reversed(KINDS) for key in sorted(kernel.objects.get(kind, ()))]
     if gone:
         todo.append(BatchStep(gone))
+    todo += [IPv6Step(REMOVE, bridge, values) for bridge, values in kernel.opened.items()]
+    if kernel.arp:
+        todo.append(_arp(ArpRules(())))
     commands = [command for closing in closings for command in closing.nft]
     effects = [effect for closing in closings if closing.nft for effect in closing.effects]
     if kernel.table:
@@ -93,6 +102,13 @@ def clearance(kernel: Kernel, closings: Sequence[GateChange], protocol: int) -> 
 
 def _nft(commands: Sequence[str], effects: Sequence[Effect]) -> Step:
     return Step(Call(("nft", "-f", "-"), "\n".join(commands) + "\n"), effects, ends_run=True)
+
+
+def _arp(rules: ArpRules) -> Step:
+    """A step of its own: a kernel that cannot do this still routes."""
+    note = f"for {', '.join(rules.addresses)}, answered towards guests only"
+    effect = Effect(ADD if rules.addresses else REMOVE, "arp", note=note if rules.addresses else TABLE_FOR_ARP)
+    return Step(Call(("nft", "-f", "-"), "\n".join(rules.commands()) + "\n"), [effect])
 
 
 def _calls(gate_changes: Iterable[GateChange]) -> list[Step]:

@@ -17,6 +17,7 @@ COMMANDS = {
 OUR_PROTOCOL = "218"
 GATE = "nethook-"
 _OUR_TABLE = re.compile(r"table inet nethook \{.*?^\}\n", re.S | re.M)
+_OUR_ARP_TABLE = re.compile(r"table arp nethook \{.*?^\}\n", re.S | re.M)
 _IPTABLES_TABLE = re.compile(r"table ip6? (filter|nat|mangle|raw|security) \{.*?^\}\n", re.S | re.M)
 _LIBVIRTS_FORWARD = re.compile(r"^table (ip6?) libvirt_network \{.*?^\tchain forward \{(.*?)^\t\}", re.S | re.M)
 _SEPARATOR = "=== next"
@@ -29,7 +30,9 @@ _FINGERPRINT = re.compile(r'([" ])[0-9a-f]{8}"')
 def foreign(machine: Machine) -> str:
     """All packet filters and routes that are not ours. Neither counters nor the order of elements are in it."""
     kernel = _read(machine)
-    tables = _IPTABLES_TABLE.sub("", _OUR_TABLE.sub("", kernel["nft"]))  # of those, what iptables lists tells more
+    tables = _IPTABLES_TABLE.sub(
+        "", _OUR_ARP_TABLE.sub("", _OUR_TABLE.sub("", kernel["nft"]))
+    )  # of those, what iptables lists tells more
     lines = [
         *_COUNTERS.sub("counter", tables).splitlines(),
         *(re.sub(r"\[\d+:\d+\]", "", line) for save in SAVES for line in kernel[save].splitlines() if line[:1] != "#"),

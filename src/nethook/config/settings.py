@@ -182,6 +182,8 @@ def _gateway(value: list[Word], family: int, usual: str) -> str | None:
     kind = unroutable_kind(address)
     if kind not in {None, "link-local"}:
         raise LineError(word.column, f"{address} cannot be a gateway, {kind} addresses never are", f"write {usual}")
+    if family == 6 and kind is None:  # the bridge needs a link-local one for NDP, and may have no other
+        raise LineError(word.column, f"{address} is not a link-local address", f"write one, such as {usual}")
     return address.text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _socket import if_nametoindex
+from _socket import if_indextoname, if_nametoindex
 
 # Characters that mean only themselves within a quoted nft string ('*' at its end would be a wildcard).
 _CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:@+=,~^")
@@ -19,3 +19,11 @@ def exists(name: str) -> bool:
         return if_nametoindex(name) > 0
     except OSError:
         return False
+
+
+def name_of(index: int) -> str:
+    """The name of the device with this number, '' if it has gone."""
+    try:
+        return if_indextoname(index)
+    except OSError:
+        return ""

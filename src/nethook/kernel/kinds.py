@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nethook.kernel.fallbacks import FALLBACKS
+from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.neighbours import NEIGHBOURS
 from nethook.kernel.routes import ROUTES
 
@@ -12,4 +13,4 @@ if TYPE_CHECKING:
 
     Objects = dict[Kind, set[Key]]
 
-KINDS: tuple[Kind, ...] = (FALLBACKS, NEIGHBOURS, ROUTES)
+KINDS: tuple[Kind, ...] = (FALLBACKS, GATEWAYS, NEIGHBOURS, ROUTES)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Span = tuple[bytes, int, int]
     """What the kernel sent, and where within it a list of attributes begins and ends."""
 
-AF_NETLINK, NETLINK_ROUTE, NETLINK_NETFILTER, NFPROTO_INET = 16, 0, 12, 1
+AF_NETLINK, NETLINK_ROUTE, NETLINK_NETFILTER, NFPROTO_INET, NFPROTO_ARP = 16, 0, 12, 1, 3
 NFTABLES = 10 << 8
 GET_RULE, GET_ELEMENTS = NFTABLES | 7, NFTABLES | 13
 REQUEST, DUMP, DUMP_INTERRUPTED = 0x1, 0x300, 0x10
@@ -82,9 +82,10 @@ class Netlink:
 
 
 class Nftables:
-    """A connection to nftables."""
+    """A connection to nftables, for tables of one family."""
 
-    def __init__(self) -> None:
+    def __init__(self, family: int = NFPROTO_INET) -> None:
+        self._family = family
         self._netlink = Netlink(NETLINK_NETFILTER, "nftables")
 
     def dump(self, kind: int, *names: str) -> list[Span] | None:
@@ -92,7 +93,7 @@ class Nftables:
 
         ReadError if the kernel does not tell.
         """
-        body = pack("BBH", NFPROTO_INET, 0, 0)
+        body = pack("BBH", self._family, 0, 0)
         for number, name in enumerate(names, start=1):  # the table has attribute 1, what is within it 2
             value = name.encode() + b"\0"
             body += pack("HH", 4 + len(value), number) + value + bytes(-len(value) % 4)

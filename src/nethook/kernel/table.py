@@ -34,7 +34,7 @@ def read() -> Table | None:
     nftables = Nftables()
     table = Table()
     for rule in nftables.dump(GET_RULE, NAME) or ():
-        chain, comment = _chain_and_comment(rule)
+        chain, comment = chain_and_comment(rule)
         table.comments.setdefault(chain, []).append(comment)
     is_there = bool(table.comments)
     for name, kind in SETS.items():
@@ -52,7 +52,7 @@ def read() -> Table | None:
     return table if is_there else None
 
 
-def _chain_and_comment(rule: Span) -> tuple[str, str]:
+def chain_and_comment(rule: Span) -> tuple[str, str]:
     """The chain of a rule, and its comment ('' without one)."""
     chain = comment = ""
     data = rule[0]
