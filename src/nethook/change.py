@@ -10,6 +10,7 @@ from __future__ import annotations
 from nethook.kernel.arp import ArpRules
 from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.kinds import KINDS
+from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 class Kernel:
     """What was read: our objects, our table (None if there is none), and routes of others that do for ours."""
 
-    __slots__ = ("arp", "inherited", "objects", "opened", "standing_in", "table")
+    __slots__ = ("arp", "inherited", "objects", "opened", "proxy_ndp", "standing_in", "table")
 
     def __init__(
         self,
@@ -46,6 +47,8 @@ class Kernel:
         """Comments of the rules in our table for ARP."""
         self.opened: Mapping[str, Values] = {}
         """The bridges on which we have turned IPv6 on, with what turns it off."""
+        self.proxy_ndp: Collection[str] = ()
+        """The uplinks on which we have turned on proxy_ndp."""
         self.objects = objects
         self.table = table
         self.standing_in = standing_in
@@ -119,7 +122,10 @@ def subnets_of(networks: Iterable[Network]) -> list[Prefix]:
 class Change:
     """What differs. An object that is only another now is in ``gone`` and in ``new``; both are by kind."""
 
-    __slots__ = ("arp", "closed", "elements_gone", "elements_new", "gone", "inherited", "new", "opened", "ruleset")
+    __slots__ = (
+        *("arp", "closed", "elements_gone", "elements_new", "gone", "inherited", "new"),
+        *("opened", "proxy_ndp", "ruleset"),
+    )
 
     def __init__(self) -> None:
         self.gone: dict[Kind, list[Key]] = {}
@@ -130,6 +136,8 @@ class Change:
         self.elements_new: Elements = {}
         self.arp: ArpRules | None = None
         """The rules for ARP, where they are not as they should be."""
+        self.proxy_ndp: dict[str, bool] = {}
+        """The uplinks on which it is turned on, or off."""
         self.opened: Mapping[str, Values] = {}
         """The bridges on which IPv6 is turned on, with what does it."""
         self.closed: Mapping[str, Values] = {}
@@ -163,6 +171,10 @@ def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, scope: Scope,
     gateways = (kernel.objects.get(GATEWAYS, set()) - set(change.gone[GATEWAYS])).union(change.new[GATEWAYS])
     rules = ArpRules(gateways)
     change.arp = rules if rules.comments != list(kernel.arp) else None
+    proxies = (kernel.objects.get(PROXIES, set()) - set(change.gone[PROXIES])).union(change.new[PROXIES])
+    answering = {uplink for address, _, uplink in proxies if ":" in address}
+    change.proxy_ndp = {uplink: False for uplink in sorted(kernel.proxy_ndp) if uplink not in answering}
+    change.proxy_ndp.update(dict.fromkeys(desired.proxy_ndp, True))
     change.opened = {bridge: values for bridge, values in desired.ipv6.items() if values}
     change.closed = {
         bridge: values for bridge, values in kernel.opened.items() if scope.has(bridge) and bridge not in desired.ipv6

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nethook.kernel.fallbacks import FALLBACKS
 from nethook.kernel.gateways import GATEWAYS, WITHOUT_ROUTE
 from nethook.kernel.kinds import KINDS
+from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS, set_name
 from nethook.prefix import parse_prefix
@@ -29,11 +30,13 @@ class Desired:
     Objects that are ``kept`` are there, and stay although no line is known to want them.
     """
 
-    __slots__ = ("elements", "ipv6", "kept", "objects")
+    __slots__ = ("elements", "ipv6", "kept", "objects", "proxy_ndp")
 
     def __init__(self) -> None:
         self.objects: dict[Kind, dict[Key, RoutedIP]] = {kind: {} for kind in KINDS}
         self.kept: set[Key] = set()
+        self.proxy_ndp: list[str] = []
+        """The uplinks that need it and do not have it."""
         self.ipv6: dict[str, Values] = {}
         """The bridges that need IPv6, with what turns it on where it is off."""
         self.elements: Elements = {name: set() for name in SETS}
@@ -96,6 +99,19 @@ def desire_fallbacks(desired: Desired, routed_ips: Iterable[RoutedIP], scope: Sc
                 fallbacks[text, ""] = routed
             else:
                 desired.kept.add((text, ""))
+
+
+def desire_proxies(desired: Desired, routed_ips: Iterable[RoutedIP], scope: Scope) -> None:
+    """A proxy entry for each address that a line wants one for, and that is routed; other networks' ones stay."""
+    proxies = desired.objects[PROXIES]
+    routed_now = set(map(id, desired.routes.values()))
+    for routed in routed_ips:
+        if routed.proxy:
+            keys: list[Key] = [(address, "", routed.proxy) for address in routed.prefix.addresses()]
+            if not scope.is_about(routed.network):
+                desired.kept.update(keys)
+            elif id(routed) in routed_now:
+                proxies.update(dict.fromkeys(keys, routed))
 
 
 def desire_gateways(desired: Desired, settings: Settings, opened: Collection[str]) -> None:

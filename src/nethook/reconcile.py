@@ -8,13 +8,14 @@ one of them refuses is said, and the rest is done all the same. When nothing dif
 from __future__ import annotations
 
 from nethook.change import Kernel, difference
-from nethook.desired import desire, desire_fallbacks, desire_gateways, in_doubt
+from nethook.desired import desire, desire_fallbacks, desire_gateways, desire_proxies, in_doubt
 from nethook.errors import NethookError, ReadError
 from nethook.gates import gates
-from nethook.kernel import arp, bridge_ipv6, device, table
+from nethook.kernel import arp, bridge_ipv6, device, proxy_ndp, table
 from nethook.kernel.fallbacks import FALLBACKS
 from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.kinds import KINDS
+from nethook.kernel.proxies import PROXIES
 from nethook.kernel.ruleset import Ruleset, set_name
 from nethook.libvirt import record
 from nethook.libvirt.network import Network
@@ -138,7 +139,7 @@ def decide(
     kernel, chains = read(settings.route_protocol, chosen, tools, others)
 
     doubtful = in_doubt(kernel.routes, configuration)
-    unclear = in_doubt(kernel.objects[FALLBACKS], configuration)
+    unclear = [key for kind in (FALLBACKS, PROXIES) for key in in_doubt(kernel.objects[kind], configuration)]
     up = {network.bridge for network in networks}
     kept = [route for route in doubtful if route[1] in up]
     if kernel.table is None:
@@ -154,6 +155,9 @@ def decide(
     _leave_to_others(desired, kernel, settings.route_protocol)
     desired.kept.update(unclear)
     desire_fallbacks(desired, configuration.routed_ips, scope)
+    desire_proxies(desired, configuration.routed_ips, scope)
+    uplinks = {key[2] for key in desired.objects[PROXIES] if ":" in key[0]}
+    desired.proxy_ndp = sorted(uplink for uplink in uplinks if proxy_ndp.is_off(uplink))
     ruleset = Ruleset(settings.mark_bit)
     change = difference(desired, kernel, ruleset, scope, rebuild=rebuild)
     changes = (gate.opening(chain) if gate.family in families else gate.closing(chain) for gate, chain in chains)
@@ -192,11 +196,12 @@ def _ipv6(desired: Desired, networks: Iterable[Network], scope: Scope, *, has_ga
     return found
 
 
-def _opened() -> dict[str, Values]:
+def _turned_on() -> tuple[dict[str, Values], set[str]]:
+    """The bridges and the uplinks on which we have turned on what the kernel needs."""
     try:
-        return bridge_ipv6.opened()
+        return bridge_ipv6.opened(), proxy_ndp.turned_on()
     except OSError as error:
-        raise ReadError(f"cannot read {bridge_ipv6.FILE}: {error.strerror}") from None
+        raise ReadError(f"cannot read {error.filename}: {error.strerror}") from None
 
 
 def _firewalld(desired: Desired, tools: Tools) -> tuple[Firewalld | None, list[str]]:
@@ -222,7 +227,7 @@ def read(
     objects = {kind: kind.read([listed[str(call)] for call in kind.read_calls(protocol)], protocol) for kind in KINDS}
     kernel = Kernel(objects, our_table)
     kernel.arp = arp_comments
-    kernel.opened = _opened()
+    kernel.opened, kernel.proxy_ndp = _turned_on()
     listings = found[len(lists) : len(calls)]
     if others:
         kernel.standing_in, kernel.inherited = others.routes(found[len(calls) :])

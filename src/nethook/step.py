@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nethook.effect import ADD, REMOVE, Effect
-from nethook.kernel import bridge_ipv6, device
+from nethook.kernel import bridge_ipv6, device, proxy_ndp
 from nethook.kernel.batch import batch, refusals
 from nethook.kernel.process import Call
 
@@ -61,6 +61,14 @@ class BatchStep(Step):
         refused = refusals(result)
         if result.status != 0 and not refused:
             return [], [result.failure]
+        for kind in dict.fromkeys(change.kind for change in self._changes):
+            kind.added(
+                [
+                    change.key
+                    for number, change in enumerate(self._changes)
+                    if change.kind is kind and change.effect.sign != REMOVE and number not in refused
+                ]
+            )
         failures: list[str] = []
         for number, said in sorted(refused.items()):
             change = self._changes[number]
@@ -74,6 +82,28 @@ class BatchStep(Step):
                 prefix, device, *_ = change.key
                 failures.append(f"cannot {verb} {change.kind.name} {prefix} dev {device}: {why}")
         return [effect for number, effect in enumerate(self.effects) if number not in refused], failures
+
+
+class ProxyNdpStep(Step):
+    """The setting proxy_ndp of an uplink turned on or off. Done by writing a file; ``call`` would do the same."""
+
+    def __init__(self, sign: str, uplink: str) -> None:
+        """Where the sign is ADD, on."""
+        self._uplink = uplink
+        self._on = sign == ADD
+        line = f"net/ipv6/conf/{uplink}/proxy_ndp = {int(self._on)}\n"
+        super().__init__(Call(("sysctl", "-p", "-"), line), [Effect(sign, "proxy_ndp", to=uplink)])
+
+    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+        """Write it."""
+        del tools
+        try:
+            proxy_ndp.turn(self._uplink, on=self._on)
+        except OSError as error:
+            verb = "on" if self._on else "off"
+            what = f"{error.filename or proxy_ndp.FILE}: {error.strerror}"
+            return [], [f"cannot turn proxy_ndp {verb} on {self._uplink}: {what}"]
+        return self.effects, []
 
 
 class IPv6Step(Step):

@@ -15,7 +15,7 @@ from nethook.kernel.kinds import KINDS
 from nethook.kernel.process import Call
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, TABLE
-from nethook.step import BatchStep, IPv6Step, ObjectChange, Step
+from nethook.step import BatchStep, IPv6Step, ObjectChange, ProxyNdpStep, Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def steps(
     todo += _calls(gate_changes)
     if change.arp:
         todo.append(_arp(change.arp))
+    todo += [ProxyNdpStep(ADD if on else REMOVE, uplink) for uplink, on in change.proxy_ndp.items()]
     todo += [IPv6Step(ADD, bridge, values) for bridge, values in change.opened.items()]
 
     came = []
@@ -88,6 +89,7 @@ def clearance(kernel: Kernel, closings: Sequence[GateChange], protocol: int) -> 
     if gone:
         todo.append(BatchStep(gone))
     todo += [IPv6Step(REMOVE, bridge, values) for bridge, values in kernel.opened.items()]
+    todo += [ProxyNdpStep(REMOVE, uplink) for uplink in sorted(kernel.proxy_ndp)]
     if kernel.arp:
         todo.append(_arp(ArpRules(())))
     commands = [command for closing in closings for command in closing.nft]

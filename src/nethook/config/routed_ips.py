@@ -10,6 +10,7 @@ from nethook.config.lines import LineError, read_lines
 from nethook.config.network_name import check_network_name
 from nethook.config.options import is_option, read_options
 from nethook.config.problem import excerpt
+from nethook.config.proxy import proxy_refusal
 from nethook.config.unroutable import unroutable_kind
 from nethook.config.words import split_words
 from nethook.prefix import parse_prefix
@@ -102,6 +103,11 @@ class _Reader:
             what = f"{prefix} is already at {first}"
             errors.append(LineError(words[0].column, what, "keep one of the two lines"))
         options = read_options(_behind_network(words, errors), errors)
+        if prefix and "proxy" in options and not errors:
+            refused = proxy_refusal(options["proxy"], prefix)
+            if refused:
+                column = next(word.column for word in words if word.text.startswith("proxy="))
+                errors.append(LineError(column, *refused))
         if prefix and not errors:
             self.routed_ips[prefix.text] = RoutedIP(prefix, line, words, **options)
         else:
