@@ -195,7 +195,7 @@ SETUPS = [
         "IPv4 not forwarded",
         "sysctl -qw net.ipv4.ip_forward=0",
         "forwarding",
-        "sysctl -w net.ipv4.ip_forward=1",
+        "nethook install --enable-forwarding",
         hosts=BOTH,
     ),
     Broken(
@@ -208,7 +208,7 @@ SETUPS = [
         "IPv6 not forwarded",
         "sysctl -qw net.ipv6.conf.all.forwarding=0",
         "forwarding",
-        "sysctl -w net.ipv6.conf.all.forwarding=1",
+        "nethook install --enable-forwarding",
         address=SIX,
     ),
     Broken(
