@@ -218,7 +218,25 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
         ("203.0.113.10 public guest=a", "a:1:21", "guest= is not supported by this version yet", UNSUPPORTED),
         ('203.0.113.10 public mac="x"', "a:1:21", "mac= is not supported by this version yet", UNSUPPORTED),
         ("203.0.113.10 public via=::2", "a:1:21", "via= is not supported by this version yet", UNSUPPORTED),
-        ("203.0.113.10 public proxy=e0", "a:1:21", "proxy= is not supported by this version yet", UNSUPPORTED),
+        (
+            "203.0.113.10 public proxy=e/0",
+            "a:1:21",
+            "e/0 is not the name of a network device",
+            "write one as ip link shows it",
+        ),
+        (
+            "2001:db8::/64 public proxy=e0",
+            "a:1:22",
+            "the kernel answers NDP for single addresses, not for a prefix such as 2001:db8::/64",
+            "write a line for each address in use, or ask your provider to route the prefix to this host, or run "
+            "ndppd for it and leave out proxy=",
+        ),
+        (
+            "203.0.112.0/23 public proxy=e0",
+            "a:1:23",
+            "203.0.112.0/23 has more addresses than the host should answer ARP for one by one",
+            "write prefixes of /24 or longer, or ask your provider to route it to this host",
+        ),
     ],
 )
 def test_wrong_lines(line: str, place: str, what: str, advice: str) -> None:
@@ -326,3 +344,9 @@ def test_a_wrong_line_never_costs_a_right_one(before: list[bytes], behind: list[
     right = b"198.51.100.77 right"
     routed_ips, _ = parse(b"\n".join([b"", *before, right, *behind]))
     assert "right" in [routed_ip.network for routed_ip in routed_ips if str(routed_ip.prefix) == "198.51.100.77"]
+
+
+@pytest.mark.parametrize("prefix", ["203.0.113.10", "203.0.113.0/24", "2001:db8::10"])
+def test_what_the_host_answers_for_on_an_uplink(prefix: str) -> None:
+    (line,), problems = parse(f"{prefix} public proxy=enp1s0")
+    assert (line.proxy, problems) == ("enp1s0", [])

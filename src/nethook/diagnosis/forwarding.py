@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
-from nethook.diagnosis.host import keep_sysctl, set_sysctl, shown, sysctl
+from nethook.diagnosis.host import keep_sysctl, set_sysctl, shown
 from nethook.installation import systemd
 from nethook.installation.forwarding import (
     ALSO_AS_ROUTER,
@@ -15,6 +15,7 @@ from nethook.installation.forwarding import (
     accept_ra,
     needs_accept_ra,
 )
+from nethook.installation.state_file import sysctl
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -99,14 +100,13 @@ def devices(host: Host, target: Target) -> Iterator[Finding]:
             if ":" in address and (address, length) not in held
         ]
         is_libvirts_doing = not any(":" in address for address, _ in host.live[target.line.network].addresses)
+        apply = "nethook apply"
         yield Finding(
             FAILURE,
             IPV6,
             f"IPv6 is off on {target.bridge}"
             + (", as libvirt has it for networks without an IPv6 <ip>" if is_libvirts_doing else ""),
-            command="nethook apply"
-            if is_libvirts_doing
-            else " && ".join([set_sysctl(name, 0), *lost, "nethook apply"]),
+            command=apply if is_libvirts_doing else " && ".join([set_sysctl(name, 0), *lost, apply]),
             addresses=[target.name],
         )
 

@@ -9,9 +9,9 @@ from shlex import join
 from typing import TYPE_CHECKING, Any
 
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
-from nethook.diagnosis.host import SOMEBODY, keep_sysctl, set_sysctl, sysctl
+from nethook.diagnosis.host import SOMEBODY, keep_sysctl, set_sysctl
 from nethook.effect import ADD
-from nethook.installation.state_file import read
+from nethook.installation.state_file import read, sysctl
 from nethook.prefix import parse_prefix
 
 if TYPE_CHECKING:
