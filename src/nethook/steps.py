@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from nethook.effect import ADD, REMOVE, REPLACE, Effect
 from nethook.kernel import table
-from nethook.kernel.arp import TABLE as TABLE_FOR_ARP
 from nethook.kernel.arp import ArpRules
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.process import Call
@@ -108,8 +107,10 @@ def _nft(commands: Sequence[str], effects: Sequence[Effect]) -> Step:
 
 def _arp(rules: ArpRules) -> Step:
     """A step of its own: a kernel that cannot do this still routes."""
-    note = f"for {', '.join(rules.addresses)}, answered towards guests only"
-    effect = Effect(ADD if rules.addresses else REMOVE, "arp", note=note if rules.addresses else TABLE_FOR_ARP)
+    if rules.addresses:
+        effect = Effect(ADD, "arp", note=f"for {', '.join(rules.addresses)}, answered towards guests only")
+    else:
+        effect = Effect(REMOVE, "arp", note="rules for gateways")
     return Step(Call(("nft", "-f", "-"), "\n".join(rules.commands()) + "\n"), [effect])
 
 
