@@ -15,7 +15,7 @@ REPLACE: Final = "~"
 
 _WORDS = {
     "route": "route {prefix} → {bridge}",
-    "fallback": "fallback route {prefix}, unreachable",
+    "fallback": "fallback route {prefix}",
     "gateway": "gateway {prefix} on {bridge}",
     "neighbour": "neighbour {prefix} → {to} on {bridge}",
     "proxy": "proxy {prefix} on {to}",

@@ -43,8 +43,8 @@ ON_LINK = ("198.51.100.100", "2001:db8:100::100")
 """In the subnets of the uplink; the provider asks for them there."""
 DOWN = ("203.0.113.99", "2001:db8:7::99")
 OWN = "203.0.113.64/28"
-IN_OWN = "203.0.113.79"
-"""The last address of that block."""
+IN_OWN = "203.0.113.78"
+"""The last but one of that block: the last is the broadcast address of the bridge."""
 LINES = [
     *(f"{address} {kind.name}" for kind in KINDS for address in (kind.ipv4, kind.ipv6)),
     *(f"{address} nat proxy=uplink0" for address in ON_LINK),

@@ -97,7 +97,7 @@ def test_they_come_and_go_with_their_lines(world: World) -> None:
     public, other = world.network("public", 1), world.network("other", 2)
     world.configure(f"{A[4]} public", f"{A[6]} public", f"{B[4]} other")
     logged = world.event(public, "start")
-    text = f"+ fallback route {A[4]}, unreachable (public), /etc/nethook/routed-ips:1 [network public start]"
+    text = f"+ fallback route {A[4]} (public), /etc/nethook/routed-ips:1 [network public start]"
     assert text in [line.text for line in logged]
     assert fallbacks(world) == {A[4], A[6]}
     world.event(other, "started")
