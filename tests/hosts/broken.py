@@ -218,6 +218,13 @@ SETUPS = [
         "sysctl -w net.ipv6.conf.br-first.disable_ipv6=0",
         address=SIX,
     ),
+    Broken(
+        "gateway deleted",
+        "ip address del 169.254.0.1/32 dev br-first",
+        "gateway",
+        APPLY,
+        verdict="warning",
+    ),
     Broken("gate deleted", DELETE_GATE, "gate", APPLY, hosts=BOTH),
     Broken("gate deleted, IPv6", DELETE_GATE, "gate", APPLY, address=SIX, hosts=BOTH),
     Broken(

@@ -23,11 +23,16 @@ ETH_P_ARP = 0x806
 BROADCAST = b"\xff" * 6
 
 
+def addresses(world: World) -> list[list[str]]:
+    """All addresses of the host, with their devices."""
+    listed = [line.split() for line in world.machine.run("ip", "-o", "address", "show").splitlines()]
+    return sorted([words[1], words[3]] for words in listed)
+
+
 def gateways(world: World) -> list[str]:
     """The bridges and addresses of what is there, whoever made it."""
-    listed = [line.split() for line in world.machine.run("ip", "-o", "address", "show").splitlines()]
     own = {f"{GATEWAY[4]}/32", f"{GATEWAY[6]}/64"}
-    return sorted(f"{words[1]} {words[3]}" for words in listed if words[3] in own)
+    return [f"{device} {address}" for device, address in addresses(world) if address in own]
 
 
 def use_gateway(guest: Guest, family: int) -> None:
@@ -137,12 +142,12 @@ def test_nothing_where_somebody_else_has_it(small_world: World, family: int) -> 
     length = {4: 16, 6: 64}[family]
     for device in ("virbr1", "uplink"):
         world.host.ip(f"address add {GATEWAY[family]}/{length} dev {device}")
-        before = world.machine.run("ip", "address", "show")
+        before = addresses(world)
         assert not [line for line in world.event(public, "started") if line.is_error]
-        assert world.machine.run("ip", "address", "show") == before
+        assert addresses(world) == before
         assert is_answered(world.outside(4).namespace, "eth0", OUTSIDE[4], GATEWAY[4], HOST[4]) == (family == 4)
         world.event(public, "stopped")
-        assert world.machine.run("ip", "address", "show") == before
+        assert addresses(world) == before
         world.host.ip(f"address delete {GATEWAY[family]}/{length} dev {device}")
 
 
