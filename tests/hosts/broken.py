@@ -223,6 +223,7 @@ SETUPS = [
         "ip address del 169.254.0.1/32 dev br-first",
         "gateway",
         APPLY,
+        happens=NEVER,
         verdict="warning",
     ),
     Broken("gate deleted", DELETE_GATE, "gate", APPLY, hosts=BOTH),
