@@ -116,7 +116,7 @@ class Lab:
 
     def require_success(self, count: int) -> None:
         """End the bench if a hook failed or there are not so many routes: then its times mean nothing."""
-        routes = run("ip", "route", "show", "proto", str(ROUTE_PROTOCOL)).count("\n")
+        routes = run("ip", "route", "show", "dev", BRIDGE, "proto", str(ROUTE_PROTOCOL)).count("\n")
         if routes != count or self._log.errors:
             raise SystemExit("\n".join((f"bench: {routes} routes of {count}; the log says:", *self._log.errors)))
 

@@ -35,6 +35,7 @@ complete -c nethook -n '__fish_seen_subcommand_from clear' -l debug -d 'show whe
 complete -c nethook -n '__fish_seen_subcommand_from clear' -l yes -d 'do not ask'
 complete -c nethook -n '__fish_seen_subcommand_from install' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '__fish_seen_subcommand_from install' -l debug -d 'show where an error came from'
+complete -c nethook -n '__fish_seen_subcommand_from install' -l enable-forwarding -d 'also have the kernel forward IPv4 and IPv6, now and after each boot'
 complete -c nethook -n '__fish_seen_subcommand_from install' -l dry-run -d 'only say what would be done'
 complete -c nethook -n '__fish_seen_subcommand_from install' -l yes -d 'replace the link of release 0.6 without asking'
 complete -c nethook -n '__fish_seen_subcommand_from uninstall' -s h -l help -d 'show this help message and exit'

@@ -7,17 +7,21 @@ about everything of ours.
 
 from __future__ import annotations
 
+from nethook.kernel.arp import ArpRules
 from nethook.kernel.binding import BINDING
+from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.kinds import KINDS
+from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from nethook.config import RoutedIP
     from nethook.desired import Desired
+    from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.keys import Element
     from nethook.kernel.kind import Key, Kind
     from nethook.kernel.kinds import Objects
@@ -26,12 +30,16 @@ if TYPE_CHECKING:
     from nethook.kernel.ruleset import Ruleset
     from nethook.kernel.table import Elements, Table
     from nethook.libvirt.network import Network
+    from nethook.prefix import Prefix
 
 
 class Kernel:
     """What was read: our objects, our tables (None if there is none), and routes of others that do for ours."""
 
-    __slots__ = ("binding", "inherited", "objects", "standing_in", "table", "taps")
+    __slots__ = (
+        *("arp", "binding", "inherited", "objects", "opened"),
+        *("proxy_ndp", "standing_in", "table", "taps"),
+    )
 
     def __init__(
         self,
@@ -41,6 +49,12 @@ class Kernel:
         inherited: Collection[Place] = (),
         binding: Table | None = None,
     ) -> None:
+        self.arp: Sequence[str] = ()
+        """Comments of the rules in our table for ARP."""
+        self.opened: Mapping[str, Values] = {}
+        """The bridges on which we have turned IPv6 on, with what turns it off."""
+        self.proxy_ndp: Collection[str] = ()
+        """The uplinks on which we have turned on proxy_ndp."""
         self.objects = objects
         self.table = table
         """The one in which packets are classified."""
@@ -70,14 +84,23 @@ class Kernel:
 
 
 class Scope:
-    """What a run decides about: everything, or some networks and what is on their bridges, but for some prefixes."""
+    """What a run decides about: everything, or some networks and what is on their bridges, but for some prefixes.
 
-    __slots__ = ("_networks", "_spared")
+    ``subnets`` are the networks' own, as far as they are known: of those in the scope at least.
+    """
 
-    def __init__(self, spared: Mapping[str, Collection[str]] | None = None, networks: Collection[str] = ()) -> None:
+    __slots__ = ("_networks", "_spared", "subnets")
+
+    def __init__(
+        self,
+        spared: Mapping[str, Collection[str]] | None = None,
+        networks: Collection[str] = (),
+        subnets: Iterable[Prefix] = (),
+    ) -> None:
         """``spared`` has the prefixes that are left alone, by bridge; None: the scope is everything."""
         self._spared = spared
         self._networks = networks
+        self.subnets = {subnet.text for subnet in subnets}
 
     def has(self, bridge: str) -> bool:
         """Whether it decides about the bridge itself."""
@@ -95,12 +118,23 @@ class Scope:
 EVERYTHING = Scope()
 
 
-def scope_of(networks: Iterable[Network], routed_ips: Collection[RoutedIP]) -> Scope:
-    """The bridges of these networks. Several networks may use one that the host brings: what is others' stays."""
+def scope_of(
+    networks: Iterable[Network], routed_ips: Collection[RoutedIP], subnets: Iterable[Prefix] | None = None
+) -> Scope:
+    """The bridges of these networks. Several networks may use one that the host brings: what is others' stays.
+
+    ``subnets`` are those of all networks that are known, by default of these.
+    """
     networks = list(networks)
     names = {network.name for network in networks}
     of_others = {routed.prefix.text for routed in routed_ips if routed.network not in names}
-    return Scope({network.bridge: () if network.is_libvirts_own else of_others for network in networks}, names)
+    spared = {network.bridge: () if network.is_libvirts_own else of_others for network in networks}
+    return Scope(spared, names, subnets_of(networks) if subnets is None else subnets)
+
+
+def subnets_of(networks: Iterable[Network]) -> list[Prefix]:
+    """The networks' own subnets."""
+    return [subnet for network in networks for subnet in network.subnets]
 
 
 class TableChange:
@@ -121,7 +155,7 @@ class TableChange:
 class Change:
     """What differs. An object that is only another now is in ``gone`` and in ``new``; both are by kind."""
 
-    __slots__ = ("binding", "gone", "inherited", "new", "table")
+    __slots__ = ("arp", "binding", "closed", "gone", "inherited", "new", "opened", "proxy_ndp", "table")
 
     def __init__(self, table: TableChange, binding: TableChange) -> None:
         self.gone: dict[Kind, list[Key]] = {}
@@ -130,6 +164,14 @@ class Change:
         """Routes that take the place of our predecessor's."""
         self.table = table
         self.binding = binding
+        self.arp: ArpRules | None = None
+        """The rules for ARP, where they are not as they should be."""
+        self.proxy_ndp: dict[str, bool] = {}
+        """The uplinks on which it is turned on, or off."""
+        self.opened: Mapping[str, Values] = {}
+        """The bridges on which IPv6 is turned on, with what does it."""
+        self.closed: Mapping[str, Values] = {}
+        """Those on which it is turned off again."""
 
     @property
     def tables(self) -> tuple[TableChange, TableChange]:
@@ -175,6 +217,18 @@ def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, scope: Scope,
     lacking = [route for route in change.new[ROUTES] if route[:2] not in kernel.standing_in]
     change.new[ROUTES] = [route for route in lacking if route[:2] not in kernel.inherited]
     change.inherited = [route for route in lacking if route[:2] in kernel.inherited]
+
+    gateways = (kernel.objects.get(GATEWAYS, set()) - set(change.gone[GATEWAYS])).union(change.new[GATEWAYS])
+    rules = ArpRules(gateways)
+    change.arp = rules if rules.comments != list(kernel.arp) else None
+    proxies = (kernel.objects.get(PROXIES, set()) - set(change.gone[PROXIES])).union(change.new[PROXIES])
+    answering = {uplink for address, _, uplink in proxies if ":" in address}
+    change.proxy_ndp = {uplink: False for uplink in sorted(kernel.proxy_ndp) if uplink not in answering}
+    change.proxy_ndp.update(dict.fromkeys(desired.proxy_ndp, True))
+    change.opened = {bridge: values for bridge, values in desired.ipv6.items() if values}
+    change.closed = {
+        bridge: values for bridge, values in kernel.opened.items() if scope.has(bridge) and bridge not in desired.ipv6
+    }
     return change
 
 

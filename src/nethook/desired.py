@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from nethook.bound import is_undecided, nic
 from nethook.kernel import binding
+from nethook.kernel.fallbacks import FALLBACKS
+from nethook.kernel.gateways import GATEWAYS, WITHOUT_ROUTE
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.neighbours import NEIGHBOURS
+from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS, set_name
 from nethook.kernel.taps import tap_mac
@@ -15,8 +18,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from nethook.change import Kernel
+    from nethook.change import Kernel, Scope
     from nethook.config import Configuration, RoutedIP
+    from nethook.config.settings import Settings
+    from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.kind import Key, Kind
     from nethook.kernel.table import Elements
     from nethook.libvirt.network import Network
@@ -29,12 +34,16 @@ class Desired:
     Objects that are ``kept`` are there, and stay although no line is known to want them.
     """
 
-    __slots__ = ("_pinned", "decided", "elements", "kept", "lines", "named", "nics", "objects")
+    __slots__ = ("_pinned", "decided", "elements", "ipv6", "kept", "lines", "named", "nics", "objects", "proxy_ndp")
 
     def __init__(self) -> None:
         self.objects: dict[Kind, dict[Key, RoutedIP]] = {kind: {} for kind in KINDS}
         self.kept: set[Key] = set()
         self.elements: Elements = {name: set() for name in (*SETS, *binding.SETS)}
+        self.proxy_ndp: list[str] = []
+        """The uplinks that need it and do not have it."""
+        self.ipv6: dict[str, Values] = {}
+        """The bridges that need IPv6, with what turns it on where it is off."""
         self.named: set[str] = set()
         """All blocks of the files that are bound to guests."""
         self.decided: set[str] = set()
@@ -179,6 +188,51 @@ def keep_bindings(desired: Desired, kernel: Kernel, doubtful: Callable[[Prefix],
             members = kernel.binding.elements[name]
             stay = (member for member in members if member[-1] not in desired.decided)
             desired.elements[name].update(member for member in stay if doubtful(parse_prefix(member[-1])))
+
+
+def desire_fallbacks(desired: Desired, routed_ips: Iterable[RoutedIP], scope: Scope) -> None:
+    """A fallback for each line, whatever networks are up; those of other networks stay as they are.
+
+    Never for a network's own subnet: libvirt does not start a network if there is a route to exactly its subnet.
+    """
+    fallbacks = desired.objects[FALLBACKS]
+    for routed in routed_ips:
+        text = routed.prefix.text
+        if text not in scope.subnets:
+            if scope.has_network(routed.network):
+                fallbacks[text, ""] = routed
+            else:
+                desired.kept.add((text, ""))
+
+
+def desire_proxies(desired: Desired, routed_ips: Iterable[RoutedIP], scope: Scope) -> None:
+    """A proxy entry for each address that a line wants one for, and that is routed; other networks' ones stay."""
+    proxies = desired.objects[PROXIES]
+    routed_now = set(map(id, desired.routes.values()))
+    for routed in routed_ips:
+        if routed.proxy:
+            keys: list[Key] = [(address, "", routed.proxy) for address in routed.prefix.addresses()]
+            if not scope.has_network(routed.network):
+                desired.kept.update(keys)
+            elif id(routed) in routed_now:
+                proxies.update(dict.fromkeys(keys, routed))
+
+
+def desire_gateways(desired: Desired, settings: Settings, opened: Collection[str]) -> None:
+    """The gateways on each of libvirt's own bridges that has routed addresses of the family.
+
+    ``opened`` are the bridges that have IPv6 by our doing, and so no other link-local address.
+    """
+    gateways = desired.objects[GATEWAYS]
+    for (_, bridge, _), routed in desired.routes.items():
+        gateway = settings.gateway(routed.prefix.family)
+        if gateway and (bridge,) in desired.elements[BRIDGES]:
+            is_bare = routed.prefix.family == 4 or bridge in opened or bool(desired.ipv6.get(bridge))
+            gateways.setdefault((gateway, bridge, "" if is_bare else WITHOUT_ROUTE), routed)
+    for text, bridge, _ in list(desired.kept):
+        gateway = settings.gateway(6 if ":" in text else 4)
+        if gateway:
+            desired.kept.update((gateway, bridge, how) for how in ("", WITHOUT_ROUTE))
 
 
 def outermost(prefixes: Iterable[Prefix]) -> list[Prefix]:

@@ -13,14 +13,33 @@ REMOVE: Final = "-"
 REPLACE: Final = "~"
 
 
+_WORDS = {
+    "route": "route {prefix} → {bridge}",
+    "fallback": "fallback route {prefix}",
+    "gateway": "gateway {prefix} on {bridge}",
+    "neighbour": "neighbour {prefix} → {to} on {bridge}",
+    "proxy": "proxy {prefix} on {to}",
+    "proxy_ndp": "proxy_ndp on {to}",
+    "ipv6": "IPv6 on {bridge}",
+    "accept": "accept {prefix} on {bridge}",
+    "guard": "guard {prefix} against forgery",
+    "reserved": "reserved {prefix} for its guest",
+    "bound": "bound {prefix} to {to}",
+    "flows": "flows of {prefix} from before",
+    "bridge": "bridge {bridge} as one of libvirt's",
+    "isolated": "bridge {bridge} as isolated",
+}
+"""What each kind is about, for people; that of others is only their note."""
+
+
 class Effect:
     """One thing that is added, removed or replaced.
 
     ``kind`` is that of an object (``kernel/kinds.py``), accept (an address may be used on a bridge), guard (nobody else
-    may use it), reserved (only its guest may), bound (only this NIC may), flows (connections are forgotten), bridge,
-    isolated, table, gate or rule. ``prefix`` and ``bridge`` are '' where they have no meaning, and so is ``to``, the
-    next hop of a route or the MAC of a NIC. ``line`` is the line of the configuration that wants it, ``note`` what else
-    there is to say.
+    may use it), reserved (only its guest may), bound (only this NIC may), flows (connections are forgotten), ipv6 (a
+    bridge has it), proxy_ndp, arp, bridge, isolated, table, gate or rule. ``prefix`` and ``bridge`` are '' where they
+    have no meaning, and so is ``to``: the next hop of a route, the MAC of a NIC, an uplink. ``line`` is the line of the
+    configuration that wants it, ``note`` what else there is to say.
     """
 
     __slots__ = ("bridge", "kind", "line", "note", "prefix", "sign", "to")
@@ -50,26 +69,12 @@ class Effect:
     @property
     def text(self) -> str:
         """What it is about, without the sign."""
-        if self.kind == "route":
-            text = f"route {self.prefix} → {self.bridge}" + (f" via {self.to}" if self.to else "")
-        elif self.kind == "neighbour":
-            text = f"neighbour {self.prefix} → {self.to} on {self.bridge}"
-        elif self.kind == "bound":
-            text = f"bound {self.prefix} to {self.to}"
-        elif self.kind == "reserved":
-            text = f"reserved {self.prefix} for its guest"
-        elif self.kind == "flows":
-            text = f"flows of {self.prefix} from before"
-        elif self.kind == "accept":
-            text = f"accept {self.prefix} on {self.bridge}"
-        elif self.kind == "guard":
-            text = f"guard {self.prefix} against forgery"
-        elif self.kind == "bridge":
-            text = f"bridge {self.bridge} as one of libvirt's"
-        elif self.kind == "isolated":
-            text = f"bridge {self.bridge} as isolated"
-        else:
+        words = _WORDS.get(self.kind)
+        if words is None:
             return f"{self.kind} {self.note}"
+        text = words.format(prefix=self.prefix, bridge=self.bridge, to=self.to)
+        if self.kind == "route" and self.to:
+            text += f" via {self.to}"
         if self.note:
             text += f", {self.note}"
         if self.line:

@@ -136,8 +136,13 @@ class _Verbs:
             "Writes the hook for this very installation to where libvirt looks for it, after checking that it can run "
             "there without keeping a network from starting; has libvirt look for it; and enables nethook.service, "
             "which applies the files at boot. Never overwrites a hook of somebody else.",
-            "nethook install --dry-run\n  nethook install",
+            "nethook install --dry-run\n  nethook install\n  nethook install --enable-forwarding",
             "0 done, or it was there already; 1 refused; 2 it could not be found out whether it would be safe",
+        )
+        install.add_argument(
+            "--enable-forwarding",
+            action="store_true",
+            help="also have the kernel forward IPv4 and IPv6, now and after each boot",
         )
         install.add_argument("--dry-run", action="store_true", help="only say what would be done")
         install.add_argument("--yes", action="store_true", help="replace the link of release 0.6 without asking")

@@ -68,6 +68,12 @@ class Prefix:
         """Whether the block is one single address."""
         return self.length == BITS[self.family]
 
+    def addresses(self) -> list[str]:
+        """All its addresses, in canonical text."""
+        if self.is_address:
+            return [self.text]
+        return [address_text(self.family, number) for number in range(self.first, self.last + 1)]
+
     def lies_in(self, other: Prefix) -> bool:
         """Whether all of its addresses are in the other block, too."""
         return self.family == other.family and other.first <= self.first and self.last <= other.last

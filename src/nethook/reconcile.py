@@ -9,20 +9,31 @@ from __future__ import annotations
 
 from nethook.bound import blocks, nic
 from nethook.change import Kernel, difference
-from nethook.desired import desire, in_doubt, keep_bindings, undecided
+from nethook.desired import (
+    desire,
+    desire_fallbacks,
+    desire_gateways,
+    desire_proxies,
+    in_doubt,
+    keep_bindings,
+    undecided,
+)
 from nethook.errors import NethookError, ReadError
 from nethook.gates import gates
-from nethook.kernel import binding, device, ruleset, table, taps
+from nethook.kernel import arp, binding, bridge_ipv6, device, proxy_ndp, ruleset, table, taps
+from nethook.kernel.fallbacks import FALLBACKS
+from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.neighbours import NEIGHBOURS
-from nethook.kernel.ruleset import Ruleset
+from nethook.kernel.proxies import PROXIES
+from nethook.kernel.ruleset import Ruleset, set_name
 from nethook.libvirt import record
 from nethook.libvirt.network import Network, Ports
 from nethook.steps import steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from nethook.bound import Blocks
     from nethook.change import Scope
@@ -31,6 +42,7 @@ if TYPE_CHECKING:
     from nethook.effect import Effect
     from nethook.firewalld.gate import Firewalld
     from nethook.gates.gate import Chain, Gate
+    from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.kind import Key
     from nethook.kernel.process import Tools
     from nethook.others import Others
@@ -139,6 +151,7 @@ def decide(
     kernel, chains = read(settings.route_protocol, chosen, tools, others)
 
     doubtful = in_doubt(kernel.routes, configuration)
+    unclear = [key for kind in (FALLBACKS, PROXIES) for key in in_doubt(kernel.objects[kind], configuration)]
     up = {network.bridge for network in networks}
     kept = [route for route in doubtful if route[1] in up]
     bound, decided = _bound(configuration, networks, scope, kernel, kept)
@@ -163,6 +176,14 @@ def decide(
         keep_bindings(desired, kernel, configuration.in_doubt_within)
         if kernel.binding is None:
             _rebind(desired, kernel, configuration, bound)
+    desired.ipv6 = _ipv6(desired, networks, scope, has_gateway=settings.gateway6 is not None)
+    desire_gateways(desired, settings, kernel.opened)
+    _leave_to_others(desired, kernel, settings.route_protocol)
+    desired.kept.update(unclear)
+    desire_fallbacks(desired, configuration.routed_ips, scope)
+    desire_proxies(desired, configuration.routed_ips, scope)
+    uplinks = {key[2] for key in desired.objects[PROXIES] if ":" in key[0]}
+    desired.proxy_ndp = sorted(uplink for uplink in uplinks if proxy_ndp.is_off(uplink))
     change = difference(desired, kernel, Ruleset(settings.mark_bit), scope, rebuild=rebuild)
     changes = (gate.opening(chain) if gate.family in families else gate.closing(chain) for gate, chain in chains)
     gate_changes = [changed for changed in changes if changed]
@@ -174,6 +195,38 @@ def decide(
     removals = others.removals(desired, chains) if others else []
     todo = steps(change, desired, gate_changes, removals, protocol=settings.route_protocol)
     return Plan(kernel, chains, desired, todo, firewalld=firewalld, failures=failures)
+
+
+def _leave_to_others(desired: Desired, kernel: Kernel, protocol: int) -> None:
+    """No gateway where something else on this host has the address."""
+    gateways = desired.objects[GATEWAYS]
+    lacking = gateways.keys() - kernel.objects[GATEWAYS]
+    taken = GATEWAYS.of_others(protocol) if lacking else ()
+    for key in lacking:
+        if key[0] in taken:
+            del gateways[key]
+
+
+def _ipv6(desired: Desired, networks: Iterable[Network], scope: Scope, *, has_gateway: bool) -> dict[str, Values]:
+    """The bridges that need IPv6, with what turns it on where libvirt has it off, as it has without an IPv6 <ip>."""
+    names = [set_name("to", 6, single=single) for single in (True, False)]
+    needing = {bridge for name in names for bridge, _ in desired.elements[name]}
+    found: dict[str, Values] = {}
+    for network in networks:
+        bridge = network.bridge
+        if bridge in needing and network.is_libvirts_own and scope.has(bridge):
+            is_libvirts_doing = all(subnet.family == 4 for subnet in network.subnets)
+            is_off = is_libvirts_doing and bridge_ipv6.is_off(bridge)
+            found[bridge] = bridge_ipv6.opening(has_gateway=has_gateway) if is_off else {}
+    return found
+
+
+def _turned_on() -> tuple[dict[str, Values], set[str]]:
+    """The bridges and the uplinks on which we have turned on what the kernel needs."""
+    try:
+        return bridge_ipv6.opened(), proxy_ndp.turned_on()
+    except OSError as error:
+        raise ReadError(f"cannot read {error.filename}: {error.strerror}") from None
 
 
 def _firewalld(desired: Desired, tools: Tools) -> tuple[Firewalld | None, list[str]]:
@@ -193,11 +246,14 @@ def read(
     try:
         our_table = table.read(ruleset.FAMILY, ruleset.SETS)
         binding_table = table.read(binding.FAMILY, binding.SETS)
+        arp_comments = arp.read()
     finally:
         found = results()
     listed = dict(zip(lists, found))
     objects = {kind: kind.read([listed[str(call)] for call in kind.read_calls(protocol)], protocol) for kind in KINDS}
     kernel = Kernel(objects, our_table, binding=binding_table)
+    kernel.arp = arp_comments
+    kernel.opened, kernel.proxy_ndp = _turned_on()
     listings = found[len(lists) : len(calls)]
     if others:
         kernel.standing_in, kernel.inherited = others.routes(found[len(calls) :])

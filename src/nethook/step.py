@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from nethook.effect import REMOVE
-from nethook.kernel import flows
+from nethook.effect import ADD, REMOVE, Effect
+from nethook.kernel import bridge_ipv6, device, flows, proxy_ndp
 from nethook.kernel.batch import batch, refusals
+from nethook.kernel.process import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.effect import Effect
+    from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.kind import Key, Kind
-    from nethook.kernel.process import Call, Tools
+    from nethook.kernel.process import Tools
 
 
 class Step:
@@ -65,6 +66,14 @@ class BatchStep(Step):
         refused = refusals(result)
         if result.status != 0 and not refused:
             return [], [result.failure]
+        for kind in dict.fromkeys(change.kind for change in self._changes):
+            kind.added(
+                [
+                    change.key
+                    for number, change in enumerate(self._changes)
+                    if change.kind is kind and change.effect.sign != REMOVE and number not in refused
+                ]
+            )
         failures: list[str] = []
         for number, said in sorted(refused.items()):
             change = self._changes[number]
@@ -105,3 +114,52 @@ class FlowStep(Step):
             if any(result.status == 0 for result in results):
                 done.append(effect)
         return done, failures
+
+
+class ProxyNdpStep(Step):
+    """The setting proxy_ndp of an uplink turned on or off. Done by writing a file; ``call`` would do the same."""
+
+    def __init__(self, sign: str, uplink: str) -> None:
+        """Where the sign is ADD, on."""
+        self._uplink = uplink
+        self._on = sign == ADD
+        line = f"net/ipv6/conf/{uplink}/proxy_ndp = {int(self._on)}\n"
+        super().__init__(Call(("sysctl", "-p", "-"), line), [Effect(sign, "proxy_ndp", to=uplink)])
+
+    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+        """Write it."""
+        del tools
+        try:
+            proxy_ndp.turn(self._uplink, on=self._on)
+        except OSError as error:
+            verb = "on" if self._on else "off"
+            what = f"{error.filename or proxy_ndp.FILE}: {error.strerror}"
+            return [], [f"cannot turn proxy_ndp {verb} on {self._uplink}: {what}"]
+        return self.effects, []
+
+
+class IPv6Step(Step):
+    """IPv6 turned on or off on a bridge. Done by writing files; ``call`` is what would do the same."""
+
+    def __init__(self, sign: str, bridge: str, values: Values) -> None:
+        """``values`` are written in their order."""
+        self._bridge = bridge
+        self._values = values
+        self._write = bridge_ipv6.turn_on if sign == ADD else bridge_ipv6.turn_off
+        lines = [f"net/ipv6/conf/{bridge}/{name} = {value}\n" for name, value in values.items()]
+        super().__init__(Call(("sysctl", "-p", "-"), "".join(lines)), [Effect(sign, "ipv6", bridge=bridge)])
+
+    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+        """Write them; a bridge that went meanwhile is no failure."""
+        del tools
+        try:
+            self._write(self._bridge, self._values)
+        except OSError as error:
+            if not device.exists(self._bridge):
+                return [], []
+            what = f"{error.filename or bridge_ipv6.FILE}: {error.strerror}"
+            return [], [
+                f"cannot turn IPv6 {'on' if self._values[bridge_ipv6.DISABLED] == '0' else 'off'} "
+                f"on {self._bridge}: {what}"
+            ]
+        return self.effects, []

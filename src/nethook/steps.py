@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from nethook.effect import ADD, REMOVE, REPLACE, Effect
 from nethook.kernel import table
+from nethook.kernel.arp import ArpRules
 from nethook.kernel.binding import BINDING
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.process import Call
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, TABLE
-from nethook.step import BatchStep, FlowStep, ObjectChange, Step
+from nethook.step import BatchStep, FlowStep, IPv6Step, ObjectChange, ProxyNdpStep, Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def steps(
     ]
     if gone:
         todo.append(BatchStep(gone))
+    todo += [IPv6Step(REMOVE, bridge, values) for bridge, values in change.closed.items()]
 
     commands = [command for each in gate_changes for command in each.nft]
     commands += [command for each in change.tables for command in _table_commands(each)]
@@ -56,6 +58,10 @@ def steps(
         todo.append(_nft(commands, effects))
 
     todo += _calls(gate_changes)
+    if change.arp:
+        todo.append(_arp(change.arp))
+    todo += [ProxyNdpStep(ADD if on else REMOVE, uplink) for uplink, on in change.proxy_ndp.items()]
+    todo += [IPv6Step(ADD, bridge, values) for bridge, values in change.opened.items()]
 
     came = []
     for kind in KINDS:
@@ -76,6 +82,10 @@ def clearance(kernel: Kernel, closings: Sequence[GateChange], protocol: int) -> 
     gone = [_gone(kind, key, protocol) for kind in reversed(KINDS) for key in sorted(kernel.objects.get(kind, ()))]
     if gone:
         todo.append(BatchStep(gone))
+    todo += [IPv6Step(REMOVE, bridge, values) for bridge, values in kernel.opened.items()]
+    todo += [ProxyNdpStep(REMOVE, uplink) for uplink in sorted(kernel.proxy_ndp)]
+    if kernel.arp:
+        todo.append(_arp(ArpRules(())))
     commands = [command for closing in closings for command in closing.nft]
     effects = [effect for closing in closings if closing.nft for effect in closing.effects]
     for found, name in ((kernel.table, TABLE), (kernel.binding, BINDING.table)):
@@ -89,6 +99,15 @@ def clearance(kernel: Kernel, closings: Sequence[GateChange], protocol: int) -> 
 
 def _nft(commands: Sequence[str], effects: Sequence[Effect]) -> Step:
     return Step(Call(("nft", "-f", "-"), "\n".join(commands) + "\n"), effects, ends_run=True)
+
+
+def _arp(rules: ArpRules) -> Step:
+    """A step of its own: a kernel that cannot do this still routes."""
+    if rules.addresses:
+        effect = Effect(ADD, "arp", note=f"for {', '.join(rules.addresses)}, answered towards guests only")
+    else:
+        effect = Effect(REMOVE, "arp", note="rules for gateways")
+    return Step(Call(("nft", "-f", "-"), "\n".join(rules.commands()) + "\n"), [effect])
 
 
 def _calls(gate_changes: Iterable[GateChange]) -> list[Step]:

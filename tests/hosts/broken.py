@@ -195,7 +195,7 @@ SETUPS = [
         "IPv4 not forwarded",
         "sysctl -qw net.ipv4.ip_forward=0",
         "forwarding",
-        "sysctl -w net.ipv4.ip_forward=1",
+        "nethook install --enable-forwarding",
         hosts=BOTH,
     ),
     Broken(
@@ -208,7 +208,7 @@ SETUPS = [
         "IPv6 not forwarded",
         "sysctl -qw net.ipv6.conf.all.forwarding=0",
         "forwarding",
-        "sysctl -w net.ipv6.conf.all.forwarding=1",
+        "nethook install --enable-forwarding",
         address=SIX,
     ),
     Broken(
@@ -217,6 +217,14 @@ SETUPS = [
         "ipv6 on the bridge",
         "sysctl -w net.ipv6.conf.br-first.disable_ipv6=0",
         address=SIX,
+    ),
+    Broken(
+        "gateway deleted",
+        "ip address del 169.254.0.1/32 dev br-first",
+        "gateway",
+        APPLY,
+        happens=NEVER,
+        verdict="warning",
     ),
     Broken("gate deleted", DELETE_GATE, "gate", APPLY, hosts=BOTH),
     Broken("gate deleted, IPv6", DELETE_GATE, "gate", APPLY, address=SIX, hosts=BOTH),

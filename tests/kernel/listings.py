@@ -19,6 +19,7 @@ OUR_PROTOCOL = "218"
 GATE = "nethook-"
 _OUR_TABLE = re.compile(r"table inet nethook \{.*?^\}\n", re.S | re.M)
 _OUR_BINDING = re.compile(r"table bridge nethook \{.*?^\}\n", re.S | re.M)
+_OUR_ARP_TABLE = re.compile(r"table arp nethook \{.*?^\}\n", re.S | re.M)
 _IPTABLES_TABLE = re.compile(r"table ip6? (filter|nat|mangle|raw|security) \{.*?^\}\n", re.S | re.M)
 _LIBVIRTS_FORWARD = re.compile(r"^table (ip6?) libvirt_network \{.*?^\tchain forward \{(.*?)^\t\}", re.S | re.M)
 _SEPARATOR = "=== next"
@@ -31,8 +32,9 @@ _FINGERPRINT = re.compile(r'([" ])[0-9a-f]{8}"')
 def foreign(machine: Machine) -> str:
     """All packet filters and routes that are not ours. Neither counters nor the order of elements are in it."""
     kernel = _read(machine)
-    tables = _OUR_BINDING.sub("", _OUR_TABLE.sub("", kernel["nft"]))
-    tables = _IPTABLES_TABLE.sub("", tables)  # of those, what iptables lists tells more
+    tables = kernel["nft"]
+    for ours in (_OUR_TABLE, _OUR_BINDING, _OUR_ARP_TABLE, _IPTABLES_TABLE):  # of iptables', what it lists tells more
+        tables = ours.sub("", tables)
     lines = [
         *_COUNTERS.sub("counter", tables).splitlines(),
         *(re.sub(r"\[\d+:\d+\]", "", line) for save in SAVES for line in kernel[save].splitlines() if line[:1] != "#"),

@@ -45,7 +45,8 @@ def at_once(world: World, events: list[tuple[Network, str]]) -> None:
 
 
 def prefixes_in_force(world: World) -> list[str]:
-    return [f"{line.split()[0]} {line.split()[2]}" for line in listings.routes(world.machine)]
+    routes = [line.split() for line in listings.routes(world.machine)]
+    return [f"{words[0]} {words[2]}" for words in routes if words[0] != "unreachable"]
 
 
 def expected(networks: list[Network]) -> list[str]:

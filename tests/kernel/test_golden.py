@@ -93,6 +93,7 @@ def test_a_line_less_takes_away_no_more_than_itself(scenario: Scenario, request:
     logged = scenario.event("port-created")
     assert [line.text.partition(" [")[0] for line in logged] == [
         "- route 203.0.113.77 → virbr1",
+        "- fallback route 203.0.113.77",
         "- accept 203.0.113.77 on virbr1",
     ]
     assert listings.ours(scenario.machine) == golden.golden(firewall(request))

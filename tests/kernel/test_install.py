@@ -451,3 +451,55 @@ def test_uninstall_leaves_what_is_of_others(host: InstallationHost) -> None:
     assert out == "nothing of nethook is installed here\n"
     assert f"rm {ONLY_HOOK}" in err
     assert host.state() == before
+
+
+FORWARDING = "/etc/sysctl.d/99-zz-nethook.conf"
+SWITCHES = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
+
+
+def values(host: InstallationHost, *names: str) -> list[str]:
+    return [host.machine.run("cat", f"/proc/sys/{name}").strip() for name in names]
+
+
+def test_forwarding_is_turned_on_when_that_is_wanted(host: InstallationHost) -> None:
+    """With the right accept_ra on the one device whose default route the kernel has from router advertisements."""
+    namespace = host.machine.namespace
+    names = ("up.10", "up1", "up2")
+    for name in names:
+        namespace.ip(f"link add {name} type veth peer name {name}-peer", f"link set {name} up")
+    namespace.ip(
+        "route add default via fe80::9 dev up.10 proto ra",
+        "route add default via fe80::9 dev up1 proto ra metric 2000",
+        "route add default via fe80::9 dev up2 metric 3000",
+    )
+    namespace.sysctl("ipv6/conf/up1/accept_ra", 0)  # systemd-networkd looks at them, and the kernel does not
+    host.nethook("install")
+    assert values(host, *SWITCHES) == ["0", "0"]
+    assert f"would write {FORWARDING}" in host.nethook("install", "--enable-forwarding", "--dry-run")[0]
+    assert host.nethook("install", "--enable-forwarding")[0].splitlines() == [
+        f"+ {FORWARDING}",
+        "net/ipv6/conf/up.10/accept_ra = 2",
+        "net/ipv4/ip_forward = 1",
+        "net/ipv6/conf/all/forwarding = 1",
+    ]
+    accepting = [f"net/ipv6/conf/{name}/accept_ra" for name in names]
+    assert values(host, *SWITCHES, *accepting) == ["1", "1", "2", "0", "1"]
+    assert "default via fe80::9 dev up.10" in host.machine.run("ip", "-6", "route")
+    assert host.nethook("install", "--enable-forwarding")[0] == "everything is in place already\n"
+
+    for name in SWITCHES:  # as a boot does
+        namespace.sysctl(name.partition("/")[2], 0)
+    host.machine.run("sysctl", "-q", "-p", FORWARDING)
+    assert values(host, *SWITCHES, accepting[0]) == ["1", "1", "2"]
+
+    host.nethook("install")
+    assert host.file(FORWARDING).exists()
+    out, err = host.nethook("uninstall")
+    assert f"- {FORWARDING}" in out.splitlines()
+    assert "forwarding stays on" in err
+    assert values(host, *SWITCHES) == ["1", "1"]
+
+
+def test_a_file_of_somebody_else_for_forwarding_stays(host: InstallationHost) -> None:
+    host.machine.write(FORWARDING, "net.ipv4.ip_forward = 0\n")
+    check_refused(host, "--enable-forwarding", says=f"{FORWARDING} is a file of somebody else")

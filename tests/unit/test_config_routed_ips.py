@@ -17,7 +17,6 @@ PROVIDER = "write an address or prefix that your provider routes to this host"
 ADDRESS_FIRST = "begin the line with an address or prefix, such as 203.0.113.10 or 2001:db8:7::/64"
 FOUR_NUMBERS = "write four numbers from 0 to 255, such as 203.0.113.10"
 NAME = "write the name as virsh net-list --all shows it"
-UNSUPPORTED = "remove the option, or wait with this line"
 GUESTS = "write the name as virsh list --all shows it"
 MACS = "write it as virsh domiflist GUEST shows it, such as 52:54:00:12:34:56"
 NEXT_HOPS = "write the address that the guest has on the network, such as 192.168.122.10 or fe80::5054:ff:fe12:3456"
@@ -218,7 +217,6 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
             "write one of: guest, mac, via, proxy",
         ),
         ("203.0.113.10 public guest=", "a:1:21", "guest= has no value", "write guest=VALUE, or remove it"),
-        ("203.0.113.10 public proxy=eth0", "a:1:21", "proxy= is not supported by this version yet", UNSUPPORTED),
         ("203.0.113.10 public guest=a/b", "a:1:21", "libvirt allows no / in the name of a guest", GUESTS),
         (
             f"203.0.113.10 public guest={'x' * 252}",
@@ -254,6 +252,25 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
             "a:1:21",
             "203.0.113.10 is the address itself",
             "remove via=: the address is then looked for on the network itself",
+        ),
+        (
+            "203.0.113.10 public proxy=e/0",
+            "a:1:21",
+            "e/0 is not the name of a network device",
+            "write one as ip link shows it",
+        ),
+        (
+            "2001:db8::/64 public proxy=e0",
+            "a:1:22",
+            "the kernel answers NDP for single addresses, not for a prefix such as 2001:db8::/64",
+            "write a line for each address in use, or ask your provider to route the prefix to this host, or run "
+            "ndppd for it and leave out proxy=",
+        ),
+        (
+            "203.0.112.0/23 public proxy=e0",
+            "a:1:23",
+            "203.0.112.0/23 has more addresses than the host should answer ARP for one by one",
+            "write prefixes of /24 or longer, or ask your provider to route it to this host",
         ),
     ],
 )
@@ -385,3 +402,9 @@ def test_a_wrong_line_never_costs_a_right_one(before: list[bytes], behind: list[
     right = b"198.51.100.77 right"
     routed_ips, _ = parse(b"\n".join([b"", *before, right, *behind]))
     assert "right" in [routed_ip.network for routed_ip in routed_ips if str(routed_ip.prefix) == "198.51.100.77"]
+
+
+@pytest.mark.parametrize("prefix", ["203.0.113.10", "203.0.113.0/24", "2001:db8::10"])
+def test_what_the_host_answers_for_on_an_uplink(prefix: str) -> None:
+    (line,), problems = parse(f"{prefix} public proxy=enp1s0")
+    assert (line.proxy, problems) == ("enp1s0", [])

@@ -30,6 +30,7 @@ def test_defaults(content: str) -> None:
     assert (settings.mark_bit, settings.route_protocol) == (0x40, 218)
     assert settings.routed_ips is None
     assert settings.gates == GATES
+    assert (settings.gateway4, settings.gateway6) == ("169.254.0.1", "fe80::1")
 
 
 def test_all_settings() -> None:
@@ -37,12 +38,19 @@ def test_all_settings() -> None:
         "mark-bit = 0x80000000  # the highest\r\n"
         "route-protocol=77\r\n"
         'routed-ips ="/srv/my ips"\r\n'
-        "gates= iptables firewalld"
+        "gates= iptables firewalld\r\n"
+        "gateway4 = 10.0.0.1\r\n"
+        "gateway6 = none"
     )
     assert settings.mark_bit == 0x80000000
     assert settings.route_protocol == 77
     assert settings.routed_ips == "/srv/my ips"
     assert settings.gates == ("iptables", "firewalld")
+    assert (settings.gateway(4), settings.gateway(6)) == ("10.0.0.1", None)
+
+
+def test_a_gateway_is_kept_as_the_kernel_prints_it() -> None:
+    assert parse("gateway6 = FE80:0::A").gateway6 == "fe80::a"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +69,7 @@ def test_spaces_around_the_equals_sign_are_free(line: str) -> None:
             " zzz = 1",
             2,
             "there is no setting zzz",
-            "write one of: mark-bit, route-protocol, routed-ips, gates",
+            "write one of: mark-bit, route-protocol, routed-ips, gates, gateway4, gateway6",
         ),
         ("mark-bit", 1, "mark-bit is not a setting", "write KEY = VALUE"),
         ("mark-bit 0x40", 1, "mark-bit is not a setting", "write KEY = VALUE"),
@@ -108,6 +116,15 @@ def test_spaces_around_the_equals_sign_are_free(line: str) -> None:
         ),
         ("gates = iptables nftables", 18, "there is no gate nftables", GATES_ADVICE),
         ("gates = iptables, ip6tables", 9, "there is no gate iptables,", GATES_ADVICE),
+        ("gateway4 = off", 12, "off is not an IPv4 address", "write one, such as 169.254.0.1, or none"),
+        ("gateway4 = fe80::1", 12, "fe80::1 is not an IPv4 address", "write one, such as 169.254.0.1, or none"),
+        ("gateway6 = fe80::/64", 12, "fe80::/64 is not an IPv6 address", "write one, such as fe80::1, or none"),
+        (
+            "gateway4 = 127.0.0.1",
+            12,
+            "127.0.0.1 cannot be a gateway, loopback addresses never are",
+            "write 169.254.0.1",
+        ),
         ('gates = "', 9, "the quote is not closed", 'write " at the end of the name'),
     ],
 )

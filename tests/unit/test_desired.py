@@ -5,9 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.desired import desire, in_doubt, outermost
+from nethook.change import Scope, scope_of
+from nethook.config.settings import Settings
+from nethook.desired import desire, desire_fallbacks, desire_gateways, desire_proxies, in_doubt, outermost
+from nethook.kernel.fallbacks import FALLBACKS
+from nethook.kernel.gateways import GATEWAYS
+from nethook.kernel.proxies import PROXIES
 from nethook.libvirt.network import Network
-from nethook.prefix import Prefix
+from nethook.prefix import Prefix, parse_prefix
 from tests.unit.lines import configuration, routed
 
 PUBLIC = Network("public", "virbr1", "nat")
@@ -117,3 +122,45 @@ def test_an_address_that_cannot_be_read_may_be_any() -> None:
 
 def test_without_a_wrong_line_nothing_is_in_doubt() -> None:
     assert in_doubt(PRESENT, configuration("203.0.113.11 public")) == {}
+
+
+def test_each_line_has_a_fallback_but_for_subnets_of_networks() -> None:
+    lines = routed(LINES)
+    desired = desire(lines, [])
+    desire_fallbacks(desired, lines, Scope(subnets=[parse_prefix("203.0.113.16/29")]))
+    assert list(desired.objects[FALLBACKS]) == [("203.0.113.10", ""), ("2001:db8:7::/64", ""), ("203.0.113.20", "")]
+    assert desired.kept == set()
+
+
+def test_fallbacks_of_other_networks_stay_as_they_are() -> None:
+    lines = routed(LINES)
+    desired = desire(lines, [])
+    desire_fallbacks(desired, lines, scope_of([PUBLIC], lines))
+    assert ("203.0.113.20", "") not in desired.objects[FALLBACKS]
+    assert desired.kept == {("203.0.113.20", "")}
+
+
+def test_gateways_are_on_bridges_of_libvirts_with_addresses_of_the_family() -> None:
+    brought = Network("other", "br0", "bridge")
+    desired = desire(routed(LINES), [PUBLIC, brought])
+    desire_gateways(desired, Settings(gateway4="10.0.0.1"), ())
+    assert list(desired.objects[GATEWAYS]) == [("10.0.0.1", "virbr1", ""), ("fe80::1", "virbr1", "noprefixroute")]
+
+
+def test_a_bridge_with_ipv6_by_our_doing_needs_the_route_of_its_gateway() -> None:
+    for opened, ipv6 in ((["virbr1"], {}), ([], {"virbr1": {"disable_ipv6": "0"}})):
+        desired = desire(routed("2001:db8::1 public"), [PUBLIC])
+        desired.ipv6.update(ipv6)
+        desire_gateways(desired, Settings(gateway4=None), opened)
+        assert list(desired.objects[GATEWAYS]) == [("fe80::1", "virbr1", "")]
+
+
+def test_proxies_are_for_what_is_routed() -> None:
+    lines = routed("203.0.113.8/31 public proxy=eth0\n203.0.113.20 other proxy=eth0\n203.0.113.30 public")
+    desired = desire(lines, [PUBLIC])
+    desire_proxies(desired, lines, scope_of([PUBLIC], lines))
+    assert list(desired.objects[PROXIES]) == [("203.0.113.8", "", "eth0"), ("203.0.113.9", "", "eth0")]
+    assert desired.kept == {("203.0.113.20", "", "eth0")}
+    down = desire(lines, [])
+    desire_proxies(down, lines, scope_of([PUBLIC], lines))
+    assert down.objects[PROXIES] == {}

@@ -23,10 +23,10 @@ RULES = Ruleset(0x40)
 BRIDGE = "lo"  # a device that exists everywhere
 PUBLIC = Network("public", BRIDGE, "nat")
 LIVE = {
-    "public": LiveNetwork(PUBLIC, [], is_active=True),
-    "stopped": LiveNetwork(Network("stopped", "virbr2", "nat"), [], is_active=False),
-    "gone": LiveNetwork(Network("gone", "no-such-bridge", "nat"), [], is_active=True),
-    "macvtap": LiveNetwork(Network("macvtap", "", "passthrough"), [], is_active=True),
+    "public": LiveNetwork(PUBLIC, is_active=True),
+    "stopped": LiveNetwork(Network("stopped", "virbr2", "nat"), is_active=False),
+    "gone": LiveNetwork(Network("gone", "no-such-bridge", "nat"), is_active=True),
+    "macvtap": LiveNetwork(Network("macvtap", "", "passthrough"), is_active=True),
 }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nethook.errors import ReadError
-from nethook.libvirt.live import _nics, _subnet
-from nethook.libvirt.network_xml import read_network
+from nethook.libvirt.live import _nics
+from nethook.libvirt.network_xml import _subnet, read_network
 from nethook.libvirt.place import XML
 
 

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 from nethook.commands.situation import require_root
 from nethook.exit_status import DIFFERENT, OK
-from nethook.installation import daemon, firewalld, hook_file, interpreter, old_link, selinux, systemd, trust, units
+from nethook.installation import (
+    daemon,
+    firewalld,
+    forwarding,
+    hook_file,
+    interpreter,
+    old_link,
+    selinux,
+    systemd,
+    trust,
+    units,
+)
 from nethook.installation.refusal import RefusedError
 from nethook.installation.step import remove, show, take, warn
 from nethook.kernel.process import Tools
@@ -31,7 +42,7 @@ def run(options: Namespace) -> int:
         require_root("install the hook")
     tools = Tools(SECONDS)
     try:
-        steps = _plan(tools, _answer_to(options))
+        steps = [*(forwarding.steps(tools) if options.enable_forwarding else []), *_plan(tools, _answer_to(options))]
     except RefusedError as refusal:
         warn(str(refusal))
         return DIFFERENT

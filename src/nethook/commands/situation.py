@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.change import EVERYTHING, scope_of
+from nethook.change import Scope, scope_of, subnets_of
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import places
 from nethook.config.problem import one_line
@@ -20,7 +20,6 @@ from nethook.others import Others
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.change import Scope
     from nethook.config import Configuration
     from nethook.libvirt.live import LiveNetwork
     from nethook.libvirt.network import Network
@@ -37,7 +36,8 @@ class Situation:
         self.live = live
         about = [live[name].network for name in names] if names else [each.network for each in live.values()]
         about = [network for network in about if device.is_safe(network.bridge)]
-        self.scope: Scope = scope_of(about, configuration.routed_ips) if names else EVERYTHING
+        subnets = subnets_of(each.network for each in live.values())
+        self.scope = scope_of(about, configuration.routed_ips, subnets) if names else Scope(subnets=subnets)
         self.up: list[Network] = [
             network for network in about if live[network.name].is_active and device.exists(network.bridge)
         ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nethook.commands.situation import require_root
 from nethook.exit_status import OK
-from nethook.installation import daemon, firewalld, hook_file, old_link, systemd, units
+from nethook.installation import daemon, firewalld, forwarding, hook_file, old_link, systemd, units
 from nethook.installation.step import show, take, warn
 from nethook.kernel.process import Tools
 
@@ -26,6 +26,8 @@ def run(options: Namespace) -> int:
     hook = hook_file.removal()
     if hook:
         steps += [*hook, *daemon.reload(tools)]
+    settings = forwarding.removal()
+    steps += settings
     link = old_link.target(hook_file.ONLY)
     if link is not None:
         warn(f"{hook_file.ONLY}, the link of release 0.6, stays and runs {link}; to remove it: rm {hook_file.ONLY}")
@@ -37,4 +39,6 @@ def run(options: Namespace) -> int:
         return OK
     status = take(steps)
     warn("what is in the kernel stays in force, until `nethook clear`")
+    if settings:
+        warn("forwarding stays on, until the next boot")
     return status

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nethook.config.lines import LineError
 from nethook.config.name import name_refusal
 from nethook.config.problem import excerpt
+from nethook.config.proxy import proxy_refusal, uplink_refusal
 from nethook.config.suggestion import suggestion
 from nethook.config.unroutable import unroutable_kind
 from nethook.prefix import parse_prefix
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from nethook.prefix import Prefix
 
 OPTIONS = ("guest", "mac", "via", "proxy")
-
-# Read and then refused, because nothing acts on it in this version.
-NOT_YET_SUPPORTED = ("proxy",)
 
 MAC_LENGTH = 17
 GROUP_BIT = 1
@@ -47,6 +45,8 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
             elif key == "via":
                 value = parse_prefix(value).text
                 reason = _via_refusal(value, prefix) if prefix else None
+            elif key == "proxy":
+                reason = proxy_refusal(prefix) if prefix else None
         if reason:
             errors.append(LineError(word.column, *reason))
         options.setdefault(key, value)
@@ -74,10 +74,10 @@ def _refusal(word: Word, before: dict[str, str]) -> Refusal | None:
 
 
 def _value_refusal(key: str, value: str) -> Refusal | None:
-    if key in NOT_YET_SUPPORTED:
-        return f"{key}= is not supported by this version yet", "remove the option, or wait with this line"
     if key == "guest":
         return name_refusal(value, "guest")
+    if key == "proxy":
+        return uplink_refusal(value)
     return _mac_refusal(value) if key == "mac" else _address_refusal(value)
 
 

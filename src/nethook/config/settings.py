@@ -9,8 +9,10 @@ from __future__ import annotations
 from nethook.config.lines import LineError, read_lines
 from nethook.config.problem import excerpt
 from nethook.config.suggestion import suggestion
+from nethook.config.unroutable import unroutable_kind
 from nethook.config.words import Word, split_words
 from nethook.errors import ConfigError
+from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 MARK_BIT = 0x40
 ROUTE_PROTOCOL = 218
 GATES = ("libvirt-nftables", "iptables", "ip6tables", "firewalld")
+GATEWAY4 = "169.254.0.1"
+GATEWAY6 = "fe80::1"
+"""What guests use as their gateway, on every host and every network alike."""
+NO_GATEWAY = "none"
 
 # Whoever uses one of these numbers takes all routes that carry it as its own, and so would we:
 # iproute2's rt_protos, FRR's rt_netlink.h, Calico (80), OVN (84).
@@ -30,9 +36,12 @@ _FOREIGN_PROTOCOLS = frozenset([*range(5), *range(8, 19), 42, 80, 84, 99, *range
 
 
 class Settings:
-    """``mark_bit`` has exactly one bit set; ``routed_ips`` is a path, or None for the usual places."""
+    """``mark_bit`` has exactly one bit set; ``routed_ips`` is a path, or None for the usual places.
 
-    __slots__ = ("gates", "mark_bit", "route_protocol", "routed_ips")
+    ``gateway4`` and ``gateway6`` are addresses in canonical text, or None where there is to be none.
+    """
+
+    __slots__ = ("gates", "gateway4", "gateway6", "mark_bit", "route_protocol", "routed_ips")
 
     def __init__(
         self,
@@ -40,11 +49,20 @@ class Settings:
         route_protocol: int = ROUTE_PROTOCOL,
         routed_ips: str | None = None,
         gates: tuple[str, ...] = GATES,
+        *,
+        gateway4: str | None = GATEWAY4,
+        gateway6: str | None = GATEWAY6,
     ) -> None:
         self.mark_bit = mark_bit
         self.route_protocol = route_protocol
         self.routed_ips = routed_ips
         self.gates = gates
+        self.gateway4 = gateway4
+        self.gateway6 = gateway6
+
+    def gateway(self, family: int) -> str | None:
+        """The address that guests of this family use as their gateway; None where there is to be none."""
+        return self.gateway4 if family == 4 else self.gateway6
 
 
 def parse_settings(file: str, data: bytes) -> Settings:
@@ -142,6 +160,33 @@ def _gates(value: list[Word]) -> tuple[str, ...]:
     return tuple(word.text for word in value)
 
 
+def _gateway4(value: list[Word]) -> str | None:
+    return _gateway(value, 4, GATEWAY4)
+
+
+def _gateway6(value: list[Word]) -> str | None:
+    return _gateway(value, 6, GATEWAY6)
+
+
+def _gateway(value: list[Word], family: int, usual: str) -> str | None:
+    word = _only(value)
+    if word.text == NO_GATEWAY:
+        return None
+    try:
+        address = parse_prefix(word.text)
+    except ValueError:
+        address = None
+    if address is None or address.family != family or not address.is_address:
+        what = f"{excerpt(word.text)} is not an IPv{family} address"
+        raise LineError(word.column, what, f"write one, such as {usual}, or {NO_GATEWAY}")
+    kind = unroutable_kind(address)
+    if kind not in {None, "link-local"}:
+        raise LineError(word.column, f"{address} cannot be a gateway, {kind} addresses never are", f"write {usual}")
+    if family == 6 and kind is None:  # the bridge needs a link-local one for NDP, and may have no other
+        raise LineError(word.column, f"{address} is not a link-local address", f"write one, such as {usual}")
+    return address.text
+
+
 def _number(text: str) -> int | None:
     """A number as people write it, decimal or hexadecimal; of more than ten digits none is needed."""
     digits, base = (text[2:], 16) if text[:2] in ("0x", "0X") else (text, 10)
@@ -158,4 +203,6 @@ _READERS: dict[str, Callable[[list[Word]], object]] = {
     "route-protocol": _route_protocol,
     "routed-ips": _routed_ips,
     "gates": _gates,
+    "gateway4": _gateway4,
+    "gateway6": _gateway6,
 }

@@ -7,8 +7,15 @@ import os
 from typing import TYPE_CHECKING
 
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
-from nethook.diagnosis.host import keep_sysctl, set_sysctl, sysctl
+from nethook.diagnosis.host import keep_sysctl, set_sysctl, shown
 from nethook.installation import systemd
+from nethook.installation.forwarding import (
+    ALSO_AS_ROUTER,
+    BY_ROUTER_ADVERTISEMENTS,
+    accept_ra,
+    needs_accept_ra,
+)
+from nethook.installation.state_file import sysctl
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -17,9 +24,7 @@ if TYPE_CHECKING:
 
 FORWARDING, IPV6, RA, NETWORKD = "forwarding", "ipv6 on the bridge", "router advertisements", "systemd-networkd"
 IPV4 = "net/ipv4/ip_forward"
-BY_ROUTER_ADVERTISEMENTS = "ra"
-ALSO_AS_ROUTER = 2
-"""accept_ra: take router advertisements although the host forwards."""
+ENABLE = "nethook install --enable-forwarding"
 
 NETWORKD_CONF = "systemd/networkd.conf"
 NETWORKD_FOLDERS = ("/usr/lib", "/usr/local/lib", "/run", "/etc")
@@ -40,30 +45,25 @@ def _ipv6(host: Host) -> Iterator[Finding]:
         for route in host.default_routes(6)
         if route.get("protocol") == BY_ROUTER_ADVERTISEMENTS and "dev" in route
     ]
-    deaf = [device for device in dict.fromkeys(learnt) if sysctl(_accept_ra(device)) != ALSO_AS_ROUTER]
-    before = [set_sysctl(_accept_ra(device), ALSO_AS_ROUTER) for device in deaf]
-    found = list(_switch("net/ipv6/conf/all/forwarding", "the host does not forward IPv6", before))
+    found = list(_switch("net/ipv6/conf/all/forwarding", "the host does not forward IPv6"))
     yield from found
     if all(finding.verdict == OK for finding in found):
-        for device in deaf:
-            yield Finding(
-                WARNING,
-                RA,
-                f"{device} has its default route of router advertisements, which it takes no more since the host "
-                "forwards IPv6: the route runs out",
-                command=set_sysctl(_accept_ra(device), ALSO_AS_ROUTER),
-                advice=keep_sysctl(_accept_ra(device), ALSO_AS_ROUTER),
-            )
+        for device in dict.fromkeys(learnt):
+            if needs_accept_ra(device):
+                yield Finding(
+                    WARNING,
+                    RA,
+                    f"{device} has its default route of router advertisements, which it takes no more since the host "
+                    "forwards IPv6: the route runs out",
+                    command=ENABLE,
+                    advice=f"it sets {shown(accept_ra(device))} = {ALSO_AS_ROUTER}, now and after each boot",
+                )
 
 
-def _accept_ra(device: str) -> str:
-    return f"net/ipv6/conf/{device}/accept_ra"
-
-
-def _switch(name: str, what: str, before: Collection[str] = ()) -> Iterator[Finding]:
+def _switch(name: str, what: str) -> Iterator[Finding]:
     if sysctl(name) == 0:
-        command = " && ".join([*before, set_sysctl(name, 1)])
-        yield Finding(FAILURE, FORWARDING, what, command=command, advice=keep_sysctl(name, 1))
+        advice = "it turns on forwarding, now and after each boot, and lets the host take router advertisements as now"
+        yield Finding(FAILURE, FORWARDING, what, command=ENABLE, advice=advice)
     else:
         yield Finding(OK, FORWARDING, f"{name.replace('/', '.')} is on")
 
@@ -99,12 +99,14 @@ def devices(host: Host, target: Target) -> Iterator[Finding]:
             for address, length in host.live[target.line.network].addresses
             if ":" in address and (address, length) not in held
         ]
+        is_libvirts_doing = not any(":" in address for address, _ in host.live[target.line.network].addresses)
+        apply = "nethook apply"
         yield Finding(
             FAILURE,
             IPV6,
-            f"IPv6 is off on {target.bridge}, as libvirt has it for networks without an IPv6 <ip>",
-            command=" && ".join([set_sysctl(name, 0), *lost, "nethook apply"]),
-            advice=f"to keep it: an <ip family='ipv6'> for the network, with virsh net-edit {target.line.network}",
+            f"IPv6 is off on {target.bridge}"
+            + (", as libvirt has it for networks without an IPv6 <ip>" if is_libvirts_doing else ""),
+            command=apply if is_libvirts_doing else " && ".join([set_sysctl(name, 0), *lost, apply]),
             addresses=[target.name],
         )
 

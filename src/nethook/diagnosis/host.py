@@ -6,7 +6,7 @@ from functools import cached_property
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from nethook.change import EVERYTHING
+from nethook.change import Scope, subnets_of
 from nethook.diagnosis.host_problems import own_addresses
 from nethook.diagnosis.ip import ask
 from nethook.kernel import device
@@ -115,7 +115,8 @@ class Host:
     def plan(self) -> Plan:
         """What `nethook apply` would do."""
         others = Others({network.bridge for network in self.up})
-        return decide(self.configuration, self.up, EVERYTHING, self.tools, others)
+        scope = Scope(subnets=subnets_of(each.network for each in self.live.values()))
+        return decide(self.configuration, self.up, scope, self.tools, others)
 
     @cached_property
     def own_addresses(self) -> list[OwnAddress]:
@@ -175,24 +176,16 @@ class Host:
         return ask(self.tools, family, questions)
 
 
-def sysctl(name: str) -> int | None:
-    """The value of a number below /proc/sys, its name with slashes; None if the kernel does not have it."""
-    try:
-        with open(f"/proc/sys/{name}", encoding="ascii") as file:
-            return int(file.read())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
-
-
 def set_sysctl(name: str, value: int) -> str:
     """The command that sets it. With slashes where a device has dots in its name."""
-    return f"sysctl -w {quote(_shown(name))}={value}"
+    return f"sysctl -w {quote(shown(name))}={value}"
 
 
 def keep_sysctl(name: str, value: int) -> str:
     """How to have it so after the next boot."""
-    return f"to keep it: {_shown(name)} = {value} in a file of /etc/sysctl.d"
+    return f"to keep it: {shown(name)} = {value} in a file of /etc/sysctl.d"
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
+    """The setting's name as people know it; with slashes where a device has dots in its name."""
     return name if "." in name else name.replace("/", ".")

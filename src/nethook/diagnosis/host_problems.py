@@ -114,7 +114,7 @@ def addresses_within(
 def subnet_problems(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> Iterator[Problem]:
     """Of another network's subnet, always; of its own, where libvirt translates the addresses of guests in it."""
     for network in live.values():
-        for subnet in network.subnets:
+        for subnet in network.network.subnets:
             if line.prefix.overlaps(subnet):
                 yield from _subnet_problem(line, network, subnet)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nethook.gates.gate import Chain, Gate
 
 TABLE, ACCEPTED, GATE, LEFTOVERS = "our table", "our table", "gate", "leftovers"
+GATEWAY, PROXY = "gateway", "proxy"
 APPLY = "nethook apply"
 
 
@@ -60,6 +61,24 @@ def accepted(host: Host, target: Target) -> Iterator[Finding]:
         elif effect.kind == "guard" and effect.sign == ADD and prefix.lies_in(parse_prefix(effect.prefix)):
             text = f"our table does not guard {effect.prefix}: other guests can use it as well"
             yield Finding(WARNING, ACCEPTED, text, command=APPLY, addresses=[target.name])
+
+
+def reached(host: Host, target: Target) -> Iterator[Finding]:
+    """Whether guests have their gateway, and the uplink's network somebody who answers, where a line wants that."""
+    for effect in host.plan.effects:
+        if effect.sign != ADD:
+            continue
+        if effect.kind == "gateway" and effect.bridge == target.bridge:
+            if parse_prefix(effect.prefix).family == target.family:
+                text = f"guests on {effect.bridge} that use {effect.prefix} as their gateway find nobody there"
+                yield Finding(WARNING, GATEWAY, text, command=APPLY, addresses=[target.name])
+        elif effect.kind == "proxy" and parse_prefix(effect.prefix).lies_in(target.line.prefix):
+            text = f"the host does not answer for {effect.prefix} on {effect.to}"
+            yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
+    uplink = target.line.proxy
+    if uplink and target.family == 6 and any(effect.kind == "proxy_ndp" for effect in host.plan.effects):
+        text = f"the kernel does not look at our proxy entries on {uplink}: proxy_ndp is off"
+        yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
 
 
 def opened(host: Host, families: Collection[int]) -> Iterator[Finding]:

@@ -9,9 +9,9 @@ from shlex import join
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
-from nethook.diagnosis.host import SOMEBODY, keep_sysctl, set_sysctl, sysctl
+from nethook.diagnosis.host import SOMEBODY, keep_sysctl, set_sysctl
 from nethook.effect import ADD
-from nethook.installation.state_file import read
+from nethook.installation.state_file import read, sysctl
 from nethook.prefix import parse_prefix
 
 if TYPE_CHECKING:
@@ -117,6 +117,10 @@ def _is_ours(host: Host, route: dict[str, Any]) -> bool:
     return str(route.get("protocol")) == str(host.settings.route_protocol)
 
 
+def _is_fallback(host: Host, route: dict[str, Any]) -> bool:
+    return "type" in route and _is_ours(host, route)
+
+
 def _inner(host: Host, target: Target, inner: Answer) -> Iterator[Finding]:
     """Routes of others to a part of the prefix, in the main table, that lead elsewhere."""
     of_lines = {line.prefix.text for line in host.configuration.routed_ips}
@@ -156,7 +160,7 @@ def _there(host: Host, target: Target, way: Answer, match: Answer) -> Iterator[F
         )
         return
     longest = max(
-        (route for route in match.listed if route.get("dev") != target.bridge),
+        (route for route in match.listed if route.get("dev") != target.bridge and not _is_fallback(host, route)),
         key=lambda route: _length(route["dst"], target.family),
         default=None,
     )

@@ -119,6 +119,7 @@ def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
     yield from ours.table(host)
     for target in up:
         yield from ours.accepted(host, target)
+        yield from ours.reached(host, target)
     yield from ours.opened(host, families)
     yield from firewalls.firewalls(host, up)
     yield from neighbours.answering(host, sound)

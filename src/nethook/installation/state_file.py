@@ -10,3 +10,11 @@ def read(path: str) -> str | None:
             return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def sysctl(name: str) -> int | None:
+    """The value of a number below /proc/sys, its name with slashes; None if the kernel does not have it."""
+    try:
+        return int(read(f"/proc/sys/{name}") or "")
+    except ValueError:
+        return None

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from _socket import if_nametoindex
+from _socket import if_indextoname, if_nametoindex
 
-# Characters that mean only themselves within a quoted nft string ('*' at its end would be a wildcard).
-_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:@+=,~^")
+from nethook.device_name import is_safe
 
-
-def is_safe(name: str) -> bool:
-    """Whether a device's name can be written into the input of nft and ip as it is."""
-    return 0 < len(name) < 16 and _CHARACTERS.issuperset(name) and name[0] not in "-."
+__all__ = ["exists", "is_safe", "name_of"]
 
 
 def exists(name: str) -> bool:
@@ -19,3 +15,11 @@ def exists(name: str) -> bool:
         return if_nametoindex(name) > 0
     except OSError:
         return False
+
+
+def name_of(index: int) -> str:
+    """The name of the device with this number, '' if it has gone."""
+    try:
+        return if_indextoname(index)
+    except OSError:
+        return ""

@@ -48,6 +48,10 @@ class Kind:
         """The line for ``ip -batch`` that deletes it, if it is ours."""
         raise NotImplementedError
 
+    def added(self, keys: Sequence[Key]) -> None:
+        """What is to be done once these have been added."""
+        del keys
+
     def why_not_added(self, key: Key, said: str, tools: Tools) -> str:
         """Why the kernel refused it, which said this; '' if all is well without it."""
         del key, tools

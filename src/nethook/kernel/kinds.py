@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from nethook.kernel.fallbacks import FALLBACKS
+from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.neighbours import NEIGHBOURS
+from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 
 TYPE_CHECKING = False
@@ -11,4 +14,4 @@ if TYPE_CHECKING:
 
     Objects = dict[Kind, set[Key]]
 
-KINDS: tuple[Kind, ...] = (NEIGHBOURS, ROUTES)
+KINDS: tuple[Kind, ...] = (FALLBACKS, GATEWAYS, NEIGHBOURS, ROUTES, PROXIES)

@@ -6,9 +6,10 @@ Messages and attributes: linux/rtnetlink.h, linux/neighbour.h.
 
 from __future__ import annotations
 
-from _socket import AF_INET, AF_INET6, if_indextoname, inet_ntop
+from _socket import AF_INET, AF_INET6, inet_ntop
 from struct import pack, unpack_from
 
+from nethook.kernel.device import name_of
 from nethook.kernel.kind import Kind
 from nethook.kernel.netlink import NETLINK_ROUTE, Netlink, attributes
 
@@ -43,7 +44,7 @@ class Neighbours(Kind):
                 continue
             values = {number: data[at:until] for number, at, until in attributes(data, begin + HEADER_SIZE, end)}
             if values.get(PROTOCOL) == bytes([protocol]) and ADDRESS in values and MAC in values:
-                name = _device(device)
+                name = name_of(device)
                 if name:
                     found.add((inet_ntop(family, values[ADDRESS]), name, values[MAC].hex(":")))
         return found
@@ -58,14 +59,6 @@ class Neighbours(Kind):
         del protocol
         address, device, _ = key
         return f"neighbour delete {address} dev {device}"
-
-
-def _device(number: int) -> str:
-    """The name of the device, '' if it has gone."""
-    try:
-        return if_indextoname(number)
-    except OSError:
-        return ""
 
 
 NEIGHBOURS = Neighbours()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     """What the kernel sent, and where within it a list of attributes begins and ends."""
 
 AF_NETLINK, NETLINK_ROUTE, NETLINK_NETFILTER = 16, 0, 12
-FAMILIES = {"inet": 1, "bridge": 7}
+FAMILIES = {"inet": 1, "arp": 3, "bridge": 7}
 NFTABLES = 10 << 8
 GET_RULE, GET_SETS, GET_ELEMENTS = NFTABLES | 7, NFTABLES | 10, NFTABLES | 13
 REQUEST, DUMP, DUMP_INTERRUPTED = 0x1, 0x300, 0x10

@@ -23,6 +23,11 @@ OTHER_SHAPES = frozenset({"unreachable", "blackhole", "prohibit", "throw", "defa
 EXISTS = "File exists"
 
 
+def read_calls(protocol: int) -> list[Call]:
+    """What lists all routes with our number: one call a family."""
+    return [Call(("ip", family, "route", "show", "proto", str(protocol))) for family in ("-4", "-6")]
+
+
 class Routes(Kind):
     """Keys are (prefix, device, next hop on it or '')."""
 
@@ -30,8 +35,8 @@ class Routes(Kind):
     already_gone = (*Kind.already_gone, "No such process")
 
     def read_calls(self, protocol: int) -> list[Call]:
-        """What lists our routes: one call a family."""
-        return [Call(("ip", family, "route", "show", "proto", str(protocol))) for family in ("-4", "-6")]
+        """What lists them."""
+        return read_calls(protocol)
 
     def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
         """Our routes. Those of another shape than we make are left out: somebody else's with our number."""

@@ -38,7 +38,7 @@ def read(family: str, sets: Mapping[str, SetType]) -> Table | None:
     nftables = Nftables(family)
     table = Table(sets)
     for rule in nftables.dump(GET_RULE, NAME) or ():
-        chain, comment = _chain_and_comment(rule)
+        chain, comment = chain_and_comment(rule)
         table.comments.setdefault(chain, []).append(comment)
     there = {_set_name(each) for each in nftables.dump(GET_SETS, NAME) or ()} & sets.keys()
     for name, kind in sets.items():
@@ -61,7 +61,7 @@ def _set_name(found: Span) -> str:
     )
 
 
-def _chain_and_comment(rule: Span) -> tuple[str, str]:
+def chain_and_comment(rule: Span) -> tuple[str, str]:
     """The chain of a rule, and its comment ('' without one)."""
     chain = comment = ""
     data = rule[0]

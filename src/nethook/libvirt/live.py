@@ -19,7 +19,7 @@ from nethook.errors import NethookError
 from nethook.libvirt.network import Ports
 from nethook.libvirt.network_xml import read_network, read_port
 from nethook.libvirt.place import XML
-from nethook.prefix import BITS, Prefix, address_text, parse_address
+from nethook.prefix import address_text, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,21 +39,19 @@ ADVICE = "is it running? Look at `systemctl status libvirtd virtnetworkd`"
 class LiveNetwork:
     """A network that is defined or active.
 
-    ``subnets`` are those of its ``<ip>`` elements; ``addresses`` the bridge's own ones, with their lengths.
+    ``addresses`` are the bridge's own ones, with their lengths.
     """
 
-    __slots__ = ("addresses", "is_active", "network", "subnets")
+    __slots__ = ("addresses", "is_active", "network")
 
     def __init__(
         self,
         network: Network,
-        subnets: list[Prefix],
         *,
         is_active: bool,
         addresses: Sequence[tuple[str, int]] = (),
     ) -> None:
         self.network = network
-        self.subnets = subnets
         self.addresses = addresses
         self.is_active = is_active
 
@@ -154,11 +152,13 @@ def _live(libvirt: Any, network: Any) -> LiveNetwork:
     is_active = bool(network.isActive())
     source = f"libvirt's XML of network {network.name()}"
     read = read_network(XML(network.XMLDesc().encode(), source), source)
-    subnets = [_subnet(ip) for ip in read.ips]
-    addresses = [(address_text(*parse_address(ip["address"])), subnet.length) for ip, subnet in zip(read.ips, subnets)]
+    addresses = [
+        (address_text(*parse_address(ip["address"])), subnet.length)
+        for ip, subnet in zip(read.ips, read.network.subnets)
+    ]
     if is_active:
         read.network.ports = Ports(dict(_guests(libvirt, network)), all_known=True)
-    return LiveNetwork(read.network, subnets, is_active=is_active, addresses=addresses)
+    return LiveNetwork(read.network, is_active=is_active, addresses=addresses)
 
 
 def _guests(libvirt: Any, network: Any) -> Iterator[tuple[str, str]]:
@@ -173,19 +173,6 @@ def _guests(libvirt: Any, network: Any) -> Iterator[tuple[str, str]]:
         else:
             if found:
                 yield found.mac, found.guest
-
-
-def _subnet(ip: dict[str, str]) -> Prefix:
-    """The subnet of an ``<ip>`` element: a length or netmask, or by class of the address where it has neither."""
-    family, number = parse_address(ip["address"])
-    if "prefix" in ip:
-        length = int(ip["prefix"])
-    elif "netmask" in ip:
-        length = bin(parse_address(ip["netmask"])[1]).count("1")
-    else:  # virSocketAddrGetIPPrefix: classes for IPv4, 64 for IPv6
-        length = 64 if family == 6 else 8 if number < 0x80000000 else 16 if number < 0xC0000000 else 24
-    host_bits = BITS[family] - length
-    return Prefix(family, number >> host_bits << host_bits, length)
 
 
 def _binding() -> Any:

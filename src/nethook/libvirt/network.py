@@ -4,7 +4,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from nethook.prefix import Prefix
 
 MANAGED_MODES = frozenset({"", "nat", "route", "open"})
 """Forward modes for which libvirt makes the bridge itself ('' is an isolated network, without ``<forward>``)."""
@@ -42,16 +44,27 @@ class Ports:
 class Network:
     """A network: its name, the device of its bridge ('' if it has none), its forward mode ('' if isolated), its ports.
 
+    ``subnets`` are those of its ``<ip>`` elements.
+
     https://libvirt.org/formatnetwork.html
     """
 
-    __slots__ = ("bridge", "forward_mode", "name", "ports")
+    __slots__ = ("bridge", "forward_mode", "name", "ports", "subnets")
 
-    def __init__(self, name: str, bridge: str, forward_mode: str, ports: Ports | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        bridge: str,
+        forward_mode: str,
+        ports: Ports | None = None,
+        *,
+        subnets: Sequence[Prefix] = (),
+    ) -> None:
         self.name = name
         self.bridge = bridge
         self.forward_mode = forward_mode
         self.ports = ports or Ports({}, all_known=False)
+        self.subnets = subnets
 
     @property
     def is_libvirts_own(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.libvirt.network import Network, Port
 from nethook.libvirt.place import XML
+from nethook.prefix import BITS, Prefix, parse_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,12 +28,30 @@ class NetworkXML:
 
 
 def read_network(xml: XML, source: str, path: str = "network") -> NetworkXML:
-    """The network whose element is at this path. ReadError, which names ``source``, if there is none."""
+    """The network whose element is at this path. ReadError, which names ``source``, if it is not there or not right."""
     if not xml.has(path):
         raise ReadError(f"{source} contains no <network>")
     mode = xml.first(f"{path}/forward").get("mode", "nat") if xml.has(f"{path}/forward") else ""
     bridge = xml.first(f"{path}/bridge").get("name", "")
-    return NetworkXML(Network(xml.text(f"{path}/name"), bridge, mode), xml.all(f"{path}/ip"))
+    ips = xml.all(f"{path}/ip")
+    try:
+        subnets = [_subnet(ip) for ip in ips]
+    except (KeyError, ValueError):
+        raise ReadError(f"{source} has an <ip> that is not understood") from None
+    return NetworkXML(Network(xml.text(f"{path}/name"), bridge, mode, subnets=subnets), ips)
+
+
+def _subnet(ip: dict[str, str]) -> Prefix:
+    """The subnet of an ``<ip>`` element: a length or netmask, or by class of the address where it has neither."""
+    family, number = parse_address(ip["address"])
+    if "prefix" in ip:
+        length = int(ip["prefix"])
+    elif "netmask" in ip:
+        length = bin(parse_address(ip["netmask"])[1]).count("1")
+    else:  # virSocketAddrGetIPPrefix: classes for IPv4, 64 for IPv6
+        length = 64 if family == 6 else 8 if number < 0x80000000 else 16 if number < 0xC0000000 else 24
+    host_bits = BITS[family] - length
+    return Prefix(family, number >> host_bits << host_bits, length)
 
 
 def read_port(xml: XML, path: str = PORT) -> Port | None:

@@ -1,0 +1,49 @@
+"""The setting proxy_ndp of uplinks, without which the kernel does not look at its proxy entries for IPv6.
+
+It is turned on with the first entry of ours on an uplink, and off again behind the last, where it was off.
+
+https://docs.kernel.org/networking/ip-sysctl.html
+"""
+
+from __future__ import annotations
+
+import os
+
+FILE = "/run/nethook/proxy_ndp"
+"""The uplinks on which we have turned it on, a line each: that, the kernel cannot tell."""
+
+
+def path(uplink: str) -> str:
+    """Where the setting is."""
+    return f"/proc/sys/net/ipv6/conf/{uplink}/proxy_ndp"
+
+
+def is_off(uplink: str) -> bool:
+    """Whether it is off; also where there is no such uplink, which then will be said."""
+    try:
+        with open(path(uplink), encoding="ascii") as file:
+            return file.read().strip() == "0"
+    except OSError:
+        return False
+
+
+def turned_on() -> set[str]:
+    """The uplinks on which we have turned it on. OSError if that is not known."""
+    try:
+        with open(FILE, encoding="utf-8", errors="replace") as file:
+            return set(file.read().split())
+    except FileNotFoundError:
+        return set()
+
+
+def turn(uplink: str, *, on: bool) -> None:
+    """Turn it on or off, and remember that; OSError if that fails."""
+    uplinks = turned_on()
+    uplinks = uplinks | {uplink} if on else uplinks - {uplink}
+    if on or os.path.exists(path(uplink)):
+        with open(path(uplink), "w", encoding="ascii") as file:
+            file.write("1" if on else "0")
+    beside = f"{FILE}.new"
+    with open(beside, "w", encoding="utf-8") as file:
+        file.writelines(f"{name}\n" for name in sorted(uplinks))
+    os.replace(beside, FILE)

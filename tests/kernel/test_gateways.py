@@ -1,0 +1,232 @@
+"""Gateways: guests that know nothing but 169.254.0.1 and fe80::1, on whatever network."""
+
+from __future__ import annotations
+
+import socket
+from struct import pack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kernel.network import ISOLATED
+from tests.kernel.world import HOST, OUTSIDE, SETTINGS
+
+if TYPE_CHECKING:
+    from tests.kernel.namespace import Namespace
+    from tests.kernel.world import Guest, World
+
+families = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
+A = {4: "203.0.113.10", 6: "2001:db8:7::10"}
+B = {4: "203.0.113.20", 6: "2001:db8:7::20"}
+GATEWAY = {4: "169.254.0.1", 6: "fe80::1"}
+ETH_P_ARP = 0x806
+BROADCAST = b"\xff" * 6
+
+
+def addresses(world: World) -> list[list[str]]:
+    """All addresses of the host, with their devices."""
+    listed = [line.split() for line in world.machine.run("ip", "-o", "address", "show").splitlines()]
+    return sorted([words[1], words[3]] for words in listed)
+
+
+def gateways(world: World) -> list[str]:
+    """The bridges and addresses of what is there, whoever made it."""
+    own = {f"{GATEWAY[4]}/32", f"{GATEWAY[6]}/64"}
+    return [f"{device} {address}" for device, address in addresses(world) if address in own]
+
+
+def use_gateway(guest: Guest, family: int) -> None:
+    """As guest-config has it: the gateway on the link, and all else behind it."""
+    gateway = GATEWAY[family]
+    guest.namespace.ip(*([f"route add {gateway} dev eth0"] if family == 4 else []))
+    guest.namespace.ip(f"route replace default via {gateway} dev eth0")
+
+
+def is_answered(namespace: Namespace, device: str, sender: str, asked: str, known: str) -> bool:
+    """Whether ARP answers this question. That the host is not deaf the answer for ``known`` tells."""
+    with namespace.entered():
+        line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ARP))
+    with line:
+        line.bind((device, ETH_P_ARP))
+        line.settimeout(3)
+        mac = line.getsockname()[4]
+        answered = set()
+        for address in (asked, known):
+            question = pack(
+                "!HHBBH6s4s6s4s", 1, 0x800, 6, 4, 1, mac, socket.inet_aton(sender), bytes(6), socket.inet_aton(address)
+            )
+            line.send(BROADCAST + mac + pack("!H", ETH_P_ARP) + question)
+        while known not in answered:
+            answer = line.recv(64)
+            if answer[20:22] == b"\0\2":
+                answered.add(socket.inet_ntoa(answer[28:32]))
+        return asked in answered
+
+
+@families
+@pytest.mark.parametrize("mode", ["nat", "route", "open", ISOLATED])
+def test_guests_that_know_only_the_gateway(world: World, family: int, mode: str) -> None:
+    public, other = world.network("public", 1, mode), world.network("other", 2)
+    guest, neighbour = world.guest(public, A[family]), world.guest(other, B[family])
+    world.configure(f"{A[family]} public", f"{B[family]} other")
+    for network in (public, other):
+        world.event(network, "started")
+    for each in (guest, neighbour):
+        use_gateway(each, family)
+    assert world.exchange(world.outside(family), guest.at(A[family]))
+    assert world.exchange(guest.at(A[family]), world.outside(family)) == A[family]
+    assert world.exchange(neighbour.at(B[family]), guest.at(A[family])) == B[family]
+
+
+@pytest.fixture
+def small_world(nftables_world: World) -> World:
+    """The rest does not depend on libvirt's firewall."""
+    return nftables_world
+
+
+def test_they_are_where_routed_addresses_of_their_family_are(small_world: World) -> None:
+    world = small_world
+    networks = [world.network(name, number) for number, name in enumerate(("both", "four", "six", "none"), 1)]
+    world.configure(f"{A[4]} both", f"{A[6]} both", f"{B[4]} four", f"{B[6]} six")
+    for network in networks:
+        world.event(network, "started")
+    there = ["virbr1 169.254.0.1/32", "virbr1 fe80::1/64", "virbr2 169.254.0.1/32", "virbr3 fe80::1/64"]
+    assert gateways(world) == there
+    for network in networks:
+        assert world.event(network, "port-created") == []
+    world.configure(f"{A[6]} both")
+    for network in networks:
+        world.event(network, "port-created")
+    assert gateways(world) == ["virbr1 fe80::1/64"]
+    assert "arp nethook" not in world.machine.run("nft", "list", "tables")
+    world.event(networks[0], "stopped")
+    assert gateways(world) == []
+
+
+def test_the_source_of_the_host_stays_what_it_was(small_world: World) -> None:
+    world = small_world
+    public = world.network("public", 1)
+    world.configure(f"{A[4]} public")
+    world.event(public, "started")
+    assert f"src {public.address(4, 1)} " in world.machine.run("ip", "route", "get", A[4])
+
+
+def test_arp_is_answered_towards_guests_only(small_world: World) -> None:
+    world = small_world
+    public, second, private = (world.network(name, number) for number, name in enumerate(("public", "second", "x"), 1))
+    guests = [world.guest(network) for network in (public, second, private)]
+    outside = world.outside(4).namespace
+
+    def answered() -> list[bool]:
+        found = [is_answered(outside, "eth0", OUTSIDE[4], GATEWAY[4], HOST[4])]
+        for guest, network in zip(guests, (public, second, private)):
+            place = guest.private(4)
+            found.append(is_answered(place.namespace, "eth0", place.address, GATEWAY[4], network.address(4, 1)))
+        return found
+
+    world.configure(f"{A[4]} public", f"{B[4]} second")
+    for network in (public, second, private):
+        world.event(network, "started")
+    assert answered() == [False, True, True, False]
+    world.machine.nft("flush ruleset")
+    assert answered() == [True, True, True, True]
+    world.event(private, "port-created")
+    assert answered() == [False, True, True, False]
+
+
+@families
+def test_nothing_where_somebody_else_has_it(small_world: World, family: int) -> None:
+    world = small_world
+    public = world.network("public", 1)
+    world.configure(f"{A[family]} public")
+    length = {4: 16, 6: 64}[family]
+    for device in ("virbr1", "uplink"):
+        world.host.ip(f"address add {GATEWAY[family]}/{length} dev {device}")
+        before = addresses(world)
+        assert not [line for line in world.event(public, "started") if line.is_error]
+        assert addresses(world) == before
+        assert is_answered(world.outside(4).namespace, "eth0", OUTSIDE[4], GATEWAY[4], HOST[4]) == (family == 4)
+        world.event(public, "stopped")
+        assert addresses(world) == before
+        world.host.ip(f"address delete {GATEWAY[family]}/{length} dev {device}")
+
+
+def test_others_and_none_by_the_settings(small_world: World) -> None:
+    world = small_world
+    public = world.network("public", 1)
+    world.configure(f"{A[4]} public", f"{A[6]} public")
+    world.event(public, "started")
+    world.machine.write(SETTINGS, "gateway4 = 10.99.0.1\ngateway6 = none\n")
+    world.event(public, "port-created")
+    assert gateways(world) == []
+    assert "10.99.0.1/32" in world.machine.run("ip", "address", "show", "dev", "virbr1")
+    assert "10.99.0.1" in world.machine.run("nft", "list", "table", "arp", "nethook")
+    assert world.event(public, "port-created") == []
+
+
+def ipv6_of(world: World, bridge: str) -> dict[str, str]:
+    names = ("disable_ipv6", "addr_gen_mode", "accept_ra")
+    folder = f"/proc/sys/net/ipv6/conf/{bridge}"
+    return {name: world.machine.run("cat", f"{folder}/{name}").strip() for name in names}
+
+
+WITHOUT_IPV6 = "  <ip family='ipv6' address='{}' prefix='64'>\n  </ip>\n"
+
+
+def test_a_bridge_without_ipv6_is_opened_and_closed_again(world: World) -> None:
+    public = world.network("public", 1)
+    world.host.ip(f"address delete {public.address(6, 1)}/64 dev virbr1")
+    world.host.sysctl("ipv6/conf/virbr1/disable_ipv6", 1)
+    before = ipv6_of(world, "virbr1")
+    block, member = "2001:db8:7:1::/64", "2001:db8:7:1::1"
+    guest = world.guest(public, A[4], A[6], member)
+    guest.namespace.ip(f"address delete {public.address(6, 2)}/64 dev eth0")
+    use_gateway(guest, 6)
+    xml = public.event_xml().replace(WITHOUT_IPV6.format(public.address(6, 1)), "")
+    assert "ipv6'" not in xml
+    world.configure(f"{A[4]} public", f"{A[6]} public", f"{block} public")
+    logged = world.event(public, "started", xml)
+    assert not [line for line in logged if line.is_error]
+    assert "+ IPv6 on virbr1 [network public started]" in [line.text for line in logged]
+    for address in (A[6], member):
+        assert world.exchange(world.outside(6), guest.at(address))
+        assert world.exchange(guest.at(address), world.outside(6)) == address
+    addresses = world.machine.run("ip", "-6", "-o", "address", "show", "dev", "virbr1").splitlines()
+    assert [line.split()[3] for line in addresses] == ["fe80::1/64"]
+    assert ipv6_of(world, "virbr1") == {"disable_ipv6": "0", "addr_gen_mode": "1", "accept_ra": "0"}
+    assert world.event(public, "port-created", xml) == []
+    world.configure(f"{A[4]} public")
+    world.event(public, "port-created", xml)
+    assert ipv6_of(world, "virbr1") == before
+    world.configure(f"{A[6]} public")
+    world.event(public, "port-created", xml)
+    assert world.exchange(world.outside(6), guest.at(A[6]))
+    world.event(public, "stopped", xml)
+    assert ipv6_of(world, "virbr1") == before
+
+
+def test_what_is_recorded_of_a_bridge_is_not_taken_for_another_of_the_same_name(small_world: World) -> None:
+    world = small_world
+    public = world.network("public", 1)
+    xml = public.event_xml().replace(WITHOUT_IPV6.format(public.address(6, 1)), "")
+    world.host.sysctl("ipv6/conf/virbr1/disable_ipv6", 1)
+    world.configure(f"{A[6]} public")
+    world.event(public, "started", xml)
+    world.destroy(public)
+    public = world.network("public", 1)
+    world.configure("# nothing")
+    world.event(public, "started")
+    assert ipv6_of(world, "virbr1")["disable_ipv6"] == "0"
+
+
+def test_without_a_gateway_of_ours_the_bridge_gets_an_address_of_its_own(small_world: World) -> None:
+    world = small_world
+    public = world.network("public", 1)
+    xml = public.event_xml().replace(WITHOUT_IPV6.format(public.address(6, 1)), "")
+    world.host.sysctl("ipv6/conf/virbr1/disable_ipv6", 1)
+    world.machine.write(SETTINGS, "gateway6 = none\n")
+    world.configure(f"{A[6]} public")
+    world.event(public, "started", xml)
+    (address,) = world.machine.run("ip", "-6", "-o", "address", "show", "dev", "virbr1").splitlines()
+    assert "inet6 fe80::" in address
+    assert "fe80::1/" not in address
