@@ -17,6 +17,8 @@ COMMANDS = {
 }
 OUR_PROTOCOL = "218"
 GATE = "nethook-"
+GATEWAYS = ("local 169.254.0.1 dev ", "local fe80::1 dev ")
+"""How routes begin that the kernel makes for addresses that only we give to bridges."""
 _OUR_TABLE = re.compile(r"table inet nethook \{.*?^\}\n", re.S | re.M)
 _OUR_BINDING = re.compile(r"table bridge nethook \{.*?^\}\n", re.S | re.M)
 _OUR_ARP_TABLE = re.compile(r"table arp nethook \{.*?^\}\n", re.S | re.M)
@@ -26,6 +28,7 @@ _SEPARATOR = "=== next"
 _BLOCK = re.compile(r"^\t(?:set|chain) .*?^\t\}\n", re.S | re.M)
 _BLOCKS = re.compile(r"^\t(?:set|chain) .*^\t\}\n", re.S | re.M)
 _COUNTERS = re.compile(r"counter packets \d+ bytes \d+")
+_ARP_FINGERPRINT = re.compile(r"(?<=towards guests only )[0-9a-f]{8}")
 _FINGERPRINT = re.compile(r'([" ])[0-9a-f]{8}"')
 
 
@@ -41,13 +44,19 @@ def foreign(machine: Machine) -> str:
         *_routes(kernel),
         *kernel["neighbours"].splitlines(),
     ]
-    return "\n".join(line for line in lines if GATE not in line and f"proto {OUR_PROTOCOL}" not in line)
+    of_us = (GATE, f"proto {OUR_PROTOCOL}")
+    return "\n".join(
+        line for line in lines if not line.startswith(GATEWAYS) and not any(sign in line for sign in of_us)
+    )
 
 
 def ours(machine: Machine) -> str:
     """All that is ours: routes, tables, gates, neighbours. Without counters, handles, and what each version changes."""
     kernel = _read(machine)
-    return "\n".join((*_our_routes(kernel), "", _our_table(kernel), *_our_gates(kernel), "", *_our_bindings(kernel)))
+    gateways = [line for line in _routes(kernel) if line.startswith(GATEWAYS)]
+    arp = _OUR_ARP_TABLE.search(kernel["nft"])
+    tables = (_our_table(kernel), _ARP_FINGERPRINT.sub("FINGERPRINT", arp[0]) if arp else "")
+    return "\n".join((*_our_routes(kernel), *gateways, "", *tables, *_our_gates(kernel), "", *_our_bindings(kernel)))
 
 
 def routes(machine: Machine) -> list[str]:
