@@ -207,6 +207,9 @@ def desire_fallbacks(desired: Desired, routed_ips: Iterable[RoutedIP], scope: Sc
 
 def desire_proxies(desired: Desired, routed_ips: Iterable[RoutedIP], scope: Scope) -> None:
     """A proxy entry for each address that a line wants one for, and that is routed; other networks' ones stay."""
+    routed_ips = [routed for routed in routed_ips if routed.proxy]
+    if not routed_ips:  # as on most hosts
+        return
     proxies = desired.objects[PROXIES]
     routed_now = set(map(id, desired.routes.values()))
     for routed in routed_ips:
@@ -224,7 +227,10 @@ def desire_gateways(desired: Desired, settings: Settings, opened: Collection[str
     ``opened`` are the bridges that have IPv6 by our doing, and so no other link-local address.
     """
     gateways = desired.objects[GATEWAYS]
-    for (_, bridge, _), routed in desired.routes.items():
+    first: dict[tuple[str, bool], RoutedIP] = {}
+    for (prefix, bridge, _), routed in desired.routes.items():
+        first.setdefault((bridge, ":" in prefix), routed)
+    for (bridge, _), routed in first.items():
         gateway = settings.gateway(routed.prefix.family)
         if gateway and (bridge,) in desired.elements[BRIDGES]:
             is_bare = routed.prefix.family == 4 or bridge in opened or bool(desired.ipv6.get(bridge))
