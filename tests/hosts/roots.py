@@ -24,7 +24,7 @@ PACKAGES = ",".join(
 
 # Everything that configures the network of a Debian guest, and busybox, whose ifup is Alpine's. Side by side: a test
 # starts one at a time. ifupdown-ng, which newer Alpine has, would replace ifupdown: it is unpacked into a folder.
-GUEST = "guest-trixie"
+GUEST = "debian-guest"
 GUEST_PACKAGES = ",".join(
     [
         "systemd,systemd-sysv,dbus,procps,kmod,udev",
@@ -56,7 +56,9 @@ DISABLED_SERVICES = ["firewalld.service", "apt-daily.timer", "apt-daily-upgrade.
 
 def root(suite: str) -> Path:
     """The root of `suite`, built (30 to 60 s) when the cache does not have it. Never write into it."""
-    return _root(suite, suite, PACKAGES, [f"systemctl --root=$1 disable {' '.join(DISABLED_SERVICES)}"])
+    hook = f"systemctl --root=$1 disable {' '.join(DISABLED_SERVICES)}"
+    recipe = " ".join([suite, PACKAGES, *DISABLED_SERVICES])
+    return cached(suite, recipe, lambda folder: _bootstrap(suite, PACKAGES, [hook], folder))
 
 
 def guest_root() -> Path:
@@ -64,12 +66,9 @@ def guest_root() -> Path:
     mask = f"systemctl --root=$1 mask {' '.join(GUEST_SERVICES)}"
     download = "cd /tmp && apt-get download -qq ifupdown-ng"
     unpack = f"dpkg -x ifupdown-ng_*.deb {IFUPDOWN_NG} && rm ifupdown-ng_*"
-    return _root(GUEST, "trixie", GUEST_PACKAGES, [mask, f'chroot "$1" sh -c "{download} && {unpack}"'])
-
-
-def _root(name: str, suite: str, packages: str, hooks: Sequence[str]) -> Path:
-    recipe = " ".join([suite, packages, *hooks])
-    return cached(name, recipe, lambda folder: _bootstrap(suite, packages, hooks, folder))
+    hooks = [mask, f'chroot "$1" sh -c "{download} && {unpack}"']
+    recipe = " ".join([GUEST_PACKAGES, *hooks])
+    return cached(GUEST, recipe, lambda folder: _bootstrap("trixie", GUEST_PACKAGES, hooks, folder))
 
 
 def _bootstrap(suite: str, packages: str, hooks: Sequence[str], folder: Path) -> None:

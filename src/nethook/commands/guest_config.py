@@ -16,8 +16,7 @@ from nethook.guest_config import FORMATS, format_named
 from nethook.guest_config.nic import Nic, family_of
 from nethook.guest_config.resolvers import resolvers
 from nethook.guest_config.selection import select
-from nethook.libvirt.guests import nics_of
-from nethook.libvirt.live import live_networks
+from nethook.libvirt.live import LibvirtError, live_guests, live_networks
 from nethook.prefix import BITS, Prefix, address_text, parse_address
 
 if TYPE_CHECKING:
@@ -129,10 +128,10 @@ def _mac_of(selection: Selection) -> str:
     """The MAC address of the guest's NIC on the network; '' where it is not known which guest it is."""
     if not selection.guest:
         return ""
-    nics = nics_of(selection.guest)
-    macs = [nic.mac for nic in nics if nic.network == selection.network]
+    nics = _nics_of(selection.guest)
+    macs = [mac for network, mac in nics if network == selection.network]
     if not macs:
-        others = ", ".join(sorted({nic.network for nic in nics})) or "none"
+        others = ", ".join(sorted({network for network, _ in nics})) or "none"
         raise NethookError(
             one_line(f"guest {selection.guest} has no NIC on network {selection.network}; its networks: {others}")
         )
@@ -144,6 +143,17 @@ def _mac_of(selection: Selection) -> str:
             )
         )
     return macs[0]
+
+
+def _nics_of(guest: str) -> list[tuple[str, str]]:
+    """Network and MAC address of each NIC of the guest."""
+    guests = live_guests()
+    if guests is None:
+        raise LibvirtError(f"libvirt does not tell its guests, so the NIC of {guest} is not known: write --mac MAC")
+    if guest not in guests:
+        advice = suggestion(guest, sorted(guests)) if guests else "it has none at all"
+        raise NethookError(one_line(f"libvirt has no guest {guest}: {advice}"))
+    return guests[guest]
 
 
 def _mac(text: str) -> str:

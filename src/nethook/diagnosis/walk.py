@@ -10,8 +10,7 @@ from nethook.diagnosis.host import Host, targets
 from nethook.errors import NethookError
 from nethook.installation.daemon import NoDaemonError
 from nethook.kernel.process import Tools
-from nethook.libvirt.connection import LibvirtError
-from nethook.libvirt.live import live_networks
+from nethook.libvirt.live import LibvirtError, live_networks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

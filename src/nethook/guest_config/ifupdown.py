@@ -2,8 +2,9 @@
 
 https://manpages.debian.org/trixie/ifupdown/interfaces.5.en.html: an interface may have several ``iface`` stanzas, which
 are all brought up, in order; ``up`` commands follow the addresses of their stanza, and with IPv6 the end of duplicate
-address detection. ``gateway`` has no way to say which address the guest uses of itself, so `ip route` it is. The DHCP
-clients give their default route the metric that is written, so that ours comes first.
+address detection. ``gateway`` cannot say which address the guest uses of itself, so `ip route` it is. dhcpcd, its DHCP
+client now, removes default routes of others when it gets an address (seen with 10.1), so DHCP and a fixed default route
+do not go together there.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nethook.guest_config.nic import Default, Nic
-
-DHCP_METRIC = 1024
 
 
 def _text(nic: Nic) -> str:
@@ -38,24 +37,17 @@ def _lines(nic: Nic) -> Iterator[str]:
             yield f"iface {name} {inet} static"
             yield f"    address {address}"
             if family == 6 and number == 0:
-                accept = int(6 in nic.automatic)
-                yield f"    accept_ra {accept}"
-                yield f"    autoconf {accept}"
+                yield "    accept_ra 0"
+                yield "    autoconf 0"
             if default and number == 0:
                 yield f"    up ip {_route(default, name)}"
-        if family == 4 and 4 in nic.automatic:
-            yield f"iface {name} inet dhcp"
-            yield f"    metric {DHCP_METRIC}"
-        elif family == 6 and 6 in nic.automatic and not default:
-            yield f"iface {name} inet6 auto"
     if nic.dns:
         yield f"    dns-nameservers {' '.join(nic.dns)}"
 
 
 def _route(default: Default, name: str) -> str:
     source = f" src {default.source}" if default.source else ""
-    metric = f" metric {default.metric}" if default.metric else ""
-    return f"-{default.family} route add default via {default.via} dev {name} onlink{source}{metric}"
+    return f"-{default.family} route add default via {default.via} dev {name} onlink{source}"
 
 
-FORMAT = Format(_text, interface="enp1s0", keeps_dhcp=True, matches_mac=False)
+FORMAT = Format(_text, interface="enp1s0", keeps_dhcp=False, matches_mac=False)

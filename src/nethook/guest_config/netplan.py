@@ -26,12 +26,12 @@ def _text(nic: Nic) -> str:
     return HEAD + ethernet(nic, indent=4)
 
 
-def ethernet(nic: Nic, *, indent: int, rename: bool = False) -> str:
-    """The part about the NIC, as netplan and cloud-init have it; ``rename``: a NIC told by its MAC gets the name."""
+def ethernet(nic: Nic, *, indent: int, for_cloud_init: bool = False) -> str:
+    """The part about the NIC, as netplan has it; cloud-init needs more than netplan, see there."""
     lines = [f"{nic.interface}:"]
     if nic.mac:
         lines += ["  match:", f'    macaddress: "{nic.mac}"']
-        lines += [f"  set-name: {nic.interface}"] * rename
+        lines += [f"  set-name: {nic.interface}"] * for_cloud_init
     lines.append(f"  dhcp4: {_boolean(4 in nic.automatic)}")
     if 4 in nic.automatic and nic.default(4):
         lines += ["  dhcp4-overrides:", "    use-routes: false"]
@@ -39,6 +39,9 @@ def ethernet(nic: Nic, *, indent: int, rename: bool = False) -> str:
     lines += ["  addresses:", *(f'    - "{address}"' for address in nic.all_addresses)]
     lines.append("  routes:")
     for default in nic.defaults:
+        if for_cloud_init and not default.via.startswith("fe80:"):
+            length = 32 if default.family == 4 else 128
+            lines += [f'    - to: "{default.via}/{length}"', "      scope: link"]
         lines += [f'    - to: "{default.to}"', f'      via: "{default.via}"', "      on-link: true"]
         lines += [f'      from: "{default.source}"'] if default.source else []
         lines += [f"      metric: {default.metric}"] if default.metric else []

@@ -1,23 +1,33 @@
-"""The networks as libvirt itself tells of them, over its API; see connection.py.
+"""The networks as libvirt itself tells of them, over its API.
 
-``network:///system`` is served by virtnetworkd where the daemons are modular, and by libvirtd where they are not; no
-driver for guests is needed. https://libvirt.org/html/libvirt-libvirt-network.html
+Never called from a hook, and never while our lock is held: libvirt would wait for a hook that waits for the lock.
+A read-only connection is enough, and is open to users who are not root. ``network:///system`` is served by virtnetworkd
+where the daemons are modular, and by libvirtd where they are not; no driver for guests is needed.
+
+https://libvirt.org/uri.html, https://libvirt.org/html/libvirt-libvirt-network.html
 """
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
+from queue import Empty, Queue
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from nethook.libvirt.connection import ask
+from nethook.errors import NethookError
 from nethook.libvirt.network_xml import read_network
 from nethook.prefix import BITS, Prefix, address_text, parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nethook.libvirt.network import Network
 
 URI = "network:///system"
+
+SECONDS = 110.0
+"""At boot libvirt answers only when it has probed QEMU and started its networks, which takes a while on a slow host."""
 ADVICE = "is it running? Look at `systemctl status libvirtd virtnetworkd`"
 
 
@@ -43,9 +53,47 @@ class LiveNetwork:
         self.is_active = is_active
 
 
+class LibvirtError(NethookError):
+    """libvirt cannot be asked."""
+
+
 def live_networks() -> dict[str, LiveNetwork]:
     """All networks by name; LibvirtError if they cannot be had."""
-    return ask(URI, lambda libvirt, connection: dict(_read(libvirt, connection)), "its networks", ADVICE)
+    libvirt = _binding()
+    # By default the binding prints each error to stderr as well.
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    try:
+        return _within(SECONDS, lambda: _networks(libvirt))
+    except libvirt.libvirtError as error:
+        raise LibvirtError(f"libvirt does not tell its networks: {error}; {ADVICE}") from None
+
+
+def _within(seconds: float, ask: Callable[[], dict[str, LiveNetwork]]) -> dict[str, LiveNetwork]:
+    """What is answered. libvirt's library waits without a limit, and not even Ctrl-C ends that: so a thread asks."""
+    answered: Queue[dict[str, LiveNetwork] | BaseException] = Queue()
+
+    def run() -> None:
+        try:
+            answered.put(ask())
+        except BaseException as error:
+            answered.put(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        answer = answered.get(timeout=seconds)
+    except Empty:
+        raise LibvirtError(f"libvirt has not answered within {seconds:.0f} s; {ADVICE}") from None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+def _networks(libvirt: Any) -> dict[str, LiveNetwork]:
+    connection = libvirt.openReadOnly(URI)
+    try:
+        return dict(_read(libvirt, connection))
+    finally:
+        connection.close()
 
 
 def _read(libvirt: Any, connection: Any) -> Iterator[tuple[str, LiveNetwork]]:
@@ -76,3 +124,35 @@ def _subnet(ip: dict[str, str]) -> Prefix:
         length = 64 if family == 6 else 8 if number < 0x80000000 else 16 if number < 0xC0000000 else 24
     host_bits = BITS[family] - length
     return Prefix(family, number >> host_bits << host_bits, length)
+
+
+def _binding() -> Any:
+    """libvirt's own Python binding, which is a package of the distribution."""
+    try:
+        return import_module("libvirt")
+    except ImportError:
+        raise LibvirtError(
+            f"libvirt's binding for {sys.executable} is not installed, without which its networks are not known: "
+            f"install {_package()}"
+        ) from None
+
+
+def _package() -> str:
+    """How to install the binding on this distribution. https://www.freedesktop.org/software/systemd/man/os-release.html"""
+    ids: list[str] = []
+    try:
+        with open("/etc/os-release", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                key, _, value = line.strip().partition("=")
+                if key in {"ID", "ID_LIKE"}:
+                    ids += value.strip("\"'").split()
+    except OSError:
+        pass
+    for distributions, command in (
+        ({"debian", "ubuntu"}, "apt install python3-libvirt"),
+        ({"fedora", "rhel", "centos"}, "dnf install python3-libvirt"),
+        ({"suse", "opensuse", "sles"}, "zypper install python3-libvirt-python"),
+    ):
+        if distributions & set(ids):
+            return f"it with `{command}`"
+    return "the package that brings it (mostly called python3-libvirt)"
