@@ -16,12 +16,14 @@ REPLACE: Final = "~"
 class Effect:
     """One thing that is added, removed or replaced.
 
-    ``kind`` is route, accept (an address may be used on a bridge), guard (nobody else may use it), bridge, isolated,
-    table, gate or rule. ``prefix`` and ``bridge`` are '' where they have no meaning, ``line`` is the line of the
-    configuration that wants it, ``note`` what else there is to say.
+    ``kind`` is that of an object (``kernel/kinds.py``), accept (an address may be used on a bridge), guard (nobody else
+    may use it), reserved (only its guest may), bound (only this NIC may), flows (connections are forgotten), bridge,
+    isolated, table, gate or rule. ``prefix`` and ``bridge`` are '' where they have no meaning, and so is ``to``, the
+    next hop of a route or the MAC of a NIC. ``line`` is the line of the configuration that wants it, ``note`` what else
+    there is to say.
     """
 
-    __slots__ = ("bridge", "kind", "line", "note", "prefix", "sign")
+    __slots__ = ("bridge", "kind", "line", "note", "prefix", "sign", "to")
 
     def __init__(
         self,
@@ -30,6 +32,7 @@ class Effect:
         *,
         prefix: str = "",
         bridge: str = "",
+        to: str = "",
         line: RoutedIP | None = None,
         note: str = "",
     ) -> None:
@@ -37,6 +40,7 @@ class Effect:
         self.kind = kind
         self.prefix = prefix
         self.bridge = bridge
+        self.to = to
         self.line = line
         self.note = note
 
@@ -47,7 +51,15 @@ class Effect:
     def text(self) -> str:
         """What it is about, without the sign."""
         if self.kind == "route":
-            text = f"route {self.prefix} → {self.bridge}"
+            text = f"route {self.prefix} → {self.bridge}" + (f" via {self.to}" if self.to else "")
+        elif self.kind == "neighbour":
+            text = f"neighbour {self.prefix} → {self.to} on {self.bridge}"
+        elif self.kind == "bound":
+            text = f"bound {self.prefix} to {self.to}"
+        elif self.kind == "reserved":
+            text = f"reserved {self.prefix} for its guest"
+        elif self.kind == "flows":
+            text = f"flows of {self.prefix} from before"
         elif self.kind == "accept":
             text = f"accept {self.prefix} on {self.bridge}"
         elif self.kind == "guard":
@@ -61,5 +73,6 @@ class Effect:
         if self.note:
             text += f", {self.note}"
         if self.line:
-            text += f" ({self.line.network}), {self.line.place.file}:{self.line.place.line}"
+            guest = f", guest {self.line.guest}" if self.line.guest else ""
+            text += f" ({self.line.network}{guest}), {self.line.place.file}:{self.line.place.line}"
         return text
