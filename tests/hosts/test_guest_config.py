@@ -159,6 +159,7 @@ CASES = [
 
 # Debian's NetworkManager leaves veth devices alone; busybox's tools have to come before the others of the same names.
 PREPARE = f"""
+systemctl unmask --quiet NetworkManager systemd-networkd systemd-networkd.socket
 printf '[device-nic]\\nmatch-device=interface-name:{NIC}\\nmanaged=1\\n' > /etc/NetworkManager/conf.d/nic.conf
 mkdir /opt/busybox
 for tool in ifup ifdown ip run-parts; do ln -s /usr/bin/busybox /opt/busybox/$tool; done
@@ -236,7 +237,7 @@ def test_a_guest_configured_by_the_output_alone(site: Site, case: Case) -> None:
 
 def _private(site: Site, mode: Mode) -> list[str] | None:
     """The guest's own addresses in the network's subnets, when it has one of each family."""
-    own = ("".join(address.rpartition(separator)[:2]) for address, separator in zip(mode.private, (".", "::")))
+    own = (f"192.168.{100 + mode.number}.", f"2001:db8:100{mode.number}:")
     listed = site.guest.sh(f"ip -brief address show {NIC}").split()
     held = [address.partition("/")[0] for start in own for address in listed if address.startswith(start)]
     return held if len({":" in address for address in held}) == 2 else None
