@@ -66,7 +66,7 @@ class DebianGuest:
         """Run a script in the guest and return what it prints."""
         return self.run(["sh", "-c", script], check=check).stdout
 
-    def write(self, path: str, text: str, mode: int = 0o600) -> None:
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
         self.run(["install", "-D", "-m", f"{mode:o}", "/dev/stdin", path], stdin=text)
 
     def source_seen_outside(self, family: int) -> str | None:

@@ -75,14 +75,14 @@ class Site(NamedTuple):
     host: SystemdHost
     guest: DebianGuest
 
-    def put(self, text: str, path: str, commands: str) -> None:
+    def put(self, text: str, path: str, commands: str, mode: int = 0o644) -> None:
         """Paste the text into a file of the guest, and run what puts it in force."""
-        self.guest.write(path, text)
+        self.guest.write(path, text, mode)
         self.guest.sh(f"set -e; {commands}")
 
 
 def _netplan(site: Site, text: str) -> None:
-    site.put(text, "/etc/netplan/60-nethook.yaml", "netplan apply")
+    site.put(text, "/etc/netplan/60-nethook.yaml", "netplan apply", mode=0o600)
 
 
 def _networkd(site: Site, text: str) -> None:
@@ -95,7 +95,7 @@ def _ifupdown(site: Site, text: str) -> None:
 
 def _networkmanager(site: Site, text: str) -> None:
     start = "systemctl start NetworkManager; nmcli connection reload; nmcli connection up nethook"
-    site.put(text, "/etc/NetworkManager/system-connections/nethook.nmconnection", start)
+    site.put(text, "/etc/NetworkManager/system-connections/nethook.nmconnection", start, mode=0o600)
 
 
 def _busybox(site: Site, text: str) -> None:

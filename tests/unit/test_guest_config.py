@@ -14,6 +14,7 @@ from nethook.guest_config.resolvers import resolvers
 from nethook.guest_config.selection import select
 from tests.unit.lines import routed
 
+GUESTS = Path(__file__).parents[2] / "docs" / "guests.md"
 TEXTS = Path(__file__).with_name("guest_config")
 
 DUAL_STACK = Nic(
@@ -44,6 +45,12 @@ def text(name: str, nic: Nic) -> str:
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_text_of_each_format(name: str) -> None:
     assert text(name, DUAL_STACK) == (TEXTS / f"{name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_documentation_shows_what_is_printed(name: str) -> None:
+    shown = DUAL_STACK._replace(routed=["203.0.113.10/32", "2001:db8:7::10/128"], dns=["192.0.2.53"])
+    assert f"\n{text(name, shown)}```\n" in GUESTS.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", FORMATS)
