@@ -235,6 +235,38 @@ def test_a_guest_configured_by_the_output_alone(site: Site, case: Case) -> None:
         site.guest.sh(CLEAN, check=False)
 
 
+def test_the_nic_of_a_guest_is_told_by_its_mac_address(site: Site) -> None:
+    mode = NETWORKS["nat"]
+    site.host.guest("web1", network="nat", addresses=[], mac=MAC)  # never started: libvirt knows it all the same
+    asked = ["guest-config", "--format", "networkd", mode.asked_for[0]]
+    printed = site.host.nethook(*asked, "web1")
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert f"[Match]\nMACAddress={MAC}\nType=ether\n" in printed.stdout
+    site.host.write(FILE, f"{mode.asked_for[0]} nat guest=web1\n{NETWORKS['route'].asked_for[0]} route\n")
+    assert [site.host.nethook(*words).stdout for words in (asked, [*asked[:3], "web1"])] == [printed.stdout] * 2
+    for words, said in (
+        (["web2", NETWORKS["route"].asked_for[0]], "libvirt has no guest web2: did you mean web1?"),
+        (["web1", NETWORKS["route"].asked_for[0]], "guest web1 has no NIC on network route; its networks: nat"),
+        ([mode.asked_for[0], "--private", "192.168.102.2"], "192.168.102.2 is in no subnet of network nat"),
+        ([mode.asked_for[0], "--private", "192.168.101.1"], "192.168.101.1 is the host's own address on network nat"),
+        ([mode.asked_for[0], "--private", "dhcp", "--format", "alpine"], "alpine has no way to keep DHCP"),
+    ):
+        refused = site.host.nethook("guest-config", *words)
+        assert (refused.returncode, refused.stdout) == (2, ""), words
+        assert said in refused.stderr
+
+
+def test_without_gateways_the_networks_own_addresses_are_used(site: Site) -> None:
+    site.host.write("/etc/nethook/nethook.conf", "gateway4 = none\ngateway6 = none\n")
+    site.host.write(FILE, "203.0.113.11 nat\n2001:db8:7::11 nat\n203.0.113.15 bare\n")
+    printed = site.host.nethook("guest-config", "--format", "networkd", "203.0.113.11", "2001:db8:7::11").stdout
+    assert "Gateway=192.168.101.1\n" in printed
+    assert "Gateway=2001:db8:1001::1\n" in printed
+    refused = site.host.nethook("guest-config", "203.0.113.15")
+    assert refused.returncode == 2
+    assert "guests have no IPv4 gateway: gateway4 is none in nethook.conf" in refused.stderr
+
+
 def _private(site: Site, mode: Mode) -> list[str] | None:
     """The guest's own addresses in the network's subnets, when it has one of each family."""
     own = (f"192.168.{100 + mode.number}.", f"2001:db8:100{mode.number}:")

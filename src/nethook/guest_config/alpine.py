@@ -39,10 +39,10 @@ def _lines(nic: Nic) -> Iterator[str]:
     yield "iface lo inet loopback"
     yield ""
     yield f"auto {name}"
+    if nic.addresses(6):  # before the NIC is up, or a router advertisement would make another default route
+        yield from _inet6(nic)
     if nic.addresses(4):
         yield from _inet(nic)
-    if nic.addresses(6):
-        yield from _inet6(nic)
 
 
 def _inet(nic: Nic) -> Iterator[str]:

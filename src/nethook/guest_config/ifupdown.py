@@ -2,9 +2,9 @@
 
 https://manpages.debian.org/trixie/ifupdown/interfaces.5.en.html: an interface may have several ``iface`` stanzas, which
 are all brought up, in order; ``up`` commands follow the addresses of their stanza, and with IPv6 the end of duplicate
-address detection. ``gateway`` cannot say which address the guest uses of itself, so `ip route` it is. dhcpcd, its DHCP
-client now, removes default routes of others when it gets an address (seen with 10.1), so DHCP and a fixed default route
-do not go together there.
+address detection. IPv6 is first: a router advertisement, once the NIC is up, would bring another default route.
+``gateway`` cannot say which address the guest uses of itself, so `ip route` it is. dhcpcd, its DHCP client now, removes
+default routes of others when it gets an address (seen with 10.1), so DHCP and a fixed default route do not go together.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _lines(nic: Nic) -> Iterator[str]:
     if nic.dns:
         yield "# dns-nameservers needs the package resolvconf; else write them into /etc/resolv.conf"
     yield f"auto {name}"
-    for family, inet in ((4, "inet"), (6, "inet6")):
+    for family, inet in ((6, "inet6"), (4, "inet")):
         default = nic.default(family)
         for number, address in enumerate(nic.addresses(family)):
             yield f"iface {name} {inet} static"
@@ -41,7 +41,7 @@ def _lines(nic: Nic) -> Iterator[str]:
                 yield "    autoconf 0"
             if default and number == 0:
                 yield f"    up ip {_route(default, name)}"
-    if nic.dns:
+    if nic.dns:  # of the last stanza
         yield f"    dns-nameservers {' '.join(nic.dns)}"
 
 
