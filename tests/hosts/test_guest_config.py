@@ -75,6 +75,10 @@ class Site(NamedTuple):
     host: SystemdHost
     guest: DebianGuest
 
+    def pings(self, address: str) -> bool:
+        """Whether the host gets an answer from it; while it is tentative it does not."""
+        return self.host.run(["ping", "-q", "-c", "1", "-W", "1", address], check=False).returncode == 0
+
     def put(self, text: str, path: str, commands: str, mode: int = 0o644) -> None:
         """Paste the text into a file of the guest, and run what puts it in force."""
         self.guest.write(path, text, mode)
@@ -228,7 +232,7 @@ def test_a_guest_configured_by_the_output_alone(site: Site, case: Case) -> None:
             held = wait_for(lambda: _private(site, mode), "private addresses of both families") or []
             assert case.private == "dhcp" or held == mode.private
             for address in held:
-                site.host.run(["ping", "-q", "-c", "1", "-W", "2", address])
+                wait_for(lambda: site.pings(address), f"the private address {address} answers")  # noqa: B023
             assert [site.guest.source_seen_outside(family) for family in (4, 6)] == mode.addresses[::5]
     finally:
         site.guest.unplug()
