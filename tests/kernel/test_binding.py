@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kernel import golden, listings
 from tests.kernel.frames import (
     ADVERTISEMENT,
     ARP,
@@ -181,6 +182,17 @@ def test_a_forged_mac_does_not_help(nftables_world: World, first: str) -> None:
     for family in (4, 6):
         assert world.exchange(world.outside(family), holder.at(ADDRESS[family]))
         assert world.exchange(holder.at(WITHIN[family]), world.outside(family))
+
+
+def test_the_whole_of_what_is_bound_and_nothing_else(nftables_world: World) -> None:
+    neighbours = Neighbours(nftables_world)
+    machine = neighbours.world.machine
+    foreign = listings.foreign(machine)
+    neighbours.plug(*BOUND, "203.0.113.32/29 public guest=web2 via=192.0.2.11", "203.0.113.20 public guest=away")
+    golden.check("bound", listings.ours(machine))
+    neighbours.plug(*UNBOUND)
+    golden.check("libvirt-nftables", listings.ours(machine))
+    assert listings.foreign(machine) == foreign
 
 
 def routes(world: World) -> set[str]:
