@@ -239,6 +239,13 @@ def test_a_guest_configured_by_the_output_alone(site: Site, case: Case) -> None:
         site.guest.sh(CLEAN, check=False)
 
 
+def test_netplan_understands_the_match_by_mac_address(site: Site) -> None:
+    printed = site.host.nethook("guest-config", NETWORKS["nat"].asked_for[0], "--mac", MAC).stdout
+    site.guest.write("/etc/netplan/60-nethook.yaml", printed, 0o600)
+    assert f"MACAddress={MAC}\n" in site.guest.sh("netplan generate; cat /run/systemd/network/10-netplan-*.network")
+    site.guest.sh(CLEAN, check=False)
+
+
 def test_the_nic_of_a_guest_is_told_by_its_mac_address(site: Site) -> None:
     mode = NETWORKS["nat"]
     site.host.guest("web1", network="nat", addresses=[], mac=MAC)  # never started: libvirt knows it all the same

@@ -123,6 +123,13 @@ def test_a_small_prefix_is_configured_whole_but_for_what_another_line_has() -> N
     assert found.remarks == ["of 2001:db8:7::/64, the guest gets 2001:db8:7::1: any other can be named instead"]
 
 
+def test_a_prefix_behind_a_guest_is_no_address_of_it() -> None:
+    lines = routed("203.0.113.10 public guest=web1\n203.0.113.96/29 public guest=web1 via=203.0.113.10\n")
+    found = select(["web1"], lines)
+    assert found.addresses == ["203.0.113.10"]
+    assert found.remarks == ["203.0.113.96/29 lies behind 203.0.113.10, so it is no address of the guest itself"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
