@@ -19,12 +19,18 @@ ZSH_FILES = " '*:file:_files'"
 
 
 class Command:
-    """What can follow ``nethook``, or one of its verbs: options, and whether files."""
+    """What can follow ``nethook``, or one of its verbs: options, what values some have, and whether files."""
 
     def __init__(self, parser: ArgumentParser) -> None:
         actions = parser._actions  # argparse has no public way
         self.options = [action for action in actions if action.option_strings]
         self.words = " ".join(word for action in self.options for word in action.option_strings)
+        self.choices = {
+            word: " ".join(action.choices)
+            for action in self.options
+            if action.choices
+            for word in action.option_strings
+        }
         self.takes_files = any(action.metavar == FILE for action in actions)
 
 
@@ -63,9 +69,13 @@ def _bash(top: Command, commands: dict[str, Command]) -> list[str]:
     for verb, command in commands.items():
         files = "offered=-f " * command.takes_files
         lines.append(f"        {verb}) {files}options='{command.words}' ;;")
+    lines.append("    esac")
+    for verb, command in commands.items():
+        for word, choices in command.choices.items():
+            value = f"[[ $verb == {verb} && ${{COMP_WORDS[COMP_CWORD-1]}} == {word} ]]"
+            lines.append(f"    {value} && offered=(-W '{choices}')")
     return [
         *lines,
-        "    esac",
         '    [[ $current == -* ]] && offered=(-W "$options")',
         '    [[ -n $offered ]] && mapfile -t COMPREPLY < <(compgen "${offered[@]}" -- "$current")',
         "}",
@@ -99,7 +109,8 @@ def _zsh(top: Command, commands: dict[str, Command], summaries: dict[str, str]) 
 
 def _zsh_option(option: Action) -> str:
     help_text = (option.help or "").replace("[", r"\[").replace("]", r"\]").replace(":", r"\:")
-    return " ".join(_quoted(f"{word}[{help_text}]") for word in option.option_strings)
+    value = f":{option.metavar}:({' '.join(option.choices or ())})" if option.nargs is None else ""
+    return " ".join(_quoted(f"{word}[{help_text}]{value}") for word in option.option_strings)
 
 
 def _fish(top: Command, commands: dict[str, Command], summaries: dict[str, str]) -> list[str]:
@@ -117,7 +128,8 @@ def _fish(top: Command, commands: dict[str, Command], summaries: dict[str, str])
 
 def _fish_option(condition: str, option: Action) -> str:
     words = [f"-l {word[2:]}" if word.startswith("--") else f"-s {word[1:]}" for word in option.option_strings]
-    return f"complete -c nethook -n {condition} {' '.join(words)} -d {_quoted(option.help or '')}"
+    value = f" -x -a {_quoted(' '.join(option.choices or ()))}" if option.nargs is None else ""
+    return f"complete -c nethook -n {condition} {' '.join(words)}{value} -d {_quoted(option.help or '')}"
 
 
 def _quoted(text: str) -> str:

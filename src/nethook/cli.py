@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: Namespace) -> int:
     try:
-        status: int = import_module(f"nethook.commands.{options.verb}").run(options)
+        status: int = import_module(f"nethook.commands.{options.verb.replace('-', '_')}").run(options)
         return status
     except NethookError as error:
         if options.debug:

@@ -9,6 +9,7 @@ from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from textwrap import fill
 
 from nethook import __version__
+from nethook.guest_config import DEFAULT_FORMAT, FORMATS
 
 WIDTH = 79
 """Help is laid out for the narrowest terminal that is usual."""
@@ -118,6 +119,41 @@ class _Verbs:
         shape = doctor.add_mutually_exclusive_group()
         shape.add_argument("--json", action="store_true", help="as JSON, for programs")
         shape.add_argument("-v", "--verbose", action="store_true", help="also show what is fine")
+
+        guest_config = self._add(
+            "guest-config",
+            "print the configuration for inside a guest",
+            "Prints what a guest has to be told to use its routed addresses, in the words of its system: ready to "
+            "paste. A prefix of up to 16 addresses is configured whole; of a larger one, the guest gets one address. "
+            "A guest alone stands for the lines with guest=; beside addresses, it is the one that gets them, and the "
+            "NIC is told by its MAC address.",
+            "nethook guest-config 203.0.113.10 2001:db8:7::10\n"
+            "  nethook guest-config 203.0.113.16/29 web1 --format networkmanager\n"
+            "  nethook guest-config 203.0.113.10 --private dhcp --interface eth0",
+            "0 printed, 2 it is not known what to print",
+        )
+        guest_config.add_argument(
+            "wanted", nargs="+", metavar="ADDRESS|GUEST", help="routed addresses or prefixes, and a guest's name"
+        )
+        guest_config.add_argument(
+            "--format",
+            choices=FORMATS,
+            default=DEFAULT_FORMAT,
+            metavar="FORMAT",
+            help=f"one of {', '.join(FORMATS)}; default: {DEFAULT_FORMAT}",
+        )
+        guest_config.add_argument("--mac", metavar="MAC", help="the MAC address of the NIC")
+        guest_config.add_argument("--interface", metavar="NAME", help="what the guest calls the NIC")
+        guest_config.add_argument(
+            "--private",
+            action="append",
+            default=[],
+            metavar="dhcp|ADDRESS",
+            help="also the private address of the network: as it gives it, or this one",
+        )
+        guest_config.add_argument(
+            "--dns", action="append", default=[], metavar="ADDRESS", help="a DNS server; default: those of the host"
+        )
 
         clear = self._add(
             "clear",

@@ -76,6 +76,11 @@ class Host(ABC):
         """The command that runs `argv` on the host when run on the machine."""
         return self._container.command(argv)
 
+    @property
+    def namespace(self) -> str:
+        """The name of its network namespace."""
+        return self._container.namespace.name
+
     def nethook(self, *arguments: str) -> Completed:
         """Run the program's command; how it ends is for the caller to judge."""
         return self.run(["nethook", *arguments], check=False)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import ClassVar, TypeVar
 
 from tests.hosts.container import Container
+from tests.hosts.debian_guest import DebianGuest
 from tests.hosts.footprint import Footprint, sweep
 from tests.hosts.host import Host
 from tests.hosts.machine_host import MachineHost
@@ -53,6 +54,12 @@ class Lab:
         for libvirt 10.4 and newer.
         """
         return self._boot(SystemdHost(*self._wired_container(name or suite, root(suite)), firewall_backend))
+
+    def debian_guest(self, name: str) -> DebianGuest:
+        """Boot a guest with a system of its own, which is to be plugged into a bridge of a host."""
+        guest = DebianGuest(self.footprint, name)
+        guest.boot()
+        return guest
 
     def machine_host(self) -> MachineHost:
         """The machine's own libvirt as a host, which needs no root."""

@@ -54,6 +54,10 @@ def test_the_options_of_a_verb_are_offered(shell: Shell, verb: str, tmp_path: Pa
     assert shell(f"nethook {verb} --", tmp_path) == long
 
 
+def test_the_values_of_an_option_are_offered(shell: Shell, tmp_path: Path) -> None:
+    assert shell("nethook guest-config --format net", tmp_path) == {"netplan", "networkd", "networkmanager"}
+
+
 def test_files_are_completed_where_they_are_expected(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "new-ips").touch()
     begun = tmp_path / "new"

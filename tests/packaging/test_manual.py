@@ -32,7 +32,7 @@ def page(name: str) -> str:
 def sections(text: str, macro: str) -> dict[str, str]:
     """The parts of a page that begin with this macro (Sh, Ss), by title."""
     parts = re.split(rf"^\.{macro} (.*)\n", text, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2]))
+    return dict(zip(map(plain, parts[1::2]), parts[2::2]))
 
 
 def literal_blocks(text: str) -> list[str]:
@@ -40,10 +40,11 @@ def literal_blocks(text: str) -> list[str]:
 
 
 def flags(text: str) -> set[str]:
-    """Every option that the text marks as one: ``.Fl h , \\-help`` has two."""
+    """Every option that the text marks as one: ``.Fl h , \\-help`` has two; an argument of it may follow."""
     found: set[str] = set()
     for words in re.findall(r"\bFl ((?:\\?-?[\w\\-]+|[,|] ?| )+)", text):
-        found.update(f"-{plain(word)}" for word in words.split() if word not in {",", "|"})
+        options = re.split(r" (?:Ar|Cm) ", words)[0].split()
+        found.update(f"-{plain(word)}" for word in options if word not in {",", "|"})
     return found
 
 
@@ -90,7 +91,7 @@ def test_the_synopsis_has_each_verb_with_its_options() -> None:
     for line in synopsis.split(".Nm\n"):
         verb = re.search(r"^\.Cm (.*)$", line, flags=re.MULTILINE)
         if verb:
-            found[verb[1]] = flags(line)
+            found[plain(verb[1])] = flags(line)
     assert found == {verb: options - {"-h", "--help"} for verb, options in OPTIONS.items()}
     assert flags(synopsis) == GLOBAL_OPTIONS.union(*OPTIONS.values())
 

@@ -59,7 +59,15 @@ def test_mistakes_in_settings_are_shown_with_their_line(tmp_path: Path, capsys: 
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["frobnicate"], ["apply", "--yes"], ["plan", "--json", "--commands"], ["--pl"]]
+    "arguments",
+    [
+        [],
+        ["frobnicate"],
+        ["apply", "--yes"],
+        ["plan", "--json", "--commands"],
+        ["guest-config", "--format", "x", "a"],
+        ["--pl"],
+    ],
 )
 def test_a_wrong_command_line_is_status_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -68,7 +76,8 @@ def test_a_wrong_command_line_is_status_2(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], *([verb, "--help"] for verb in ("check", "plan", "apply", "status", "install"))]
+    "arguments",
+    [["--help"], *([verb, "--help"] for verb in ("check", "plan", "apply", "status", "guest-config", "install"))],
 )
 def test_help_fits_a_narrow_terminal(
     arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

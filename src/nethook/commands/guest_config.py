@@ -1,0 +1,190 @@
+"""``nethook guest-config``: the configuration for inside a guest, ready to paste."""
+
+from __future__ import annotations
+
+import re
+import sys
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from nethook.config import load
+from nethook.config.problem import one_line
+from nethook.config.suggestion import suggestion
+from nethook.errors import NethookError
+from nethook.exit_status import OK
+from nethook.guest_config import FORMATS, format_named
+from nethook.guest_config.nic import Nic, family_of
+from nethook.guest_config.resolvers import resolvers
+from nethook.guest_config.selection import select
+from nethook.libvirt.live import LibvirtError, live_guests, live_networks
+from nethook.prefix import BITS, Prefix, address_text, parse_address
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable, Sequence
+
+    from nethook.config import Settings
+    from nethook.guest_config.selection import Selection
+    from nethook.libvirt.live import LiveNetwork
+
+DHCP = "dhcp"
+"""What --private says instead of an address."""
+
+MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()-]*")
+"""Names that mean themselves in every format; those of Windows have spaces."""
+
+
+def run(options: Namespace) -> int:
+    """Print it; what was assumed goes to stderr."""
+    chosen = format_named(options.format)
+    configuration = load()
+    selection = select(options.wanted, configuration.routed_ips)
+    private = [text for text in options.private if text != DHCP]
+    wants_dhcp = DHCP in options.private
+    if wants_dhcp and not chosen.keeps_dhcp:
+        able = ", ".join(name for name in FORMATS if format_named(name).keeps_dhcp)
+        raise NethookError(
+            f"{options.format} has no way to keep DHCP beside these addresses: write --private ADDRESS (or use {able})"
+        )
+    network = _Network(selection.network)
+    mac = _mac(options.mac) if options.mac else selection.mac or _mac_of(selection)
+    nic = Nic(
+        interface=_interface(options.interface) if options.interface else chosen.interface,
+        mac=mac,
+        routed=[f"{address}/{BITS[family_of(address)]}" for address in selection.addresses],
+        private=[network.own(text) for text in private],
+        automatic=frozenset(network.families) if wants_dhcp else frozenset(),
+        gateways={},
+    )
+    families = [family for family in (4, 6) if nic.addresses(family)]
+    nic = nic._replace(
+        gateways={family: _gateway(family, nic, configuration.settings, network) for family in families},
+        dns=_dns(options.dns, {*families, *nic.automatic}),
+    )
+    sys.stdout.write(chosen.text(nic))
+    for remark in selection.remarks:
+        _remark(remark)
+    if not options.interface and not (mac and chosen.matches_mac):
+        _remark(f"{nic.interface} is what a NIC is usually called there: write --interface NAME where it is not")
+    return OK
+
+
+class _Network:
+    """What libvirt tells of a network, which is asked for only where it matters."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def families(self) -> list[int]:
+        """Those of which it has an ``<ip>``."""
+        return sorted({subnet.family for subnet in self._live.network.subnets})
+
+    def address(self, family: int) -> str:
+        """The address that its bridge has of this family, which is a gateway for guests; '' without one."""
+        return next((address for address, _ in self._live.addresses if family_of(address) == family), "")
+
+    def own(self, text: str) -> str:
+        """This address out of one of its subnets, with the subnet's length."""
+        address, _, length = text.partition("/")
+        family, number = _parsed(address, "--private")
+        shown = address_text(family, number)
+        for subnet in self._live.network.subnets:
+            if Prefix(family, number, BITS[family]).lies_in(subnet) and length in {"", str(subnet.length)}:
+                if shown in {held for held, _ in self._live.addresses}:
+                    raise NethookError(f"{shown} is the host's own address on network {self._name}")
+                return f"{shown}/{subnet.length}"
+        subnets = ", ".join(subnet.text for subnet in self._live.network.subnets) or "none"
+        raise NethookError(one_line(f"{text} is in no subnet of network {self._name}: it has {subnets}"))
+
+    @property
+    def _live(self) -> LiveNetwork:
+        return _live_network(self._name)
+
+
+@lru_cache(maxsize=1)
+def _live_network(name: str) -> LiveNetwork:
+    live = live_networks()
+    if name not in live:
+        advice = suggestion(name, sorted(live)) if live else "it has none at all"
+        raise NethookError(one_line(f"libvirt has no network {name}: {advice}"))
+    return live[name]
+
+
+def _gateway(family: int, nic: Nic, settings: Settings, network: _Network) -> str:
+    """The host's address that the guest sends everything to: ours where there is one, else the network's own."""
+    is_routed = any(family_of(address) == family for address in nic.routed)
+    gateway = (settings.gateway(family) if is_routed else None) or network.address(family)
+    if not gateway:
+        raise NethookError(
+            f"guests have no IPv{family} gateway: gateway{family} is none in nethook.conf, and the network has no "
+            f"IPv{family} address of its own"
+        )
+    return gateway
+
+
+def _mac_of(selection: Selection) -> str:
+    """The MAC address of the guest's NIC on the network; '' where it is not known which guest it is."""
+    if not selection.guest:
+        return ""
+    nics = _nics_of(selection.guest)
+    macs = [mac for network, mac in nics if network == selection.network]
+    if not macs:
+        others = ", ".join(sorted({network for network, _ in nics})) or "none"
+        raise NethookError(
+            one_line(f"guest {selection.guest} has no NIC on network {selection.network}; its networks: {others}")
+        )
+    if len(macs) > 1:
+        raise NethookError(
+            one_line(
+                f"guest {selection.guest} has several NICs on network {selection.network}: "
+                f"write --mac with one of {', '.join(macs)}"
+            )
+        )
+    return macs[0]
+
+
+def _nics_of(guest: str) -> list[tuple[str, str]]:
+    """Network and MAC address of each NIC of the guest."""
+    guests = live_guests()
+    if guests is None:
+        raise LibvirtError(f"libvirt does not tell its guests, so the NIC of {guest} is not known: write --mac MAC")
+    if guest not in guests:
+        advice = suggestion(guest, sorted(guests)) if guests else "it has none at all"
+        raise NethookError(one_line(f"libvirt has no guest {guest}: {advice}"))
+    return guests[guest]
+
+
+def _mac(text: str) -> str:
+    mac = text.lower().replace("-", ":")
+    if not MAC.fullmatch(mac):
+        raise NethookError(one_line(f"--mac: {text} is not a MAC address such as 52:54:00:12:34:56"))
+    return mac
+
+
+def _interface(text: str) -> str:
+    if not INTERFACE.fullmatch(text):
+        raise NethookError(one_line(f"--interface: {text} is not the name of a network interface"))
+    return text
+
+
+def _dns(given: Sequence[str], families: Iterable[int]) -> list[str]:
+    """The servers that were given, or the host's, as far as the guest can reach them."""
+    if given:
+        return [address_text(*_parsed(text, "--dns")) for text in given]
+    found = [server for server in resolvers() if family_of(server) in families]
+    if not found:
+        _remark("this host uses no DNS server that the guest could reach: write --dns ADDRESS")
+    return found
+
+
+def _parsed(text: str, option: str) -> tuple[int, int]:
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise NethookError(one_line(f"{option}: {error}")) from None
+
+
+def _remark(text: str) -> None:
+    print(f"nethook: {one_line(text)}", file=sys.stderr)

@@ -1,0 +1,57 @@
+"""netplan: Ubuntu, and Debian's cloud images.
+
+`on-link` and `from` of a route, `match`, `accept-ra`, `dhcp4-overrides`:
+https://netplan.readthedocs.io/en/stable/netplan-yaml/ ; `0.0.0.0/0` instead of `default` is understood by releases
+before 0.103 as well. The file may hold secrets, so netplan warns of one that others can read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nethook.guest_config.format import Format
+
+if TYPE_CHECKING:
+    from nethook.guest_config.nic import Nic
+
+HEAD = """\
+# /etc/netplan/60-nethook.yaml, which root alone may read (chmod 600); then: netplan apply
+network:
+  version: 2
+  ethernets:
+"""
+
+
+def _text(nic: Nic) -> str:
+    return HEAD + ethernet(nic, indent=4)
+
+
+def ethernet(nic: Nic, *, indent: int, for_cloud_init: bool = False) -> str:
+    """The part about the NIC, as netplan has it; cloud-init needs more than netplan, see there."""
+    lines = [f"{nic.interface}:"]
+    if nic.mac:
+        lines += ["  match:", f'    macaddress: "{nic.mac}"']
+        lines += [f"  set-name: {nic.interface}"] * for_cloud_init
+    lines.append(f"  dhcp4: {_boolean(4 in nic.automatic)}")
+    if 4 in nic.automatic and nic.default(4):
+        lines += ["  dhcp4-overrides:", "    use-routes: false"]
+    lines += ["  dhcp6: false", f"  accept-ra: {_boolean(6 in nic.automatic)}"]
+    lines += ["  addresses:", *(f'    - "{address}"' for address in nic.all_addresses)]
+    lines.append("  routes:")
+    for default in nic.defaults:
+        if for_cloud_init and not default.via.startswith("fe80:"):
+            length = 32 if default.family == 4 else 128
+            lines += [f'    - to: "{default.via}/{length}"', "      scope: link"]
+        lines += [f'    - to: "{default.to}"', f'      via: "{default.via}"', "      on-link: true"]
+        lines += [f'      from: "{default.source}"'] if default.source else []
+        lines += [f"      metric: {default.metric}"] if default.metric else []
+    if nic.dns:
+        lines += ["  nameservers:", "    addresses:", *(f'      - "{server}"' for server in nic.dns)]
+    return "".join(f"{' ' * indent}{line}\n" for line in lines)
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+FORMAT = Format(_text, interface="enp1s0", keeps_dhcp=True, matches_mac=True)

@@ -1,0 +1,57 @@
+"""Windows, with the NetTCPIP cmdlets of PowerShell: Windows 10, Server 2016 and later.
+
+https://learn.microsoft.com/powershell/module/nettcpip/: New-NetIPAddress (SkipAsSource: the guest does not use the
+address of itself), New-NetRoute (a NextHop of 0.0.0.0 is on the link), Set-NetIPInterface;
+https://learn.microsoft.com/powershell/module/dnsclient/set-dnsclientserveraddress. Windows has no fixed addresses
+beside DHCP on the same NIC, as long as it is not told otherwise with netsh.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nethook.guest_config.format import Format
+from nethook.guest_config.nic import bare, length_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nethook.guest_config.nic import Nic
+
+
+def _text(nic: Nic) -> str:
+    return "".join(f"{line}\n" for line in _lines(nic))
+
+
+def _lines(nic: Nic) -> Iterator[str]:
+    yield "# In a PowerShell with administrator rights; the addresses stay over reboots"
+    if nic.mac:
+        mac = nic.mac.upper().replace(":", "-")
+        yield f"$nic = (Get-NetAdapter | Where-Object MacAddress -eq '{mac}').ifIndex"
+    else:
+        yield f"$nic = (Get-NetAdapter -Name '{nic.interface}').ifIndex"
+    if nic.addresses(4):
+        yield "Set-NetIPInterface -InterfaceIndex $nic -AddressFamily IPv4 -Dhcp Disabled"
+    yield "Set-NetIPInterface -InterfaceIndex $nic -AddressFamily IPv6 -RouterDiscovery Disabled"
+    for family in (4, 6):
+        for number, address in enumerate(nic.addresses(family)):
+            skip = " -SkipAsSource $true" if number else ""
+            yield (
+                f"New-NetIPAddress -InterfaceIndex $nic -IPAddress {bare(address)} "
+                f"-PrefixLength {length_of(address)}{skip}"
+            )
+    for default in nic.defaults:
+        if not default.via.startswith("fe80:"):
+            length = 32 if default.family == 4 else 128
+            yield _route(f"{default.via}/{length}", bare(default.to))
+        yield _route(default.to, default.via)
+    if nic.dns:
+        servers = ",".join(f"'{server}'" for server in nic.dns)
+        yield f"Set-DnsClientServerAddress -InterfaceIndex $nic -ServerAddresses {servers}"
+
+
+def _route(prefix: str, next_hop: str) -> str:
+    return f"New-NetRoute -InterfaceIndex $nic -DestinationPrefix '{prefix}' -NextHop '{next_hop}'"
+
+
+FORMAT = Format(_text, interface="Ethernet", keeps_dhcp=False, matches_mac=True)
