@@ -7,6 +7,8 @@ about everything of ours.
 
 from __future__ import annotations
 
+from nethook.kernel.kinds import KINDS
+from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS
 
 TYPE_CHECKING = False
@@ -16,30 +18,37 @@ if TYPE_CHECKING:
     from nethook.config import RoutedIP
     from nethook.desired import Desired
     from nethook.kernel.keys import Element
-    from nethook.kernel.routes import Route
+    from nethook.kernel.kind import Key, Kind
+    from nethook.kernel.kinds import Objects
+    from nethook.kernel.routes import Place
     from nethook.kernel.ruleset import Ruleset
     from nethook.kernel.table import Elements, Table
     from nethook.libvirt.network import Network
 
 
 class Kernel:
-    """What was read: our routes, our table (None if there is none), and routes of others that do for ours."""
+    """What was read: our objects, our table (None if there is none), and routes of others that do for ours."""
 
-    __slots__ = ("inherited", "routes", "standing_in", "table")
+    __slots__ = ("inherited", "objects", "standing_in", "table")
 
     def __init__(
         self,
-        routes: set[Route],
+        objects: Objects,
         table: Table | None,
-        standing_in: Collection[Route] = (),
-        inherited: Collection[Route] = (),
+        standing_in: Collection[Place] = (),
+        inherited: Collection[Place] = (),
     ) -> None:
-        self.routes = routes
+        self.objects = objects
         self.table = table
         self.standing_in = standing_in
-        """Routes of others, so that one of ours is neither needed nor possible: a network's own subnet has one."""
+        """Where routes of others lead, so that one of ours is neither needed nor possible: as to a network's subnet."""
         self.inherited = inherited
-        """Routes of our predecessor, to be replaced by ours."""
+        """Where routes of our predecessor lead, to be replaced by ours."""
+
+    @property
+    def routes(self) -> set[Key]:
+        """Our routes."""
+        return self.objects.get(ROUTES, set())
 
 
 class Scope:
@@ -56,8 +65,8 @@ class Scope:
         return self._spared is None or bridge in self._spared
 
     def covers(self, prefix: str, bridge: str) -> bool:
-        """Whether it decides about the prefix on this bridge."""
-        return self._spared is None or (bridge in self._spared and prefix not in self._spared[bridge])
+        """Whether it decides about the prefix on this bridge; bridge '': about what depends on no network."""
+        return self._spared is None or not bridge or (bridge in self._spared and prefix not in self._spared[bridge])
 
 
 EVERYTHING = Scope()
@@ -72,14 +81,15 @@ def scope_of(networks: Iterable[Network], routed_ips: Collection[RoutedIP]) -> S
 
 
 class Change:
-    """What differs. Routes that only lead elsewhere now are in ``routes_gone`` and in ``routes_new``."""
+    """What differs. An object that is only another now is in ``gone`` and in ``new``; both are by kind."""
 
-    __slots__ = ("elements_gone", "elements_new", "routes_gone", "routes_inherited", "routes_new", "ruleset")
+    __slots__ = ("elements_gone", "elements_new", "gone", "inherited", "new", "ruleset")
 
     def __init__(self) -> None:
-        self.routes_gone: list[Route] = []
-        self.routes_new: list[Route] = []
-        self.routes_inherited: list[Route] = []
+        self.gone: dict[Kind, list[Key]] = {}
+        self.new: dict[Kind, list[Key]] = {}
+        self.inherited: list[Key] = []
+        """Routes that take the place of our predecessor's."""
         self.elements_gone: Elements = {}
         self.elements_new: Elements = {}
         self.ruleset = ""
@@ -98,17 +108,20 @@ class Change:
 def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, scope: Scope, *, rebuild: bool = False) -> Change:
     """What makes the kernel as desired within the scope. ``rebuild``: a table with other rules is made anew."""
     change = Change()
-    prefixes = {prefix for prefix, _ in desired.routes}
-    surplus = kernel.routes - desired.routes.keys() - desired.kept
-    change.routes_gone = sorted(route for route in surplus if scope.covers(*route) or route[0] in prefixes)
-    lacking = [route for route in desired.routes if route not in kernel.routes and route not in kernel.standing_in]
-    change.routes_new = [route for route in lacking if route not in kernel.inherited]
-    change.routes_inherited = [route for route in lacking if route in kernel.inherited]
+    prefixes = {route[0] for route in desired.routes}
+    for kind in KINDS:
+        present, wanted = kernel.objects.get(kind, set()), desired.objects[kind]
+        surplus = present - wanted.keys() - desired.kept
+        change.gone[kind] = sorted(key for key in surplus if scope.covers(key[0], key[1]) or key[0] in prefixes)
+        change.new[kind] = [key for key in wanted if key not in present]
+    lacking = [route for route in change.new[ROUTES] if route[:2] not in kernel.standing_in]
+    change.new[ROUTES] = [route for route in lacking if route[:2] not in kernel.inherited]
+    change.inherited = [route for route in lacking if route[:2] in kernel.inherited]
 
-    present = kernel.table.elements if kernel.table else {name: set() for name in SETS}
+    elements = kernel.table.elements if kernel.table else {name: set() for name in SETS}
     for name in SETS:
-        change.elements_gone[name] = _in_scope(name, present[name] - desired.elements[name], prefixes, scope)
-        change.elements_new[name] = desired.elements[name] - present[name]
+        change.elements_gone[name] = _in_scope(name, elements[name] - desired.elements[name], prefixes, scope)
+        change.elements_new[name] = desired.elements[name] - elements[name]
 
     if kernel.table is None:
         change.ruleset = "created"
@@ -117,7 +130,7 @@ def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, scope: Scope,
         if rebuild:
             change.ruleset = "rebuilt"
             for name in SETS:
-                change.elements_new[name] = desired.elements[name] | present[name] - change.elements_gone[name]
+                change.elements_new[name] = desired.elements[name] | elements[name] - change.elements_gone[name]
             change.elements_gone = {}
     return change
 

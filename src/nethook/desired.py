@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nethook.kernel.kinds import KINDS
+from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS, set_name
 from nethook.prefix import parse_prefix
 
@@ -10,33 +12,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nethook.config import Configuration, RoutedIP
-    from nethook.kernel.routes import Route
+    from nethook.kernel.kind import Key, Kind
     from nethook.kernel.table import Elements
     from nethook.libvirt.network import Network
     from nethook.prefix import Prefix
 
 
 class Desired:
-    """What should be: ``routes`` with the line that wants each, routes that are ``kept``, and ``elements`` of sets."""
+    """What should be: ``objects`` by kind, with the line that wants each; ``elements`` of sets.
 
-    __slots__ = ("elements", "kept", "routes")
+    Objects that are ``kept`` are there, and stay although no line is known to want them.
+    """
+
+    __slots__ = ("elements", "kept", "objects")
 
     def __init__(self) -> None:
-        self.routes: dict[Route, RoutedIP] = {}
-        self.kept: set[Route] = set()
+        self.objects: dict[Kind, dict[Key, RoutedIP]] = {kind: {} for kind in KINDS}
+        self.kept: set[Key] = set()
         self.elements: Elements = {name: set() for name in SETS}
+
+    @property
+    def routes(self) -> dict[Key, RoutedIP]:
+        """The routes among the objects."""
+        return self.objects[ROUTES]
 
 
 def desire(
     routed_ips: Sequence[RoutedIP],
     networks: Iterable[Network],
     *,
-    kept: Iterable[Route] = (),
+    kept: Iterable[Key] = (),
     guarded: Iterable[Prefix] = (),
 ) -> Desired:
     """What should be when these networks are up, all of which have a bridge.
 
-    ``kept`` are routes that are there, and stay and are accepted although no line is known to want them; ``guarded``
+    ``kept`` are routes that are there, and stay, and what they lead to is accepted; ``guarded``
     are prefixes that are protected against forgery although no line names them.
     """
     desired = Desired()
@@ -53,9 +63,9 @@ def desire(
     for routed in routed_ips:
         bridge = bridges.get(routed.network)
         if bridge:
-            desired.routes[routed.prefix.text, bridge] = routed
+            desired.routes[routed.prefix.text, bridge, routed.via or ""] = routed
             held.setdefault(bridge, []).append(routed.prefix)
-    for text, bridge in desired.kept:
+    for text, bridge, _ in desired.kept:
         held.setdefault(bridge, []).append(parse_prefix(text))
     for bridge, prefixes in held.items():
         for prefix in outermost(prefixes):
@@ -89,7 +99,7 @@ def disjoint(prefixes: Iterable[Prefix]) -> list[Prefix]:
     return chosen
 
 
-def in_doubt(present: Iterable[Route], configuration: Configuration) -> dict[Route, Prefix]:
+def in_doubt(present: Iterable[Key], configuration: Configuration) -> dict[Key, Prefix]:
     """Those of our routes that no right line names, and a wrong line may be about: they stay as they are."""
     if not configuration.problems:
         return {}

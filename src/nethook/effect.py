@@ -16,12 +16,13 @@ REPLACE: Final = "~"
 class Effect:
     """One thing that is added, removed or replaced.
 
-    ``kind`` is route, accept (an address may be used on a bridge), guard (nobody else may use it), bridge, isolated,
-    table, gate or rule. ``prefix`` and ``bridge`` are '' where they have no meaning, ``line`` is the line of the
-    configuration that wants it, ``note`` what else there is to say.
+    ``kind`` is that of an object (``kernel/kinds.py``), accept (an address may be used on a bridge), guard (nobody else
+    may use it), bridge, isolated, table, gate or rule. ``prefix`` and ``bridge`` are '' where they have no meaning, and
+    so is ``to``, the next hop of a route or the MAC of a neighbour. ``line`` is the line of the configuration that
+    wants it, ``note`` what else there is to say.
     """
 
-    __slots__ = ("bridge", "kind", "line", "note", "prefix", "sign")
+    __slots__ = ("bridge", "kind", "line", "note", "prefix", "sign", "to")
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Effect:
         *,
         prefix: str = "",
         bridge: str = "",
+        to: str = "",
         line: RoutedIP | None = None,
         note: str = "",
     ) -> None:
@@ -37,6 +39,7 @@ class Effect:
         self.kind = kind
         self.prefix = prefix
         self.bridge = bridge
+        self.to = to
         self.line = line
         self.note = note
 
@@ -47,7 +50,9 @@ class Effect:
     def text(self) -> str:
         """What it is about, without the sign."""
         if self.kind == "route":
-            text = f"route {self.prefix} → {self.bridge}"
+            text = f"route {self.prefix} → {self.bridge}" + (f" via {self.to}" if self.to else "")
+        elif self.kind == "neighbour":
+            text = f"neighbour {self.prefix} → {self.to} on {self.bridge}"
         elif self.kind == "accept":
             text = f"accept {self.prefix} on {self.bridge}"
         elif self.kind == "guard":

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nethook.desired import Desired
     from nethook.gates.gate import Chain, Gate, GateChange
     from nethook.kernel.process import Result
-    from nethook.kernel.routes import Route
+    from nethook.kernel.routes import Place
 
 FAMILIES = ("-4", "-6")
 INDIRECT = frozenset({"gateway", "via", "nexthops", "type"})
@@ -49,10 +49,10 @@ class Others:
         lines = "".join(f"route show dev {bridge}\n" for bridge in self._bridges)
         return [Call(("ip", family, "-json", "-batch", "-"), lines) for family in FAMILIES]
 
-    def routes(self, results: Iterable[Result]) -> tuple[set[Route], set[Route]]:
+    def routes(self, results: Iterable[Result]) -> tuple[set[Place], set[Place]]:
         """Routes that stand in for ours, and routes of release 0.6; ReadError if they are not known."""
-        standing_in: set[Route] = set()
-        inherited: set[Route] = set()
+        standing_in: set[Place] = set()
+        inherited: set[Place] = set()
         for result in results:
             for bridge, listed in self._listed(result):
                 if INDIRECT.isdisjoint(listed) and listed["dst"] != "default":
@@ -74,7 +74,7 @@ class Others:
 
     def removals(self, desired: Desired, chains: Iterable[tuple[Gate, Chain]]) -> list[GateChange]:
         """What deletes the rules of release 0.6 for what is routed."""
-        of_0_6 = {rule for route in desired.routes for rule in _rules_of_0_6(*route)}
+        of_0_6 = {rule for route in desired.routes for rule in _rules_of_0_6(route[0], route[1])}
         changes = []
         for gate, chain in chains:
             if isinstance(gate, IptablesGate):

@@ -11,7 +11,8 @@ from nethook.change import Kernel, difference
 from nethook.desired import desire, in_doubt
 from nethook.errors import NethookError, ReadError
 from nethook.gates import gates
-from nethook.kernel import device, routes, table
+from nethook.kernel import device, table
+from nethook.kernel.kinds import KINDS
 from nethook.kernel.ruleset import Ruleset
 from nethook.libvirt import record
 from nethook.libvirt.network import Network
@@ -141,7 +142,7 @@ def decide(
         names = {network.name for network in networks}
         networks = [*networks, *_recorded(scope)]
         here = {routed.prefix.text for routed in configuration.routed_ips if routed.network in names}
-        here.update(prefix for prefix, _ in kept)
+        here.update(route[0] for route in kept)
         kept += [route for route in kernel.routes if not scope.has(route[1]) and route[0] not in here]
     desired = desire(configuration.routed_ips, networks, kept=kept, guarded=doubtful.values())
     ruleset = Ruleset(settings.mark_bit)
@@ -169,14 +170,17 @@ def read(
     protocol: int, chosen: Sequence[Gate], tools: Tools, others: Others | None = None
 ) -> tuple[Kernel, list[tuple[Gate, Chain]]]:
     """What the kernel has of ours, and those of the gates' chains that this host has; ReadError if it is not known."""
-    calls = [*routes.read_calls(protocol), *(gate.read_call() for gate in chosen)]
+    lists = {str(call): call for kind in KINDS for call in kind.read_calls(protocol)}
+    calls = [*lists.values(), *(gate.read_call() for gate in chosen)]
     results = tools.start([*calls, *(others.read_calls() if others else [])])
     try:
         our_table = table.read()
     finally:
         found = results()
-    routes4, routes6, *listings = found[: len(calls)]
-    kernel = Kernel(routes.parse((routes4, routes6)), our_table)
+    listed = dict(zip(lists, found))
+    objects = {kind: kind.read([listed[str(call)] for call in kind.read_calls(protocol)], protocol) for kind in KINDS}
+    kernel = Kernel(objects, our_table)
+    listings = found[len(lists) : len(calls)]
     if others:
         kernel.standing_in, kernel.inherited = others.routes(found[len(calls) :])
     chains = ((gate, gate.chain(listing)) for gate, listing in zip(chosen, listings))

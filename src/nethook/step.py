@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from nethook.effect import REMOVE
-from nethook.kernel import routes
+from nethook.kernel.batch import batch, refusals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from nethook.effect import Effect
+    from nethook.kernel.kind import Key, Kind
     from nethook.kernel.process import Call, Tools
-    from nethook.kernel.routes import Route
 
 
 class Step:
@@ -33,37 +33,42 @@ class Step:
         return (self.effects, []) if result.status == 0 else ([], [result.failure])
 
 
-class RouteStep(Step):
-    """Routes changed by one process, a line for each; what the kernel refuses of them does not keep the others."""
+class ObjectChange:
+    """What happens to one object: the line for ``ip`` that does it, and its effect."""
 
-    def __init__(self, changes: Sequence[tuple[str, Route, Effect]]) -> None:
-        """Each change is the line for ``ip``, the route that it is about, and its effect."""
-        self._routes = [route for _, route, _ in changes]
-        super().__init__(routes.batch([line for line, _, _ in changes]), [effect for _, _, effect in changes])
+    __slots__ = ("effect", "key", "kind", "line")
+
+    def __init__(self, kind: Kind, key: Key, line: str, effect: Effect) -> None:
+        self.kind = kind
+        self.key = key
+        self.line = line
+        self.effect = effect
+
+
+class BatchStep(Step):
+    """Objects changed by one process, a line for each; what the kernel refuses of them does not keep the others."""
+
+    def __init__(self, changes: Sequence[ObjectChange]) -> None:
+        """In this order."""
+        self._changes = changes
+        super().__init__(batch([change.line for change in changes]), [change.effect for change in changes])
 
     def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
-        """Run it; a route that is as desired by somebody else's doing is neither done nor a failure."""
+        """Run it; what is as desired by somebody else's doing is neither done nor a failure."""
         result = tools.run(self.call)
-        refused = routes.refusals(result)
+        refused = refusals(result)
         if result.status != 0 and not refused:
             return [], [result.failure]
         failures: list[str] = []
-        for number, why in sorted(refused.items()):
-            prefix, device = self._routes[number]
-            if self.effects[number].sign != REMOVE:
-                failures += _why_not_added(self._routes[number], why, tools)
-            elif not why.startswith(routes.ALREADY_GONE):
-                failures.append(f"cannot delete route {prefix} dev {device}: {why}")
+        for number, said in sorted(refused.items()):
+            change = self._changes[number]
+            if change.effect.sign != REMOVE:
+                why = change.kind.why_not_added(change.key, said, tools)
+                verb = "add"
+            else:
+                why = "" if said.startswith(change.kind.already_gone) else said
+                verb = "delete"
+            if why:
+                prefix, device, *_ = change.key
+                failures.append(f"cannot {verb} {change.kind.name} {prefix} dev {device}: {why}")
         return [effect for number, effect in enumerate(self.effects) if number not in refused], failures
-
-
-def _why_not_added(route: Route, why: str, tools: Tools) -> Iterator[str]:
-    prefix, device = route
-    if why.startswith(routes.NO_DEVICE):  # its network stopped just now, and an event will tell
-        return
-    if why == routes.EXISTS:
-        holder = routes.holder(tools.run(routes.holder_call(prefix)))
-        if f" dev {device} " in f"{holder} ":
-            return
-        why = f"there is a route to it already, which is not ours: {holder or '(not found any more)'}"
-    yield f"cannot add route {prefix} dev {device}: {why}"

@@ -1,17 +1,19 @@
 """Change → steps: which tools run with which input, in which order, and what each does.
 
-A packet must never be routed to where it is not let in. So routes that go are deleted first, then one nft
-transaction changes what is accepted, then the gates of other tools open, and new routes come last. A route that only
-leads elsewhere now is deleted right before it is added, in that last step.
+A packet must never be routed to where it is not let in. So routes (and other objects) that go are deleted first, then
+one nft transaction changes what is accepted, then the gates of other tools open, and new ones come last. What is only
+elsewhere now is deleted right before it is added, in that last step.
 """
 
 from __future__ import annotations
 
 from nethook.effect import ADD, REMOVE, REPLACE, Effect
-from nethook.kernel import routes, table
+from nethook.kernel import table
+from nethook.kernel.kinds import KINDS
 from nethook.kernel.process import Call
+from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, TABLE
-from nethook.step import RouteStep, Step
+from nethook.step import BatchStep, ObjectChange, Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from nethook.change import Change, Kernel
     from nethook.desired import Desired
     from nethook.gates.gate import GateChange
-    from nethook.kernel.routes import Route
+    from nethook.kernel.kind import Key, Kind
     from nethook.kernel.ruleset import Ruleset
     from nethook.kernel.table import Elements
 
@@ -39,10 +41,12 @@ def steps(
     ``removals`` delete rules of others that are of no use any more when everything else is done.
     """
     todo: list[Step] = []
-    moved = {prefix for prefix, _ in change.routes_new}
-    gone = [_gone(route, protocol) for route in change.routes_gone if route[0] not in moved]
+    moved = {kind: {key[0] for key in keys} for kind, keys in change.new.items()}
+    gone = [
+        _gone(kind, key, protocol) for kind in reversed(KINDS) for key in change.gone[kind] if key[0] not in moved[kind]
+    ]
     if gone:
-        todo.append(RouteStep(gone))
+        todo.append(BatchStep(gone))
 
     commands = [command for each in gate_changes for command in each.nft]
     if change.ruleset == "rebuilt":
@@ -60,16 +64,13 @@ def steps(
 
     todo += _calls(gate_changes)
 
-    came = [
-        *(_gone(route, protocol) for route in change.routes_gone if route[0] in moved),
-        *((routes.add(route, protocol), route, _route_effect(ADD, route, desired)) for route in change.routes_new),
-        *(
-            (routes.take_over(route, protocol), route, _route_effect(REPLACE, route, desired))
-            for route in change.routes_inherited
-        ),
-    ]
+    came = []
+    for kind in KINDS:
+        came += [_gone(kind, key, protocol) for key in change.gone[kind] if key[0] in moved[kind]]
+        came += [_new(kind, key, protocol, desired) for key in change.new[kind]]
+    came += [_taken_over(key, protocol, desired) for key in change.inherited]
     if came:
-        todo.append(RouteStep(came))
+        todo.append(BatchStep(came))
     todo += [Step(change.call, change.effects, needs_all=True) for change in removals if change.call]
     return todo
 
@@ -77,8 +78,9 @@ def steps(
 def clearance(kernel: Kernel, closings: Sequence[GateChange], protocol: int) -> list[Step]:
     """What removes everything of ours, in this order."""
     todo: list[Step] = []
-    if kernel.routes:
-        todo.append(RouteStep([_gone(route, protocol) for route in sorted(kernel.routes)]))
+    gone = [_gone(kind, key, protocol) for kind in reversed(KINDS) for key in sorted(kernel.objects.get(kind, ()))]
+    if gone:
+        todo.append(BatchStep(gone))
     commands = [command for closing in closings for command in closing.nft]
     effects = [effect for closing in closings if closing.nft for effect in closing.effects]
     if kernel.table:
@@ -97,13 +99,23 @@ def _calls(gate_changes: Iterable[GateChange]) -> list[Step]:
     return [Step(change.call, change.effects) for change in gate_changes if change.call]
 
 
-def _gone(route: Route, protocol: int) -> tuple[str, Route, Effect]:
-    return routes.delete(route, protocol), route, Effect(REMOVE, "route", prefix=route[0], bridge=route[1])
+def _gone(kind: Kind, key: Key, protocol: int) -> ObjectChange:
+    return ObjectChange(kind, key, kind.delete(key, protocol), _effect(REMOVE, kind, key))
 
 
-def _route_effect(sign: str, route: Route, desired: Desired) -> Effect:
-    note = "until now of release 0.6" if sign == REPLACE else ""
-    return Effect(sign, "route", prefix=route[0], bridge=route[1], line=desired.routes[route], note=note)
+def _new(kind: Kind, key: Key, protocol: int, desired: Desired) -> ObjectChange:
+    return ObjectChange(kind, key, kind.add(key, protocol), _effect(ADD, kind, key, desired))
+
+
+def _taken_over(key: Key, protocol: int, desired: Desired) -> ObjectChange:
+    effect = _effect(REPLACE, ROUTES, key, desired)
+    effect.note = "until now of release 0.6"
+    return ObjectChange(ROUTES, key, ROUTES.take_over(key, protocol), effect)
+
+
+def _effect(sign: str, kind: Kind, key: Key, desired: Desired | None = None) -> Effect:
+    line = desired.objects[kind][key] if desired else None
+    return Effect(sign, kind.name, prefix=key[0], bridge=key[1], to="".join(key[2:]), line=line)
 
 
 def _element_effects(sign: str, elements: Elements) -> Iterator[Effect]:

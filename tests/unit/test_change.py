@@ -26,7 +26,7 @@ def kernel_like(desired: Desired) -> Kernel:
     table = Table()
     table.elements = {name: set(members) for name, members in desired.elements.items()}
     table.comments = {chain: [RULES.comment(rule) for rule in rules] for chain, rules in RULES.chains.items()}
-    return Kernel(set(desired.routes), table)
+    return Kernel({kind: set(keys) for kind, keys in desired.objects.items()}, table)
 
 
 def run(change: Change, desired: Desired) -> list[Step]:
@@ -47,7 +47,7 @@ def test_nothing_is_run_when_nothing_differs() -> None:
 
 def test_an_empty_kernel_gets_table_elements_and_routes_in_this_order() -> None:
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    nft, routes = commands(difference(desired, Kernel(set(), None), RULES, HERE), desired)
+    nft, routes = commands(difference(desired, Kernel({}, None), RULES, HERE), desired)
     assert nft[0].startswith("add table inet nethook")
     assert 'add element inet nethook to4 { "virbr1" . 203.0.113.10 }' in nft
     assert routes == ["route add 203.0.113.10 dev virbr1 proto 218"]
@@ -123,7 +123,7 @@ def test_rules_for_another_mark_bit_are_renewed() -> None:
 
 def test_every_change_is_said_with_the_line_that_wants_it() -> None:
     desired = desire(routed("\n203.0.113.10 public"), [PUBLIC])
-    change = difference(desired, Kernel(set(), None), RULES, HERE)
+    change = difference(desired, Kernel({}, None), RULES, HERE)
     said = [str(effect) for step in run(change, desired) for effect in step.effects]
     assert said == [
         "+ table inet nethook created",
@@ -151,14 +151,14 @@ def test_what_is_kept_stays_also_without_a_scope() -> None:
 def test_a_route_of_others_that_leads_to_the_same_place_needs_none_of_ours() -> None:
     desired = desire(routed("192.0.2.0/29 public"), [PUBLIC])
     kernel = kernel_like(desired)
-    kernel.routes, kernel.standing_in = set(), {("192.0.2.0/29", "virbr1")}
+    kernel.objects, kernel.standing_in = {}, {("192.0.2.0/29", "virbr1")}
     assert commands(difference(desired, kernel, RULES, EVERYTHING), desired) == []
 
 
 def test_a_route_of_the_predecessor_is_replaced_in_one_step() -> None:
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
     kernel = kernel_like(desired)
-    kernel.routes, kernel.inherited = set(), {("203.0.113.10", "virbr1")}
+    kernel.objects, kernel.inherited = {}, {("203.0.113.10", "virbr1")}
     (step,) = run(difference(desired, kernel, RULES, EVERYTHING), desired)
     assert step.call.stdin == "route replace 203.0.113.10 dev virbr1 proto 218\n"
     assert [str(effect) for effect in step.effects] == [
@@ -172,7 +172,7 @@ def test_clearing_removes_routes_before_the_table() -> None:
         "route del 203.0.113.10 dev virbr1 proto 218\n",
         "delete table inet nethook\n",
     ]
-    assert clearance(Kernel(set(), None), [], 218) == []
+    assert clearance(Kernel({}, None), [], 218) == []
 
 
 class BrokenTools(Tools):
@@ -186,7 +186,7 @@ def test_what_others_have_stays_until_ours_is_complete() -> None:
     opening = GateChange(Effect(ADD, "gate"), call=Call(("iptables-nft-restore",)))
     removal = GateChange(Effect(REMOVE, "rule"), call=Call(("ip",)))
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    change = difference(desired, Kernel(set(), None), RULES, EVERYTHING)
+    change = difference(desired, Kernel({}, None), RULES, EVERYTHING)
     outcome = Outcome()
     outcome.take(steps(change, desired, [opening], [removal], ruleset=RULES, protocol=218), BrokenTools(1))
     assert len(outcome.failures) == 1

@@ -21,7 +21,7 @@ LINES = """
 
 def test_an_address_of_a_network_that_is_up_is_routed_and_accepted_both_ways() -> None:
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    assert list(desired.routes) == [("203.0.113.10", "virbr1")]
+    assert list(desired.routes) == [("203.0.113.10", "virbr1", "")]
     assert desired.elements["to4"] == {("virbr1", "203.0.113.10")}
     assert desired.elements["from4"] == {("virbr1", "203.0.113.10")}
     assert desired.elements["bridges"] == {("virbr1",)}
@@ -50,13 +50,13 @@ def test_an_isolated_network_is_known_as_isolated() -> None:
 
 def test_a_bridge_of_the_hosts_own_may_have_the_uplink_and_is_none_of_libvirts() -> None:
     desired = desire(routed("203.0.113.10 public"), [Network("public", "br0", "bridge")])
-    assert desired.routes.keys() == {("203.0.113.10", "br0")}
+    assert desired.routes.keys() == {("203.0.113.10", "br0", "")}
     assert desired.elements["bridges"] == set()
 
 
 def test_a_prefix_within_a_prefix_of_the_same_network_has_a_route_but_no_element_of_its_own() -> None:
     desired = desire(routed("203.0.113.0/24 public\n203.0.113.16/29 public"), [PUBLIC])
-    assert desired.routes.keys() == {("203.0.113.0/24", "virbr1"), ("203.0.113.16/29", "virbr1")}
+    assert desired.routes.keys() == {("203.0.113.0/24", "virbr1", ""), ("203.0.113.16/29", "virbr1", "")}
     assert desired.elements["to4_prefixes"] == {("virbr1", "203.0.113.0/24")}
 
 
@@ -89,11 +89,11 @@ def test_outermost_covers_every_prefix_and_overlaps_nowhere(prefixes: list[Prefi
 
 
 def test_routes_of_other_networks_are_accepted_again_where_they_are() -> None:
-    lost = [("203.0.113.20", "virbr2"), ("203.0.113.32/28", "virbr2")]
+    lost = [("203.0.113.20", "virbr2", ""), ("203.0.113.32/28", "virbr2", "")]
     desired = desire(routed(LINES), [PUBLIC], kept=lost)
     assert desired.elements["from4"] == {("virbr1", "203.0.113.10"), ("virbr2", "203.0.113.20")}
     assert ("virbr2", "203.0.113.32/28") in desired.elements["to4_prefixes"]
-    assert all(bridge == "virbr1" for _, bridge in desired.routes)
+    assert all(bridge == "virbr1" for _, bridge, _ in desired.routes)
 
 
 def test_what_is_guarded_cannot_be_forged_though_no_line_names_it() -> None:
@@ -102,17 +102,17 @@ def test_what_is_guarded_cannot_be_forged_though_no_line_names_it() -> None:
     assert desired.elements["to4"] == set()
 
 
-PRESENT = {("203.0.113.10", "virbr1"), ("203.0.113.11", "virbr1"), ("203.0.113.20", "virbr2")}
+PRESENT = {("203.0.113.10", "virbr1", ""), ("203.0.113.11", "virbr1", ""), ("203.0.113.20", "virbr2", "")}
 
 
 def test_a_wrong_line_puts_its_own_address_in_doubt() -> None:
     wrong = configuration("203.0.113.10 public colour=blue\n203.0.113.12 public")
-    assert list(in_doubt(PRESENT, wrong)) == [("203.0.113.10", "virbr1")]
+    assert list(in_doubt(PRESENT, wrong)) == [("203.0.113.10", "virbr1", "")]
 
 
 def test_an_address_that_cannot_be_read_may_be_any() -> None:
     wrong = configuration("203.0.113.1O public\n203.0.113.11 public")
-    assert list(in_doubt(PRESENT, wrong)) == [("203.0.113.10", "virbr1"), ("203.0.113.20", "virbr2")]
+    assert list(in_doubt(PRESENT, wrong)) == [("203.0.113.10", "virbr1", ""), ("203.0.113.20", "virbr2", "")]
 
 
 def test_without_a_wrong_line_nothing_is_in_doubt() -> None:

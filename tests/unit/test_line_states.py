@@ -10,6 +10,7 @@ from nethook.desired import desire
 from nethook.firewalld.gate import Firewalld
 from nethook.gates.gate import Chain, Gate, Rule
 from nethook.gates.iptables import IptablesGate
+from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import Ruleset
 from nethook.kernel.table import Table
 from nethook.libvirt.live import LiveNetwork
@@ -35,7 +36,7 @@ def plan(lines: str, applied: str, chains: list[tuple[Gate, Chain]] | None = Non
     table = Table()
     table.elements = before.elements
     table.comments = {chain: [RULES.comment(rule) for rule in rules] for chain, rules in RULES.chains.items()}
-    kernel = Kernel(set(before.routes), table)
+    kernel = Kernel({ROUTES: set(before.routes)}, table)
     desired = desire(routed(lines), [PUBLIC])
     change = difference(desired, kernel, RULES, EVERYTHING)
     openings = [opening for opening in (gate.opening(chain) for gate, chain in chains or []) if opening]

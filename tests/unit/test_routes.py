@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from nethook.errors import ReadError
+from nethook.kernel.batch import refusals
 from nethook.kernel.process import Call, Result
-from nethook.kernel.routes import ALREADY_GONE, holder, holder_call, parse, refusals
+from nethook.kernel.routes import ROUTES, holder, holder_call
+
+if TYPE_CHECKING:
+    from nethook.kernel.kind import Key
 
 
-def listed(text: str) -> set[tuple[str, str]]:
-    return parse([Result(Call(("ip",)), 0, text, "")])
+def listed(text: str) -> set[Key]:
+    return ROUTES.read([Result(Call(("ip",)), 0, text, "")], 218)
 
 
 def test_routes_of_our_shape_are_ours() -> None:
     text = "203.0.113.10 dev virbr1 scope link linkdown\n2001:db8::/64 dev virbr2 metric 1024 pref medium\n"
-    assert listed(text) == {("203.0.113.10", "virbr1"), ("2001:db8::/64", "virbr2")}
+    assert listed(text) == {("203.0.113.10", "virbr1", ""), ("2001:db8::/64", "virbr2", "")}
+
+
+def test_routes_with_a_next_hop_that_is_said_to_be_there_are_ours() -> None:
+    text = (
+        "203.0.113.16/29 via 203.0.113.10 dev virbr1 onlink\n"
+        "2001:db8:1::/64 via fe80::1 dev virbr1 metric 1024 onlink pref medium\n"
+    )
+    assert listed(text) == {
+        ("203.0.113.16/29", "virbr1", "203.0.113.10"),
+        ("2001:db8:1::/64", "virbr1", "fe80::1"),
+    }
 
 
 def test_routes_of_another_shape_with_our_number_are_somebody_elses() -> None:
@@ -44,7 +61,7 @@ def test_refusals_are_told_line_by_line() -> None:
         2: 'Cannot find device "virbr9"',
         4: "IPv6 is disabled on nexthop device",
     }
-    assert refused[2].startswith(ALREADY_GONE)
+    assert refused[2].startswith(ROUTES.already_gone)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.kernel.counters import Counts, Traffic
-    from nethook.kernel.routes import Route
+    from nethook.kernel.routes import Place
     from nethook.libvirt.live import LiveNetwork
     from nethook.reconcile import Plan
 
@@ -46,14 +46,14 @@ class LineState:
         self.sent: Traffic | None = None
 
     @property
-    def route(self) -> Route:
+    def place(self) -> Place:
         """Where it is, or would be, in the kernel."""
         return self.line.prefix.text, self.bridge
 
     def count(self, received: Counts, sent: Counts) -> None:
         """Take over what the kernel has counted."""
-        self.received = received.get(self.route)
-        self.sent = sent.get(self.route)
+        self.received = received.get(self.place)
+        self.sent = sent.get(self.place)
 
 
 def line_states(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], plan: Plan) -> list[LineState]:
@@ -63,7 +63,7 @@ def line_states(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], plan
 
 
 def states_without_root(
-    lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], routes: Collection[Route]
+    lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], routes: Collection[Place]
 ) -> list[LineState]:
     """The state of each line, as far as networks and routes tell."""
     return [
@@ -71,7 +71,7 @@ def states_without_root(
     ]
 
 
-def _route_state(line: RoutedIP, bridge: str, routes: Collection[Route]) -> LineState:
+def _route_state(line: RoutedIP, bridge: str, routes: Collection[Place]) -> LineState:
     if (line.prefix.text, bridge) in routes:
         return LineState(line, bridge, UNKNOWN, "there is a route; only root can see the firewalls")
     return LineState(line, bridge, NOT_APPLIED, APPLY)

@@ -10,8 +10,9 @@ from nethook.commands.situation import SECONDS, situation
 from nethook.config import load
 from nethook.effect import ADD
 from nethook.firewalld.gate import WHERE
-from nethook.kernel import counters, routes
+from nethook.kernel import counters
 from nethook.kernel.process import Tools
+from nethook.kernel.routes import ROUTES, holder, holder_call
 from nethook.reconcile import decide
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from nethook.config.problem import Problem
     from nethook.effect import Effect
     from nethook.gates.gate import Chain, Gate
-    from nethook.kernel.routes import Route
+    from nethook.kernel.kind import Key
+    from nethook.kernel.routes import Place
 
 MOST_LOOKED_UP = 100
 """For more lines than this that are not applied nobody looks who else has a route to each: they have one cause."""
@@ -71,7 +73,7 @@ def overview() -> Overview:
         state.count(received, sent)
     added = [effect for effect in plan.effects if effect.sign == ADD and effect.kind == "route"]
     missing = {(effect.prefix, effect.bridge) for effect in added}
-    _look_for_holders([state for state in states if state.route in missing], plan.kernel.routes, tools)
+    _look_for_holders([state for state in states if state.place in missing], plan.kernel.routes, tools)
     families = {line.prefix.family for line in configuration.routed_ips}
     gates = [
         (gate.where, _gate_state(gate, chain))
@@ -83,26 +85,27 @@ def overview() -> Overview:
     return Overview(states, configuration.problems, gates, plan.effects)
 
 
-def _routes(now: Situation, tools: Tools) -> set[Route]:
+def _routes(now: Situation, tools: Tools) -> set[Place]:
     """The routes that lead to where lines want them, ours and others'."""
-    calls = routes.read_calls(now.configuration.settings.route_protocol)
+    protocol = now.configuration.settings.route_protocol
+    calls = ROUTES.read_calls(protocol)
     results = tools.start([*calls, *now.others.read_calls()])()
     standing_in, _ = now.others.routes(results[len(calls) :])
-    return routes.parse(results[: len(calls)]) | standing_in
+    return {(route[0], route[1]) for route in ROUTES.read(results[: len(calls)], protocol)} | standing_in
 
 
-def _look_for_holders(lacking: Sequence[LineState], ours: set[Route], tools: Tools) -> None:
+def _look_for_holders(lacking: Sequence[LineState], ours: set[Key], tools: Tools) -> None:
     """Where a route is missing because somebody else has one to the very prefix, say so."""
-    moved = {prefix for prefix, _ in ours}
+    moved = {route[0] for route in ours}
     lacking = [state for state in lacking if state.line.prefix.text not in moved]
     if not lacking or len(lacking) > MOST_LOOKED_UP:
         return
-    results = tools.start([routes.holder_call(state.line.prefix.text) for state in lacking])()
+    results = tools.start([holder_call(state.line.prefix.text) for state in lacking])()
     for state, result in zip(lacking, results):
-        holder = routes.holder(result) if result.status == 0 else ""
-        if holder:
+        found = holder(result) if result.status == 0 else ""
+        if found:
             state.state = BLOCKED
-            state.reason = f"somebody else has a route to it: {holder}"
+            state.reason = f"somebody else has a route to it: {found}"
 
 
 def _gate_state(gate: Gate, chain: Chain) -> str:

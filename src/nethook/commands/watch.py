@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nethook.commands.overview import Overview
-    from nethook.kernel.routes import Route
+    from nethook.kernel.routes import Place
 
 SECONDS = 2.0
 HINT = "every 2 s; q quits"
@@ -52,7 +52,7 @@ class Rates:
     """Turns counts into what they grew by since the last time, per second."""
 
     def __init__(self) -> None:
-        self._before: dict[Route, tuple[Traffic | None, Traffic | None]] = {}
+        self._before: dict[Place, tuple[Traffic | None, Traffic | None]] = {}
         self._at = 0.0
 
     def take(self, found: Overview, now: float) -> None:
@@ -61,8 +61,8 @@ class Rates:
         before, self._before, self._at = self._before, {}, now
         for state in found.lines:
             counts = state.received, state.sent
-            self._before[state.route] = counts
-            was = before.get(state.route, (None, None))
+            self._before[state.place] = counts
+            was = before.get(state.place, (None, None))
             state.received, state.sent = (_growth(*pair, seconds) for pair in zip(was, counts))
 
 

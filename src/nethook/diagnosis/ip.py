@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from nethook.errors import ReadError
+from nethook.kernel.batch import refusals
 from nethook.kernel.process import Call
-from nethook.kernel.routes import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,9 +15,9 @@ from nethook.kernel.table import SET_ELEMENTS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nethook.kernel.netlink import Span
-    from nethook.kernel.routes import Route
+    from nethook.kernel.routes import Place
 
-    Counts = dict[Route, "Traffic"]
+    Counts = dict[Place, "Traffic"]
 
 EXPRESSION, EXPRESSION_DATA = 7, 2
 COUNTED_BYTES, COUNTED_PACKETS = 1, 2

@@ -1,8 +1,9 @@
-"""Questions to nftables in the kernel, over netlink: reading only.
+"""Questions to the kernel over netlink: reading only.
 
-Everything else about nftables is left to ``nft``. Listing our own table is the exception, because every run does it,
-also the many that find nothing to do: ``nft`` writes each word of a listing by itself and takes 9 µs an element. With
-10,000 addresses that is 0.3 s, ten times as long as the kernel takes to tell.
+All changes are left to ``nft`` and ``ip``, and most reading too. The exceptions are what every run reads, also the
+many that find nothing to do. ``nft`` writes each word of a listing by itself and takes 9 µs an element: with 10,000
+addresses that is 0.3 s, ten times as long as the kernel takes to tell. And what most hosts have none of must not cost a
+process.
 
 Messages, attributes and flags: linux/netlink.h, linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h.
 """
@@ -22,35 +23,32 @@ if TYPE_CHECKING:
     Span = tuple[bytes, int, int]
     """What the kernel sent, and where within it a list of attributes begins and ends."""
 
-AF_NETLINK, NETLINK_NETFILTER, NFPROTO_INET = 16, 12, 1
+AF_NETLINK, NETLINK_ROUTE, NETLINK_NETFILTER, NFPROTO_INET = 16, 0, 12, 1
 NFTABLES = 10 << 8
 GET_RULE, GET_ELEMENTS = NFTABLES | 7, NFTABLES | 13
 REQUEST, DUMP, DUMP_INTERRUPTED = 0x1, 0x300, 0x10
 ERROR, DONE = 2, 3
 NUMBER_MASK = 0x3FFF
-HEADER, BOTH_HEADERS = 16, 20
+HEADER, NFTABLES_HEADER = 16, 4
 LARGEST_PART = 1 << 18
 ATTEMPTS = 5
 
 
-class Nftables:
-    """A connection to nftables in this network namespace."""
+class Netlink:
+    """A connection to one part of the kernel in this network namespace; ``about`` says for people which."""
 
-    def __init__(self) -> None:
+    def __init__(self, part: int, about: str) -> None:
+        self._about = about
         try:
-            self._socket = socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER)
+            self._socket = socket(AF_NETLINK, SOCK_RAW, part)
         except OSError as error:
-            raise ReadError(f"cannot ask the kernel for nftables: {error.strerror}") from None
+            raise ReadError(f"cannot ask the kernel for {about}: {error.strerror}") from None
 
-    def dump(self, kind: int, *names: str) -> list[Span] | None:
-        """All rules of a table or all elements of a set, which ``names`` name; None if there is no such set.
+    def dump(self, kind: int, body: bytes) -> list[Span] | None:
+        """The content of each message that answers this question; None if there is no such thing.
 
         ReadError if the kernel does not tell.
         """
-        body = pack("BBH", NFPROTO_INET, 0, 0)
-        for number, name in enumerate(names, start=1):  # the table has attribute 1, what is within it 2
-            value = name.encode() + b"\0"
-            body += pack("HH", 4 + len(value), number) + value + bytes(-len(value) % 4)
         request = pack("IHHII", HEADER + len(body), kind, REQUEST | DUMP, 0, 0) + body
         try:
             for _ in range(ATTEMPTS):
@@ -61,11 +59,11 @@ class Nftables:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ReadError(f"cannot read nftables: {error.strerror}") from None
-        raise ReadError("cannot read nftables: others keep changing it")
+            raise ReadError(f"cannot read {self._about}: {error.strerror}") from None
+        raise ReadError(f"cannot read {self._about}: others keep changing it")
 
     def _answer(self) -> list[Span] | None:
-        """All that the kernel sends, None if somebody changed the ruleset meanwhile: something may be lacking then."""
+        """All that the kernel sends, None if somebody changed it meanwhile: something may be lacking then."""
         found: list[Span] = []
         interrupted = False
         while True:
@@ -79,8 +77,27 @@ class Nftables:
                     if status:
                         raise OSError(-status, os.strerror(-status))
                     return None if interrupted else found
-                found.append((data, at + BOTH_HEADERS, at + length))
+                found.append((data, at + HEADER, at + length))
                 at += length + 3 & ~3
+
+
+class Nftables:
+    """A connection to nftables."""
+
+    def __init__(self) -> None:
+        self._netlink = Netlink(NETLINK_NETFILTER, "nftables")
+
+    def dump(self, kind: int, *names: str) -> list[Span] | None:
+        """All rules of a table or all elements of a set, which ``names`` name; None if there is no such set.
+
+        ReadError if the kernel does not tell.
+        """
+        body = pack("BBH", NFPROTO_INET, 0, 0)
+        for number, name in enumerate(names, start=1):  # the table has attribute 1, what is within it 2
+            value = name.encode() + b"\0"
+            body += pack("HH", 4 + len(value), number) + value + bytes(-len(value) % 4)
+        found = self._netlink.dump(kind, body)
+        return found and [(data, begin + NFTABLES_HEADER, end) for data, begin, end in found]
 
 
 def attributes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -3,48 +3,82 @@
 from __future__ import annotations
 
 from nethook.errors import ReadError
+from nethook.kernel.kind import NO_DEVICE, Kind
 from nethook.kernel.process import Call
 from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from nethook.kernel.process import Result
+    from nethook.kernel.kind import Key
+    from nethook.kernel.process import Result, Tools
 
-    Route = tuple[str, str]
-    """Prefix in canonical text, and the device it leads to."""
+    Place = tuple[str, str]
+    """Prefix in canonical text, and the device behind which it is."""
 
 OTHER_SHAPES = frozenset({"unreachable", "blackhole", "prohibit", "throw", "default", "nexthop"})
 """How lines begin that ip prints for routes with our number and of another shape than ours."""
 
 EXISTS = "File exists"
-NO_DEVICE = "Cannot find device "
-ALREADY_GONE = ("No such process", NO_DEVICE)
-"""How begins what the kernel says to a deletion of what went by itself, for example with its device."""
 
 
-def read_calls(protocol: int) -> list[Call]:
-    """What lists our routes: one call a family."""
-    return [Call(("ip", family, "route", "show", "proto", str(protocol))) for family in ("-4", "-6")]
+class Routes(Kind):
+    """Keys are (prefix, device, next hop on it or '')."""
+
+    name = "route"
+    already_gone = (*Kind.already_gone, "No such process")
+
+    def read_calls(self, protocol: int) -> list[Call]:
+        """What lists our routes: one call a family."""
+        return [Call(("ip", family, "route", "show", "proto", str(protocol))) for family in ("-4", "-6")]
+
+    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
+        """Our routes. Those of another shape than we make are left out: somebody else's with our number."""
+        del protocol
+        routes: set[Key] = set()
+        for result in results:
+            if result.status != 0:
+                raise ReadError(result.failure)
+            for line in result.out.splitlines():
+                first, *rest = line.split(None, 5)
+                if not line[0].isspace() and rest[:1] == ["dev"] and len(rest) > 1:
+                    routes.add((first, rest[1], ""))
+                elif not line[0].isspace() and rest[:1] == ["via"] and rest[2:3] == ["dev"] and " onlink" in line:
+                    routes.add((first, rest[3], rest[1]))
+                elif first not in OTHER_SHAPES and not _is_prefix(first):
+                    raise ReadError(result.not_understood)
+        return routes
+
+    def add(self, key: Key, protocol: int) -> str:
+        """Never ``replace``: that would overwrite a route of somebody else."""
+        return f"route add {_words(key)} proto {protocol}"
+
+    def take_over(self, key: Key, protocol: int) -> str:
+        """The line that puts our route in the place of the same one without our number, in one step."""
+        return f"route replace {_words(key)} proto {protocol}"
+
+    def delete(self, key: Key, protocol: int) -> str:
+        """The line that deletes this route if it is ours."""
+        return f"route del {_words(key)} proto {protocol}"
+
+    def why_not_added(self, key: Key, said: str, tools: Tools) -> str:
+        """A route that leads to the same place by somebody else's doing is as good."""
+        if said.startswith(NO_DEVICE):
+            return super().why_not_added(key, said, tools)
+        if said != EXISTS:
+            return said
+        prefix, device, via = key
+        found = holder(tools.run(holder_call(prefix)))
+        if f" dev {device} " in f"{found} " and (f" via {via} " in found if via else " via " not in found):
+            return ""
+        return f"there is a route to it already, which is not ours: {found or '(not found any more)'}"
 
 
-def parse(results: Iterable[Result]) -> set[Route]:
-    """Our routes out of what ``read_calls`` printed; ReadError when one of the calls failed.
-
-    Routes of another shape than we make (with a gateway, say) are left out: somebody else's with our number.
-    """
-    routes = set()
-    for result in results:
-        if result.status != 0:
-            raise ReadError(result.failure)
-        for line in result.out.splitlines():
-            first, *rest = line.split(None, 3)
-            if not line[0].isspace() and rest[:1] == ["dev"] and len(rest) > 1:
-                routes.add((first, rest[1]))
-            elif first not in OTHER_SHAPES and not _is_prefix(first):
-                raise ReadError(result.not_understood)
-    return routes
+def _words(key: Key) -> str:
+    """The route as ``ip`` takes it. ``onlink``: that the next hop is there, the configuration says, and no subnet."""
+    prefix, device, via = key
+    return f"{prefix} via {via} dev {device} onlink" if via else f"{prefix} dev {device}"
 
 
 def _is_prefix(text: str) -> bool:
@@ -53,21 +87,6 @@ def _is_prefix(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def add(route: Route, protocol: int) -> str:
-    """The line that adds a route. Never ``replace``: that would overwrite a route of somebody else."""
-    return f"route add {route[0]} dev {route[1]} proto {protocol}"
-
-
-def take_over(route: Route, protocol: int) -> str:
-    """The line that puts our route in the place of the same one without our number, in one step."""
-    return f"route replace {route[0]} dev {route[1]} proto {protocol}"
-
-
-def delete(route: Route, protocol: int) -> str:
-    """The line that deletes this route if it is ours."""
-    return f"route del {route[0]} dev {route[1]} proto {protocol}"
 
 
 def holder_call(prefix: str) -> Call:
@@ -83,20 +102,4 @@ def holder(result: Result) -> str:
     return next((line for line in lines if (metric in f"{line} " if metric else " metric " not in line)), "")
 
 
-def batch(lines: Sequence[str]) -> Call:
-    """One process for all lines; a line that the kernel refuses does not keep the others from being tried."""
-    return Call(("ip", "-force", "-batch", "-"), "\n".join(lines) + "\n")
-
-
-def refusals(result: Result) -> dict[int, str]:
-    """Which lines of a batch were refused (counted from 0), and what the kernel said."""
-    refused: dict[int, str] = {}
-    said: list[str] = []
-    for line in result.err.splitlines():
-        _, failed, number = line.rpartition("Command failed -:")
-        if failed and number.isdigit():
-            refused[int(number) - 1] = "; ".join(said) or "refused"
-            said = []
-        else:
-            said.append(line.removeprefix("RTNETLINK answers: ").removeprefix("Error: ").rstrip("."))
-    return refused
+ROUTES = Routes()
