@@ -60,7 +60,7 @@ DOMAIN_XML = """
 
 
 class Nic(NamedTuple):
-    """A network interface: the libvirt network that it is plugged into, and its MAC address (None: libvirt's choice)."""
+    """A network interface: its libvirt network, and its MAC address if libvirt shall not choose."""
 
     network: str
     mac: str | None = None
@@ -75,8 +75,8 @@ class Nic(NamedTuple):
 class Guest:
     """Answers HTTP on every address with its label and the client's address; runs commands.
 
-    Its label is its name, or stands for it where a name is not fit for files and host names. Commands go over a virtio channel, so they work whatever state the network is in. (An emulated serial line loses
-    bytes under load.)
+    Its label is its name, or stands for it where a name is not fit for files and host names. Commands go over a virtio
+    channel, so they work whatever state the network is in. (An emulated serial line loses bytes under load.)
     """
 
     def __init__(

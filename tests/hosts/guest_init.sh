@@ -44,7 +44,7 @@ chmod +x /bin/configure
 export addresses gateways
 configure eth0
 
-mkdir -p /www/cgi-bin
+mkdir -p /tmp /www/cgi-bin
 cat >/www/cgi-bin/index.cgi <<'CGI'
 #!/bin/sh
 printf 'Content-Type: text/plain\r\n\r\n'
