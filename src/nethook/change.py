@@ -7,19 +7,21 @@ about everything of ours.
 
 from __future__ import annotations
 
+from nethook.kernel.binding import BINDING
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from nethook.config import RoutedIP
     from nethook.desired import Desired
     from nethook.kernel.keys import Element
     from nethook.kernel.kind import Key, Kind
     from nethook.kernel.kinds import Objects
+    from nethook.kernel.layout import Layout
     from nethook.kernel.routes import Place
     from nethook.kernel.ruleset import Ruleset
     from nethook.kernel.table import Elements, Table
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
 
 
 class Kernel:
-    """What was read: our objects, our table (None if there is none), and routes of others that do for ours."""
+    """What was read: our objects, our tables (None if there is none), and routes of others that do for ours."""
 
-    __slots__ = ("inherited", "objects", "standing_in", "table")
+    __slots__ = ("binding", "inherited", "objects", "standing_in", "table")
 
     def __init__(
         self,
@@ -37,9 +39,13 @@ class Kernel:
         table: Table | None,
         standing_in: Collection[Place] = (),
         inherited: Collection[Place] = (),
+        binding: Table | None = None,
     ) -> None:
         self.objects = objects
         self.table = table
+        """The one in which packets are classified."""
+        self.binding = binding
+        """The one that keeps addresses to the guests that they are bound to."""
         self.standing_in = standing_in
         """Where routes of others lead, so that one of ours is neither needed nor possible: as to a network's subnet."""
         self.inherited = inherited
@@ -50,19 +56,34 @@ class Kernel:
         """Our routes."""
         return self.objects.get(ROUTES, set())
 
+    @property
+    def holders(self) -> dict[str, set[str]]:
+        """The MACs that each block is bound to."""
+        holders: dict[str, set[str]] = {}
+        for name, members in self.binding.elements.items() if self.binding else ():
+            if name.startswith("holders"):
+                for mac, block in members:
+                    holders.setdefault(block, set()).add(mac)
+        return holders
+
 
 class Scope:
-    """What a run decides about: everything, or what is on some bridges, but for some prefixes on each."""
+    """What a run decides about: everything, or some networks and what is on their bridges, but for some prefixes."""
 
-    __slots__ = ("_spared",)
+    __slots__ = ("_networks", "_spared")
 
-    def __init__(self, spared: Mapping[str, Collection[str]] | None = None) -> None:
+    def __init__(self, spared: Mapping[str, Collection[str]] | None = None, networks: Collection[str] = ()) -> None:
         """``spared`` has the prefixes that are left alone, by bridge; None: the scope is everything."""
         self._spared = spared
+        self._networks = networks
 
     def has(self, bridge: str) -> bool:
         """Whether it decides about the bridge itself."""
         return self._spared is None or bridge in self._spared
+
+    def has_network(self, name: str) -> bool:
+        """Whether it decides about the network of this name."""
+        return self._spared is None or name in self._networks
 
     def covers(self, prefix: str, bridge: str) -> bool:
         """Whether it decides about the prefix on this bridge; bridge '': about what depends on no network."""
@@ -77,38 +98,73 @@ def scope_of(networks: Iterable[Network], routed_ips: Collection[RoutedIP]) -> S
     networks = list(networks)
     names = {network.name for network in networks}
     of_others = {routed.prefix.text for routed in routed_ips if routed.network not in names}
-    return Scope({network.bridge: () if network.is_libvirts_own else of_others for network in networks})
+    return Scope({network.bridge: () if network.is_libvirts_own else of_others for network in networks}, names)
+
+
+class TableChange:
+    """What differs in one of our tables: elements, and ``what`` is done about the table itself.
+
+    That is '' (nothing), created, renewed (elements stay), rebuilt (they are new), or removed.
+    """
+
+    __slots__ = ("gone", "layout", "new", "what")
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.what = ""
+        self.gone: Elements = {}
+        self.new: Elements = {}
 
 
 class Change:
     """What differs. An object that is only another now is in ``gone`` and in ``new``; both are by kind."""
 
-    __slots__ = ("elements_gone", "elements_new", "gone", "inherited", "new", "ruleset")
+    __slots__ = ("binding", "gone", "inherited", "new", "table")
 
-    def __init__(self) -> None:
+    def __init__(self, table: TableChange, binding: TableChange) -> None:
         self.gone: dict[Kind, list[Key]] = {}
         self.new: dict[Kind, list[Key]] = {}
         self.inherited: list[Key] = []
         """Routes that take the place of our predecessor's."""
-        self.elements_gone: Elements = {}
-        self.elements_new: Elements = {}
-        self.ruleset = ""
-        """What is done about sets and rules: '' (nothing), created, renewed (elements stay), rebuilt (they are new)."""
+        self.table = table
+        self.binding = binding
+
+    @property
+    def tables(self) -> tuple[TableChange, TableChange]:
+        """What differs in each of our tables."""
+        return self.table, self.binding
 
     @property
     def concerns_configured(self) -> bool:
         """Whether prefixes come or go that are configured, wherever they are."""
         return any(
             members and name.startswith("routed")
-            for elements in (self.elements_gone, self.elements_new)
+            for elements in (self.table.gone, self.table.new)
             for name, members in elements.items()
         )
+
+    @property
+    def moved(self) -> list[str]:
+        """The prefixes that are not where they were before, or not at the same guest."""
+        placed = [
+            {(block, bridge) for name in elements if name.startswith("to") for bridge, block in elements[name]}
+            for elements in (self.table.gone, self.table.new)
+        ]
+        blocks = {block for block, _ in placed[0]} & {block for block, _ in placed[1]}
+        for name, members in self.binding.gone.items():
+            if name.startswith("holders"):
+                blocks.update(block for _, block in members)
+        return sorted(blocks)
 
 
 def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, scope: Scope, *, rebuild: bool = False) -> Change:
     """What makes the kernel as desired within the scope. ``rebuild``: a table with other rules is made anew."""
-    change = Change()
     prefixes = {route[0] for route in desired.routes}
+    table = TableChange(ruleset)
+    _compare(table, kernel.table, desired, lambda name, gone: _in_scope(name, gone, prefixes, scope), rebuild=rebuild)
+    if kernel.table is None:
+        table.what = "created"
+    change = Change(table, _binding_change(desired, kernel, rebuild=rebuild))
     for kind in KINDS:
         present, wanted = kernel.objects.get(kind, set()), desired.objects[kind]
         surplus = present - wanted.keys() - desired.kept
@@ -117,27 +173,50 @@ def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, scope: Scope,
     lacking = [route for route in change.new[ROUTES] if route[:2] not in kernel.standing_in]
     change.new[ROUTES] = [route for route in lacking if route[:2] not in kernel.inherited]
     change.inherited = [route for route in lacking if route[:2] in kernel.inherited]
-
-    elements = kernel.table.elements if kernel.table else {name: set() for name in SETS}
-    for name in SETS:
-        change.elements_gone[name] = _in_scope(name, elements[name] - desired.elements[name], prefixes, scope)
-        change.elements_new[name] = desired.elements[name] - elements[name]
-
-    if kernel.table is None:
-        change.ruleset = "created"
-    elif not ruleset.is_intact(kernel.table.comments):
-        change.ruleset = "renewed"
-        if rebuild:
-            change.ruleset = "rebuilt"
-            for name in SETS:
-                change.elements_new[name] = desired.elements[name] | elements[name] - change.elements_gone[name]
-            change.elements_gone = {}
     return change
+
+
+def _binding_change(desired: Desired, kernel: Kernel, *, rebuild: bool) -> TableChange:
+    """What differs in the table that is there only while something is bound."""
+    change = TableChange(BINDING)
+
+    def decided(_: str, gone: set[Element]) -> set[Element]:
+        return {element for element in gone if element[-1] in desired.decided or element[-1] not in desired.named}
+
+    _compare(change, kernel.binding, desired, decided, rebuild=rebuild)
+    if not desired.named and not any(desired.elements[name] for name in BINDING.sets):
+        change.gone, change.new = {}, {}
+        change.what = "removed" if kernel.binding else ""
+    elif kernel.binding is None and any(change.new.values()):
+        change.what = "created"
+    return change
+
+
+def _compare(
+    change: TableChange,
+    table: Table | None,
+    desired: Desired,
+    in_scope: Callable[[str, set[Element]], set[Element]],
+    *,
+    rebuild: bool,
+) -> None:
+    sets = change.layout.sets
+    elements = table.elements if table else {name: set() for name in sets}
+    for name in sets:
+        change.gone[name] = in_scope(name, elements[name] - desired.elements[name])
+        change.new[name] = desired.elements[name] - elements[name]
+    if table and not change.layout.is_intact(table.comments):
+        change.what = "renewed"
+        if rebuild:
+            change.what = "rebuilt"
+            for name in sets:
+                change.new[name] = desired.elements[name] | elements[name] - change.gone[name]
+            change.gone = {}
 
 
 def _in_scope(name: str, elements: set[Element], prefixes: set[str], scope: Scope) -> set[Element]:
     """Those of a set's elements that this run decides about. ``prefixes`` are those that it has to place."""
-    if not SETS[name].has_device:  # of the configuration alone, so every run decides about all of them
+    if not SETS[name].first:  # of the configuration alone, so every run decides about all of them
         return elements
     if name in {BRIDGES, ISOLATED}:
         return {element for element in elements if scope.has(element[0])}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from nethook.bound import is_undecided, nic
+from nethook.kernel import binding
 from nethook.kernel.kinds import KINDS
+from nethook.kernel.neighbours import NEIGHBOURS
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS, set_name
 from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from nethook.change import Kernel
     from nethook.config import Configuration, RoutedIP
     from nethook.kernel.kind import Key, Kind
     from nethook.kernel.table import Elements
@@ -19,22 +23,65 @@ if TYPE_CHECKING:
 
 
 class Desired:
-    """What should be: ``objects`` by kind, with the line that wants each; ``elements`` of sets.
+    """What should be: ``objects`` by kind, with the line that wants each; ``elements`` of the sets of both tables.
 
     Objects that are ``kept`` are there, and stay although no line is known to want them.
     """
 
-    __slots__ = ("elements", "kept", "objects")
+    __slots__ = ("_pinned", "decided", "elements", "kept", "lines", "named", "objects")
 
     def __init__(self) -> None:
         self.objects: dict[Kind, dict[Key, RoutedIP]] = {kind: {} for kind in KINDS}
         self.kept: set[Key] = set()
-        self.elements: Elements = {name: set() for name in SETS}
+        self.elements: Elements = {name: set() for name in (*SETS, *binding.SETS)}
+        self.named: set[str] = set()
+        """All blocks of the files that are bound to guests."""
+        self.decided: set[str] = set()
+        """Those of them of which this run decides to whom they are bound now."""
+        self.lines: dict[str, RoutedIP] = {}
+        """The lines that these are of."""
+        self._pinned: dict[tuple[str, str], Key] = {}
 
     @property
     def routes(self) -> dict[Key, RoutedIP]:
         """The routes among the objects."""
         return self.objects[ROUTES]
+
+    def reserve(self, routed: RoutedIP, blocks: Iterable[Prefix]) -> None:
+        """Nobody may use these blocks of a bound line, unless they are bound to a NIC."""
+        for block in blocks:
+            self.decided.add(block.text)
+            self.lines[block.text] = routed
+            self._bind(("bound", "claimed"), block, ())
+
+    def bind(self, routed: RoutedIP, blocks: Iterable[Prefix], bridge: str, mac: str) -> None:
+        """A bound line is for this NIC: its blocks, and the address at which the host looks for them."""
+        for block in blocks:
+            self._bind(("holders", "claimers"), block, (mac,))
+        target = routed.via or (routed.prefix.text if routed.prefix.is_address else "")
+        if not target:
+            return
+        pins = self.objects[NEIGHBOURS]
+        rival = self._pinned.get((target, bridge))
+        if rival:
+            if routed.via:  # of one address, a line that is about it tells more than one with it as next hop
+                return
+            del pins[rival]
+        self._pinned[target, bridge] = key = (target, bridge, mac)
+        pins[key] = routed
+
+    def rebind(self, routed: RoutedIP, blocks: Iterable[Prefix], mac: str) -> None:
+        """A bound line has been for this NIC, and stays so: its blocks are reserved for it."""
+        for block in blocks:
+            self.lines[block.text] = routed
+            self._bind(("bound", "claimed"), block, ())
+            self._bind(("holders", "claimers"), block, (mac,))
+
+    def _bind(self, kinds: Iterable[str], block: Prefix, key: tuple[str, ...]) -> None:
+        for kind in kinds:
+            if kind in binding.KINDS[block.family]:
+                name = binding.set_name(kind, block.family, single=block.is_address)
+                self.elements[name].add((*key, block.text))
 
 
 def desire(
@@ -43,37 +90,77 @@ def desire(
     *,
     kept: Iterable[Key] = (),
     guarded: Iterable[Prefix] = (),
+    bound: Mapping[str, Sequence[Prefix]] | None = None,
+    holders: Mapping[str, Collection[str]] | None = None,
 ) -> Desired:
     """What should be when these networks are up, all of which have a bridge.
 
-    ``kept`` are routes that are there, and stay, and what they lead to is accepted; ``guarded``
-    are prefixes that are protected against forgery although no line names them.
+    ``kept`` are routes that are there, and stay, and what they lead to is accepted; ``guarded`` are prefixes that are
+    protected against forgery although no line names them; ``bound`` has the blocks of those lines that are bound to a
+    guest and are decided about, by prefix; ``holders`` the MACs that each block is bound to until now.
     """
     desired = Desired()
     desired.kept.update(kept)
+    bound = bound or {}
+    holders = holders or {}
     elements = desired.elements
-    bridges = {}
+    up = {}
     for network in networks:
-        bridges[network.name] = network.bridge
+        up[network.name] = network
         if network.is_libvirts_own:
             elements[BRIDGES].add((network.bridge,))
         if network.is_isolated:
             elements[ISOLATED].add((network.bridge,))
     held: dict[str, list[Prefix]] = {}
     for routed in routed_ips:
-        bridge = bridges.get(routed.network)
-        if bridge:
-            desired.routes[routed.prefix.text, bridge, routed.via or ""] = routed
-            held.setdefault(bridge, []).append(routed.prefix)
+        text = routed.prefix.text
+        if routed.guest and text not in bound:
+            continue
+        network_up = up.get(routed.network)
+        if routed.guest:
+            desired.reserve(routed, bound[text])
+            mac = network_up and nic(routed, network_up.ports, _macs(bound[text], holders))
+            if not network_up or not mac:
+                continue
+            desired.bind(routed, bound[text], network_up.bridge, mac)
+        if network_up:
+            desired.routes[text, network_up.bridge, routed.via or ""] = routed
+            held.setdefault(network_up.bridge, []).append(routed.prefix)
     for text, bridge, _ in desired.kept:
         held.setdefault(bridge, []).append(parse_prefix(text))
+    _accept(elements, held)
+    for prefix in outermost([*(routed.prefix for routed in routed_ips), *guarded]):
+        elements[set_name("routed", prefix.family, single=prefix.is_address)].add((prefix.text,))
+    return desired
+
+
+def _accept(elements: Elements, held: Mapping[str, Iterable[Prefix]]) -> None:
+    """What is routed to each bridge is accepted there."""
     for bridge, prefixes in held.items():
         for prefix in outermost(prefixes):
             for kind in ("to", "from"):
                 elements[set_name(kind, prefix.family, single=prefix.is_address)].add((bridge, prefix.text))
-    for prefix in outermost([*(routed.prefix for routed in routed_ips), *guarded]):
-        elements[set_name("routed", prefix.family, single=prefix.is_address)].add((prefix.text,))
-    return desired
+
+
+def undecided(
+    routed: RoutedIP, network: Network | None, blocks: Iterable[Prefix], holders: Mapping[str, Collection[str]]
+) -> bool:
+    """Whether it is not known if the guest of this bound line is plugged in; ``network`` is None if it is not up."""
+    return network is not None and is_undecided(routed, network.ports, _macs(blocks, holders))
+
+
+def _macs(blocks: Iterable[Prefix], holders: Mapping[str, Collection[str]]) -> set[str]:
+    return {mac for block in blocks for mac in holders.get(block.text, ())}
+
+
+def keep_bindings(desired: Desired, kernel: Kernel, doubtful: Callable[[Prefix], bool]) -> None:
+    """Whatever is bound stays so for the routes that are kept, and for what may be meant by a wrong line."""
+    targets = {(route[2] or route[0], route[1]) for route in desired.kept}
+    desired.kept.update(pin for pin in kernel.objects.get(NEIGHBOURS, ()) if pin[:2] in targets)
+    if kernel.binding:
+        for name, members in kernel.binding.elements.items():
+            stay = (member for member in members if member[-1] not in desired.decided)
+            desired.elements[name].update(member for member in stay if doubtful(parse_prefix(member[-1])))
 
 
 def outermost(prefixes: Iterable[Prefix]) -> list[Prefix]:

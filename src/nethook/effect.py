@@ -17,9 +17,10 @@ class Effect:
     """One thing that is added, removed or replaced.
 
     ``kind`` is that of an object (``kernel/kinds.py``), accept (an address may be used on a bridge), guard (nobody else
-    may use it), bridge, isolated, table, gate or rule. ``prefix`` and ``bridge`` are '' where they have no meaning, and
-    so is ``to``, the next hop of a route or the MAC of a neighbour. ``line`` is the line of the configuration that
-    wants it, ``note`` what else there is to say.
+    may use it), reserved (only its guest may), bound (only this NIC may), flows (connections are forgotten), bridge,
+    isolated, table, gate or rule. ``prefix`` and ``bridge`` are '' where they have no meaning, and so is ``to``, the
+    next hop of a route or the MAC of a NIC. ``line`` is the line of the configuration that wants it, ``note`` what else
+    there is to say.
     """
 
     __slots__ = ("bridge", "kind", "line", "note", "prefix", "sign", "to")
@@ -53,6 +54,12 @@ class Effect:
             text = f"route {self.prefix} → {self.bridge}" + (f" via {self.to}" if self.to else "")
         elif self.kind == "neighbour":
             text = f"neighbour {self.prefix} → {self.to} on {self.bridge}"
+        elif self.kind == "bound":
+            text = f"bound {self.prefix} to {self.to}"
+        elif self.kind == "reserved":
+            text = f"reserved {self.prefix} for its guest"
+        elif self.kind == "flows":
+            text = f"flows of {self.prefix} from before"
         elif self.kind == "accept":
             text = f"accept {self.prefix} on {self.bridge}"
         elif self.kind == "guard":
@@ -66,5 +73,6 @@ class Effect:
         if self.note:
             text += f", {self.note}"
         if self.line:
-            text += f" ({self.line.network}), {self.line.place.file}:{self.line.place.line}"
+            guest = f", guest {self.line.guest}" if self.line.guest else ""
+            text += f" ({self.line.network}{guest}), {self.line.place.file}:{self.line.place.line}"
         return text

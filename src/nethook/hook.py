@@ -18,7 +18,7 @@ from nethook.kernel import device
 from nethook.kernel.process import Tools
 from nethook.libvirt.event import parse_event
 from nethook.lock import Locked
-from nethook.reconcile import reconcile
+from nethook.reconcile import reconcile, recorded_ports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def _handle(event: Event) -> None:
     tools = Tools(SECONDS)
     with Locked():
         configuration = load()
+        network.ports = event.ports(recorded_ports().get(network.name, {}))
         up = [network] if event.is_up and device.exists(network.bridge) else []
         outcome = reconcile(configuration, up, scope_of([network], configuration.routed_ips), tools)
     log.errors(str(problem) for problem in configuration.problems)

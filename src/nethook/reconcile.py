@@ -7,27 +7,31 @@ one of them refuses is said, and the rest is done all the same. When nothing dif
 
 from __future__ import annotations
 
+from nethook.bound import blocks, nic
 from nethook.change import Kernel, difference
-from nethook.desired import desire, in_doubt
+from nethook.desired import desire, in_doubt, keep_bindings, undecided
 from nethook.errors import NethookError, ReadError
 from nethook.gates import gates
-from nethook.kernel import device, table
+from nethook.kernel import binding, device, ruleset, table
 from nethook.kernel.kinds import KINDS
+from nethook.kernel.neighbours import NEIGHBOURS
 from nethook.kernel.ruleset import Ruleset
 from nethook.libvirt import record
-from nethook.libvirt.network import Network
+from nethook.libvirt.network import Network, Ports
 from nethook.steps import steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nethook.bound import Blocks
     from nethook.change import Scope
     from nethook.config import Configuration
     from nethook.desired import Desired
     from nethook.effect import Effect
     from nethook.firewalld.gate import Firewalld
     from nethook.gates.gate import Chain, Gate
+    from nethook.kernel.kind import Key
     from nethook.kernel.process import Tools
     from nethook.others import Others
     from nethook.step import Step
@@ -137,6 +141,7 @@ def decide(
     doubtful = in_doubt(kernel.routes, configuration)
     up = {network.bridge for network in networks}
     kept = [route for route in doubtful if route[1] in up]
+    bound, decided = _bound(configuration, networks, scope, kernel, kept)
     if kernel.table is None:
         # New, or somebody deleted it: then our routes and our record tell what it held of other networks.
         names = {network.name for network in networks}
@@ -144,9 +149,20 @@ def decide(
         here = {routed.prefix.text for routed in configuration.routed_ips if routed.network in names}
         here.update(route[0] for route in kept)
         kept += [route for route in kernel.routes if not scope.has(route[1]) and route[0] not in here]
-    desired = desire(configuration.routed_ips, networks, kept=kept, guarded=doubtful.values())
-    ruleset = Ruleset(settings.mark_bit)
-    change = difference(desired, kernel, ruleset, scope, rebuild=rebuild)
+    desired = desire(
+        configuration.routed_ips,
+        networks,
+        kept=kept,
+        guarded=doubtful.values(),
+        bound=decided,
+        holders=kernel.holders if bound else {},
+    )
+    if bound or kernel.binding:
+        desired.named.update(block.text for blocks in bound.values() for block in blocks)
+        keep_bindings(desired, kernel, configuration.in_doubt_within)
+        if kernel.binding is None:
+            _rebind(desired, kernel, configuration, bound)
+    change = difference(desired, kernel, Ruleset(settings.mark_bit), scope, rebuild=rebuild)
     changes = (gate.opening(chain) if gate.family in families else gate.closing(chain) for gate, chain in chains)
     gate_changes = [changed for changed in changes if changed]
     firewalld: Firewalld | None = None
@@ -155,7 +171,7 @@ def decide(
         firewalld, failures = _firewalld(desired, tools)
         gate_changes += firewalld.changes() if firewalld else []
     removals = others.removals(desired, chains) if others else []
-    todo = steps(change, desired, gate_changes, removals, ruleset=ruleset, protocol=settings.route_protocol)
+    todo = steps(change, desired, gate_changes, removals, protocol=settings.route_protocol)
     return Plan(kernel, chains, desired, todo, firewalld=firewalld, failures=failures)
 
 
@@ -174,12 +190,13 @@ def read(
     calls = [*lists.values(), *(gate.read_call() for gate in chosen)]
     results = tools.start([*calls, *(others.read_calls() if others else [])])
     try:
-        our_table = table.read()
+        our_table = table.read(ruleset.FAMILY, ruleset.SETS)
+        binding_table = table.read(binding.FAMILY, binding.SETS)
     finally:
         found = results()
     listed = dict(zip(lists, found))
     objects = {kind: kind.read([listed[str(call)] for call in kind.read_calls(protocol)], protocol) for kind in KINDS}
-    kernel = Kernel(objects, our_table)
+    kernel = Kernel(objects, our_table, binding=binding_table)
     listings = found[len(lists) : len(calls)]
     if others:
         kernel.standing_in, kernel.inherited = others.routes(found[len(calls) :])
@@ -187,8 +204,51 @@ def read(
     return kernel, [(gate, chain) for gate, chain in chains if chain]
 
 
+def _bound(
+    configuration: Configuration, networks: Sequence[Network], scope: Scope, kernel: Kernel, kept: list[Key]
+) -> tuple[Blocks, Blocks]:
+    """The blocks of all bound lines, and of those that this run decides about.
+
+    To ``kept`` is added what stays because nobody knows whether its guest is plugged in.
+    """
+    bound = blocks(configuration.routed_ips)
+    decided: Blocks = {}
+    if not bound:
+        return bound, decided
+    up = {network.name: network for network in networks}
+    holders = kernel.holders
+    for routed in configuration.routed_ips:
+        text = routed.prefix.text
+        if not routed.guest or not scope.has_network(routed.network):
+            continue
+        network = up.get(routed.network)
+        if undecided(routed, network, bound[text], holders):
+            kept += [route for route in kernel.routes if network and route[:2] == (text, network.bridge)]
+        else:
+            decided[text] = bound[text]
+    return bound, decided
+
+
+def _rebind(desired: Desired, kernel: Kernel, configuration: Configuration, bound: Blocks) -> None:
+    """Bind again what this run does not decide about: somebody deleted the table that bound it, but not the routes."""
+    there = {(route[0], route[1]): route for route in kernel.routes}
+    lines = {routed.prefix.text: routed for routed in configuration.routed_ips if routed.prefix.text in bound}
+    pins = {pin[:2]: pin[2] for pin in kernel.objects[NEIGHBOURS]}
+    ports: dict[str, dict[str, str]] | None = None
+    for (text, bridge), route in there.items():
+        routed = lines.get(text)
+        if not routed or bound[text][0].text in desired.decided:
+            continue
+        mac = pins.get((route[2] or text, bridge))
+        if not mac:
+            ports = recorded_ports() if ports is None else ports
+            mac = nic(routed, Ports(ports.get(routed.network, {}), all_known=False), ())
+        if mac:
+            desired.rebind(routed, bound[text], mac)
+
+
 def _remember(networks: Sequence[Network], scope: Scope) -> list[str]:
-    """Keep the record of networks true. Returns what failed."""
+    """Keep the record of networks and ports true. Returns what failed."""
     try:
         before = record.read()
         after = {bridge: mode for bridge, mode in before.items() if not scope.has(bridge)}
@@ -197,7 +257,23 @@ def _remember(networks: Sequence[Network], scope: Scope) -> list[str]:
             record.write(after)
     except OSError as error:
         return [f"cannot record which networks are up in {record.FILE}: {error.strerror}"]
+    try:
+        ports = record.read_ports()
+        plugged = {name: guests for name, guests in ports.items() if not scope.has_network(name)}
+        plugged.update({network.name: dict(network.ports.guests) for network in networks if network.ports.guests})
+        if plugged != ports:
+            record.write_ports(plugged)
+    except OSError as error:
+        return [f"cannot record who is plugged in, in {record.PORTS_FILE}: {error.strerror}"]
     return []
+
+
+def recorded_ports() -> dict[str, dict[str, str]]:
+    """The guests by MAC that were plugged in when libvirt last told, by network; ReadError if that is not known."""
+    try:
+        return record.read_ports()
+    except OSError as error:
+        raise ReadError(f"cannot read {record.PORTS_FILE}: {error.strerror}") from None
 
 
 def _recorded(scope: Scope) -> list[Network]:

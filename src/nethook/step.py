@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nethook.effect import REMOVE
+from nethook.kernel import flows
 from nethook.kernel.batch import batch, refusals
 
 TYPE_CHECKING = False
@@ -26,6 +27,11 @@ class Step:
         """Whether what comes behind this step must not be done without it."""
         self.needs_all = needs_all
         """Whether it must not be done unless everything before it has been."""
+
+    @property
+    def calls(self) -> list[Call]:
+        """All that it runs."""
+        return [self.call]
 
     def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
         """Run it. Returns what was done, and a sentence for each failure."""
@@ -72,3 +78,30 @@ class BatchStep(Step):
                 prefix, device, *_ = change.key
                 failures.append(f"cannot {verb} {change.kind.name} {prefix} dev {device}: {why}")
         return [effect for number, effect in enumerate(self.effects) if number not in refused], failures
+
+
+class FlowStep(Step):
+    """Connections of addresses that are at another guest now are deleted, so that none goes on to the old one."""
+
+    def __init__(self, prefixes: Sequence[tuple[str, Effect]]) -> None:
+        """Each with its effect."""
+        self._prefixes = prefixes
+        super().__init__(flows.deletions(prefixes[0][0])[0], [effect for _, effect in prefixes])
+
+    @property
+    def calls(self) -> list[Call]:
+        """All that it runs."""
+        return [call for prefix, _ in self._prefixes for call in flows.deletions(prefix)]
+
+    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+        """Run them; an address without connections is no failure, and nothing was done then."""
+        if not flows.can_be_deleted():
+            return [], []
+        done: list[Effect] = []
+        failures: list[str] = []
+        for prefix, effect in self._prefixes:
+            results = [tools.run(call) for call in flows.deletions(prefix)]
+            failures += filter(None, map(flows.failure, results))
+            if any(result.status == 0 for result in results):
+                done.append(effect)
+        return done, failures

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from nethook.effect import ADD, REMOVE, REPLACE, Effect
 from nethook.kernel import table
+from nethook.kernel.binding import BINDING
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.process import Call
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, TABLE
-from nethook.step import BatchStep, ObjectChange, Step
+from nethook.step import BatchStep, FlowStep, ObjectChange, Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nethook.change import Change, Kernel
+    from nethook.change import Change, Kernel, TableChange
     from nethook.desired import Desired
     from nethook.gates.gate import GateChange
     from nethook.kernel.kind import Key, Kind
-    from nethook.kernel.ruleset import Ruleset
     from nethook.kernel.table import Elements
 
 
@@ -33,7 +33,6 @@ def steps(
     gate_changes: Sequence[GateChange],
     removals: Sequence[GateChange],
     *,
-    ruleset: Ruleset,
     protocol: int,
 ) -> list[Step]:
     """What has to be run, in this order; nothing if there is nothing to do.
@@ -49,17 +48,11 @@ def steps(
         todo.append(BatchStep(gone))
 
     commands = [command for each in gate_changes for command in each.nft]
-    if change.ruleset == "rebuilt":
-        commands.append(f"delete table {TABLE}")
-    if change.ruleset:
-        commands += ruleset.creation()
-    commands += table.deletions(change.elements_gone) + table.additions(change.elements_new)
+    commands += [command for each in change.tables for command in _table_commands(each)]
     if commands:
         effects = [effect for each in gate_changes if each.nft for effect in each.effects]
-        if change.ruleset:
-            effects.append(Effect(ADD, "table", note=f"{TABLE} {change.ruleset}"))
-        effects += _element_effects(REMOVE, change.elements_gone)
-        effects += _element_effects(ADD, change.elements_new)
+        for each in change.tables:
+            effects += _table_effects(each, desired)
         todo.append(_nft(commands, effects))
 
     todo += _calls(gate_changes)
@@ -71,6 +64,8 @@ def steps(
     came += [_taken_over(key, protocol, desired) for key in change.inherited]
     if came:
         todo.append(BatchStep(came))
+    if change.moved:
+        todo.append(FlowStep([(block, Effect(REMOVE, "flows", prefix=block)) for block in change.moved]))
     todo += [Step(change.call, change.effects, needs_all=True) for change in removals if change.call]
     return todo
 
@@ -83,9 +78,10 @@ def clearance(kernel: Kernel, closings: Sequence[GateChange], protocol: int) -> 
         todo.append(BatchStep(gone))
     commands = [command for closing in closings for command in closing.nft]
     effects = [effect for closing in closings if closing.nft for effect in closing.effects]
-    if kernel.table:
-        commands.append(f"delete table {TABLE}")
-        effects.append(Effect(REMOVE, "table", note=TABLE))
+    for found, name in ((kernel.table, TABLE), (kernel.binding, BINDING.table)):
+        if found:
+            commands.append(f"delete table {name}")
+            effects.append(Effect(REMOVE, "table", note=name))
     if commands:
         todo.append(_nft(commands, effects))
     return todo + _calls(closings)
@@ -118,7 +114,25 @@ def _effect(sign: str, kind: Kind, key: Key, desired: Desired | None = None) -> 
     return Effect(sign, kind.name, prefix=key[0], bridge=key[1], to="".join(key[2:]), line=line)
 
 
-def _element_effects(sign: str, elements: Elements) -> Iterator[Effect]:
+def _table_commands(change: TableChange) -> list[str]:
+    layout = change.layout
+    commands = [f"delete table {layout.table}"] if change.what in {"rebuilt", "removed"} else []
+    if change.what and change.what != "removed":
+        commands += layout.creation()
+    return commands + table.deletions(layout, change.gone) + table.additions(layout, change.new)
+
+
+def _table_effects(change: TableChange, desired: Desired) -> Iterator[Effect]:
+    if change.what == "removed":
+        yield Effect(REMOVE, "table", note=change.layout.table)
+    elif change.what:
+        yield Effect(ADD, "table", note=f"{change.layout.table} {change.what}")
+    element_effects = _binding_effects if change.layout is BINDING else _element_effects
+    yield from element_effects(REMOVE, change.gone, desired)
+    yield from element_effects(ADD, change.new, desired)
+
+
+def _element_effects(sign: str, elements: Elements, _: Desired) -> Iterator[Effect]:
     """An effect for each address or prefix whose acceptance changes, in however many of our sets."""
     accepted: set[tuple[str, str]] = set()
     guarded: set[str] = set()
@@ -134,3 +148,12 @@ def _element_effects(sign: str, elements: Elements) -> Iterator[Effect]:
     yield from (Effect(sign, "accept", prefix=block, bridge=bridge) for block, bridge in sorted(accepted))
     unaccepted = guarded - {block for block, _ in accepted}
     yield from (Effect(sign, "guard", prefix=block) for block in sorted(unaccepted))
+
+
+def _binding_effects(sign: str, elements: Elements, desired: Desired) -> Iterator[Effect]:
+    """An effect for each block that is reserved for a guest, or is bound to a NIC."""
+    for name, kind in (("bound", "reserved"), ("holders", "bound")):
+        members = {member for found, members in elements.items() if found.startswith(name) for member in members}
+        for *mac, block in sorted(members):
+            line = desired.lines.get(block) if sign == ADD else None
+            yield Effect(sign, kind, prefix=block, to="".join(mac), line=line)

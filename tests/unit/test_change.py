@@ -7,7 +7,7 @@ from nethook.desired import Desired, desire
 from nethook.effect import ADD, REMOVE, Effect
 from nethook.gates.gate import GateChange
 from nethook.kernel.process import Call, Result, Tools
-from nethook.kernel.ruleset import Ruleset
+from nethook.kernel.ruleset import SETS, Ruleset
 from nethook.kernel.table import Table
 from nethook.libvirt.network import Network
 from nethook.reconcile import Outcome
@@ -23,15 +23,15 @@ HERE = Scope({"virbr1": ()})
 
 def kernel_like(desired: Desired) -> Kernel:
     """A kernel that holds exactly this."""
-    table = Table()
-    table.elements = {name: set(members) for name, members in desired.elements.items()}
+    table = Table(SETS)
+    table.elements = {name: set(desired.elements[name]) for name in SETS}
     table.comments = {chain: [RULES.comment(rule) for rule in rules] for chain, rules in RULES.chains.items()}
     return Kernel({kind: set(keys) for kind, keys in desired.objects.items()}, table)
 
 
 def run(change: Change, desired: Desired) -> list[Step]:
     """The steps, with all gates open."""
-    return steps(change, desired, [], [], ruleset=RULES, protocol=218)
+    return steps(change, desired, [], [], protocol=218)
 
 
 def commands(change: Change, desired: Desired) -> list[list[str]]:
@@ -76,7 +76,7 @@ def test_what_other_networks_have_stays() -> None:
 def test_an_address_that_moved_to_this_network_is_taken_from_the_other() -> None:
     before = desire(routed("203.0.113.10 other"), [OTHER])
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    nft, routes = commands(difference(desired, kernel_like(before), RULES, HERE), desired)
+    nft, routes, _ = commands(difference(desired, kernel_like(before), RULES, HERE), desired)
     assert 'delete element inet nethook to4 { "virbr2" . 203.0.113.10 }' in nft
     assert 'add element inet nethook to4 { "virbr1" . 203.0.113.10 }' in nft
     assert not any("virbr2" in command and " bridges " in command for command in nft)
@@ -118,7 +118,7 @@ def test_networks_that_share_a_bridge_of_the_host_leave_each_others_addresses_al
 
 def test_rules_for_another_mark_bit_are_renewed() -> None:
     desired = desire([], [])
-    assert difference(desired, kernel_like(desired), Ruleset(0x80), Scope({})).ruleset == "renewed"
+    assert difference(desired, kernel_like(desired), Ruleset(0x80), Scope({})).table.what == "renewed"
 
 
 def test_every_change_is_said_with_the_line_that_wants_it() -> None:
@@ -188,7 +188,7 @@ def test_what_others_have_stays_until_ours_is_complete() -> None:
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
     change = difference(desired, Kernel({}, None), RULES, EVERYTHING)
     outcome = Outcome()
-    outcome.take(steps(change, desired, [opening], [removal], ruleset=RULES, protocol=218), BrokenTools(1))
+    outcome.take(steps(change, desired, [opening], [removal], protocol=218), BrokenTools(1))
     assert len(outcome.failures) == 1
     assert "route" in {effect.kind for effect in outcome.done}
     assert not {"rule", "gate"} & {effect.kind for effect in outcome.done}

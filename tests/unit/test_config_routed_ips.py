@@ -18,6 +18,9 @@ ADDRESS_FIRST = "begin the line with an address or prefix, such as 203.0.113.10 
 FOUR_NUMBERS = "write four numbers from 0 to 255, such as 203.0.113.10"
 NAME = "write the name as virsh net-list --all shows it"
 UNSUPPORTED = "remove the option, or wait with this line"
+GUESTS = "write the name as virsh list --all shows it"
+MACS = "write it as virsh domiflist GUEST shows it, such as 52:54:00:12:34:56"
+NEXT_HOPS = "write the address that the guest has on the network, such as 192.168.122.10 or fe80::5054:ff:fe12:3456"
 
 
 def parse(*contents: str | bytes) -> tuple[list[RoutedIP], list[Problem]]:
@@ -215,10 +218,43 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
             "write one of: guest, mac, via, proxy",
         ),
         ("203.0.113.10 public guest=", "a:1:21", "guest= has no value", "write guest=VALUE, or remove it"),
-        ("203.0.113.10 public guest=a", "a:1:21", "guest= is not supported by this version yet", UNSUPPORTED),
-        ('203.0.113.10 public mac="x"', "a:1:21", "mac= is not supported by this version yet", UNSUPPORTED),
-        ("203.0.113.10 public via=::2", "a:1:21", "via= is not supported by this version yet", UNSUPPORTED),
-        ("203.0.113.10 public proxy=e0", "a:1:21", "proxy= is not supported by this version yet", UNSUPPORTED),
+        ("203.0.113.10 public proxy=eth0", "a:1:21", "proxy= is not supported by this version yet", UNSUPPORTED),
+        ("203.0.113.10 public guest=a/b", "a:1:21", "libvirt allows no / in the name of a guest", GUESTS),
+        (
+            f"203.0.113.10 public guest={'x' * 252}",
+            "a:1:21",
+            "the guest name is longer than libvirt can store, 251 bytes",
+            GUESTS,
+        ),
+        ('203.0.113.10 public guest=a mac="x"', "a:1:29", "x is not a MAC address", MACS),
+        ("203.0.113.10 public guest=a mac=52-54-00-12-34-56", "a:1:29", "52-54-00-12-34-56 is not a MAC address", MACS),
+        (
+            "203.0.113.10 public guest=a mac=01:00:5e:00:00:01",
+            "a:1:29",
+            "01:00:5e:00:00:01 is not the MAC address of a NIC",
+            MACS,
+        ),
+        (
+            "203.0.113.10 public mac=52:54:00:12:34:56",
+            "a:1:21",
+            "mac= says which NIC of a guest, and no guest= says whose",
+            "write guest=NAME, too",
+        ),
+        ("203.0.113.10 public via=::2", "a:1:21", "::2 is IPv6, and 203.0.113.10 is IPv4", "write an IPv4 address"),
+        ("203.0.113.16/29 public via=10.0.0.0/8", "a:1:24", "10.0.0.0/8 is not one address", NEXT_HOPS),
+        ("203.0.113.16/29 public via=web1", "a:1:24", "web1 is not an IP address", NEXT_HOPS),
+        (
+            "203.0.113.16/29 public via=224.0.0.1",
+            "a:1:24",
+            "224.0.0.1 cannot be a next hop, multicast addresses never are",
+            NEXT_HOPS,
+        ),
+        (
+            "203.0.113.10 public via=203.0.113.10",
+            "a:1:21",
+            "203.0.113.10 is the address itself",
+            "remove via=: the address is then looked for on the network itself",
+        ),
     ],
 )
 def test_wrong_lines(line: str, place: str, what: str, advice: str) -> None:
@@ -226,15 +262,38 @@ def test_wrong_lines(line: str, place: str, what: str, advice: str) -> None:
 
 
 def test_an_option_in_the_place_of_the_network() -> None:
-    missing, unsupported = wrong("203.0.113.10 guest=web1")
+    (missing,) = wrong("203.0.113.10 guest=web1")
     advice = "write its name before guest=web1; a network called so needs quotes"
     assert missing == f"a:1:14: the network is missing; {advice}"
-    assert unsupported == f"a:1:14: guest= is not supported by this version yet; {UNSUPPORTED}"
 
 
 def test_an_option_twice() -> None:
-    _, second = wrong("203.0.113.10 public guest=a guest=b")
+    (second,) = wrong("203.0.113.10 public guest=a guest=b")
     assert second == "a:1:29: guest= is here twice; keep one of them"
+
+
+@pytest.mark.parametrize("name", ["web1", "web 1", "Ünïcode-客", "x" * 200, "a#b", 'say "hi"', "a=b"])
+def test_a_line_may_be_bound_to_a_guest(name: str) -> None:
+    (line,), problems = parse(f"203.0.113.10 public guest={in_quotes(name)} mac=52:54:00:AB:CD:EF\n")
+    assert problems == []
+    assert (line.guest, line.mac) == (name, "52:54:00:ab:cd:ef")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "via"),
+    [("203.0.113.16/29", "203.0.113.17"), ("203.0.113.10", "169.254.1.1"), ("2001:db8:1::/64", "fe80::1")],
+)
+def test_what_lies_behind_a_next_hop(prefix: str, via: str) -> None:
+    (line,), problems = parse(f"{prefix} public via={via.upper()}\n")
+    assert problems == []
+    assert line.via == via
+
+
+def test_an_address_for_two_guests_names_both_lines() -> None:
+    _, problems = parse("203.0.113.10 public guest=web1\n203.0.113.10 public guest=web2")
+    assert [str(problem) for problem in problems] == [
+        "a:2:1: 203.0.113.10 is already at a:1:1, for guest web1; keep one of the two lines"
+    ]
 
 
 def test_a_byte_that_is_not_utf8_is_pointed_at() -> None:
@@ -258,7 +317,7 @@ def test_the_same_prefix_twice_names_the_first_place_and_the_first_counts() -> N
 
 
 def test_a_wrong_line_does_not_take_the_place_of_a_right_one() -> None:
-    routed_ips, problems = parse("203.0.113.10 public guest=a\n203.0.113.10 public\n")
+    routed_ips, problems = parse("203.0.113.10 public guest=\n203.0.113.10 public\n")
     assert [str(routed_ip.place) for routed_ip in routed_ips] == ["a:2:1"]
     assert len(problems) == 1
 

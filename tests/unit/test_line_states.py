@@ -11,7 +11,7 @@ from nethook.firewalld.gate import Firewalld
 from nethook.gates.gate import Chain, Gate, Rule
 from nethook.gates.iptables import IptablesGate
 from nethook.kernel.routes import ROUTES
-from nethook.kernel.ruleset import Ruleset
+from nethook.kernel.ruleset import SETS, Ruleset
 from nethook.kernel.table import Table
 from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.network import Network
@@ -33,14 +33,14 @@ LIVE = {
 def plan(lines: str, applied: str, chains: list[tuple[Gate, Chain]] | None = None) -> Plan:
     """The plan for these lines, when those ``applied`` are in force."""
     before = desire(routed(applied), [PUBLIC])
-    table = Table()
+    table = Table(SETS)
     table.elements = before.elements
     table.comments = {chain: [RULES.comment(rule) for rule in rules] for chain, rules in RULES.chains.items()}
     kernel = Kernel({ROUTES: set(before.routes)}, table)
     desired = desire(routed(lines), [PUBLIC])
     change = difference(desired, kernel, RULES, EVERYTHING)
     openings = [opening for opening in (gate.opening(chain) for gate, chain in chains or []) if opening]
-    return Plan(kernel, chains or [], desired, steps(change, desired, openings, [], ruleset=RULES, protocol=218))
+    return Plan(kernel, chains or [], desired, steps(change, desired, openings, [], protocol=218))
 
 
 def states(lines: str, applied: str, chains: list[tuple[Gate, Chain]] | None = None) -> list[tuple[str, str]]:

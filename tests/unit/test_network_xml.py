@@ -7,6 +7,7 @@ import pytest
 from nethook.errors import ReadError
 from nethook.libvirt.live import _subnet
 from nethook.libvirt.network_xml import read_network
+from nethook.libvirt.place import XML
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_a_network_is_read_by_exact_place() -> None:
     xml = """<network connections='1'><name>a &amp; b</name>
     <metadata><x xmlns='urn:x'><bridge name='decoy'/><name>decoy</name><ip address='192.0.2.1'/></x></metadata>
     <forward mode='route'/><bridge name='virbr7'/><ip address='192.0.2.9' prefix='29'><dhcp/></ip></network>"""
-    read = read_network(xml.encode(), "the XML")
+    read = read_network(XML(xml.encode(), "the XML"), "the XML")
     assert (read.network.name, read.network.bridge, read.network.forward_mode) == ("a & b", "virbr7", "route")
     assert read.ips == [{"address": "192.0.2.9", "prefix": "29"}]
 
@@ -38,4 +39,4 @@ def test_a_network_is_read_by_exact_place() -> None:
 @pytest.mark.parametrize("xml", ["", "<network>", "<domain/>", "<hookData><network/></hookData>"])
 def test_what_is_no_network_is_an_error(xml: str) -> None:
     with pytest.raises(ReadError, match=r"the XML (is broken|contains no <network>)"):
-        read_network(xml.encode(), "the XML")
+        read_network(XML(xml.encode(), "the XML"), "the XML")

@@ -67,5 +67,5 @@ def as_json(effect: Effect) -> dict[str, Any]:
 
 def _print_commands(steps: Sequence[Step]) -> None:
     """As a shell would take them. No input has a line of just this word: each begins with a command of its tool."""
-    for step in steps:
-        print(f"{step.call} <<'{END_OF_INPUT}'\n{step.call.stdin}{END_OF_INPUT}")
+    for call in (call for step in steps for call in step.calls):
+        print(f"{call} <<'{END_OF_INPUT}'\n{call.stdin}{END_OF_INPUT}" if call.stdin else call)

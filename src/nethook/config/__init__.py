@@ -36,6 +36,10 @@ class Configuration:
         """Whether a wrong line is, or may be, about this prefix: what the kernel has for it then stays."""
         return any(problem.prefix is None or problem.prefix == prefix for problem in self.problems)
 
+    def in_doubt_within(self, block: Prefix) -> bool:
+        """Whether a wrong line is, or may be, about this block or a prefix around it."""
+        return any(problem.prefix is None or block.lies_in(problem.prefix) for problem in self.problems)
+
 
 def load(settings_file: str = SETTINGS_FILE, search: Sequence[str] = ROUTED_IPS_FILES) -> Configuration:
     """Read the configuration of this host. ConfigError or ReadError if it cannot be relied on as a whole."""

@@ -7,7 +7,7 @@ that is wrong is told at once. Where a prefix stands twice, the first line count
 from __future__ import annotations
 
 from nethook.config.lines import LineError, read_lines
-from nethook.config.network_name import check_network_name
+from nethook.config.name import name_refusal
 from nethook.config.options import is_option, read_options
 from nethook.config.problem import excerpt
 from nethook.config.unroutable import unroutable_kind
@@ -25,9 +25,16 @@ if TYPE_CHECKING:
 
 
 class RoutedIP:
-    """A line of the file: a prefix, the libvirt network it is routed to, options; where each word stands."""
+    """A line of the file: a prefix, the libvirt network it is routed to, options; where each word stands.
 
-    __slots__ = ("_line", "_network_column", "_prefix_column", "guest", "mac", "network", "prefix", "proxy", "via")
+    ``guest`` is the name of the guest that it is bound to, ``mac`` which of its NICs that is, ``via`` the address
+    of the next hop behind which it lies; each None without the option.
+    """
+
+    __slots__ = (
+        *("_line", "_network_column", "_option_columns", "_prefix_column"),
+        *("guest", "mac", "network", "prefix", "proxy", "via"),
+    )
 
     def __init__(
         self,
@@ -44,6 +51,7 @@ class RoutedIP:
         self._line = line
         self._prefix_column = words[0].column
         self._network_column = words[1].column
+        self._option_columns = {word.text.partition("=")[0]: word.column for word in words[2:]}
         self.prefix = prefix
         self.network = words[1].text
         self.guest = guest
@@ -63,6 +71,10 @@ class RoutedIP:
     def problem_of_network(self, what: str, advice: str) -> Problem:
         """Something wrong with the network."""
         return self._line.problem(LineError(self._network_column, what, advice), self.prefix)
+
+    def problem_of_option(self, key: str, what: str, advice: str) -> Problem:
+        """Something wrong with one of its options."""
+        return self._line.problem(LineError(self._option_columns[key], what, advice), self.prefix)
 
     def __repr__(self) -> str:
         return f"RoutedIP({self.prefix}, {self.network!r}, {self.place})"
@@ -98,10 +110,10 @@ class _Reader:
         errors: list[LineError] = []
         prefix = _read_prefix(words[0], errors)
         if prefix and prefix.text in self.routed_ips:
-            first = self.routed_ips[prefix.text].place
-            what = f"{prefix} is already at {first}"
+            first = self.routed_ips[prefix.text]
+            what = f"{prefix} is already at {first.place}" + (f", for guest {first.guest}" if first.guest else "")
             errors.append(LineError(words[0].column, what, "keep one of the two lines"))
-        options = read_options(_behind_network(words, errors), errors)
+        options = read_options(_behind_network(words, errors), prefix, errors)
         if prefix and not errors:
             self.routed_ips[prefix.text] = RoutedIP(prefix, line, words, **options)
         else:
@@ -132,5 +144,7 @@ def _behind_network(words: list[Word], errors: list[LineError]) -> list[Word]:
         errors.append(LineError(words[1].column, "the network is missing", advice))
         return words[1:]
     else:
-        check_network_name(words[1], errors)
+        reason = name_refusal(words[1].text, "network")
+        if reason:
+            errors.append(LineError(words[1].column, *reason))
     return words[2:]

@@ -19,7 +19,7 @@ from nethook.diagnosis.verdict import Judge, Packet
 from nethook.errors import ReadError
 from nethook.gates.gate import first_blocker
 from nethook.gates.iptables import IptablesGate
-from nethook.kernel.ruleset import NAME
+from nethook.kernel.layout import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

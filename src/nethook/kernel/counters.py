@@ -8,8 +8,9 @@ from __future__ import annotations
 from struct import unpack_from
 
 from nethook.kernel.keys import interval_keys, single_keys
+from nethook.kernel.layout import NAME
 from nethook.kernel.netlink import GET_ELEMENTS, Nftables, attributes
-from nethook.kernel.ruleset import NAME, SETS, set_name
+from nethook.kernel.ruleset import SETS, set_name
 from nethook.kernel.table import SET_ELEMENTS
 
 TYPE_CHECKING = False
@@ -45,7 +46,7 @@ def sent() -> Counts:
 
 
 def _read(direction: str) -> Counts:
-    nftables = Nftables()
+    nftables = Nftables("inet")
     counts: Counts = {}
     for family in (4, 6):
         for single in (True, False):

@@ -1,6 +1,7 @@
 """The keys of a set's elements: from what the kernel sends to what nft would print.
 
-A key is a device's name, an address, or both one behind the other. Numbers of attributes: linux/netfilter/nf_tables.h.
+A key is a device's name or a MAC, an address, or one of those and an address behind it. Numbers of attributes:
+linux/netfilter/nf_tables.h.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from bisect import bisect_right
 from struct import unpack_from
 
 from nethook.errors import ReadError
+from nethook.kernel.layout import DEVICE, MAC
 from nethook.kernel.netlink import NUMBER_MASK, attributes
 from nethook.prefix import BITS, block_text
 
@@ -17,11 +19,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from nethook.kernel.layout import SetType
     from nethook.kernel.netlink import Span
-    from nethook.kernel.ruleset import SetType
 
     Element = tuple[str, ...]
-    """The key of an element, field by field: ``(bridge, block)``, ``(block,)`` or ``(bridge,)``."""
+    """The key of an element, field by field: ``(bridge or MAC, block)``, ``(block,)`` or ``(bridge,)``."""
 
 KEY, FLAGS, KEY_END = 1, 3, 10
 INTERVAL_END = 1
@@ -29,13 +31,15 @@ INTERVAL_END = 1
 VALUE_OFFSET = 12
 """From the beginning of an element to the value of its key, which comes first: three headers."""
 
-DEVICE_SIZE = 16  # IFNAMSIZ
+SIZES = {"": 0, DEVICE: 16, MAC: 8}
+"""Of the first field: IFNAMSIZ, and a MAC with what makes it end at a register of four bytes."""
+MAC_SIZE = 6
 
 
 def single_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
     """The elements of a set without intervals. With many addresses, this is where the time of a run goes."""
-    device_size = DEVICE_SIZE if kind.has_device else 0
-    size = device_size + BITS.get(kind.family, 0) // 8
+    first_size = SIZES[kind.first]
+    size = first_size + BITS.get(kind.family, 0) // 8
     keys = []
     for data, begin, end in lists:
         at = begin
@@ -46,18 +50,18 @@ def single_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
             keys.append(data[at + VALUE_OFFSET : at + VALUE_OFFSET + size])
             at += length + 3 & ~3
     if not kind.family:
-        return {(_name(key),) for key in keys}
+        return {(_text(kind, key),) for key in keys}
     version = AF_INET if kind.family == 4 else AF_INET6
-    if not device_size:
+    if not first_size:
         return {(inet_ntop(version, key),) for key in keys}
-    names = {device: _name(device) for device in {key[:device_size] for key in keys}}
-    return {(names[key[:device_size]], inet_ntop(version, key[device_size:])) for key in keys}
+    texts = {first: _text(kind, first) for first in {key[:first_size] for key in keys}}
+    return {(texts[key[:first_size]], inet_ntop(version, key[first_size:])) for key in keys}
 
 
 def interval_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
     """The elements of a set with intervals.
 
-    Where the key has a device too, each element has both its ends. Where it has not, there are elements at which
+    Where the key has another field too, each element has both its ends. Where it has not, there are elements at which
     intervals begin, and others, with a flag, right behind their ends.
     """
     found: list[tuple[bytes, int, int]] = []
@@ -66,26 +70,27 @@ def interval_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
     for data, begin, end in lists:
         for _, first, last in attributes(data, begin, end):
             parts = {number: data[at:until] for number, at, until in attributes(data, first, last)}
-            device, address = _split(kind, parts[KEY])
-            if kind.has_device:
-                found.append((device, address, _split(kind, parts.get(KEY_END, parts[KEY]))[1]))
+            field, address = _split(kind, parts[KEY])
+            if kind.first:
+                found.append((field, address, _split(kind, parts.get(KEY_END, parts[KEY]))[1]))
             elif FLAGS in parts and parts[FLAGS][-1] & INTERVAL_END:
                 ends.append(address)
             else:
                 begins.append(address)
     ends = [*sorted(ends), 1 << BITS[kind.family]]
     found += [(b"", address, ends[bisect_right(ends, address)] - 1) for address in begins]
-    blocks = ((device, block_text(kind.family, first, last)) for device, first, last in found)
-    return {(_name(device), block) if device else (block,) for device, block in blocks}
+    blocks = ((field, block_text(kind.family, first, last)) for field, first, last in found)
+    return {(_text(kind, field), block) if field else (block,) for field, block in blocks}
 
 
 def _split(kind: SetType, key: bytes) -> tuple[bytes, int]:
-    """Device and address of a key, which is an attribute that holds an attribute."""
-    device_size = DEVICE_SIZE if kind.has_device else 0
+    """First field and address of a key, which is an attribute that holds an attribute."""
+    size = SIZES[kind.first]
     value = key[4:]
-    address = value[device_size : device_size + BITS[kind.family] // 8]
-    return value[:device_size], int.from_bytes(address, "big")
+    return value[:size], int.from_bytes(value[size : size + BITS[kind.family] // 8], "big")
 
 
-def _name(device: bytes) -> str:
-    return device.rstrip(b"\0").decode(errors="replace")
+def _text(kind: SetType, field: bytes) -> str:
+    if kind.first == MAC:
+        return field[:MAC_SIZE].hex(":")
+    return field.rstrip(b"\0").decode(errors="replace")

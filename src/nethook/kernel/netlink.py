@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     Span = tuple[bytes, int, int]
     """What the kernel sent, and where within it a list of attributes begins and ends."""
 
-AF_NETLINK, NETLINK_ROUTE, NETLINK_NETFILTER, NFPROTO_INET = 16, 0, 12, 1
+AF_NETLINK, NETLINK_ROUTE, NETLINK_NETFILTER = 16, 0, 12
+FAMILIES = {"inet": 1, "bridge": 7}
 NFTABLES = 10 << 8
 GET_RULE, GET_ELEMENTS = NFTABLES | 7, NFTABLES | 13
 REQUEST, DUMP, DUMP_INTERRUPTED = 0x1, 0x300, 0x10
@@ -82,9 +83,10 @@ class Netlink:
 
 
 class Nftables:
-    """A connection to nftables."""
+    """A connection to nftables, for the tables of one family, which is nft's word."""
 
-    def __init__(self) -> None:
+    def __init__(self, family: str) -> None:
+        self._family = FAMILIES[family]
         self._netlink = Netlink(NETLINK_NETFILTER, "nftables")
 
     def dump(self, kind: int, *names: str) -> list[Span] | None:
@@ -92,7 +94,7 @@ class Nftables:
 
         ReadError if the kernel does not tell.
         """
-        body = pack("BBH", NFPROTO_INET, 0, 0)
+        body = pack("BBH", self._family, 0, 0)
         for number, name in enumerate(names, start=1):  # the table has attribute 1, what is within it 2
             value = name.encode() + b"\0"
             body += pack("HH", 4 + len(value), number) + value + bytes(-len(value) % 4)

@@ -32,11 +32,10 @@ dropped. A packet is looked up in each set at most once, so that the counters co
 
 from __future__ import annotations
 
-from binascii import crc32
+from nethook.kernel.layout import DEVICE, NAME, Layout, SetType
 
-NAME = "nethook"
-TABLE = f"inet {NAME}"
-URL = "https://pypi.org/project/libvirt-nethook-helper/"
+FAMILY = "inet"
+TABLE = f"{FAMILY} {NAME}"
 BRIDGES = "bridges"
 ISOLATED = "isolated"
 FAMILIES = ((4, "ip"), (6, "ip6"))
@@ -47,35 +46,15 @@ def set_name(kind: str, family: int, *, single: bool) -> str:
     return f"{kind}{family}" if single else f"{kind}{family}_prefixes"
 
 
-class SetType:
-    """What the keys of a set are: a device, an address, or both; addresses single or as intervals.
-
-    ``family`` is 4 or 6, or 0 for no address.
-    """
-
-    __slots__ = ("family", "has_device", "is_interval")
-
-    def __init__(self, *, has_device: bool, family: int = 0, is_interval: bool = False) -> None:
-        self.has_device = has_device
-        self.family = family
-        self.is_interval = is_interval
-
-    @property
-    def definition(self) -> str:
-        """The set's definition for nft. Those with addresses count what they match."""
-        fields = ["ifname"] * self.has_device + [f"ipv{self.family}_addr"] * bool(self.family)
-        flags = "flags interval; " * self.is_interval + "counter;" * bool(self.family)
-        return f"type {' . '.join(fields)}; {flags}".rstrip()
-
-
 def _sets() -> dict[str, SetType]:
     """Every set, by name."""
-    sets = {name: SetType(has_device=True) for name in (BRIDGES, ISOLATED)}
+    sets = {name: SetType(DEVICE) for name in (BRIDGES, ISOLATED)}
     for family, _ in FAMILIES:
         for kind in ("to", "from", "routed"):
             for single in (True, False):
+                first = "" if kind == "routed" else DEVICE
                 sets[set_name(kind, family, single=single)] = SetType(
-                    has_device=kind != "routed", family=family, is_interval=not single
+                    first, family, is_interval=not single, counts=True
                 )
     return sets
 
@@ -88,56 +67,28 @@ HOOKS = {
     "forward_end": "type filter hook forward priority filter + 20; policy accept;",
     "input": "type filter hook input priority filter - 10; policy accept;",
 }
-"""Where packets come into the table: what these chains are to the kernel. All others are only jumped to."""
 
 
-class Ruleset:
-    """The rules for one mark bit. ``fingerprint`` tells this table from that of another version or mark bit."""
-
-    __slots__ = ("chains", "fingerprint")
+class Ruleset(Layout):
+    """The table for one mark bit."""
 
     def __init__(self, mark_bit: int) -> None:
         clear = f"meta mark set meta mark & {0xFFFFFFFF & ~mark_bit:#010x}"
-        self.chains = {"allow": [f"meta mark set meta mark | {mark_bit:#010x} # passes the gates"]}
-        """Rules by chain, each with its reason behind a ``#``; what is jumped to stands before what jumps."""
+        chains = {"allow": [f"meta mark set meta mark | {mark_bit:#010x} # passes the gates"]}
         for family, ip in FAMILIES:
-            self.chains.update(_family_chains(family, ip))
-        self.chains["forward"] = [
+            chains.update(_family_chains(family, ip))
+        chains["forward"] = [
             f"{clear} # nobody else sets this bit",
             "meta nfproto ipv4 goto forward4",
             "meta nfproto ipv6 goto forward6",
         ]
-        self.chains["forward_end"] = [f"{clear} # behind the last gate the bit has done its work"]
-        self.chains["input"] = [
+        chains["forward_end"] = [f"{clear} # behind the last gate the bit has done its work"]
+        chains["input"] = [
             "iifname != @bridges accept # not from a guest",
             "meta nfproto ipv4 goto input4",
             "meta nfproto ipv6 goto input6",
         ]
-        definitions = [HOOKS, self.chains, *((name, kind.definition) for name, kind in SETS.items())]
-        self.fingerprint = f"{crc32(repr(definitions).encode()):08x}"
-
-    def creation(self) -> list[str]:
-        """The nft commands that make table, sets and rules as they should be; elements that are there stay."""
-        commands = [f'add table {TABLE} {{ comment "{URL}"; }}']
-        commands += [f"add set {TABLE} {name} {{ {kind.definition} }}" for name, kind in SETS.items()]
-        for chain in self.chains:
-            hook = f" {{ {HOOKS[chain]} }}" if chain in HOOKS else ""
-            commands += [f"add chain {TABLE} {chain}{hook}", f"flush chain {TABLE} {chain}"]
-        for chain, rules in self.chains.items():
-            for rule in rules:
-                match = rule.partition(" # ")[0]
-                commands.append(f'add rule {TABLE} {chain} {match} comment "{self.comment(rule)}"')
-        return commands
-
-    def comment(self, rule: str) -> str:
-        """What the kernel keeps with a rule: its reason, and the fingerprint."""
-        return f"{rule.partition(' # ')[2]} {self.fingerprint}".lstrip()
-
-    def is_intact(self, comments: dict[str, list[str]]) -> bool:
-        """Whether our chains have exactly these rules, by the comments of the rules in each chain."""
-        return all(
-            comments.get(chain) == [self.comment(rule) for rule in rules] for chain, rules in self.chains.items()
-        )
+        super().__init__(FAMILY, SETS, HOOKS, chains)
 
 
 def _family_chains(family: int, ip: str) -> dict[str, list[str]]:

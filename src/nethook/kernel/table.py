@@ -1,14 +1,18 @@
-"""The table ``inet nethook`` as it is: reading it, and the commands that change single elements."""
+"""A table of ours as it is: reading it, and the commands that change single elements."""
 
 from __future__ import annotations
 
 from nethook.kernel.keys import interval_keys, single_keys
+from nethook.kernel.layout import DEVICE, NAME
 from nethook.kernel.netlink import GET_ELEMENTS, GET_RULE, Nftables, attributes
-from nethook.kernel.ruleset import NAME, SETS, TABLE
+from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from nethook.kernel.keys import Element
+    from nethook.kernel.layout import Layout, SetType
     from nethook.kernel.netlink import Span
 
     Elements = dict[str, set[Element]]
@@ -20,24 +24,24 @@ SET_ELEMENTS = 3
 
 
 class Table:
-    """The table as it was read: its elements by set, and the comments of its rules by chain."""
+    """A table as it was read: its elements by set, and the comments of its rules by chain."""
 
     __slots__ = ("comments", "elements")
 
-    def __init__(self) -> None:
+    def __init__(self, sets: Iterable[str]) -> None:
         self.comments: dict[str, list[str]] = {}
-        self.elements: Elements = {name: set() for name in SETS}
+        self.elements: Elements = {name: set() for name in sets}
 
 
-def read() -> Table | None:
-    """The table as it is now, None when there is none with rules or sets of ours; ReadError when that is not known."""
-    nftables = Nftables()
-    table = Table()
+def read(family: str, sets: Mapping[str, SetType]) -> Table | None:
+    """Our table of this family, None when there is none with rules or sets of ours; ReadError if that is not known."""
+    nftables = Nftables(family)
+    table = Table(sets)
     for rule in nftables.dump(GET_RULE, NAME) or ():
         chain, comment = _chain_and_comment(rule)
         table.comments.setdefault(chain, []).append(comment)
     is_there = bool(table.comments)
-    for name, kind in SETS.items():
+    for name, kind in sets.items():
         dumped = nftables.dump(GET_ELEMENTS, NAME, name)
         if dumped is None:
             continue
@@ -64,19 +68,28 @@ def _chain_and_comment(rule: Span) -> tuple[str, str]:
     return chain, comment
 
 
-def deletions(elements: Elements) -> list[str]:
+def deletions(layout: Layout, elements: Elements) -> list[str]:
     """The commands that delete these elements; nft refuses the whole transaction if one is not there."""
-    return [_command("delete", name, members) for name, members in elements.items() if members]
+    return [_command("delete", layout, name, members) for name, members in elements.items() if members]
 
 
-def additions(elements: Elements) -> list[str]:
+def additions(layout: Layout, elements: Elements) -> list[str]:
     """The commands that add these elements."""
-    return [_command("add", name, members) for name, members in elements.items() if members]
+    return [_command("add", layout, name, members) for name, members in elements.items() if members]
 
 
-def _command(verb: str, name: str, elements: set[Element]) -> str:
-    if SETS[name].has_device:
+def _command(verb: str, layout: Layout, name: str, elements: set[Element]) -> str:
+    kind = layout.sets[name]
+    if kind.in_payload:
+        elements = {(*first, _number(block)) for *first, block in elements}
+    if kind.first == DEVICE:
         keys = [" . ".join((f'"{device}"', *fields)) for device, *fields in elements]
     else:
-        keys = [block for (block,) in elements]
-    return f"{verb} element {TABLE} {name} {{ {', '.join(sorted(keys))} }}"
+        keys = [" . ".join(fields) for fields in elements]
+    return f"{verb} element {layout.table} {name} {{ {', '.join(sorted(keys))} }}"
+
+
+def _number(block: str) -> str:
+    """An address or prefix as nft takes it for a number, or a range of them."""
+    prefix = parse_prefix(block)
+    return f"{prefix.first:#x}" if prefix.is_address else f"{prefix.first:#x}-{prefix.last:#x}"

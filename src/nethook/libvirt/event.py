@@ -5,33 +5,50 @@ https://libvirt.org/hooks.html#etc-libvirt-hooks-network
 
 from __future__ import annotations
 
-from nethook.libvirt.network_xml import read_network
+from nethook.libvirt.network import Ports
+from nethook.libvirt.network_xml import PORT, read_network, read_port
+from nethook.libvirt.place import XML
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from nethook.libvirt.network import Network
+    from nethook.libvirt.network import Network, Port
 
-UP = frozenset({"started", "port-created", "port-deleted", "updated", "plugged", "unplugged"})
-"""Operations after which the network is up. libvirt until 5.x says plugged and unplugged for its ports."""
+PLUGGED = frozenset({"port-created", "plugged"})
+UNPLUGGED = frozenset({"port-deleted", "unplugged"})
+"""libvirt until 5.x says plugged and unplugged for its ports."""
+UP = frozenset({"started", "updated"}) | PLUGGED | UNPLUGGED
+"""Operations after which the network is up."""
 DOWN = frozenset({"start", "stopped"})
 """Operations after which it is not: what a network left behind that went down unseen goes before it starts."""
 
 
 class Event:
-    """What happened (``operation``), and to which network."""
+    """What happened (``operation``), to which network, and at which of its ports (None: not at a guest's)."""
 
-    __slots__ = ("network", "operation")
+    __slots__ = ("network", "operation", "port")
 
-    def __init__(self, operation: str, network: Network) -> None:
+    def __init__(self, operation: str, network: Network, port: Port | None) -> None:
         self.operation = operation
         self.network = network
+        self.port = port
 
     @property
     def is_up(self) -> bool:
         """Whether the network is up after this event."""
         return self.operation in UP
+
+    def ports(self, before: Mapping[str, str]) -> Ports:
+        """Who is plugged in after this event, if these were before it, guests by MAC."""
+        guests = dict(before)
+        gone = None
+        if self.port and self.operation in PLUGGED:
+            guests[self.port.mac] = self.port.guest
+        elif self.port and self.operation in UNPLUGGED:
+            gone = self.port
+            guests.pop(gone.mac, None)
+        return Ports(guests, all_known=False, gone=gone)
 
 
 def parse_event(arguments: Sequence[str], xml: bytes) -> Event | None:
@@ -42,6 +59,8 @@ def parse_event(arguments: Sequence[str], xml: bytes) -> Event | None:
     name, operation = arguments[:2]
     if operation not in UP | DOWN:
         return None
-    network = read_network(xml, f"the XML that came with {operation} of network {name}", within=["hookData"]).network
+    source = f"the XML that came with {operation} of network {name}"
+    read = XML(xml, source)
+    network = read_network(read, source, "hookData/network").network
     network.name = network.name or name
-    return Event(operation, network)
+    return Event(operation, network, read_port(read, f"hookData/{PORT}"))

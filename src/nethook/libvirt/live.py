@@ -16,7 +16,9 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from nethook.errors import NethookError
-from nethook.libvirt.network_xml import read_network
+from nethook.libvirt.network import Ports
+from nethook.libvirt.network_xml import read_network, read_port
+from nethook.libvirt.place import XML
 from nethook.prefix import BITS, Prefix, address_text, parse_address
 
 if TYPE_CHECKING:
@@ -99,18 +101,35 @@ def _networks(libvirt: Any) -> dict[str, LiveNetwork]:
 def _read(libvirt: Any, connection: Any) -> Iterator[tuple[str, LiveNetwork]]:
     for network in connection.listAllNetworks():
         try:
-            yield network.name(), _live(network)
+            yield network.name(), _live(libvirt, network)
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_NETWORK:  # undefined meanwhile
                 raise
 
 
-def _live(network: Any) -> LiveNetwork:
+def _live(libvirt: Any, network: Any) -> LiveNetwork:
     is_active = bool(network.isActive())
-    read = read_network(network.XMLDesc().encode(), f"libvirt's XML of network {network.name()}")
+    source = f"libvirt's XML of network {network.name()}"
+    read = read_network(XML(network.XMLDesc().encode(), source), source)
     subnets = [_subnet(ip) for ip in read.ips]
     addresses = [(address_text(*parse_address(ip["address"])), subnet.length) for ip, subnet in zip(read.ips, subnets)]
+    if is_active:
+        read.network.ports = Ports(dict(_guests(libvirt, network)), all_known=True)
     return LiveNetwork(read.network, subnets, is_active=is_active, addresses=addresses)
+
+
+def _guests(libvirt: Any, network: Any) -> Iterator[tuple[str, str]]:
+    """MAC and name of each guest that is plugged in."""
+    source = f"libvirt's XML of a port of network {network.name()}"
+    for port in network.listAllPorts():
+        try:
+            found = read_port(XML(port.XMLDesc().encode(), source))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_NETWORK_PORT:  # unplugged meanwhile
+                raise
+        else:
+            if found:
+                yield found.mac, found.guest
 
 
 def _subnet(ip: dict[str, str]) -> Prefix:

@@ -1,30 +1,61 @@
-"""The networks that libvirt has told of and that are up, kept in a file: bridge and forward mode, a line each.
+"""What libvirt has told and the kernel cannot tell, kept in files: the networks that are up, and who is plugged in.
 
-Our table in the kernel holds it too, as long as nobody deletes that (``nft flush ruleset`` does). Afterwards only
-libvirt could tell, and a hook must not ask. Without it, guests of isolated networks would reach routed IPs until
-libvirt speaks of their networks again. Whoever reads or writes it holds the lock.
+Our table in the kernel holds the networks too, as long as nobody deletes that (``nft flush ruleset`` does). Afterwards
+only libvirt could tell, and a hook must not ask. Without the record, guests of isolated networks would reach routed IPs
+until libvirt speaks of their networks again. And the kernel knows guests by their MACs, but not their names.
+
+Whoever reads or writes it holds the lock.
 """
 
 from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 FILE = "/run/nethook/networks"
+"""Bridge and forward mode, a line each."""
+PORTS_FILE = "/run/nethook/ports"
+"""Network, MAC and guest, each with a zero behind it: names may hold anything else."""
 
 
 def read() -> dict[str, str]:
     """The recorded forward modes, by bridge; OSError if the file is there and cannot be read."""
-    try:
-        with open(FILE, encoding="utf-8", errors="replace") as file:
-            lines = [line.rstrip("\n").partition(" ") for line in file]
-    except FileNotFoundError:
-        return {}
-    return {bridge: mode for bridge, _, mode in lines}
+    return {bridge: mode for bridge, _, mode in (line.partition(" ") for line in _read(FILE).splitlines())}
 
 
-def write(modes: dict[str, str]) -> None:
+def write(modes: Mapping[str, str]) -> None:
     """Record these, in one step; OSError if that is not possible."""
-    beside = f"{FILE}.new"
-    with open(beside, "w", encoding="utf-8") as file:
-        file.writelines(f"{bridge} {mode}\n" for bridge, mode in modes.items())
-    os.replace(beside, FILE)
+    _write(FILE, "".join(f"{bridge} {mode}\n" for bridge, mode in modes.items()))
+
+
+def read_ports() -> dict[str, dict[str, str]]:
+    """The recorded guests by MAC, by network; OSError if the file is there and cannot be read."""
+    ports: dict[str, dict[str, str]] = {}
+    fields = iter(_read(PORTS_FILE).split("\0"))
+    for network, mac, guest in zip(fields, fields, fields):
+        ports.setdefault(network, {})[mac] = guest
+    return ports
+
+
+def write_ports(ports: Mapping[str, Mapping[str, str]]) -> None:
+    """Record these, in one step; OSError if that is not possible."""
+    fields = [field for network, guests in ports.items() for port in guests.items() for field in (network, *port)]
+    _write(PORTS_FILE, "".join(f"{field}\0" for field in fields))
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return ""
+
+
+def _write(path: str, text: str) -> None:
+    beside = f"{path}.new"
+    with open(beside, "wb") as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+    os.replace(beside, path)

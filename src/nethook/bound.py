@@ -1,0 +1,70 @@
+"""Lines that are bound to a guest: what of each is nobody else's, and at which NIC it is now. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from nethook.prefix import BITS, Prefix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from nethook.config import RoutedIP
+    from nethook.libvirt.network import Ports
+
+    Blocks = dict[str, list[Prefix]]
+    """Of each bound line, by the text of its prefix, what of that no longer prefix of the files is about."""
+
+
+def blocks(routed_ips: Sequence[RoutedIP]) -> Blocks:
+    """The blocks of all bound lines. A longer prefix wins, so it may belong to another guest, or to none."""
+    bound = [routed.prefix for routed in routed_ips if routed.guest]
+    if not bound:
+        return {}
+    prefixes = sorted((routed.prefix for routed in routed_ips), key=_order)
+    keys = [_order(prefix) for prefix in prefixes]
+    found: Blocks = {}
+    for prefix in bound:
+        at = bisect_right(keys, _order(prefix))
+        inside: list[Prefix] = []
+        while at < len(prefixes) and prefixes[at].lies_in(prefix):
+            if not inside or not prefixes[at].lies_in(inside[-1]):
+                inside.append(prefixes[at])
+            at += 1
+        found[prefix.text] = without(prefix, inside)
+    return found
+
+
+def _order(prefix: Prefix) -> tuple[int, int, int]:
+    return prefix.family, prefix.first, prefix.length
+
+
+def without(block: Prefix, holes: Sequence[Prefix]) -> list[Prefix]:
+    """What is left of the block, as prefixes; the holes lie in it, and not in each other."""
+    if not holes:
+        return [block]
+    if holes[0].length == block.length:
+        return []
+    length = block.length + 1
+    lower = Prefix(block.family, block.first, length)
+    upper = Prefix(block.family, block.first | 1 << BITS[block.family] - length, length)
+    return [rest for half in (lower, upper) for rest in without(half, [hole for hole in holes if hole.lies_in(half)])]
+
+
+def nic(routed: RoutedIP, ports: Ports, holders: Collection[str]) -> str | None:
+    """The MAC of the NIC that a bound line is for, None if its guest is not plugged in.
+
+    Of several that might be meant, the one that has it already: ``holders`` are the MACs that it is bound to.
+    """
+    found = ports.of(routed.guest, routed.mac)
+    return next((mac for mac in found if mac in holders), found[0] if found else None)
+
+
+def is_undecided(routed: RoutedIP, ports: Ports, holders: Collection[str]) -> bool:
+    """Whether it is not known whether its guest is plugged in, so that what is there for it has to stay."""
+    if ports.all_known or ports.of(routed.guest, routed.mac):
+        return False
+    if ports.gone and ports.gone.guest == routed.guest and routed.mac in {None, ports.gone.mac}:
+        return False
+    return not any(mac in ports.guests or (ports.gone and ports.gone.mac == mac) for mac in holders)

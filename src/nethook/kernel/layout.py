@@ -1,0 +1,86 @@
+"""What one of our nftables tables consists of: sets, and chains of constant rules."""
+
+from __future__ import annotations
+
+from binascii import crc32
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Final
+
+NAME = "nethook"
+URL = "https://pypi.org/project/libvirt-nethook-helper/"
+DEVICE: Final = "ifname"
+MAC: Final = "ether_addr"
+
+
+class SetType:
+    """What the keys of a set are: a device or a MAC, an address, or one of those and an address behind it.
+
+    ``family`` is 4 or 6, or 0 for no address; addresses are single, or intervals. A set may count what it matches.
+    ``in_payload`` is where in a packet's transport header its IPv6 addresses are looked for, in nft's words, for which
+    nft then takes them for numbers.
+    """
+
+    def __init__(
+        self, first: str = "", family: int = 0, *, is_interval: bool = False, counts: bool = False, in_payload: str = ""
+    ) -> None:
+        self.first = first
+        self.family = family
+        self.is_interval = is_interval
+        self.counts = counts
+        self.in_payload = in_payload
+
+    @property
+    def definition(self) -> str:
+        """The set's definition for nft."""
+        if self.in_payload:
+            fields = "typeof " + "ether saddr . " * (self.first == MAC) + self.in_payload
+        else:
+            fields = "type " + " . ".join(
+                [self.first] * bool(self.first) + [f"ipv{self.family}_addr"] * bool(self.family)
+            )
+        return f"{fields}; {'flags interval; ' * self.is_interval}{'counter;' * self.counts}".rstrip()
+
+
+class Layout:
+    """A table. ``fingerprint`` tells its sets and rules from those of another version or other settings."""
+
+    def __init__(
+        self, family: str, sets: Mapping[str, SetType], hooks: Mapping[str, str], chains: Mapping[str, Sequence[str]]
+    ) -> None:
+        """``family`` is nft's word; ``hooks`` has the chains that packets come into: what these are to the kernel.
+
+        ``chains`` has rules, each with its reason behind a ``#``; what is jumped to stands before what jumps.
+        """
+        self.family = family
+        self.table = f"{family} {NAME}"
+        self.sets = sets
+        self.hooks = hooks
+        self.chains = chains
+        definitions = [hooks, chains, *((name, kind.definition) for name, kind in sets.items())]
+        self.fingerprint = f"{crc32(repr(definitions).encode()):08x}"
+
+    def creation(self) -> list[str]:
+        """The nft commands that make table, sets and rules as they should be; elements that are there stay."""
+        commands = [f'add table {self.table} {{ comment "{URL}"; }}']
+        commands += [f"add set {self.table} {name} {{ {kind.definition} }}" for name, kind in self.sets.items()]
+        for chain in self.chains:
+            hook = f" {{ {self.hooks[chain]} }}" if chain in self.hooks else ""
+            commands += [f"add chain {self.table} {chain}{hook}", f"flush chain {self.table} {chain}"]
+        for chain, rules in self.chains.items():
+            for rule in rules:
+                match = rule.partition(" # ")[0]
+                commands.append(f'add rule {self.table} {chain} {match} comment "{self.comment(rule)}"')
+        return commands
+
+    def comment(self, rule: str) -> str:
+        """What the kernel keeps with a rule: its reason, and the fingerprint."""
+        return f"{rule.partition(' # ')[2]} {self.fingerprint}".lstrip()
+
+    def is_intact(self, comments: Mapping[str, Sequence[str]]) -> bool:
+        """Whether our chains have exactly these rules, by the comments of the rules in each chain."""
+        return all(
+            comments.get(chain) == [self.comment(rule) for rule in rules] for chain, rules in self.chains.items()
+        )
