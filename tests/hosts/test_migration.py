@@ -55,7 +55,9 @@ class Site(NamedTuple):
         job = source.virsh("domjobinfo", "--completed", "--domain", self.guest.name)
         downtime = re.search(r"(?:Total d|D)owntime: +(\d+) +ms", job)
         assert downtime, job
-        row = f"{how}, to {target.name}: {1000 * heard.longest:.0f} ms without an answer, {downtime[1]} ms of QEMU itself"
+        row = (
+            f"{how}, to {target.name}: {1000 * heard.longest:.0f} ms without an answer, {downtime[1]} ms of QEMU itself"
+        )
         print(row)
         self.rows.append(row)
 

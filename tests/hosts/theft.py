@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
@@ -28,6 +29,7 @@ STOLEN = ("203.0.113.10", "2001:db8:7::10")
 MACS = {"holder": "52:54:00:00:00:10", "neighbour": "52:54:00:00:00:20", "thief": "52:54:00:00:00:66"}
 TIMES = 40
 GAP_MS = 2
+DATAGRAMS = 20
 
 # What gets as far as to the host's sockets, behind all filters; those are not asked about ARP and NDP.
 WITNESS = "table inet witness {{ chain input {{ type filter hook input priority 300; {rules}; }}; }}"
@@ -89,10 +91,55 @@ class Theft:
         applied = self.host.nethook("apply")
         assert applied.returncode == 0, applied.stderr
 
+    def routed(self, address: str) -> bool:
+        """Whether the host has a route to a guest for it."""
+        return (
+            f"dev {BRIDGE}" in self.host.run(["ip", "-6" if ":" in address else "-4", "route", "show", address]).stdout
+        )
+
+    def dropped(self) -> dict[int, int]:
+        """How many frames were kept from anybody because they claimed the stolen address of each family."""
+        sets = {4: ["bound4"], 6: ["bound6", "claimed6"]}
+        return {version: sum(map(self._counted, names)) for version, names in sets.items()}
+
+    def _counted(self, name: str) -> int:
+        listing = self.host.run(["nft", "list", "set", "bridge", "nethook", name]).stdout
+        return sum(map(int, re.findall(r"counter packets (\d+)", listing)))
+
     def owner(self, address: str) -> str | None:
         """The label of the guest that answers at this address from outside."""
         answer = self.wan.fetch(address, timeout=10)
         return answer.split()[0] if answer else None
+
+    def is_held_by(self, label: str, *addresses: str) -> None:
+        """Return when it answers at these addresses, or at the stolen ones."""
+        for address in addresses or STOLEN:
+            wait_for(lambda: self.owner(address) == label, f"{label} answers at {address}")  # noqa: B023
+
+    def is_unrouted(self, *addresses: str) -> None:
+        """Return when these, or the stolen ones, are no more routed to anybody."""
+        for address in addresses or STOLEN:
+            wait_for(lambda: not self.routed(address), f"{address} is not routed")  # noqa: B023
+
+    def datagrams(self) -> dict[str, int]:
+        """Who gets how many of a flow's packets from outside: always the same addresses and ports."""
+        mark = b"the same flow"
+        with ExitStack() as stack:
+            counted = {
+                guest.name: stack.enter_context(counted_frames(guest.run, "frames", "eth0", [mark]))
+                for guest in (self.holder, self.neighbour)
+            }
+            target, source = (STOLEN[0], 4400), (CLIENT.ipv4, 4400)
+            flow = f"""if True:
+                import socket
+                sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                sender.bind({source})
+                for number in range({DATAGRAMS}):
+                    sender.sendto({mark}, {target})
+                """
+            self.wan.namespace.run([sys.executable, "-c", flow])
+            wait_for(lambda: self.wan.ping(STOLEN[0]), "what is behind them has come")
+        return {name: found[mark] for name, found in counted.items()}
 
     def take_addresses(self) -> None:
         """The thief makes the stolen addresses its own, and tells everybody."""
@@ -100,7 +147,7 @@ class Theft:
             self.thief.run(f"ip -{version} addr add {address} dev eth0")
         self.thief.run(f"arping -q -c 5 -U -I eth0 -s {STOLEN[0]} {STOLEN[0]}", check=False)
         self.thief.run(f"arping -q -c 5 -A -I eth0 -s {STOLEN[0]} {STOLEN[0]}", check=False)
-        self.send([forgery for forgery in self.forgeries() if forgery.name == "unsolicited advertisement"])
+        self.send([forgery for forgery in self.forgeries() if forgery.version == 6 and not forgery.port])
 
     def give_back(self) -> None:
         """The thief has only its own addresses again, and whoever was deceived has forgotten it."""
@@ -108,8 +155,7 @@ class Theft:
             self.thief.run(f"ip -{version} addr del {address} dev eth0", check=False)
         self.host.run(["ip", "neigh", "flush", "dev", BRIDGE])
         self.neighbour.run("ip neigh flush dev eth0")
-        for address in STOLEN:
-            wait_for(lambda: self.owner(address) == "holder", f"{address} is the holder's again")  # noqa: B023
+        self.is_held_by("holder")
 
     def believed(self) -> dict[str, set[str]]:
         """Who host and neighbour take for the stolen addresses: names of guests."""
