@@ -135,7 +135,7 @@ class Theft:
                 sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                 sender.bind({source})
                 for number in range({DATAGRAMS}):
-                    sender.sendto({mark}, {target})
+                    sender.sendto({mark!r}, {target})
                 """
             self.wan.namespace.run([sys.executable, "-c", flow])
             wait_for(lambda: self.wan.ping(STOLEN[0]), "what is behind them has come")
