@@ -28,7 +28,7 @@ class Desired:
     Objects that are ``kept`` are there, and stay although no line is known to want them.
     """
 
-    __slots__ = ("_pinned", "decided", "elements", "kept", "lines", "named", "objects")
+    __slots__ = ("_pinned", "decided", "elements", "kept", "lines", "named", "nics", "objects")
 
     def __init__(self) -> None:
         self.objects: dict[Kind, dict[Key, RoutedIP]] = {kind: {} for kind in KINDS}
@@ -40,6 +40,8 @@ class Desired:
         """Those of them of which this run decides to whom they are bound now."""
         self.lines: dict[str, RoutedIP] = {}
         """The lines that these are of."""
+        self.nics: dict[str, str] = {}
+        """The MAC of the NIC that each bound line is for, whose guest is plugged in, by its prefix."""
         self._pinned: dict[tuple[str, str], Key] = {}
 
     @property
@@ -56,6 +58,7 @@ class Desired:
 
     def bind(self, routed: RoutedIP, blocks: Iterable[Prefix], bridge: str, mac: str) -> None:
         """A bound line is for this NIC: its blocks, and the address at which the host looks for them."""
+        self.nics[routed.prefix.text] = mac
         for block in blocks:
             self._bind(("holders", "claimers"), block, (mac,))
         target = routed.via or (routed.prefix.text if routed.prefix.is_address else "")

@@ -8,11 +8,22 @@ from xml.sax.saxutils import escape, quoteattr
 ISOLATED = "isolated"
 PORT = """<networkport>
   <uuid>5d744f21-ba4a-4d6e-bdb2-30a35ff3207d</uuid>
-  <owner><name>web1</name><uuid>08ae5a5d-0c6c-4c0b-9a32-6c0b6f6a3f5e</uuid></owner>
-  <mac address='52:54:00:7b:35:93'/>
+  <owner><name>{guest}</name><uuid>08ae5a5d-0c6c-4c0b-9a32-6c0b6f6a3f5e</uuid></owner>
+  <mac address={mac}/>
   <plug type='network' bridge={bridge}/>
 </networkport>
 """
+
+
+class Port(NamedTuple):
+    """A guest's NIC on a network."""
+
+    guest: str
+    mac: str
+
+
+SOMEBODY = Port("somebody", "52:54:00:7b:35:93")
+"""For events of which it does not matter whose they are."""
 
 
 class Network(NamedTuple):
@@ -44,7 +55,7 @@ class Network(NamedTuple):
             return f"192.0.2.{8 * self.number + number}"
         return f"2001:db8:{self.number + 0x100:x}::{number:x}"
 
-    def event_xml(self, *, with_port: bool = False) -> str:
+    def event_xml(self, port: Port | None = None) -> str:
         """What libvirt 9.0 writes to a hook's standard input."""
         forward = "" if self.mode == ISOLATED else f"<forward mode='{self.mode}'>{self._nat}</forward>\n"
         return f"""<hookData>
@@ -61,8 +72,11 @@ class Network(NamedTuple):
   <ip family='ipv6' address='{self.address(6, 1)}' prefix='64'>
   </ip>
 </network>
-{PORT.format(bridge=quoteattr(self.bridge)) if with_port else ""}</hookData>
+{self._port_xml(port) if port else ""}</hookData>
 """
+
+    def _port_xml(self, port: Port) -> str:
+        return PORT.format(guest=escape(port.guest), mac=quoteattr(port.mac), bridge=quoteattr(self.bridge))
 
     @property
     def _nat(self) -> str:

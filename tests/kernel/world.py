@@ -15,7 +15,7 @@ from nethook.stub import stub
 from tests.kernel.hook_process import HOOK, HookProcess
 from tests.kernel.machine import Machine
 from tests.kernel.namespace import Namespace
-from tests.kernel.network import Network
+from tests.kernel.network import SOMEBODY, Network, Port
 from tests.kernel.packets import Place, Witness, exchange, reaches
 
 if TYPE_CHECKING:
@@ -38,9 +38,12 @@ def family_of(address: str) -> int:
 class Guest:
     """A namespace with one NIC on a network, with private addresses there, and others that a test gives it."""
 
-    def __init__(self, network: Network, number: int, namespace: Namespace) -> None:
+    def __init__(self, network: Network, number: int, namespace: Namespace, tap: str) -> None:
         self.network = network
         self.namespace = namespace
+        self.tap = tap
+        """Its port of the bridge."""
+        self.mac = f"52:54:00:00:{network.number:02x}:{number:02x}"
         self._number = number
 
     def add(self, *addresses: str) -> None:
@@ -113,16 +116,15 @@ class World:
     def guest(self, network: Network, *addresses: str) -> Guest:
         """Plug a guest into the network."""
         number = 2 + sum(guest.network == network for guest in self._guests)
-        guest = Guest(network, number, Namespace())
+        guest = Guest(network, number, Namespace(), f"vnet{len(self._guests) + 1}")
         self._guests.append(guest)
         _prepare(guest.namespace)
-        tap = f"vnet{len(self._guests)}"
         self.host.ip(
-            f"link add {tap} type veth peer name eth0 netns {guest.namespace.path}",
-            f"link set {tap} master {network.bridge} up",
+            f"link add {guest.tap} type veth peer name eth0 netns {guest.namespace.path}",
+            f"link set {guest.tap} master {network.bridge} up",
         )
         guest.namespace.ip(
-            "link set eth0 up",
+            f"link set eth0 address {guest.mac} up",
             f"address add {network.address(4, number)}/29 dev eth0",
             f"address add {network.address(6, number)}/64 dev eth0",
             f"route add default via {network.address(4, 1)}",
@@ -135,10 +137,12 @@ class World:
         """Write the file of the routed IPs."""
         self.machine.write(CONFIGURATION, "".join(f"{line}\n" for line in lines))
 
-    def event(self, network: Network, operation: str, xml: str | bytes | None = None) -> list[Logged]:
+    def event(
+        self, network: Network, operation: str, xml: str | bytes | None = None, *, port: Port = SOMEBODY
+    ) -> list[Logged]:
         """An event as libvirt reports it. The hook has to end well and quietly; returns what was logged."""
         if xml is None:
-            xml = network.event_xml(with_port=operation.startswith("p"))
+            xml = network.event_xml(port if operation.startswith("p") else None)
         with HookProcess(self.machine, network.name, operation) as hook:
             hook.give(xml.encode() if isinstance(xml, str) else xml)
         return self.machine.syslog.new()

@@ -101,3 +101,20 @@ def test_no_input_raises_anything_else(xml: bytes) -> None:
         parse_event(["public", "started", "begin", "-"], xml)
     except ReadError as error:
         assert "public" in str(error)  # noqa: PT017
+
+
+def test_who_is_plugged_in_after_an_event() -> None:
+    mac = "52:54:00:7b:35:93"
+    before = {"52:54:00:00:00:01": "db"}
+    assert parse(NAT, "port-created").ports(before).guests == {**before, mac: "web 1"}
+    after = parse(NAT, "port-deleted").ports({**before, mac: "web 1"})
+    assert after.guests == before
+    assert after.gone
+    assert (after.gone.guest, after.gone.mac) == ("web 1", mac)
+    assert parse(NAT.partition("<networkport>")[0] + "</hookData>").ports(before).guests == before
+
+
+@pytest.mark.parametrize("port", ["", "<owner><name>a</name></owner>", "<mac address='52:54:00:7b:35:93'/>"])
+def test_a_port_that_is_no_guests_does_not_matter(port: str) -> None:
+    xml = network_xml("<bridge name='b'/>").replace("</hookData>", f"<networkport>{port}</networkport></hookData>")
+    assert parse(xml, "port-created").port is None

@@ -14,7 +14,7 @@ from nethook.config.settings import parse_settings
 from nethook.diagnosis.host_problems import host_problems
 from nethook.errors import ConfigError, NethookError, ReadError
 from nethook.exit_status import DIFFERENT, OK
-from nethook.libvirt.live import live_networks
+from nethook.libvirt.live import live_guests, live_networks
 from nethook.terminal import show_problems
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def run(options: Namespace) -> int:
         return DIFFERENT
     problems = configuration.problems
     try:
-        problems = problems + host_problems(configuration, live_networks())
+        problems = problems + host_problems(configuration, live_networks(), _guests(configuration))
     except NethookError as error:
         print(f"nethook: not compared with this host and its networks: {error}", file=sys.stderr)
     show_problems(sorted(problems, key=lambda problem: (problem.place.file, problem.place.line)), sys.stdout)
@@ -44,6 +44,11 @@ def run(options: Namespace) -> int:
         return DIFFERENT
     print(f"nethook: nothing is wrong with {len(configuration.routed_ips)} lines", file=sys.stderr)
     return OK
+
+
+def _guests(configuration: Configuration) -> dict[str, list[tuple[str, str]]] | None:
+    """The guests of libvirt, asked for only where lines are bound to some."""
+    return live_guests() if any(line.guest for line in configuration.routed_ips) else None
 
 
 def _given(files: Sequence[str]) -> Configuration:

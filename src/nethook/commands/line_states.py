@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from nethook.kernel.counters import Counts, Traffic
     from nethook.kernel.routes import Place
     from nethook.libvirt.live import LiveNetwork
+    from nethook.libvirt.network import Network
     from nethook.reconcile import Plan
 
 ROUTED = "routed"
 WAITING = "waiting"
-"""Its network is not running: nothing is wrong."""
+"""Its network does not run, or its guest is not plugged in: nothing is wrong."""
 BLOCKED = "blocked"
 """Something of others is in the way."""
 NOT_APPLIED = "not applied"
@@ -33,15 +34,21 @@ APPLY = "run nethook apply"
 
 
 class LineState:
-    """A line, the bridge of its network ('' if there is none), its state, why, and what went to it and came from it."""
+    """A line, the bridge of its network ('' if there is none), its state, why, and what went to it and came from it.
 
-    __slots__ = ("bridge", "line", "reason", "received", "sent", "state")
+    Of a bound line, ``mac`` is that of the NIC which it is for ('' if its guest is not plugged in), and ``spoofed`` the
+    number of packets that were dropped because somebody else claimed the address; None where it is not known.
+    """
 
-    def __init__(self, line: RoutedIP, bridge: str, state: str, reason: str) -> None:
+    __slots__ = ("bridge", "line", "mac", "reason", "received", "sent", "spoofed", "state")
+
+    def __init__(self, line: RoutedIP, bridge: str, state: str, reason: str, mac: str = "") -> None:
         self.line = line
         self.bridge = bridge
         self.state = state
         self.reason = reason
+        self.mac = mac
+        self.spoofed: int | None = None
         self.received: Traffic | None = None
         self.sent: Traffic | None = None
 
@@ -59,7 +66,12 @@ class LineState:
 def line_states(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], plan: Plan) -> list[LineState]:
     """The state of each line, when nothing of others keeps a route from being added."""
     pending = _Pending(plan)
-    return [_network_state(line, live) or pending.state(line, live[line.network].network.bridge) for line in lines]
+    return [
+        _network_state(line, live)
+        or _guest_state(line, live[line.network].network, plan)
+        or pending.state(line, live[line.network].network)
+        for line in lines
+    ]
 
 
 def states_without_root(
@@ -93,12 +105,32 @@ def _network_state(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> LineState
     return None
 
 
+def _guest_state(line: RoutedIP, network: Network, plan: Plan) -> LineState | None:
+    """The state of a bound line whose guest is the reason; None where that is plugged in."""
+    if not line.guest or line.prefix.text in plan.desired.nics:
+        return None
+    nic = f" with NIC {line.mac}" if line.mac else ""
+    return LineState(line, network.bridge, WAITING, f"guest {line.guest}{nic} is not plugged in")
+
+
+def _ambiguity(line: RoutedIP, network: Network) -> str:
+    """What is to be said of a bound line that may be for several NICs."""
+    macs = network.ports.of(line.guest, line.mac) if line.guest else []
+    return f"guest {line.guest} has {len(macs)} NICs here: write mac=, one of {', '.join(macs)}" if macs[1:] else ""
+
+
 class _Pending:
     """What the plan would still change, arranged so that each line is looked up once."""
 
     def __init__(self, plan: Plan) -> None:
         self._table = any(effect.kind == "table" for effect in plan.effects)
         self._guarded = {effect.prefix for effect in plan.effects if effect.kind == "guard"}
+        self._unbound = {
+            effect.line.prefix.text
+            for effect in plan.effects
+            if effect.line and effect.kind in {"neighbour", "bound", "reserved"}
+        }
+        self._nics = plan.desired.nics
         self._here = {
             (effect.prefix, effect.bridge)
             for effect in plan.effects
@@ -109,7 +141,13 @@ class _Pending:
         self._lacking = plan.firewalld.lacking if plan.firewalld else []
         self._closed = [(gate, gate.misfit(chain)) for gate, chain in plan.chains]
 
-    def state(self, line: RoutedIP, bridge: str) -> LineState:
+    def state(self, line: RoutedIP, network: Network) -> LineState:
+        found = self._state(line, network.bridge)
+        found.mac = self._nics.get(line.prefix.text, "")
+        found.reason = found.reason or _ambiguity(line, network)
+        return found
+
+    def _state(self, line: RoutedIP, bridge: str) -> LineState:
         if self._concerns(line, bridge):
             return LineState(line, bridge, NOT_APPLIED, APPLY)
         for gate, misfit in self._closed:
@@ -122,6 +160,6 @@ class _Pending:
         return LineState(line, bridge, ROUTED, "")
 
     def _concerns(self, line: RoutedIP, bridge: str) -> bool:
-        if self._table or line.prefix.text in self._guarded or (line.prefix.text, bridge) in self._here:
+        if self._table or line.prefix.text in self._guarded | self._unbound or (line.prefix.text, bridge) in self._here:
             return True
         return any(bridge == where and line.prefix.lies_in(block) for block, where in self._blocks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from nethook.bound import blocks
 from nethook.commands.line_states import BLOCKED, NOT_APPLIED, line_states, states_without_root
 from nethook.commands.situation import SECONDS, situation
 from nethook.config import load
@@ -48,7 +49,7 @@ class Overview:
     @property
     def differences(self) -> list[Effect]:
         """Of the changes, those that the states of lines and gates do not tell."""
-        told = {"route", "accept", "gate"}
+        told = {"route", "accept", "gate", "neighbour", "bound", "reserved"}
         return [change for change in self.changes if change.sign != ADD or change.kind not in told]
 
     @property
@@ -69,8 +70,12 @@ def overview() -> Overview:
     plan = decide(configuration, now.up, now.scope, tools, now.others)
     states = line_states(configuration.routed_ips, now.live, plan)
     received, sent = counters.received(), counters.sent()
+    spoofed = counters.spoofed() if plan.kernel.binding else {}
+    parts = blocks(configuration.routed_ips)
     for state in states:
         state.count(received, sent)
+        if state.line.guest:
+            state.spoofed = sum(spoofed.get(block.text, 0) for block in parts[state.line.prefix.text])
     added = [effect for effect in plan.effects if effect.sign == ADD and effect.kind == "route"]
     missing = {(effect.prefix, effect.bridge) for effect in added}
     _look_for_holders([state for state in states if state.place in missing], plan.kernel.routes, tools)

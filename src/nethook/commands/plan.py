@@ -59,8 +59,12 @@ def as_json(effect: Effect) -> dict[str, Any]:
         found["prefix"] = effect.prefix
     if effect.bridge:
         found["bridge"] = effect.bridge
+    if effect.to:
+        found["via" if effect.kind == "route" else "mac"] = effect.to
     if effect.line:
         place = effect.line.place
+        if effect.line.guest:
+            found["guest"] = effect.line.guest
         found.update(network=effect.line.network, file=place.file, line=place.line)
     return found
 

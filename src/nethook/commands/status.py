@@ -102,6 +102,10 @@ def _line_as_json(state: LineState) -> dict[str, Any]:
         "reason": state.reason or None,
         "received": _traffic_as_json(state.received),
         "sent": _traffic_as_json(state.sent),
+        "guest": state.line.guest,
+        "mac": state.mac or None,
+        "via": state.line.via,
+        "spoofed": state.spoofed,
         "file": place.file,
         "line": place.line,
     }

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 UNITS = ("", "k", "M", "G", "T", "P", "E")
 STEP = 1000
 
-COLUMNS = (
+WHERE = (
     Column("ADDRESS", wraps=True),
     Column("STATE", is_state=True),
     Column("NETWORK", wraps=True),
     Column("BRIDGE"),
-    Column("IN", right=True),
-    Column("OUT", right=True),
-    Column("LINE", right=True),
-    Column("", wraps=True),
 )
+BOUND = (Column("GUEST", wraps=True), Column("NIC"))
+TRAFFIC = (Column("IN", right=True), Column("OUT", right=True))
+SPOOFED = (Column("SPOOFED", right=True),)
+REST = (Column("LINE", right=True), Column("", wraps=True))
 
 
 def status_text(found: Overview, width: int | None, traffic: Callable[[Traffic], str] | None = None) -> str:
@@ -36,8 +36,11 @@ def status_text(found: Overview, width: int | None, traffic: Callable[[Traffic],
     parts = []
     if found.lines:
         place = _Place(line.line.place.file for line in found.lines)
-        rows = [_row(line, place, traffic or counted) for line in found.lines]
-        parts += [table_text(COLUMNS, rows, width), f"IN, OUT: packets, bytes. LINE: {place.legend}"]
+        is_bound = any(line.line.guest for line in found.lines)
+        columns = WHERE + BOUND * is_bound + TRAFFIC + SPOOFED * is_bound + REST
+        rows = [_row(line, place, traffic or counted, is_bound=is_bound) for line in found.lines]
+        spoofed = " SPOOFED: packets of others that claimed it, dropped." if is_bound else ""
+        parts += [table_text(columns, rows, width), f"IN, OUT: packets, bytes.{spoofed} LINE: {place.legend}"]
     if found.gates:
         parts.append("\n".join(["Gates in other firewalls:", *(f"  {where}: {state}" for where, state in found.gates)]))
     if found.differences:
@@ -59,14 +62,17 @@ class _Place:
         return str(place.line) if self._only else f"{os.path.relpath(place.file, self._folder)}:{place.line}"
 
 
-def _row(state: LineState, place: _Place, traffic: Callable[[Traffic], str]) -> list[str]:
+def _row(state: LineState, place: _Place, traffic: Callable[[Traffic], str], *, is_bound: bool) -> list[str]:
+    """The fields of a line; ``is_bound``: those of bound lines are among them."""
     return [
         state.line.prefix.text,
         state.state,
         one_line(state.line.network),
         one_line(state.bridge) or "-",
+        *([one_line(state.line.guest or "-"), state.mac or "-"] if is_bound else []),
         traffic(state.received) if state.received else "-",
         traffic(state.sent) if state.sent else "-",
+        *(["-" if state.spoofed is None else human(state.spoofed)] if is_bound else []),
         place.short(state.line.place),
         one_line(state.reason),
     ]

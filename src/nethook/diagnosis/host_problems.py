@@ -6,16 +6,18 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from nethook.config.problem import Problem, excerpt
-from nethook.config.suggestion import suggestion
+from nethook.config.suggestion import DID_YOU_MEAN, suggestion
 from nethook.errors import ReadError
 from nethook.kernel.process import Call, Tools
 from nethook.prefix import Prefix, parse_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nethook.config import Configuration, RoutedIP
     from nethook.libvirt.live import LiveNetwork
+
+    Guests = Mapping[str, Sequence[tuple[str, str]]]
 
 SECONDS = 4.0
 
@@ -28,10 +30,44 @@ class OwnAddress(NamedTuple):
     device: str
 
 
-def host_problems(configuration: Configuration, live: Mapping[str, LiveNetwork]) -> list[Problem]:
-    """A problem for each line that cannot work as it is here. ReadError if the host's addresses are not known."""
+def host_problems(
+    configuration: Configuration, live: Mapping[str, LiveNetwork], guests: Guests | None = None
+) -> list[Problem]:
+    """A problem for each line that cannot work as it is here. ReadError if the host's addresses are not known.
+
+    ``guests`` are those that libvirt knows, with network and MAC of each NIC; None: not known.
+    """
     own = own_addresses(Tools(SECONDS))
-    return [problem for line in configuration.routed_ips for problem in _problems(line, live, own)]
+    return [
+        problem
+        for line in configuration.routed_ips
+        for problem in (*_problems(line, live, own), *guest_problems(line, guests or {}))
+    ]
+
+
+def guest_problems(line: RoutedIP, guests: Guests) -> Iterator[Problem]:
+    """Of a line that is bound to a guest: no such NIC, or several.
+
+    A guest that libvirt does not know may exist only while it runs, or be on another host; unless one is called alike.
+    """
+    if not line.guest:
+        return
+    if line.guest not in guests:
+        advice = suggestion(line.guest, sorted(guests))
+        if guests and advice.startswith(DID_YOU_MEAN):
+            yield line.problem_of_option("guest", f"libvirt has no guest {excerpt(line.guest)}", advice)
+        return
+    macs = [mac for network, mac in guests[line.guest] if network == line.network]
+    where = f"guest {excerpt(line.guest)} has {{}} on network {excerpt(line.network)}"
+    if not macs:
+        networks = sorted({network for network, _ in guests[line.guest]})
+        advice = f"it has on: {', '.join(networks)}" if networks else "give it one, with virsh attach-interface"
+        yield line.problem_of_option("guest", where.format("no NIC"), advice)
+    elif line.mac and line.mac not in macs:
+        yield line.problem_of_option("mac", where.format(f"no NIC {line.mac}"), f"write mac={' or mac='.join(macs)}")
+    elif not line.mac and len(macs) > 1:
+        advice = f"say which, with mac={' or mac='.join(macs)}"
+        yield line.problem_of_option("guest", where.format(f"{len(macs)} NICs"), advice)
 
 
 def no_such_network(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> Problem:

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 from struct import unpack_from
 
-from nethook.kernel.keys import interval_keys, single_keys
+from nethook.kernel import binding
+from nethook.kernel.keys import beginning, interval_keys, single_keys
 from nethook.kernel.layout import NAME
 from nethook.kernel.netlink import GET_ELEMENTS, Nftables, attributes
 from nethook.kernel.ruleset import SETS, set_name
 from nethook.kernel.table import SET_ELEMENTS
+from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nethook.kernel.keys import Element
+    from nethook.kernel.layout import SetType
     from nethook.kernel.netlink import Span
     from nethook.kernel.routes import Place
 
@@ -45,22 +51,49 @@ def sent() -> Counts:
     return _read("from")
 
 
+def spoofed() -> dict[str, int]:
+    """How many packets were dropped because they claimed each bound block; ReadError if not known.
+
+    One that claims it twice, as a neighbour advertisement from the address about the address, counts once.
+    """
+    nftables = Nftables(binding.FAMILY)
+    counts: dict[str, int] = {}
+    for name, kind in binding.SETS.items():
+        if kind.counts:
+            for (block,), traffic in _elements(nftables, name, kind):
+                counts[block] = counts.get(block, 0) + traffic.packets
+    return counts
+
+
 def _read(direction: str) -> Counts:
     nftables = Nftables("inet")
     counts: Counts = {}
     for family in (4, 6):
         for single in (True, False):
             name = set_name(direction, family, single=single)
-            read_keys = single_keys if single else interval_keys
-            for data, begin, end in nftables.dump(GET_ELEMENTS, NAME, name) or ():
-                for number, first, last in attributes(data, begin, end):
-                    if number != SET_ELEMENTS:
-                        continue
-                    for _, content, behind in attributes(data, first, last):
-                        element = (data, content - ATTRIBUTE_HEADER, behind)
-                        ((bridge, block),) = read_keys(SETS[name], [element])
-                        counts[block, bridge] = _traffic((data, content, behind))
+            for (bridge, block), traffic in _elements(nftables, name, SETS[name]):
+                counts[block, bridge] = traffic
     return counts
+
+
+def _elements(nftables: Nftables, name: str, kind: SetType) -> Iterator[tuple[Element, Traffic]]:
+    """Each element of a set, with what it counted."""
+    dumped = nftables.dump(GET_ELEMENTS, NAME, name) or ()
+    lists = [
+        (data, first, last)
+        for data, begin, end in dumped
+        for number, first, last in attributes(data, begin, end)
+        if number == SET_ELEMENTS
+    ]
+    elements = [(data, content, behind) for data, *span in lists for _, content, behind in attributes(data, *span)]
+    if kind.is_interval and not kind.first:  # what counts is the element at which an interval begins
+        traffic = {beginning(kind, element): _traffic(element) for element in elements}
+        yield from ((key, traffic[parse_prefix(key[0]).first]) for key in interval_keys(kind, lists))
+        return
+    read_keys = interval_keys if kind.is_interval else single_keys
+    for data, content, behind in elements:
+        (key,) = read_keys(kind, [(data, content - ATTRIBUTE_HEADER, behind)])
+        yield key, _traffic((data, content, behind))
 
 
 def _traffic(element: Span) -> Traffic:

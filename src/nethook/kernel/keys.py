@@ -69,11 +69,11 @@ def interval_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
     ends: list[int] = []
     for data, begin, end in lists:
         for _, first, last in attributes(data, begin, end):
-            parts = {number: data[at:until] for number, at, until in attributes(data, first, last)}
+            parts = _parts((data, first, last))
             field, address = _split(kind, parts[KEY])
             if kind.first:
                 found.append((field, address, _split(kind, parts.get(KEY_END, parts[KEY]))[1]))
-            elif FLAGS in parts and parts[FLAGS][-1] & INTERVAL_END:
+            elif _is_end(parts):
                 ends.append(address)
             else:
                 begins.append(address)
@@ -81,6 +81,20 @@ def interval_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
     found += [(b"", address, ends[bisect_right(ends, address)] - 1) for address in begins]
     blocks = ((field, block_text(kind.family, first, last)) for field, first, last in found)
     return {(_text(kind, field), block) if field else (block,) for field, block in blocks}
+
+
+def beginning(kind: SetType, element: Span) -> int | None:
+    """The address at which an interval begins, None if one ends there; of a set without another field."""
+    parts = _parts(element)
+    return None if _is_end(parts) else _split(kind, parts[KEY])[1]
+
+
+def _parts(element: Span) -> dict[int, bytes]:
+    return {number: element[0][at:until] for number, at, until in attributes(*element)}
+
+
+def _is_end(parts: dict[int, bytes]) -> bool:
+    return FLAGS in parts and bool(parts[FLAGS][-1] & INTERVAL_END)
 
 
 def _split(kind: SetType, key: bytes) -> tuple[bytes, int]:

@@ -13,7 +13,7 @@ import sys
 from importlib import import_module
 from queue import Empty, Queue
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nethook.errors import NethookError
 from nethook.libvirt.network import Ports
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from nethook.libvirt.network import Network
 
+Answer = TypeVar("Answer")
+
 URI = "network:///system"
+GUESTS_URI = "qemu:///system"
 
 SECONDS = 110.0
 """At boot libvirt answers only when it has probed QEMU and started its networks, which takes a while on a slow host."""
@@ -70,9 +73,49 @@ def live_networks() -> dict[str, LiveNetwork]:
         raise LibvirtError(f"libvirt does not tell its networks: {error}; {ADVICE}") from None
 
 
-def _within(seconds: float, ask: Callable[[], dict[str, LiveNetwork]]) -> dict[str, LiveNetwork]:
+def live_guests() -> dict[str, list[tuple[str, str]]] | None:
+    """All guests that libvirt knows, running or not: network and MAC of each NIC that is on one. None: not known.
+
+    There may be no QEMU on this host, and guests that exist only while they run are not known before.
+    """
+    libvirt = _binding()
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    try:
+        return _within(SECONDS, lambda: _nics_of_guests(libvirt))
+    except libvirt.libvirtError:
+        return None
+
+
+def _nics_of_guests(libvirt: Any) -> dict[str, list[tuple[str, str]]]:
+    connection = libvirt.openReadOnly(GUESTS_URI)
+    try:
+        found = {}
+        for guest in connection.listAllDomains():
+            try:
+                found[guest.name()] = _nics(guest.XMLDesc())
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:  # undefined meanwhile
+                    raise
+        return found
+    finally:
+        connection.close()
+
+
+def _nics(xml: str) -> list[tuple[str, str]]:
+    """Network and MAC of each NIC of a guest that is on one. https://libvirt.org/formatdomain.html"""
+    from xml.etree import ElementTree  # noqa: PLC0415 - few verbs need it
+
+    nics = []
+    for interface in ElementTree.fromstring(xml).iterfind("devices/interface[@type='network']"):  # noqa: S314 - libvirt wrote it
+        source, mac = interface.find("source"), interface.find("mac")
+        if source is not None and mac is not None:
+            nics.append((source.get("network", ""), mac.get("address", "").lower()))
+    return nics
+
+
+def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
     """What is answered. libvirt's library waits without a limit, and not even Ctrl-C ends that: so a thread asks."""
-    answered: Queue[dict[str, LiveNetwork] | BaseException] = Queue()
+    answered: Queue[Answer | BaseException] = Queue()
 
     def run() -> None:
         try:

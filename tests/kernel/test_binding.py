@@ -1,0 +1,303 @@
+"""Addresses that are bound to guests: what others try, before and after, and who is routed when."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kernel.frames import (
+    ADVERTISEMENT,
+    ARP,
+    ARP_REPLY,
+    ARP_REQUEST,
+    EXPERIMENT,
+    IPV4,
+    IPV6,
+    SOLICITATION,
+    Tap,
+    arp,
+    arrives,
+    frame,
+    neighbour,
+    udp,
+)
+from tests.kernel.network import Port
+
+if TYPE_CHECKING:
+    from tests.kernel.namespace import Namespace
+    from tests.kernel.world import World
+
+ADDRESS = {4: "203.0.113.10", 6: "2001:db8:7::10"}
+BLOCK = {4: "203.0.113.16/29", 6: "2001:db8:7:1::/64"}
+WITHIN = {4: "203.0.113.17", 6: "2001:db8:7:1::1"}
+BOUND = tuple(f"{prefix} public guest=web1" for prefixes in (ADDRESS, BLOCK) for prefix in prefixes.values())
+UNBOUND = tuple(line.partition(" guest=")[0] for line in BOUND)
+COUNTER = re.compile(r"counter packets (\d+) bytes")
+
+
+class Neighbours:
+    """A network with the rightful holder of all addresses, a thief on the same bridge, and a third guest."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.network = world.network("public", 1)
+        self.holder = world.guest(self.network, *ADDRESS.values(), *WITHIN.values())
+        self.thief = world.guest(self.network)
+        self.third = world.guest(self.network)
+
+    def plug(self, *lines: str) -> None:
+        """All three are plugged in, with these lines in force."""
+        self.world.configure(*lines)
+        for name, guest in (("web1", self.holder), ("web2", self.thief), ("web3", self.third)):
+            self.world.event(self.network, "port-created", port=Port(name, guest.mac))
+
+    @property
+    def receivers(self) -> dict[str, tuple[Namespace, str]]:
+        """Who may be deceived: a guest beside, and the host."""
+        return {"guest": (self.third.namespace, "eth0"), "host": (self.world.host, self.network.bridge)}
+
+    def recover(self) -> None:
+        """Host and bridge forget what the thief has told them of prefixes, and learn where the holder is."""
+        self.world.host.ip(f"neighbour flush dev {self.network.bridge} nud reachable nud stale")
+        self.third.namespace.ip("neighbour flush dev eth0")
+        with Tap(self.holder.namespace, "eth0") as writing:
+            writing.send(frame(self.holder.mac, EXPERIMENT, b"here"))
+
+    def arriving(self) -> set[str]:
+        """Which of the thief's forgeries arrive, and where."""
+        return {
+            f"{what} at {who}"
+            for who, receiver in self.receivers.items()
+            for what, data in forgeries(self.thief.mac, self.holder.mac).items()
+            if arrives(self.thief.namespace, receiver, data, self.thief.mac)
+        }
+
+    def lost_by_holder(self) -> list[str]:
+        """Addresses with which the holder does not reach the outside, or is not reached from there."""
+        outside = self.world.outside
+        return [
+            address
+            for family in (4, 6)
+            for address in (ADDRESS[family], WITHIN[family])
+            if not self.world.exchange(outside(family), self.holder.at(address))
+            or not self.world.exchange(self.holder.at(address), outside(family))
+        ]
+
+    def dropped(self) -> int:
+        """How many frames have been dropped and counted."""
+        listing = self.world.machine.run("nft", "list", "table", "bridge", "nethook")
+        return sum(int(count) for count in COUNTER.findall(listing))
+
+
+def forgeries(mac: str, victim: str) -> dict[str, bytes]:
+    """What somebody with this MAC may send to pass for who has ADDRESS and BLOCK; to all, so that everybody sees it."""
+    made: dict[str, bytes] = {}
+    for which, address, address6 in (("address", ADDRESS[4], ADDRESS[6]), ("block", WITHIN[4], WITHIN[6])):
+        somebody, somebody6 = "192.0.2.14", "2001:db8:101::9"
+        own = (mac, address)
+        link_local = "fe80::bad"
+        made |= {
+            f"ARP request, {which}": frame(mac, ARP, arp(ARP_REQUEST, own, ("00:00:00:00:00:00", somebody))),
+            f"ARP reply, {which}": frame(mac, ARP, arp(ARP_REPLY, own, (mac, somebody))),
+            f"gratuitous ARP, {which}": frame(mac, ARP, arp(ARP_REQUEST, own, ("00:00:00:00:00:00", address))),
+            f"ARP with the victim's MAC outside, {which}": frame(victim, ARP, arp(ARP_REPLY, own, (mac, somebody))),
+            f"ARP with the victim's MAC inside, {which}": frame(
+                mac, ARP, arp(ARP_REPLY, (victim, address), (mac, somebody))
+            ),
+            f"ARP with priority tag, {which}": frame(mac, ARP, arp(ARP_REPLY, own, (mac, somebody)), tags=(0,)),
+            f"IPv4 source, {which}": frame(mac, IPV4, udp(address, somebody)),
+            f"IPv4 source with priority tag, {which}": frame(mac, IPV4, udp(address, somebody), tags=(0,)),
+            f"IPv6 source, {which}": frame(mac, IPV6, udp(address6, somebody6)),
+            f"advertisement, {which}": frame(mac, IPV6, neighbour(ADVERTISEMENT, link_local, address6, mac)),
+            f"advertisement from itself, {which}": frame(mac, IPV6, neighbour(ADVERTISEMENT, address6, address6, mac)),
+            f"advertisement with priority tag, {which}": frame(
+                mac, IPV6, neighbour(ADVERTISEMENT, link_local, address6, mac), tags=(0,)
+            ),
+            f"solicitation, {which}": frame(mac, IPV6, neighbour(SOLICITATION, address6, somebody6, mac)),
+        }
+    return made
+
+
+def test_what_others_may_send(nftables_world: World) -> None:
+    neighbours = Neighbours(nftables_world)
+    everything = {
+        f"{what} at {who}"
+        for who in neighbours.receivers
+        for what in forgeries("02:00:00:00:00:01", "02:00:00:00:00:02")
+    }
+    neighbours.plug(*UNBOUND)
+    assert neighbours.arriving() == everything
+    neighbours.plug(*BOUND)
+    neighbours.recover()
+    assert neighbours.lost_by_holder() == []
+    assert neighbours.dropped() == 0
+    assert neighbours.arriving() == set()
+    assert neighbours.dropped() == len(everything)
+    assert neighbours.lost_by_holder() == []
+
+
+def test_a_forged_source_reaches_nobody_outside(nftables_world: World) -> None:
+    """For the way through the host, which is another than that on the bridge."""
+    neighbours = Neighbours(nftables_world)
+    forger = {family: neighbours.thief.private(family)._replace(device=neighbours.thief.tap) for family in (4, 6)}
+    forged = [(family, address[family]) for family in (4, 6) for address in (ADDRESS, WITHIN)]
+
+    def escaping() -> list[str]:
+        return [
+            address
+            for family, address in forged
+            if neighbours.world.reaches(forger[family].forging(address), neighbours.world.outside(family))
+        ]
+
+    neighbours.plug(*UNBOUND)
+    assert escaping() == [address for _, address in forged]
+    neighbours.plug(*BOUND)
+    assert escaping() == []
+    assert neighbours.dropped() == len(forged)
+    assert neighbours.lost_by_holder() == []
+
+
+def routes(world: World) -> set[str]:
+    """What we route, with the next hop if there is one."""
+    lines = world.machine.run("sh", "-c", "ip -4 route show proto 218; ip -6 route show proto 218").splitlines()
+    return {" ".join(line.split()[: 3 if " via " in line else 1]) for line in lines}
+
+
+def pins(world: World) -> dict[str, str]:
+    """Address and MAC of our neighbour entries."""
+    words = (line.split() for line in world.machine.run("ip", "neighbour", "show", "nud", "permanent").splitlines())
+    return {word[0]: word[4] for word in words if "218" in word}
+
+
+def test_an_address_is_there_while_its_guest_is_plugged_in(nftables_world: World) -> None:
+    world = nftables_world
+    network = world.network("public", 1)
+    first, second = Port("web 1", "52:54:00:00:01:02"), Port("web2", "52:54:00:00:01:03")
+    world.configure(
+        '203.0.113.10 public guest="web 1"',
+        "203.0.113.11 public guest=web2",
+        "203.0.113.12 public",
+        '2001:db8:7:1::/64 public guest="web 1" via=fe80::5054:ff:fe00:102',
+    )
+    world.event(network, "started")
+    assert routes(world) == {"203.0.113.12"}
+    world.event(network, "port-created", port=first)
+    assert routes(world) == {"203.0.113.10", "203.0.113.12", "2001:db8:7:1::/64 via fe80::5054:ff:fe00:102"}
+    assert pins(world) == {"203.0.113.10": first.mac, "fe80::5054:ff:fe00:102": first.mac}
+    world.event(network, "port-created", port=second)
+    assert pins(world)["203.0.113.11"] == second.mac
+    assert world.event(network, "port-created", port=second) == []
+    assert world.event(network, "updated") == []
+    world.event(network, "port-deleted", port=first)
+    assert routes(world) == {"203.0.113.11", "203.0.113.12"}
+    assert pins(world) == {"203.0.113.11": second.mac}
+    world.destroy(network)
+    world.event(network, "stopped")
+    assert routes(world) == set()
+
+
+def test_what_is_unknown_of_other_guests_stays(nftables_world: World) -> None:
+    """As after an upgrade: the lines get guests while these run, and the hook has never heard of them."""
+    world = nftables_world
+    network = world.network("public", 1)
+    world.configure("203.0.113.10 public", "203.0.113.11 public")
+    world.event(network, "started")
+    world.configure("203.0.113.10 public guest=web1", "203.0.113.11 public guest=web2")
+    world.event(network, "port-created", port=Port("web2", "52:54:00:00:01:03"))
+    assert routes(world) == {"203.0.113.10", "203.0.113.11"}
+    assert "203.0.113.10" not in world.machine.run("nft", "list", "table", "bridge", "nethook")
+    world.event(network, "port-deleted", port=Port("web1", "52:54:00:00:01:02"))
+    assert routes(world) == {"203.0.113.11"}
+
+
+def test_of_two_nics_the_one_that_has_the_address_keeps_it(nftables_world: World) -> None:
+    world = nftables_world
+    network = world.network("public", 1)
+    one, two = Port("web1", "52:54:00:00:01:02"), Port("web1", "52:54:00:00:01:03")
+    world.configure("203.0.113.10 public guest=web1", f"203.0.113.11 public guest=web1 mac={two.mac.upper()}")
+    world.event(network, "port-created", port=one)
+    assert pins(world) == {"203.0.113.10": one.mac}
+    world.event(network, "port-created", port=two)
+    assert pins(world) == {"203.0.113.10": one.mac, "203.0.113.11": two.mac}
+    world.event(network, "port-deleted", port=one)
+    assert pins(world) == {"203.0.113.10": two.mac, "203.0.113.11": two.mac}
+
+
+def test_a_deleted_table_is_restored_for_all_guests(nftables_world: World) -> None:
+    world = nftables_world
+    network, other = world.network("public", 1), world.network("other", 2)
+    world.configure(
+        "203.0.113.10 public guest=web1", "203.0.113.16/29 public guest=web1", "2001:db8:7::10 other guest=web2"
+    )
+    world.event(network, "port-created", port=Port("web1", "52:54:00:00:01:02"))
+    world.event(other, "port-created", port=Port("web2", "52:54:00:00:02:02"))
+    before = world.machine.run("nft", "list", "table", "bridge", "nethook")
+    world.machine.nft("delete table bridge nethook", "delete table inet nethook")
+    world.event(other, "updated")
+    assert world.machine.run("nft", "list", "table", "bridge", "nethook") == before
+
+
+def test_the_table_goes_with_the_last_bound_line(nftables_world: World) -> None:
+    world = nftables_world
+    network = world.network("public", 1)
+    port = Port("web1", "52:54:00:00:01:02")
+    world.configure("203.0.113.10 public guest=web1")
+    world.event(network, "port-created", port=port)
+    world.configure("203.0.113.10 public")
+    world.event(network, "port-created", port=port)
+    assert routes(world) == {"203.0.113.10"}
+    assert pins(world) == {}
+    assert "bridge nethook" not in world.machine.run("nft", "list", "tables")
+
+
+def test_a_wrong_line_changes_nothing_about_its_guest(nftables_world: World) -> None:
+    world = nftables_world
+    network = world.network("public", 1)
+    port = Port("web1", "52:54:00:00:01:02")
+    world.configure("203.0.113.10 public guest=web1")
+    world.event(network, "port-created", port=port)
+    before = world.machine.run("nft", "list", "table", "bridge", "nethook"), pins(world), routes(world)
+    world.configure("203.0.113.10 public gest=web1")
+    world.event(network, "port-created", port=port)
+    assert (world.machine.run("nft", "list", "table", "bridge", "nethook"), pins(world), routes(world)) == before
+
+
+def test_a_moved_address_leaves_no_connections_behind(nftables_world: World) -> None:
+    neighbours = Neighbours(nftables_world)
+    world = neighbours.world
+    neighbours.plug("203.0.113.10 public guest=web1", "203.0.113.17 public guest=web1")
+    for address in ("203.0.113.10", "203.0.113.17"):
+        assert world.exchange(world.outside(4), neighbours.holder.at(address))
+    neighbours.thief.add("203.0.113.10/32")
+    neighbours.plug("203.0.113.10 public guest=web2", "203.0.113.17 public guest=web1")
+    flows = world.machine.run("conntrack", "-L")
+    assert "203.0.113.10" not in flows
+    assert "203.0.113.17" in flows
+    assert world.exchange(world.outside(4), neighbours.thief.at("203.0.113.10"))
+    assert not world.reaches(
+        neighbours.holder.at("203.0.113.10")._replace(device=neighbours.holder.tap), world.outside(4)
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "address", "family"),
+    [
+        ("203.0.113.32/29 public via={private}", "203.0.113.33", 4),
+        ("2001:db8:7:2::/64 public via={private}", "2001:db8:7:2::1", 6),
+        ("2001:db8:7:2::/64 public via=fe80::1 guest=web1", "2001:db8:7:2::1", 6),
+        ("203.0.113.32/29 public via=203.0.113.33 guest=web1", "203.0.113.33", 4),
+    ],
+)
+def test_a_guest_routes_a_prefix_on(nftables_world: World, line: str, address: str, family: int) -> None:
+    """The address is on another interface of the guest, as if a network were behind it."""
+    world = nftables_world
+    network = world.network("public", 1)
+    router = world.guest(network)
+    router.namespace.ip("address add fe80::1/64 dev eth0", f"address add {address} dev lo")
+    world.configure(line.format(private=network.address(family, 2)))
+    assert not world.exchange(world.outside(family), router.at(address))
+    world.event(network, "port-created", port=Port("web1", router.mac))
+    assert world.exchange(world.outside(family), router.at(address))
+    assert world.exchange(router.at(address), world.outside(family))

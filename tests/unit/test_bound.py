@@ -1,0 +1,89 @@
+"""Which part of which line is bound, and to which NIC."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nethook.bound import blocks, is_undecided, nic, without
+from nethook.diagnosis.host_problems import guest_problems
+from nethook.libvirt.network import Port, Ports
+from nethook.prefix import Prefix, parse_prefix
+from tests.unit.lines import routed
+
+ONE, TWO, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:00:00:03"
+
+
+def test_a_longer_prefix_takes_what_it_is_about() -> None:
+    lines = "203.0.113.16/29 public guest=a\n203.0.113.20 public\n203.0.113.22/31 other guest=b\n203.0.113.0/24 public"
+    found = {text: [block.text for block in parts] for text, parts in blocks(routed(lines)).items()}
+    assert found == {
+        "203.0.113.16/29": ["203.0.113.16/30", "203.0.113.21"],
+        "203.0.113.22/31": ["203.0.113.22/31"],
+    }
+
+
+def test_without_bound_lines_there_are_no_blocks() -> None:
+    assert blocks(routed("203.0.113.16/29 public\n203.0.113.20 public via=203.0.113.17")) == {}
+
+
+@given(st.lists(st.integers(0, 255), unique=True, max_size=20))
+def test_what_is_left_of_a_block_is_all_but_the_holes(holes: list[int]) -> None:
+    block = parse_prefix("203.0.113.0/24")
+    left = without(block, [Prefix(4, block.first + hole, 32) for hole in sorted(holes)])
+    numbers = [number - block.first for part in left for number in range(part.first, part.last + 1)]
+    assert sorted([*numbers, *holes]) == list(range(256))
+
+
+@pytest.mark.parametrize(
+    ("options", "ports", "holders", "chosen"),
+    [
+        ("guest=a", {ONE: "a"}, [], ONE),
+        ("guest=a", {OTHER: "b"}, [OTHER], None),
+        ("guest=a", {ONE: "a", TWO: "a"}, [], ONE),
+        ("guest=a", {ONE: "a", TWO: "a"}, [TWO], TWO),
+        (f"guest=a mac={TWO}", {ONE: "a", TWO: "a"}, [ONE], TWO),
+        (f"guest=a mac={TWO}", {TWO: "b"}, [TWO], None),
+    ],
+)
+def test_the_nic_of_a_line(options: str, ports: dict[str, str], holders: list[str], chosen: str | None) -> None:
+    (line,) = routed(f"203.0.113.10 public {options}")
+    assert nic(line, Ports(ports, all_known=True), holders) == chosen
+
+
+@pytest.mark.parametrize(
+    ("ports", "holders", "undecided"),
+    [
+        (Ports({}, all_known=True), [ONE], False),
+        (Ports({}, all_known=False), [], True),
+        (Ports({OTHER: "b"}, all_known=False), [ONE], True),
+        (Ports({OTHER: "b"}, all_known=False), [OTHER], False),
+        (Ports({}, all_known=False, gone=Port("b", OTHER)), [OTHER], False),
+        (Ports({}, all_known=False, gone=Port("a", ONE)), [], False),
+        (Ports({ONE: "a"}, all_known=False), [], False),
+    ],
+)
+def test_a_guest_that_nobody_told_of_may_be_there(ports: Ports, holders: list[str], undecided: bool) -> None:
+    (line,) = routed("203.0.113.10 public guest=a")
+    assert is_undecided(line, ports, holders) == undecided
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("guest=web1", None),
+        ("guest=somewhere-else", None),
+        ("guest=web7", "a:1:21: libvirt has no guest web7; did you mean web1?"),
+        ("guest=db", "a:1:21: guest db has no NIC on network public; it has on: inner"),
+        (f"guest=web1 mac={OTHER}", f"a:1:32: guest web1 has no NIC {OTHER} on network public; write mac={ONE}"),
+        ("guest=two", f"a:1:21: guest two has 2 NICs on network public; say which, with mac={ONE} or mac={TWO}"),
+        (f"guest=two mac={TWO}", None),
+    ],
+)
+def test_what_check_says_of_guests(line: str, problem: str | None) -> None:
+    guests = {"web1": [("public", ONE)], "db": [("inner", OTHER)], "two": [("public", ONE), ("public", TWO)]}
+    (routed_ip,) = routed(f"203.0.113.10 public {line}")
+    assert [str(found).replace("routed-ips", "a") for found in guest_problems(routed_ip, guests)] == (
+        [problem] if problem else []
+    )
