@@ -117,7 +117,7 @@ def test_an_address_of_two_guests_is_refused(theft: Theft) -> None:
     theft.host.write(FILE, "".join(f"{line}\n" for line in (*BOUND, f"{STOLEN[0]} public guest=neighbour")))
     refused = theft.host.nethook("apply")
     assert refused.returncode != 0
-    assert f"{FILE}:3:1: {STOLEN[0]} is already at {FILE}:1, for guest holder" in refused.stderr
+    assert f"{FILE}:3:1: {STOLEN[0]} is already at {FILE}:1:1, for guest holder" in refused.stderr
     theft.is_held_by("holder")
 
 
