@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from subprocess import DEVNULL, PIPE, Popen
+from threading import Thread
 from typing import TYPE_CHECKING
 
+from tests.hosts.waiting import wait_for
 from tests.hosts.wan import CLIENT, Wan
 
 if TYPE_CHECKING:
@@ -57,24 +59,41 @@ def flow_from(guest: Guest, address: str) -> Iterator[Flow]:
 
 
 class Silence:
-    """The longest time in seconds without an answer, known at the end."""
+    """The answers to a ping every 20 ms; ``longest`` is the longest time in seconds without one, known at the end."""
 
     longest = 0.0
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+
+    def hear(self, told: Iterable[str]) -> None:
+        """Read what `ping -D` tells, until its end."""
+        for line in told:
+            answer = re.match(r"\[([\d.]+)\] \d+ bytes from", line)
+            if answer:
+                self._times.append(float(answer[1]))
+        self.longest = max((later - earlier for earlier, later in zip(self._times, self._times[1:])), default=0.0)
+
+    def wait_for_answer(self) -> None:
+        """Return when there is an answer that was not there before."""
+        heard = len(self._times)
+        wait_for(lambda: len(self._times) > heard, "the client has an answer", 60)
 
 
 @contextmanager
 def silence(wan: Wan, address: str) -> Iterator[Silence]:
-    """Ask from the client every 20 ms, for the time of the block, and see how long no answer comes."""
+    """Ask from the client for the time of the block, from its first answer to one that comes behind the block."""
     source = CLIENT.of_family(ip_address(address).version)
     argv = ["ping", "-D", "-i", "0.02", "-I", source, address]
+    heard = Silence()
     with Popen(wan.namespace.command(argv), stdout=PIPE, stderr=DEVNULL, text=True) as process:
         assert process.stdout
-        process.stdout.readline()  # it has begun
-        heard = Silence()
+        listener = Thread(target=heard.hear, args=(process.stdout,))
+        listener.start()
         try:
+            heard.wait_for_answer()
             yield heard
+            heard.wait_for_answer()
         finally:
             process.send_signal(2)
-            answers = re.findall(r"^\[([\d.]+)\] \d+ bytes from", process.stdout.read(), re.MULTILINE)
-            times = [float(time) for time in answers]
-            heard.longest = max((later - earlier for earlier, later in zip(times, times[1:])), default=0.0)
+            listener.join()

@@ -153,7 +153,9 @@ class Guest:
         """Move it to another host while it runs. Both have to listen (SystemdHost.listen) and to have its network."""
         self.hang_up()
         uris = [f"qemu+tcp://{target.place.ipv4}/system", "--migrateuri", f"tcp://{target.place.ipv4}"]
-        self._host.virsh("migrate", "--live", "--p2p", "--unsafe", "--domain", self.name, "--desturi", *uris)
+        self._host.virsh(
+            "migrate", "--live", "--p2p", "--persistent", "--unsafe", "--domain", self.name, "--desturi", *uris
+        )
         self._host.guests.remove(self)
         target.guests.append(self)
         self._host = target
