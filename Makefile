@@ -1,8 +1,10 @@
 # `make` says what there is. Everything that a target needs, it installs: Debian packages with apt, the rest into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix shell lint bench completions clean
+.PHONY: help demo test shell lint bench completions clean
 PYTHON := .venv/bin/python
 TESTS ?= tests
+# Tests of booted hosts wait more than they compute.
+PROCESSES ?= $(shell echo $$(($$(nproc) + 1)))
 HOST ?= trixie
 BACKEND ?=
 
@@ -13,10 +15,7 @@ demo: .venv/ready ## a private libvirtd with a real guest: unreachable before, r
 	$(PYTHON) -m demo
 
 test: lint ## all tests: logic, real kernel, real libvirtd with real guests (as root)
-	$(PYTHON) -m pytest -m 'not matrix' $(TESTS)
-
-test-matrix: .venv/ready ## every host, network mode, kind of address and disturbance (as root, 20 minutes)
-	$(PYTHON) -m pytest tests/hosts/test_matrix.py
+	$(PYTHON) -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 shell: .venv/ready ## a shell on a freshly booted host: make shell HOST=trixie BACKEND=nftables (as root)
 	$(PYTHON) -m tests.hosts.shell $(HOST) $(BACKEND)

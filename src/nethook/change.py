@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Kernel:
     """What was read: our objects, our tables (None if there is none), and routes of others that do for ours."""
 
-    __slots__ = ("binding", "inherited", "objects", "standing_in", "table")
+    __slots__ = ("binding", "inherited", "objects", "standing_in", "table", "taps")
 
     def __init__(
         self,
@@ -46,6 +46,8 @@ class Kernel:
         """The one in which packets are classified."""
         self.binding = binding
         """The one that keeps addresses to the guests that they are bound to."""
+        self.taps: set[tuple[str, str]] = set()
+        """Index and MAC of each tap of a guest, if that matters."""
         self.standing_in = standing_in
         """Where routes of others lead, so that one of ours is neither needed nor possible: as to a network's subnet."""
         self.inherited = inherited
@@ -180,9 +182,12 @@ def _binding_change(desired: Desired, kernel: Kernel, *, rebuild: bool) -> Table
     """What differs in the table that is there only while something is bound."""
     change = TableChange(BINDING)
 
-    def decided(_: str, gone: set[Element]) -> set[Element]:
+    def decided(name: str, gone: set[Element]) -> set[Element]:
+        if not BINDING.sets[name].family:
+            return gone
         return {element for element in gone if element[-1] in desired.decided or element[-1] not in desired.named}
 
+    desired.know_taps(_macs_afterwards(desired, kernel, decided), kernel.taps)
     _compare(change, kernel.binding, desired, decided, rebuild=rebuild)
     if not desired.named and not any(desired.elements[name] for name in BINDING.sets):
         change.gone, change.new = {}, {}
@@ -190,6 +195,19 @@ def _binding_change(desired: Desired, kernel: Kernel, *, rebuild: bool) -> Table
     elif kernel.binding is None and any(change.new.values()):
         change.what = "created"
     return change
+
+
+def _macs_afterwards(
+    desired: Desired, kernel: Kernel, decided: Callable[[str, set[Element]], set[Element]]
+) -> set[str]:
+    """The MACs that something is bound to when the change has been made."""
+    macs: set[str] = set()
+    for name in BINDING.sets:
+        if name.startswith("holders"):
+            present = kernel.binding.elements[name] if kernel.binding else set()
+            wanted = desired.elements[name]
+            macs.update(mac for mac, _ in wanted | present - decided(name, present - wanted))
+    return macs
 
 
 def _compare(
@@ -216,7 +234,7 @@ def _compare(
 
 def _in_scope(name: str, elements: set[Element], prefixes: set[str], scope: Scope) -> set[Element]:
     """Those of a set's elements that this run decides about. ``prefixes`` are those that it has to place."""
-    if not SETS[name].first:  # of the configuration alone, so every run decides about all of them
+    if not SETS[name].fields:  # of the configuration alone, so every run decides about all of them
         return elements
     if name in {BRIDGES, ISOLATED}:
         return {element for element in elements if scope.has(element[0])}

@@ -8,6 +8,7 @@ from nethook.kernel.kinds import KINDS
 from nethook.kernel.neighbours import NEIGHBOURS
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS, set_name
+from nethook.kernel.taps import tap_mac
 from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
@@ -72,6 +73,17 @@ class Desired:
             del pins[rival]
         self._pinned[target, bridge] = key = (target, bridge, mac)
         pins[key] = routed
+
+    def know_taps(self, macs: Collection[str], taps: Collection[tuple[str, str]]) -> None:
+        """Which taps there are, and which belong to the NICs with these MACs, to which something is bound."""
+        if not macs:
+            return
+        nic_of = {tap_mac(mac): mac for mac in macs}
+        pairs = {(index, nic_of[tap]) for index, tap in taps if tap in nic_of}
+        self.elements[binding.NICS] = {(mac,) for mac in macs}
+        self.elements[binding.TAPPED] = {(mac,) for _, mac in pairs}
+        self.elements[binding.TAPS] = {(index,) for index, _ in taps}
+        self.elements[binding.NIC_TAPS] = set(pairs)
 
     def rebind(self, routed: RoutedIP, blocks: Iterable[Prefix], mac: str) -> None:
         """A bound line has been for this NIC, and stays so: its blocks are reserved for it."""
@@ -161,7 +173,8 @@ def keep_bindings(desired: Desired, kernel: Kernel, doubtful: Callable[[Prefix],
     targets = {(route[2] or route[0], route[1]) for route in desired.kept}
     desired.kept.update(pin for pin in kernel.objects.get(NEIGHBOURS, ()) if pin[:2] in targets)
     if kernel.binding:
-        for name, members in kernel.binding.elements.items():
+        for name in (name for name, kind in binding.SETS.items() if kind.family):
+            members = kernel.binding.elements[name]
             stay = (member for member in members if member[-1] not in desired.decided)
             desired.elements[name].update(member for member in stay if doubtful(parse_prefix(member[-1])))
 

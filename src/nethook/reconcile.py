@@ -12,7 +12,7 @@ from nethook.change import Kernel, difference
 from nethook.desired import desire, in_doubt, keep_bindings, undecided
 from nethook.errors import NethookError, ReadError
 from nethook.gates import gates
-from nethook.kernel import binding, device, ruleset, table
+from nethook.kernel import binding, device, ruleset, table, taps
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.neighbours import NEIGHBOURS
 from nethook.kernel.ruleset import Ruleset
@@ -158,6 +158,7 @@ def decide(
         holders=kernel.holders if bound else {},
     )
     if bound or kernel.binding:
+        kernel.taps = taps.read()
         desired.named.update(block.text for blocks in bound.values() for block in blocks)
         keep_bindings(desired, kernel, configuration.in_doubt_within)
         if kernel.binding is None:

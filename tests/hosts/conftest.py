@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts.lab import Lab
-from tests.hosts.matrix_report import REPORT, table
+from tests.hosts.matrix_report import rows, table
 
 LOGS = Path(__file__).parents[2] / "test-logs"
 
@@ -27,7 +27,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
-        folder = LOGS / re.sub(r"[^\w.-]+", "_", item.nodeid.rpartition("/")[2])
+        folder = LOGS / re.sub(r"[^\w.-]+", "_", f"{item.path.name}-{item.name}")
         report.sections.append(("logs of the hosts", _collect(folder)))
     return report
 
@@ -48,8 +48,15 @@ def _collect(folder: Path) -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The matrix, as far as it was run."""
-    if REPORT:
+    calls = [
+        report
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if report.when == "call"
+    ]
+    found = rows(calls)
+    if found:
         LOGS.mkdir(exist_ok=True)
-        (LOGS / "matrix.txt").write_text(table(REPORT) + "\n")
+        (LOGS / "matrix.txt").write_text(table(found) + "\n")
         terminalreporter.section(f"the matrix, also in {LOGS.name}/matrix.txt")
-        terminalreporter.write_line(table(REPORT))
+        terminalreporter.write_line(table(found))

@@ -25,17 +25,14 @@ class Disturbance:
 
     name: str
     happen: Callable[[Site], AbstractContextManager[None]]
-    in_every_run: bool
     spares_bystander: bool
 
 
 DISTURBANCES: list[Disturbance] = []
 
 
-def disturbance(
-    name: str, *, in_every_run: bool = False, spares_bystander: bool = True
-) -> Callable[[Disturb], Disturb]:
-    """Register a disturbance; those not ``in_every_run`` belong to the full matrix only (make test-matrix)."""
+def disturbance(name: str, *, spares_bystander: bool = True) -> Callable[[Disturb], Disturb]:
+    """Register a disturbance."""
 
     def register(function: Disturb) -> Disturb:
         @contextmanager
@@ -47,19 +44,19 @@ def disturbance(
             finally:
                 next(steps, None)
 
-        DISTURBANCES.append(Disturbance(name, happen, in_every_run, spares_bystander))
+        DISTURBANCES.append(Disturbance(name, happen, spares_bystander))
         return function
 
     return register
 
 
-@disturbance("none", in_every_run=True)
+@disturbance("none")
 def nothing(site: Site) -> Iterator[None]:
     del site
     yield
 
 
-@disturbance("libvirtd restarted", in_every_run=True)
+@disturbance("libvirtd restarted")
 def libvirtd_restarted(site: Site) -> Iterator[None]:
     site.host.restart_libvirtd()
     yield
@@ -71,7 +68,7 @@ def libvirtd_reloaded(site: Site) -> Iterator[None]:
     yield
 
 
-@disturbance("networks destroyed and started", in_every_run=True)
+@disturbance("networks destroyed and started")
 def networks_restarted(site: Site) -> Iterator[None]:
     for network in site.networks.values():
         network.stop()
@@ -121,7 +118,7 @@ def _move(site: Site, before: Place, after: Place) -> None:
     site.deliver()
 
 
-@disturbance("FORWARD policy DROP", in_every_run=True, spares_bystander=False)
+@disturbance("FORWARD policy DROP", spares_bystander=False)
 def forward_policy_drop(site: Site) -> Iterator[None]:
     _forward_policy(site, "DROP")
     # Until then nobody has told us; libvirt's next event does, as the start of any guest would.
@@ -147,7 +144,7 @@ def _br_netfilter(site: Site, value: int) -> None:
         site.host.run(["sysctl", "-qw", f"net.bridge.bridge-nf-call-{family}tables={value}"])
 
 
-@disturbance("own table deleted, then an event of each network", in_every_run=True)
+@disturbance("own table deleted, then an event of each network")
 def own_table_deleted(site: Site) -> Iterator[None]:
     site.host.run(["nft", "delete", "table", "inet", "nethook"])
     site.host.restart_libvirtd()
@@ -169,7 +166,7 @@ def firewalld_started(site: Site) -> Iterator[None]:
         yield
 
 
-@disturbance("firewalld reloaded", in_every_run=True, spares_bystander=False)
+@disturbance("firewalld reloaded", spares_bystander=False)
 def firewalld_reloaded(site: Site) -> Iterator[None]:
     with _firewalld(site):
         site.host.run(["firewall-cmd", "--reload"])
@@ -220,7 +217,7 @@ def ufw_enabled(site: Site) -> Iterator[None]:
         yield
 
 
-@disturbance("ufw reloaded", in_every_run=True, spares_bystander=False)
+@disturbance("ufw reloaded", spares_bystander=False)
 def ufw_reloaded(site: Site) -> Iterator[None]:
     with _ufw(site):
         site.host.run(["ufw", "reload"])

@@ -63,5 +63,5 @@ while :; do
         timeout "$limit" sh -c "$(echo "$command" | base64 -d)" >/output 2>&1 </dev/null
         echo "$id $? $(base64 /output | tr -d '\n')"
     done <&3 >&3
-    sleep 0.1 # nobody is connected
+    sleep 0.5 # nobody is connected
 done

@@ -1,12 +1,21 @@
-"""The matrix as a table: printed at the end of a run, and written to test-logs/matrix.txt."""
+"""The matrix as a table: printed at the end of a run, and written to test-logs/matrix.txt.
+
+Its cells are properties of the tests' reports, which come together from all processes that run tests.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pytest
+
+CELL = "cell of the matrix"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """The verdict of one cell."""
 
     host: str
@@ -18,7 +27,14 @@ class Row:
     """How long the disturbance and the look at all cells of its host took together."""
 
 
-REPORT: list[Row] = []
+def rows(reports: Iterable[pytest.TestReport]) -> list[Row]:
+    """The cells that these reports have."""
+    return [
+        Row(*value)
+        for report in reports
+        for name, value in report.user_properties
+        if name == CELL and isinstance(value, list)
+    ]
 
 
 def table(rows: list[Row]) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.hosts.disturbances import DISTURBANCES, Disturbance
 from tests.hosts.lab import Lab
-from tests.hosts.matrix_report import REPORT, Row
+from tests.hosts.matrix_report import CELL, Row
 from tests.hosts.site import MODES, Mode, Site
 from tests.hosts.waiting import WaitError, wait_for
 
@@ -26,7 +26,6 @@ HOSTS = {
     "libvirt 11.3 nftables": ("trixie", "nftables"),
     "libvirt 12.8 nftables": ("forky", "nftables"),
 }
-IN_EVERY_RUN = ("libvirt 9.0 iptables", "libvirt 11.3 nftables")
 
 # What libvirt starts again when its daemon restarts comes a moment after the daemon answers.
 SETTLED_SECONDS = 15
@@ -34,16 +33,7 @@ SETTLED_SECONDS = 15
 pytestmark = pytest.mark.hosts
 
 
-def _host_parameter(name: str) -> object:
-    return pytest.param(name, marks=[] if name in IN_EVERY_RUN else [pytest.mark.matrix], id=name)
-
-
-def _disturbance_parameter(disturbance: Disturbance) -> object:
-    marks = [] if disturbance.in_every_run else [pytest.mark.matrix]
-    return pytest.param(disturbance, marks=marks, id=disturbance.name)
-
-
-@pytest.fixture(scope="module", params=[_host_parameter(name) for name in HOSTS])
+@pytest.fixture(scope="module", params=HOSTS)
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     suite, backend = HOSTS[request.param]
     with Lab() as lab:
@@ -55,7 +45,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         yield site
 
 
-@pytest.mark.parametrize("disturbance", [_disturbance_parameter(disturbance) for disturbance in DISTURBANCES])
+@pytest.mark.parametrize("disturbance", DISTURBANCES, ids=lambda each: each.name)
 def test_routed_ips_stay_as_they_are(site: Site, disturbance: Disturbance, request: pytest.FixtureRequest) -> None:
     host_name = request.node.callspec.params["site"]
     started = time.monotonic()
@@ -66,7 +56,8 @@ def test_routed_ips_stay_as_they_are(site: Site, disturbance: Disturbance, reque
     wrong = []
     for mode, cells in found.items():
         for kind, sentences in cells.items():
-            REPORT.append(Row(host_name, disturbance.name, mode.name, kind, not sentences, seconds))
+            row = Row(host_name, disturbance.name, mode.name, kind, not sentences, seconds)
+            request.node.user_properties.append((CELL, list(row)))
             wrong += [f"{mode.name}, {kind}: {sentence}" for sentence in sentences]
     wrong += diagnosed
     if disturbance.spares_bystander and flow.lost:

@@ -13,10 +13,12 @@ COMMANDS = {
     "nft": "nft list ruleset",
     **{tool: f"{tool}-save" for tool in SAVES},
     **{ip: f"{ip} route show table all" for ip in ("ip -4", "ip -6")},
+    "neighbours": "ip neighbour show nud permanent",
 }
 OUR_PROTOCOL = "218"
 GATE = "nethook-"
 _OUR_TABLE = re.compile(r"table inet nethook \{.*?^\}\n", re.S | re.M)
+_OUR_BINDING = re.compile(r"table bridge nethook \{.*?^\}\n", re.S | re.M)
 _IPTABLES_TABLE = re.compile(r"table ip6? (filter|nat|mangle|raw|security) \{.*?^\}\n", re.S | re.M)
 _LIBVIRTS_FORWARD = re.compile(r"^table (ip6?) libvirt_network \{.*?^\tchain forward \{(.*?)^\t\}", re.S | re.M)
 _SEPARATOR = "=== next"
@@ -29,19 +31,21 @@ _FINGERPRINT = re.compile(r'([" ])[0-9a-f]{8}"')
 def foreign(machine: Machine) -> str:
     """All packet filters and routes that are not ours. Neither counters nor the order of elements are in it."""
     kernel = _read(machine)
-    tables = _IPTABLES_TABLE.sub("", _OUR_TABLE.sub("", kernel["nft"]))  # of those, what iptables lists tells more
+    tables = _OUR_BINDING.sub("", _OUR_TABLE.sub("", kernel["nft"]))
+    tables = _IPTABLES_TABLE.sub("", tables)  # of those, what iptables lists tells more
     lines = [
         *_COUNTERS.sub("counter", tables).splitlines(),
         *(re.sub(r"\[\d+:\d+\]", "", line) for save in SAVES for line in kernel[save].splitlines() if line[:1] != "#"),
         *_routes(kernel),
+        *kernel["neighbours"].splitlines(),
     ]
     return "\n".join(line for line in lines if GATE not in line and f"proto {OUR_PROTOCOL}" not in line)
 
 
 def ours(machine: Machine) -> str:
-    """All that is ours: routes, table, gates. Without counters, handles, and what changes with each version."""
+    """All that is ours: routes, tables, gates, neighbours. Without counters, handles, and what each version changes."""
     kernel = _read(machine)
-    return "\n".join((*_our_routes(kernel), "", _our_table(kernel), *_our_gates(kernel), ""))
+    return "\n".join((*_our_routes(kernel), "", _our_table(kernel), *_our_gates(kernel), "", *_our_bindings(kernel)))
 
 
 def routes(machine: Machine) -> list[str]:
@@ -70,8 +74,17 @@ def _our_routes(kernel: dict[str, str]) -> list[str]:
     return [line for line in _routes(kernel) if f"proto {OUR_PROTOCOL}" in line]
 
 
+def _our_bindings(kernel: dict[str, str]) -> list[str]:
+    """The table that is there while something is bound, and what is pinned."""
+    neighbours = [line.strip() for line in kernel["neighbours"].splitlines() if f"proto {OUR_PROTOCOL}" in line]
+    return [*filter(None, [_normal(_OUR_BINDING.search(kernel["nft"]))]), *sorted(neighbours)]
+
+
 def _our_table(kernel: dict[str, str]) -> str:
-    found = _OUR_TABLE.search(kernel["nft"])
+    return _normal(_OUR_TABLE.search(kernel["nft"]))
+
+
+def _normal(found: re.Match[str] | None) -> str:
     text = _COUNTERS.sub("counter", found[0]) if found else ""
     return _FINGERPRINT.sub(r'\1FINGERPRINT"', _sorted_elements(_sorted_blocks(text)))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kernel import golden, listings
 from tests.kernel.frames import (
     ADVERTISEMENT,
     ARP,
@@ -157,6 +158,41 @@ def test_a_forged_source_reaches_nobody_outside(nftables_world: World) -> None:
     assert escaping() == []
     assert neighbours.dropped() == len(forged)
     assert neighbours.lost_by_holder() == []
+
+
+@pytest.mark.parametrize("first", ["holder", "thief"])
+def test_a_forged_mac_does_not_help(nftables_world: World, first: str) -> None:
+    """The tap of one who is plugged in is known to nobody before the next event; that of the other is, by then."""
+    world = nftables_world
+    world.configure(*BOUND)
+    network = world.network("public", 1)
+    holder_port, thief_port = (Port(name, f"52:54:00:00:01:0{number}") for name, number in (("web1", 2), ("web2", 3)))
+    plugged = {}
+    order = (("web1", holder_port), ("web2", thief_port))
+    for name, port in order if first == "holder" else reversed(order):
+        world.event(network, "port-created", port=port)
+        plugged[name] = world.guest(network, number=int(port.mac[-1]))
+    holder, thief = plugged["web1"], plugged["web2"]
+    holder.add(*ADDRESS.values(), *WITHIN.values())
+    for what, data in forgeries(holder.mac, holder.mac).items():
+        assert not arrives(thief.namespace, (world.host, network.bridge), data, thief.mac), what
+    harmless = frame(holder.mac, EXPERIMENT, b"nothing about an address")
+    assert not arrives(thief.namespace, (world.host, network.bridge), harmless, thief.mac)
+    assert arrives(holder.namespace, (world.host, network.bridge), harmless, holder.mac)
+    for family in (4, 6):
+        assert world.exchange(world.outside(family), holder.at(ADDRESS[family]))
+        assert world.exchange(holder.at(WITHIN[family]), world.outside(family))
+
+
+def test_the_whole_of_what_is_bound_and_nothing_else(nftables_world: World) -> None:
+    neighbours = Neighbours(nftables_world)
+    machine = neighbours.world.machine
+    foreign = listings.foreign(machine)
+    neighbours.plug(*BOUND, "203.0.113.32/29 public guest=web2 via=192.0.2.11", "203.0.113.20 public guest=away")
+    golden.check("bound", listings.ours(machine))
+    neighbours.plug(*UNBOUND)
+    golden.check("libvirt-nftables", listings.ours(machine))
+    assert listings.foreign(machine) == foreign
 
 
 def routes(world: World) -> set[str]:

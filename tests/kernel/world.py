@@ -100,7 +100,7 @@ class World:
         """Start a network as libvirt does: bridge and rules, no hook yet."""
         network = Network(name, number, mode)
         self.host.ip(
-            f"link add {network.bridge} type bridge",
+            f"link add {network.bridge} address 52:54:00:be:81:{network.number:02x} type bridge",
             f"link set {network.bridge} up",
             f"address add {network.address(4, 1)}/29 dev {network.bridge}",
             f"address add {network.address(6, 1)}/64 dev {network.bridge}",
@@ -113,15 +113,15 @@ class World:
         self.firewall.stop(self.machine, network)
         self.host.ip(f"link delete {network.bridge}")
 
-    def guest(self, network: Network, *addresses: str) -> Guest:
-        """Plug a guest into the network."""
-        number = 2 + sum(guest.network == network for guest in self._guests)
+    def guest(self, network: Network, *addresses: str, number: int = 0) -> Guest:
+        """Plug a guest into the network; ``number`` is that of its private addresses, and in its MAC."""
+        number = number or 2 + sum(guest.network == network for guest in self._guests)
         guest = Guest(network, number, Namespace(), f"vnet{len(self._guests) + 1}")
         self._guests.append(guest)
         _prepare(guest.namespace)
         self.host.ip(
             f"link add {guest.tap} type veth peer name eth0 netns {guest.namespace.path}",
-            f"link set {guest.tap} master {network.bridge} up",
+            f"link set {guest.tap} address fe{guest.mac[2:]} master {network.bridge} up",
         )
         guest.namespace.ip(
             f"link set eth0 address {guest.mac} up",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nethook.bound import blocks, is_undecided, nic, without
-from nethook.diagnosis.host_problems import guest_problems
+from nethook.diagnosis.host_problems import guest_problems, via_problems
 from nethook.libvirt.network import Port, Ports
 from nethook.prefix import Prefix, parse_prefix
 from tests.unit.lines import routed
@@ -74,7 +74,8 @@ def test_a_guest_that_nobody_told_of_may_be_there(ports: Ports, holders: list[st
     [
         ("guest=web1", None),
         ("guest=somewhere-else", None),
-        ("guest=web7", "a:1:21: libvirt has no guest web7; did you mean web1?"),
+        ("guest=web2", None),
+        ("guest=wbe1", "a:1:21: libvirt has no guest wbe1; did you mean web1?"),
         ("guest=db", "a:1:21: guest db has no NIC on network public; it has on: inner"),
         (f"guest=web1 mac={OTHER}", f"a:1:32: guest web1 has no NIC {OTHER} on network public; write mac={ONE}"),
         ("guest=two", f"a:1:21: guest two has 2 NICs on network public; say which, with mac={ONE} or mac={TWO}"),
@@ -86,4 +87,18 @@ def test_what_check_says_of_guests(line: str, problem: str | None) -> None:
     (routed_ip,) = routed(f"203.0.113.10 public {line}")
     assert [str(found).replace("routed-ips", "a") for found in guest_problems(routed_ip, guests)] == (
         [problem] if problem else []
+    )
+
+
+@pytest.mark.parametrize(("guest", "is_wrong"), [("a", False), ("b", True)])
+def test_the_next_hop_of_a_bound_line_is_not_anothers(guest: str, is_wrong: bool) -> None:
+    lines = routed(f"203.0.113.10 public guest=a\n203.0.113.16/29 public guest={guest} via=203.0.113.10")
+    found = [str(problem) for problem in via_problems(lines[1], {line.prefix.text: line for line in lines})]
+    assert (
+        found
+        == [
+            "routed-ips:2:32: 203.0.113.10 is bound to guest a, at routed-ips:1:1; "
+            "write an address of b, or the same guest"
+        ]
+        * is_wrong
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from nethook.bound import blocks
 from nethook.change import EVERYTHING, Change, Kernel, Scope, difference, scope_of
 from nethook.desired import Desired, desire
 from nethook.effect import ADD, REMOVE, Effect
 from nethook.gates.gate import GateChange
+from nethook.kernel.binding import BINDING
+from nethook.kernel.neighbours import NEIGHBOURS
 from nethook.kernel.process import Call, Result, Tools
 from nethook.kernel.ruleset import SETS, Ruleset
 from nethook.kernel.table import Table
-from nethook.libvirt.network import Network
+from nethook.libvirt.network import Network, Ports
 from nethook.reconcile import Outcome
 from nethook.step import Step
 from nethook.steps import clearance, steps
@@ -173,6 +176,85 @@ def test_clearing_removes_routes_before_the_table() -> None:
         "delete table inet nethook\n",
     ]
     assert clearance(Kernel({}, None), [], 218) == []
+
+
+def bound(lines: str, *ports: tuple[str, str]) -> Desired:
+    """What should be with bound lines, when these guests (MAC, name) are plugged into ``public``."""
+    network = Network("public", "virbr1", "nat", Ports(dict(ports), all_known=True))
+    routed_ips = routed(lines)
+    parts = blocks(routed_ips)
+    desired = desire(routed_ips, [network], bound=parts)
+    desired.named.update(block.text for part in parts.values() for block in part)
+    return desired
+
+
+MAC = "52:54:00:00:00:01"
+OTHER_MAC = "52:54:00:00:00:02"
+
+
+def with_binding(desired: Desired) -> Kernel:
+    """A kernel that holds exactly this, what is bound included."""
+    kernel = kernel_like(desired)
+    kernel.binding = Table(BINDING.sets)
+    kernel.binding.comments = {
+        chain: [BINDING.comment(rule) for rule in rules] for chain, rules in BINDING.chains.items()
+    }
+    desired.know_taps({mac for mac, _ in desired.elements["holders4"] | desired.elements["holders6"]}, ())
+    kernel.binding.elements = {name: set(desired.elements[name]) for name in BINDING.sets}
+    return kernel
+
+
+def test_what_is_bound_is_pinned_before_it_is_routed() -> None:
+    desired = bound("203.0.113.10 public guest=web1", (MAC, "web1"))
+    nft, objects = commands(difference(desired, Kernel({}, None), RULES, EVERYTHING), desired)
+    assert "add element bridge nethook bound4 { 203.0.113.10 }" in nft
+    assert f"add element bridge nethook holders4 {{ {MAC} . 203.0.113.10 }}" in nft
+    assert objects == [
+        f"neighbour replace 203.0.113.10 lladdr {MAC} dev virbr1 nud permanent protocol 218",
+        "route add 203.0.113.10 dev virbr1 proto 218",
+    ]
+
+
+def test_an_address_of_another_guest_stays_routed_while_it_moves() -> None:
+    lines = "203.0.113.10 public guest=web2"
+    desired = bound(lines, (MAC, "web1"), (OTHER_MAC, "web2"))
+    kernel = with_binding(bound(lines.replace("web2", "web1"), (MAC, "web1"), (OTHER_MAC, "web2")))
+    change = difference(desired, kernel, RULES, EVERYTHING)
+    assert change.moved == ["203.0.113.10"]
+    nft, objects, _ = commands(change, desired)
+    assert f"delete element bridge nethook holders4 {{ {MAC} . 203.0.113.10 }}" in nft
+    assert objects == [
+        "neighbour delete 203.0.113.10 dev virbr1",
+        f"neighbour replace 203.0.113.10 lladdr {OTHER_MAC} dev virbr1 nud permanent protocol 218",
+    ]
+
+
+def test_an_address_itself_tells_more_of_its_nic_than_a_line_with_it_as_next_hop() -> None:
+    desired = bound(
+        "203.0.113.16/29 public guest=web2 via=203.0.113.10\n203.0.113.10 public guest=web1\n"
+        "203.0.113.24/29 public guest=web2 via=203.0.113.10",
+        (MAC, "web1"),
+        (OTHER_MAC, "web2"),
+    )
+    assert set(desired.objects[NEIGHBOURS]) == {("203.0.113.10", "virbr1", MAC)}
+
+
+def test_the_table_goes_when_nothing_is_bound_any_more() -> None:
+    kernel = with_binding(bound("203.0.113.10 public guest=web1", (MAC, "web1")))
+    desired = bound("203.0.113.10 public")
+    change = difference(desired, kernel, RULES, EVERYTHING)
+    assert commands(change, desired)[:2] == [
+        ["neighbour delete 203.0.113.10 dev virbr1"],
+        ["delete table bridge nethook"],
+    ]
+
+
+def test_clearing_removes_what_is_bound() -> None:
+    kernel = with_binding(bound("203.0.113.10 public guest=web1", (MAC, "web1")))
+    assert [step.call.stdin for step in clearance(kernel, [], 218)] == [
+        "route del 203.0.113.10 dev virbr1 proto 218\nneighbour delete 203.0.113.10 dev virbr1\n",
+        "delete table inet nethook\ndelete table bridge nethook\n",
+    ]
 
 
 class BrokenTools(Tools):

@@ -68,7 +68,7 @@ def line_states(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], plan
     pending = _Pending(plan)
     return [
         _network_state(line, live)
-        or _guest_state(line, live[line.network].network, plan)
+        or _guest_state(line, live[line.network].network)
         or pending.state(line, live[line.network].network)
         for line in lines
     ]
@@ -79,7 +79,10 @@ def states_without_root(
 ) -> list[LineState]:
     """The state of each line, as far as networks and routes tell."""
     return [
-        _network_state(line, live) or _route_state(line, live[line.network].network.bridge, routes) for line in lines
+        _network_state(line, live)
+        or _guest_state(line, live[line.network].network)
+        or _route_state(line, live[line.network].network.bridge, routes)
+        for line in lines
     ]
 
 
@@ -105,9 +108,9 @@ def _network_state(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> LineState
     return None
 
 
-def _guest_state(line: RoutedIP, network: Network, plan: Plan) -> LineState | None:
+def _guest_state(line: RoutedIP, network: Network) -> LineState | None:
     """The state of a bound line whose guest is the reason; None where that is plugged in."""
-    if not line.guest or line.prefix.text in plan.desired.nics:
+    if not line.guest or network.ports.of(line.guest, line.mac):
         return None
     nic = f" with NIC {line.mac}" if line.mac else ""
     return LineState(line, network.bridge, WAITING, f"guest {line.guest}{nic} is not plugged in")

@@ -75,7 +75,8 @@ def overview() -> Overview:
     for state in states:
         state.count(received, sent)
         if state.line.guest:
-            state.spoofed = sum(spoofed.get(block.text, 0) for block in parts[state.line.prefix.text])
+            claimed = [state.mac, *(block.text for block in parts[state.line.prefix.text])]
+            state.spoofed = sum(spoofed.get(what, 0) for what in claimed)
     added = [effect for effect in plan.effects if effect.sign == ADD and effect.kind == "route"]
     missing = {(effect.prefix, effect.bridge) for effect in added}
     _look_for_holders([state for state in states if state.place in missing], plan.kernel.routes, tools)

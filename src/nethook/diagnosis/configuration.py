@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nethook.config import load
-from nethook.diagnosis.finding import FAILURE, OK, Finding
+from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
 from nethook.errors import ConfigError, ReadError
+from nethook.kernel import flows
 from nethook.kernel.process import Call, ToolMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nethook.config import Configuration
+    from nethook.config import Configuration, RoutedIP
     from nethook.config.problem import Problem
     from nethook.kernel.process import Tools
     from nethook.prefix import Prefix
@@ -79,3 +80,10 @@ def tools(runner: Tools) -> Iterator[Finding]:
             yield Finding(FAILURE, "tools", result.failure, advice=f"install {tool} anew")
     if versions:
         yield Finding(OK, "tools", "; ".join(versions))
+
+
+def tool_for_flows(lines: Iterable[RoutedIP]) -> Iterator[Finding]:
+    """Whether connections of an address can be ended that is bound to another guest now."""
+    if any(line.guest for line in lines) and not flows.can_be_deleted():
+        text = f"the program {flows.TOOL} is not installed: when an address moves, its old connections go on"
+        yield Finding(WARNING, "tools", text, advice=f"install {flows.TOOL} (on Fedora and RHEL: conntrack-tools)")

@@ -53,6 +53,11 @@ class Target:
         return self.address if self.is_exact else self.line.prefix.text
 
     @property
+    def link_address(self) -> str:
+        """The address that a guest has to answer for on the bridge; '' if it is not known which."""
+        return self.line.via or (self.address if self.is_exact else "")
+
+    @property
     def route(self) -> tuple[str, str]:
         """Where it is, or would be, in the kernel."""
         return self.line.prefix.text, self.bridge

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from string import digits
 from typing import TYPE_CHECKING, NamedTuple
 
 from nethook.config.problem import Problem, excerpt
@@ -38,11 +39,20 @@ def host_problems(
     ``guests`` are those that libvirt knows, with network and MAC of each NIC; None: not known.
     """
     own = own_addresses(Tools(SECONDS))
+    lines = {line.prefix.text: line for line in configuration.routed_ips}
     return [
         problem
         for line in configuration.routed_ips
-        for problem in (*_problems(line, live, own), *guest_problems(line, guests or {}))
+        for problem in (*_problems(line, live, own), *guest_problems(line, guests or {}), *via_problems(line, lines))
     ]
+
+
+def via_problems(line: RoutedIP, lines: Mapping[str, RoutedIP]) -> Iterator[Problem]:
+    """Of a bound line whose next hop is bound to another guest; ``lines`` are all, by prefix."""
+    hop = lines.get(line.via or "")
+    if line.guest and hop and hop.guest and hop.guest != line.guest:
+        what = f"{line.via} is bound to guest {excerpt(hop.guest)}, at {hop.place}"
+        yield line.problem_of_option("via", what, f"write an address of {excerpt(line.guest)}, or the same guest")
 
 
 def guest_problems(line: RoutedIP, guests: Guests) -> Iterator[Problem]:
@@ -53,8 +63,9 @@ def guest_problems(line: RoutedIP, guests: Guests) -> Iterator[Problem]:
     if not line.guest:
         return
     if line.guest not in guests:
-        advice = suggestion(line.guest, sorted(guests))
-        if guests and advice.startswith(DID_YOU_MEAN):
+        advice = suggestion(line.guest, sorted(guests)) if guests else ""
+        alike = {name.strip(digits) for name in guests}  # web2 may be on another host, where web1 is here
+        if advice.startswith(DID_YOU_MEAN) and line.guest.strip(digits) not in alike:
             yield line.problem_of_option("guest", f"libvirt has no guest {excerpt(line.guest)}", advice)
         return
     macs = [mac for network, mac in guests[line.guest] if network == line.network]

@@ -35,14 +35,14 @@ PERMANENT = "PERMANENT"
 
 
 def answering(host: Host, targets: Iterable[Target]) -> Iterator[Finding]:
-    """For each target that is an exact address, whether exactly one guest answers for it now."""
+    """For each target with an address that one guest must answer for, whether exactly one does now."""
     groups: dict[tuple[str, int], list[Target]] = {}
     for target in targets:
         groups.setdefault((target.bridge, target.family), []).append(target)
     for (bridge, family), members in groups.items():
         if not host.ports(bridge):
             continue
-        exact = [target for target in members if target.is_exact]
+        exact = [target for target in members if target.link_address]
         if not exact:
             continue
         (entries,) = host.ask(family, [f"neigh show dev {bridge}"])
@@ -51,18 +51,18 @@ def answering(host: Host, targets: Iterable[Target]) -> Iterator[Finding]:
             for entry in entries.listed
             if PERMANENT in entry.get("state", ()) and "lladdr" in entry
         }
-        addresses = [target.address for target in exact]
+        addresses = [target.link_address for target in exact]
         try:
             answers = (_arp if family == 4 else _ndp)(bridge, addresses, _own(host, bridge, exact))
         except OSError as error:
             yield Finding(WARNING, ANSWERS, f"the guests on {bridge} cannot be asked: {error.strerror}")
             continue
         for target in exact:
-            yield _finding(host, target, answers.get(target.address, set()), fixed)
+            yield _finding(host, target, answers.get(target.link_address, set()), fixed)
 
 
 def _finding(host: Host, target: Target, macs: set[str], fixed: Mapping[str, str]) -> Finding:
-    address, bridge = target.address, target.bridge
+    address, bridge = target.link_address, target.bridge
     how = "ARP" if target.family == 4 else "NDP"
     if not macs:
         gateways = [own for own, _ in host.live[target.line.network].addresses if (":" in own) == (target.family == 6)]
@@ -94,7 +94,7 @@ def _own(host: Host, bridge: str, targets: list[Target]) -> str:
     held = [own.address for own in host.own_addresses if own.device == bridge and own.address.family == 4]
     if held:
         return held[0].text
-    (way,) = host.ask(targets[0].family, [f"route get {targets[0].address}"])
+    (way,) = host.ask(targets[0].family, [f"route get {targets[0].link_address}"])
     return str(way.first.get("prefsrc", "0.0.0.0"))  # noqa: S104 # as a sender it means none
 
 

@@ -43,11 +43,31 @@ def network(host: Host, target: Target) -> Iterator[Finding]:
 
 
 def ports(host: Host, target: Target) -> Iterator[Finding]:
-    """Whether anything is plugged into the bridge."""
+    """Whether anything is plugged into the bridge, and where it is bound, the very NIC."""
+    line = target.line
+    if line.guest:
+        yield from _bound(host, target)
+        return
     if not host.ports(target.bridge):
         text = f"no guest is plugged into network {target.line.network}"
         advice = "start the guest; after a restart of the network, stop it before"
         yield Finding(WARNING, GUEST, text, advice=advice, addresses=[target.name])
+
+
+def _bound(host: Host, target: Target) -> Iterator[Finding]:
+    line = target.line
+    macs = host.live[line.network].network.ports.of(line.guest, line.mac)
+    name = f"guest {line.guest}" + (f" with NIC {line.mac}" if line.mac else "")
+    if not macs:
+        text = f"{name}, which it is bound to, is not plugged into network {line.network}"
+        advice = f"start it, or write another guest at {line.place}"
+        yield Finding(FAILURE, GUEST, text, advice=advice, addresses=[target.name])
+    elif len(macs) > 1:
+        text = f"{name} has {len(macs)} NICs on network {line.network}, and which it is bound to is chance"
+        advice = f"write mac={' or mac='.join(macs)} at {line.place}"
+        yield Finding(WARNING, GUEST, text, advice=advice, addresses=[target.name])
+    else:
+        yield Finding(OK, GUEST, f"{name} is plugged in, with NIC {macs[0]}", addresses=[target.name])
 
 
 def other_users(host: Host, target: Target) -> Iterator[Finding]:

@@ -48,6 +48,9 @@ def accepted(host: Host, target: Target) -> Iterator[Finding]:
     if any(effect.kind == "table" for effect in effects):
         return
     prefix = target.line.prefix
+    if any(effect.line is target.line and effect.kind in {"bound", "neighbour", "reserved"} for effect in effects):
+        text = f"{prefix} is not bound to its guest's NIC"
+        yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
     for effect in effects:
         if effect.kind == "accept" and effect.sign != REMOVE and effect.bridge == target.bridge:
             if prefix.lies_in(parse_prefix(effect.prefix)):

@@ -7,6 +7,17 @@ guest, to the host, or through it to the outside. An address that is bound to a 
 - ``bound``    addresses that belong to a guest, plugged in or not; counts what was dropped because it claimed one
 - ``holders``  (MAC, address) pairs that are right
 
+A guest can forge a MAC, too. So these are known of NICs that something is bound to, and of guests' taps:
+
+- ``nics``      MACs of such NICs, ``tapped`` those of them whose tap is there: a NIC that is just plugged in has none;
+                both count what was dropped because it came with this MAC and from another
+- ``taps``      the taps of all guests
+- ``nic_taps``  (tap, MAC) pairs that are right
+
+A tap that is known does not pass with the MAC of another such NIC, and no other tap with that of a NIC whose own is
+known. Of two guests one is plugged in first, and its tap is known when the other comes: so neither can pass for the
+other.
+
 IPv6 addresses are in two more, ``claimed`` and ``claimers``, because nft takes the address that a neighbour
 advertisement is about for a number. Each exists for single addresses and for prefixes. No guest but the holder gets
 through with a bound address as the source of an IP packet, as the sender in ARP, or in a neighbour advertisement.
@@ -21,12 +32,13 @@ the frame before it, if ``meta protocol`` were not in each rule: that is the pro
 
 from __future__ import annotations
 
-from nethook.kernel.layout import MAC, Layout, SetType
+from nethook.kernel.layout import INDEX, MAC, Layout, SetType
 
 FAMILY = "bridge"
 NA_TARGET = "@th,64,128"
 """The address that a neighbour advertisement is about. RFC 4861, section 4.4."""
 
+NICS, TAPPED, TAPS, NIC_TAPS = "nics", "tapped", "taps", "nic_taps"
 KINDS = {4: ("bound", "holders"), 6: ("bound", "holders", "claimed", "claimers")}
 
 
@@ -36,10 +48,10 @@ def set_name(kind: str, family: int, *, single: bool) -> str:
 
 
 def _sets() -> dict[str, SetType]:
-    return {
+    addresses = {
         set_name(kind, family, single=single): SetType(
-            MAC if kind in {"holders", "claimers"} else "",
-            family,
+            *([MAC] if kind in {"holders", "claimers"} else []),
+            family=family,
             is_interval=not single,
             counts=kind in {"bound", "claimed"},
             in_payload=NA_TARGET if kind in {"claimed", "claimers"} else "",
@@ -47,6 +59,13 @@ def _sets() -> dict[str, SetType]:
         for family, kinds in KINDS.items()
         for kind in kinds
         for single in (True, False)
+    }
+    return {
+        **addresses,
+        NICS: SetType(MAC, counts=True),
+        TAPPED: SetType(MAC, counts=True),
+        TAPS: SetType(INDEX),
+        NIC_TAPS: SetType(INDEX, MAC),
     }
 
 
@@ -77,8 +96,14 @@ CHAINS = {
         "ip6 meta l4proto ipv6-icmp icmpv6 type nd-neighbor-advert",
         *(NA_TARGET, "claimed6", f"ether saddr . {NA_TARGET} @claimers6"),
     ),
+    "nic": [
+        f"iif . ether saddr @{NIC_TAPS} return # its own",
+        f"iif @{TAPS} ether saddr @{NICS} drop # somebody else's",
+        f"ether saddr @{TAPPED} drop # somebody else's",
+    ],
     "prerouting": [
         'meta iifkind != { "tun", "veth" } accept # not from a guest',
+        "jump nic",
         "meta protocol ip goto sent_ipv4",
         "meta protocol arp goto sent_arp",
         "meta protocol ip6 jump sent_ipv6",

@@ -54,7 +54,8 @@ def sent() -> Counts:
 def spoofed() -> dict[str, int]:
     """How many packets were dropped because they claimed each bound block; ReadError if not known.
 
-    One that claims it twice, as a neighbour advertisement from the address about the address, counts once.
+    One that claims it twice, as a neighbour advertisement from the address about the address, counts once. By MAC,
+    there are those that came with that of a NIC to which something is bound, from another one.
     """
     nftables = Nftables(binding.FAMILY)
     counts: dict[str, int] = {}
@@ -86,7 +87,7 @@ def _elements(nftables: Nftables, name: str, kind: SetType) -> Iterator[tuple[El
         if number == SET_ELEMENTS
     ]
     elements = [(data, content, behind) for data, *span in lists for _, content, behind in attributes(data, *span)]
-    if kind.is_interval and not kind.first:  # what counts is the element at which an interval begins
+    if kind.is_interval and not kind.fields:  # what counts is the element at which an interval begins
         traffic = {beginning(kind, element): _traffic(element) for element in elements}
         yield from ((key, traffic[parse_prefix(key[0]).first]) for key in interval_keys(kind, lists))
         return

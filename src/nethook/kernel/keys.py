@@ -1,7 +1,8 @@
 """The keys of a set's elements: from what the kernel sends to what nft would print.
 
-A key is a device's name or a MAC, an address, or one of those and an address behind it. Numbers of attributes:
-linux/netfilter/nf_tables.h.
+A key is an index, a MAC or the name of a device, an address, or two of these, one behind the other.
+
+Numbers of attributes: linux/netfilter/nf_tables.h.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from bisect import bisect_right
 from struct import unpack_from
 
 from nethook.errors import ReadError
-from nethook.kernel.layout import DEVICE, MAC
+from nethook.kernel.layout import DEVICE, INDEX, MAC
 from nethook.kernel.netlink import NUMBER_MASK, attributes
 from nethook.prefix import BITS, block_text
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from nethook.kernel.netlink import Span
 
     Element = tuple[str, ...]
-    """The key of an element, field by field: ``(bridge or MAC, block)``, ``(block,)`` or ``(bridge,)``."""
+    """The key of an element, field by field, such as ``(bridge, block)``, ``(block,)`` or ``(bridge,)``."""
 
 KEY, FLAGS, KEY_END = 1, 3, 10
 INTERVAL_END = 1
@@ -31,14 +32,14 @@ INTERVAL_END = 1
 VALUE_OFFSET = 12
 """From the beginning of an element to the value of its key, which comes first: three headers."""
 
-SIZES = {"": 0, DEVICE: 16, MAC: 8}
-"""Of the first field: IFNAMSIZ, and a MAC with what makes it end at a register of four bytes."""
+SIZES = {DEVICE: 16, MAC: 8, INDEX: 4}
+"""Of fields before others: IFNAMSIZ, a MAC with what makes it end at a register of four bytes, and a number."""
 MAC_SIZE = 6
 
 
 def single_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
     """The elements of a set without intervals. With many addresses, this is where the time of a run goes."""
-    first_size = SIZES[kind.first]
+    first_size = sum(SIZES[field] for field in kind.fields)
     size = first_size + BITS.get(kind.family, 0) // 8
     keys = []
     for data, begin, end in lists:
@@ -50,11 +51,11 @@ def single_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
             keys.append(data[at + VALUE_OFFSET : at + VALUE_OFFSET + size])
             at += length + 3 & ~3
     if not kind.family:
-        return {(_text(kind, key),) for key in keys}
+        return {_texts(kind, key) for key in keys}
     version = AF_INET if kind.family == 4 else AF_INET6
     if not first_size:
         return {(inet_ntop(version, key),) for key in keys}
-    texts = {first: _text(kind, first) for first in {key[:first_size] for key in keys}}
+    texts = {first: _texts(kind, first)[0] for first in {key[:first_size] for key in keys}}
     return {(texts[key[:first_size]], inet_ntop(version, key[first_size:])) for key in keys}
 
 
@@ -71,7 +72,7 @@ def interval_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
         for _, first, last in attributes(data, begin, end):
             parts = _parts((data, first, last))
             field, address = _split(kind, parts[KEY])
-            if kind.first:
+            if kind.fields:
                 found.append((field, address, _split(kind, parts.get(KEY_END, parts[KEY]))[1]))
             elif _is_end(parts):
                 ends.append(address)
@@ -80,7 +81,7 @@ def interval_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
     ends = [*sorted(ends), 1 << BITS[kind.family]]
     found += [(b"", address, ends[bisect_right(ends, address)] - 1) for address in begins]
     blocks = ((field, block_text(kind.family, first, last)) for field, first, last in found)
-    return {(_text(kind, field), block) if field else (block,) for field, block in blocks}
+    return {(*_texts(kind, field), block) for field, block in blocks}
 
 
 def beginning(kind: SetType, element: Span) -> int | None:
@@ -99,12 +100,20 @@ def _is_end(parts: dict[int, bytes]) -> bool:
 
 def _split(kind: SetType, key: bytes) -> tuple[bytes, int]:
     """First field and address of a key, which is an attribute that holds an attribute."""
-    size = SIZES[kind.first]
+    size = sum(SIZES[field] for field in kind.fields)
     value = key[4:]
     return value[:size], int.from_bytes(value[size : size + BITS[kind.family] // 8], "big")
 
 
-def _text(kind: SetType, field: bytes) -> str:
-    if kind.first == MAC:
-        return field[:MAC_SIZE].hex(":")
-    return field.rstrip(b"\0").decode(errors="replace")
+def _texts(kind: SetType, value: bytes) -> tuple[str, ...]:
+    """The fields before the address."""
+    texts = []
+    for field in kind.fields:
+        part, value = value[: SIZES[field]], value[SIZES[field] :]
+        if field == MAC:
+            texts.append(part[:MAC_SIZE].hex(":"))
+        elif field == INDEX:
+            texts.append(str(unpack_from("I", part)[0]))
+        else:
+            texts.append(part.rstrip(b"\0").decode(errors="replace"))
+    return tuple(texts)

@@ -13,20 +13,22 @@ NAME = "nethook"
 URL = "https://pypi.org/project/libvirt-nethook-helper/"
 DEVICE: Final = "ifname"
 MAC: Final = "ether_addr"
+INDEX: Final = "iface_index"
+"""Unlike a name, it is never another device's soon after."""
 
 
 class SetType:
-    """What the keys of a set are: a device or a MAC, an address, or one of those and an address behind it.
+    """What the keys of a set are: an index, MAC or device, an address, or two of these, one behind the other.
 
-    ``family`` is 4 or 6, or 0 for no address; addresses are single, or intervals. A set may count what it matches.
-    ``in_payload`` is where in a packet's transport header its IPv6 addresses are looked for, in nft's words, for which
-    nft then takes them for numbers.
+    ``fields`` come first. ``family`` is 4 or 6, or 0 for no address; addresses are single, or intervals. A set may
+    count what it matches. ``in_payload`` is where in a packet's transport header, in nft's words, its addresses are
+    looked for, which nft then takes for numbers.
     """
 
     def __init__(
-        self, first: str = "", family: int = 0, *, is_interval: bool = False, counts: bool = False, in_payload: str = ""
+        self, *fields: str, family: int = 0, is_interval: bool = False, counts: bool = False, in_payload: str = ""
     ) -> None:
-        self.first = first
+        self.fields = fields
         self.family = family
         self.is_interval = is_interval
         self.counts = counts
@@ -36,11 +38,9 @@ class SetType:
     def definition(self) -> str:
         """The set's definition for nft."""
         if self.in_payload:
-            fields = "typeof " + "ether saddr . " * (self.first == MAC) + self.in_payload
+            fields = "typeof " + "ether saddr . " * (MAC in self.fields) + self.in_payload
         else:
-            fields = "type " + " . ".join(
-                [self.first] * bool(self.first) + [f"ipv{self.family}_addr"] * bool(self.family)
-            )
+            fields = "type " + " . ".join([*self.fields] + [f"ipv{self.family}_addr"] * bool(self.family))
         return f"{fields}; {'flags interval; ' * self.is_interval}{'counter;' * self.counts}".rstrip()
 
 

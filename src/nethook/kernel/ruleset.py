@@ -52,9 +52,9 @@ def _sets() -> dict[str, SetType]:
     for family, _ in FAMILIES:
         for kind in ("to", "from", "routed"):
             for single in (True, False):
-                first = "" if kind == "routed" else DEVICE
+                fields = () if kind == "routed" else (DEVICE,)
                 sets[set_name(kind, family, single=single)] = SetType(
-                    first, family, is_interval=not single, counts=True
+                    *fields, family=family, is_interval=not single, counts=True
                 )
     return sets
 

@@ -82,7 +82,7 @@ def _command(verb: str, layout: Layout, name: str, elements: set[Element]) -> st
     kind = layout.sets[name]
     if kind.in_payload:
         elements = {(*first, _number(block)) for *first, block in elements}
-    if kind.first == DEVICE:
+    if DEVICE in kind.fields:
         keys = [" . ".join((f'"{device}"', *fields)) for device, *fields in elements]
     else:
         keys = [" . ".join(fields) for fields in elements]
