@@ -6,7 +6,6 @@ The tests are the stations of one host's life, in their order.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,9 +13,6 @@ from tests.hosts.guest import Nic
 from tests.hosts.lab import Lab
 from tests.hosts.theft import DATAGRAMS, FILE, MACS, STOLEN, TIMES, Theft
 from tests.hosts.waiting import wait_for
-
-if TYPE_CHECKING:
-    from tests.hosts.theft import Arrival
 
 pytestmark = pytest.mark.hosts
 
@@ -50,40 +46,43 @@ def test_unbound_an_address_can_be_stolen(theft: Theft) -> None:
 
 def test_unbound_forged_packets_arrive(theft: Theft) -> None:
     arrivals = theft.arrivals(theft.forgeries())
-    show(arrivals)
+    show(*arrivals)
     assert [arrival for arrival in arrivals if not arrival.arrived] == []
     theft.give_back()
 
 
 def test_bound_nothing_forged_arrives(theft: Theft) -> None:
     theft.configure(*BOUND)
-    before = theft.dropped()
+    before = theft.spoofed()
     forgeries = theft.forgeries()
     with theft.flows() as flows:
         arrivals = theft.arrivals(forgeries)
-        after = theft.dropped()
+        after = theft.spoofed()
         theft.take_addresses()
         for address in STOLEN:
             assert theft.owner(address) == "holder"
         assert theft.believed() == {"host": {"holder"}, "neighbour": {"holder"}}
     theft.give_back()
-    show(arrivals)
-    print({version: after[version] - before[version] for version in after}, "dropped")
-    print([(each.sent, each.lost) for each in flows], "sent and lost of the holder")
+    counted = {version: after[version] - before[version] for version in after}
+    show(
+        *arrivals,
+        *(f"IPv{version}: {number} counted as spoofed" for version, number in counted.items()),
+        *(f"of the holder's own {each.sent} packets, {each.lost} were lost" for each in flows),
+    )
     assert [str(arrival) for arrival in arrivals if arrival.arrived] == []
     for version in (4, 6):
         sent = TIMES * len([forgery for forgery in forgeries if forgery.version == version])
-        assert after[version] - before[version] == sent
+        assert counted[version] == sent
     assert [each.lost for each in flows] == [0, 0, 0, 0]
 
 
 def test_a_restart_of_libvirtd_changes_nothing(theft: Theft) -> None:
-    before = theft.dropped()
+    before = theft.spoofed()
     with theft.flows() as flows:
         theft.host.restart_libvirtd()
     assert [each.lost for each in flows] == [0, 0, 0, 0]
     assert theft.host.nethook("plan").stdout == ""
-    assert theft.dropped() == before
+    assert theft.spoofed() == before
     assert [str(arrival) for arrival in theft.arrivals(theft.forgeries()) if arrival.arrived] == []
 
 
@@ -180,6 +179,7 @@ def quoted(name: str) -> str:
     return f'"{escaped}"'
 
 
-def show(arrivals: list[Arrival]) -> None:
-    for arrival in arrivals:
-        print(arrival)
+def show(*rows: object) -> None:
+    """For the reader of the output (pytest -s)."""
+    for row in rows:
+        print(row)
