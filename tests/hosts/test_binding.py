@@ -1,11 +1,13 @@
 """An address that belongs to a guest, on booted hosts: no other guest gets it, however it tries.
 
-The tests are the stations of one host's life, in their order.
+The tests are the stations of one host's life, in their order. What was sent and what arrived is in
+test-logs/binding-SUITE.txt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.hosts.waiting import wait_for
 
 pytestmark = pytest.mark.hosts
 
+LOGS = Path(__file__).parents[2] / "test-logs"
 HOSTS = {"libvirt 9.0 iptables": ("bookworm", None), "libvirt 11.3 nftables": ("trixie", "nftables")}
 UNBOUND = [f"{address} public" for address in STOLEN]
 BOUND = [f"{line} guest=holder" for line in UNBOUND]
@@ -32,6 +35,8 @@ def theft(request: pytest.FixtureRequest) -> Iterator[Theft]:
         theft = Theft(host, lab.wan)
         theft.configure(*UNBOUND)
         yield theft
+        LOGS.mkdir(exist_ok=True)
+        (LOGS / f"binding-{suite}.txt").write_text("".join(f"{row}\n" for row in theft.rows))
 
 
 def test_unbound_an_address_can_be_stolen(theft: Theft) -> None:
@@ -46,7 +51,7 @@ def test_unbound_an_address_can_be_stolen(theft: Theft) -> None:
 
 def test_unbound_forged_packets_arrive(theft: Theft) -> None:
     arrivals = theft.arrivals(theft.forgeries())
-    show(*arrivals)
+    theft.rows += ["not bound:", *map(str, arrivals)]
     assert [arrival for arrival in arrivals if not arrival.arrived] == []
     theft.give_back()
 
@@ -64,11 +69,12 @@ def test_bound_nothing_forged_arrives(theft: Theft) -> None:
         assert theft.believed() == {"host": {"holder"}, "neighbour": {"holder"}}
     theft.give_back()
     counted = {version: after[version] - before[version] for version in after}
-    show(
-        *arrivals,
+    theft.rows += [
+        "bound:",
+        *map(str, arrivals),
         *(f"IPv{version}: {number} counted as spoofed" for version, number in counted.items()),
         *(f"of the holder's own {each.sent} packets, {each.lost} were lost" for each in flows),
-    )
+    ]
     assert [str(arrival) for arrival in arrivals if arrival.arrived] == []
     for version in (4, 6):
         sent = TIMES * len([forgery for forgery in forgeries if forgery.version == version])
@@ -177,9 +183,3 @@ def quoted(name: str) -> str:
     """A name as the file has it."""
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def show(*rows: object) -> None:
-    """For the reader of the output (pytest -s)."""
-    for row in rows:
-        print(row)

@@ -53,6 +53,8 @@ class Theft:
     def __init__(self, host: Host, wan: Wan) -> None:
         self.host = host
         self.wan = wan
+        self.rows: list[str] = []
+        """What was counted, for the reader."""
         wan.deliver("203.0.113.0/24", host)
         wan.deliver("2001:db8:7::/48", host)
         self.network = host.network("public", addresses=["192.168.50.1/24", "fd00:50::1/64"])
