@@ -78,12 +78,14 @@ class Desired:
         """Which taps there are, and which belong to the NICs with these MACs, to which something is bound."""
         if not macs:
             return
-        nic_of = {tap_mac(mac): mac for mac in macs}
-        pairs = {(index, nic_of[tap]) for index, tap in taps if tap in nic_of}
+        indices: dict[str, list[str]] = {}
+        for index, tap in taps:
+            indices.setdefault(tap, []).append(index)
+        pairs = {(index, mac) for mac in macs for index in indices.get(tap_mac(mac), ())}
         self.elements[binding.NICS] = {(mac,) for mac in macs}
         self.elements[binding.TAPPED] = {(mac,) for _, mac in pairs}
         self.elements[binding.TAPS] = {(index,) for index, _ in taps}
-        self.elements[binding.NIC_TAPS] = set(pairs)
+        self.elements[binding.NIC_TAPS] = {*pairs}
 
     def rebind(self, routed: RoutedIP, blocks: Iterable[Prefix], mac: str) -> None:
         """A bound line has been for this NIC, and stays so: its blocks are reserved for it."""

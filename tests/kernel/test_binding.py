@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from ast import literal_eval
 from typing import TYPE_CHECKING
 
 import pytest
 
+from nethook.config.words import in_quotes
 from tests.kernel import golden, listings
 from tests.kernel.frames import (
     ADVERTISEMENT,
@@ -25,6 +27,7 @@ from tests.kernel.frames import (
     udp,
 )
 from tests.kernel.network import Port
+from tests.kernel.world import SOURCE
 
 if TYPE_CHECKING:
     from tests.kernel.namespace import Namespace
@@ -91,6 +94,14 @@ class Neighbours:
         listing = self.world.machine.run("nft", "list", "table", "bridge", "nethook")
         return sum(int(count) for count in COUNTER.findall(listing))
 
+    def spoofed(self) -> dict[str, int]:
+        """The same, as ``nethook status`` reads it, by what was claimed."""
+        script = (
+            f"import sys; sys.path.append('{SOURCE}')\nfrom nethook.kernel.counters import spoofed\nprint(spoofed())"
+        )
+        found: dict[str, int] = literal_eval(self.world.machine.run("/usr/bin/python3", "-c", script))
+        return found
+
 
 def forgeries(mac: str, victim: str) -> dict[str, bytes]:
     """What somebody with this MAC may send to pass for who has ADDRESS and BLOCK; to all, so that everybody sees it."""
@@ -136,6 +147,10 @@ def test_what_others_may_send(nftables_world: World) -> None:
     assert neighbours.dropped() == 0
     assert neighbours.arriving() == set()
     assert neighbours.dropped() == len(everything)
+    spoofed = neighbours.spoofed()
+    claimed = {*ADDRESS.values(), *BLOCK.values(), neighbours.holder.mac}
+    assert {what for what, count in spoofed.items() if count} == claimed
+    assert sum(spoofed.values()) == len(everything)
     assert neighbours.lost_by_holder() == []
 
 
@@ -232,6 +247,35 @@ def test_an_address_is_there_while_its_guest_is_plugged_in(nftables_world: World
     world.destroy(network)
     world.event(network, "stopped")
     assert routes(world) == set()
+
+
+@pytest.mark.parametrize("name", ["web 1", "Ünïcode-客", "x" * 200, "a#b", 'say "hi"', "a & <b>"])
+def test_guests_of_all_names(nftables_world: World, name: str) -> None:
+    world = nftables_world
+    network = world.network("public", 1)
+    port = Port(name, "52:54:00:00:01:02")
+    world.configure(f"203.0.113.10 public guest={in_quotes(name)}")
+    world.event(network, "port-created", port=port)
+    assert pins(world) == {"203.0.113.10": port.mac}
+    world.event(network, "updated")
+    assert pins(world) == {"203.0.113.10": port.mac}
+    world.event(network, "port-deleted", port=port)
+    assert pins(world) == {}
+
+
+def test_an_address_that_moves_to_a_guest_of_another_network(nftables_world: World) -> None:
+    world = nftables_world
+    network, other = world.network("public", 1), world.network("other", 2)
+    one, two = world.guest(network, "203.0.113.10/32"), world.guest(other, "203.0.113.10/32")
+    world.configure("203.0.113.10 public guest=web1")
+    world.event(network, "port-created", port=Port("web1", one.mac))
+    assert world.exchange(world.outside(4), one.at("203.0.113.10"))
+    world.configure("203.0.113.10 other guest=web2")
+    world.event(other, "port-created", port=Port("web2", two.mac))
+    assert pins(world) == {"203.0.113.10": two.mac}
+    assert world.exchange(world.outside(4), two.at("203.0.113.10"))
+    assert world.event(network, "updated") == []
+    assert not world.reaches(one.at("203.0.113.10")._replace(device=one.tap), world.outside(4))
 
 
 def test_what_is_unknown_of_other_guests_stays(nftables_world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nethook.errors import ReadError
-from nethook.libvirt.live import _subnet
+from nethook.libvirt.live import _nics, _subnet
 from nethook.libvirt.network_xml import read_network
 from nethook.libvirt.place import XML
 
@@ -40,3 +40,13 @@ def test_a_network_is_read_by_exact_place() -> None:
 def test_what_is_no_network_is_an_error(xml: str) -> None:
     with pytest.raises(ReadError, match=r"the XML (is broken|contains no <network>)"):
         read_network(XML(xml.encode(), "the XML"), "the XML")
+
+
+def test_the_nics_of_a_guest_are_those_on_networks() -> None:
+    xml = """<domain><name>a</name><devices>
+    <interface type='network'><mac address='52:54:00:AA:00:01'/><source network='public' portid='x'/></interface>
+    <interface type='bridge'><mac address='52:54:00:aa:00:02'/><source bridge='br0'/></interface>
+    <interface type='user'><mac address='52:54:00:aa:00:03'/></interface>
+    <interface type='network'><mac address='52:54:00:aa:00:04'/><source network='inner'/></interface>
+    </devices></domain>"""
+    assert _nics(xml) == [("public", "52:54:00:aa:00:01"), ("inner", "52:54:00:aa:00:04")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nethook.kernel.keys import interval_keys, single_keys
 from nethook.kernel.layout import DEVICE, NAME
-from nethook.kernel.netlink import GET_ELEMENTS, GET_RULE, Nftables, attributes
+from nethook.kernel.netlink import GET_ELEMENTS, GET_RULE, GET_SETS, Nftables, attributes
 from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Numbers of attributes: linux/netfilter/nf_tables.h.
 RULE_CHAIN, RULE_USERDATA = 2, 7
-SET_ELEMENTS = 3
+SET, SET_ELEMENTS = 2, 3
 
 
 class Table:
@@ -40,12 +40,11 @@ def read(family: str, sets: Mapping[str, SetType]) -> Table | None:
     for rule in nftables.dump(GET_RULE, NAME) or ():
         chain, comment = _chain_and_comment(rule)
         table.comments.setdefault(chain, []).append(comment)
-    is_there = bool(table.comments)
+    there = {_set_name(each) for each in nftables.dump(GET_SETS, NAME) or ()} & sets.keys()
     for name, kind in sets.items():
-        dumped = nftables.dump(GET_ELEMENTS, NAME, name)
+        dumped = nftables.dump(GET_ELEMENTS, NAME, name) if name in there else None
         if dumped is None:
             continue
-        is_there = True
         lists = [
             (data, first, last)
             for data, begin, end in dumped
@@ -53,7 +52,13 @@ def read(family: str, sets: Mapping[str, SetType]) -> Table | None:
             if number == SET_ELEMENTS
         ]
         table.elements[name] = (interval_keys if kind.is_interval else single_keys)(kind, lists)
-    return table if is_there else None
+    return table if table.comments or there else None
+
+
+def _set_name(found: Span) -> str:
+    return next(
+        (found[0][first : last - 1].decode() for number, first, last in attributes(*found) if number == SET), ""
+    )
 
 
 def _chain_and_comment(rule: Span) -> tuple[str, str]:
