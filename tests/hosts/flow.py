@@ -22,6 +22,9 @@ class Flow:
 
     sent = lost = 0
 
+    def __str__(self) -> str:
+        return f"of {self.sent} packets, {self.lost} were lost"
+
     def end(self, summary: str) -> None:
         """Read what ping says at its end."""
         counted = re.search(r"(\d+) packets transmitted, (\d+) (packets )?received", summary)

@@ -154,6 +154,8 @@ class Theft:
         """The thief has only its own addresses again, and whoever was deceived has forgotten it."""
         for address, version in zip(STOLEN, "46"):
             self.thief.run(f"ip -{version} addr del {address} dev eth0", check=False)
+        # the bridge learns anew where the holder's MAC address is
+        self.holder.run(f"arping -q -c 2 -U -I eth0 -s {STOLEN[0]} {STOLEN[0]}", check=False)
         self.host.run(["ip", "neigh", "flush", "dev", BRIDGE])
         self.neighbour.run("ip neigh flush dev eth0")
         self.is_held_by("holder")
