@@ -132,11 +132,6 @@ class Change:
         self.binding = binding
 
     @property
-    def tables(self) -> tuple[TableChange, TableChange]:
-        """What differs in each of our tables."""
-        return self.table, self.binding
-
-    @property
     def concerns_configured(self) -> bool:
         """Whether prefixes come or go that are configured, wherever they are."""
         return any(

@@ -2,7 +2,8 @@
 
 A packet must never be routed to where it is not let in. So routes (and other objects) that go are deleted first, then
 one nft transaction changes what is accepted, then the gates of other tools open, and new ones come last. What is only
-elsewhere now is deleted right before it is added, in that last step.
+elsewhere now is deleted right before it is added, in that last step. What is bound to a guest comes behind another
+transaction, the one that keeps others from it: an nft that cannot do that costs these lines and no other.
 """
 
 from __future__ import annotations
@@ -48,12 +49,10 @@ def steps(
         todo.append(BatchStep(gone))
 
     commands = [command for each in gate_changes for command in each.nft]
-    commands += [command for each in change.tables for command in _table_commands(each)]
+    commands += _table_commands(change.table)
     if commands:
         effects = [effect for each in gate_changes if each.nft for effect in each.effects]
-        for each in change.tables:
-            effects += _table_effects(each, desired)
-        todo.append(_nft(commands, effects))
+        todo.append(_nft(commands, [*effects, *_table_effects(change.table, desired)]))
 
     todo += _calls(gate_changes)
 
@@ -62,12 +61,25 @@ def steps(
         came += [_gone(kind, key, protocol) for key in change.gone[kind] if key[0] in moved[kind]]
         came += [_new(kind, key, protocol, desired) for key in change.new[kind]]
     came += [_taken_over(key, protocol, desired) for key in change.inherited]
+    commands = _table_commands(change.binding)
+    if commands:
+        of_bound = _of_bound_lines(change, desired)
+        free = [each for each in came if each.key[0] not in of_bound]
+        came = [each for each in came if each.key[0] in of_bound]
+        todo += [BatchStep(free)] if free else []
+        todo.append(_nft(commands, [*_table_effects(change.binding, desired)]))
     if came:
         todo.append(BatchStep(came))
     if change.moved:
         todo.append(FlowStep([(block, Effect(REMOVE, "flows", prefix=block)) for block in change.moved]))
     todo += [Step(change.call, change.effects, needs_all=True) for change in removals if change.call]
     return todo
+
+
+def _of_bound_lines(change: Change, desired: Desired) -> set[str]:
+    """What new objects of bound lines are about. None of these must be there when binding has failed."""
+    new = [(kind, key) for kind in KINDS for key in change.new[kind]] + [(ROUTES, key) for key in change.inherited]
+    return {key[0] for kind, key in new if desired.objects[kind][key].guest}
 
 
 def clearance(kernel: Kernel, closings: Sequence[GateChange], protocol: int) -> list[Step]:

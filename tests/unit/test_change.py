@@ -206,7 +206,7 @@ def with_binding(desired: Desired) -> Kernel:
 
 def test_what_is_bound_is_pinned_before_it_is_routed() -> None:
     desired = bound("203.0.113.10 public guest=web1", (MAC, "web1"))
-    nft, objects = commands(difference(desired, Kernel({}, None), RULES, EVERYTHING), desired)
+    _, nft, objects = commands(difference(desired, Kernel({}, None), RULES, EVERYTHING), desired)
     assert "add element bridge nethook bound4 { 203.0.113.10 }" in nft
     assert f"add element bridge nethook holders4 {{ {MAC} . 203.0.113.10 }}" in nft
     assert objects == [
@@ -247,6 +247,21 @@ def test_the_table_goes_when_nothing_is_bound_any_more() -> None:
         ["neighbour delete 203.0.113.10 dev virbr1"],
         ["delete table bridge nethook"],
     ]
+
+
+class NoBridgeTools(Tools):
+    """Has an nft that knows nothing of bridges."""
+
+    def run(self, call: Call) -> Result:
+        return Result(call, 1 if "bridge nethook" in call.stdin else 0, "", "")
+
+
+def test_what_cannot_be_bound_is_not_routed_and_costs_no_other_line() -> None:
+    desired = bound("203.0.113.10 public guest=web1\n203.0.113.11 public", (MAC, "web1"))
+    outcome = Outcome()
+    outcome.take(run(difference(desired, Kernel({}, None), RULES, EVERYTHING), desired), NoBridgeTools(1))
+    assert len(outcome.failures) == 1
+    assert [effect.prefix for effect in outcome.done if effect.kind in {"route", "neighbour"}] == ["203.0.113.11"]
 
 
 def test_clearing_removes_what_is_bound() -> None:
