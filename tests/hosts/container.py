@@ -65,6 +65,8 @@ class Container:
         self.shared = footprint.folder / f"{name}-shared"
         self.shared.mkdir()
         self.add_file("/etc/hostname", name)
+        # libvirt looks its host's name up again and again, for 5 s each time where nobody knows it
+        self.add_file("/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
 
     def add_file(self, path: str, text: str, mode: int = 0o644) -> None:
         """Put a file into the container before it starts."""

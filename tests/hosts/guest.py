@@ -8,8 +8,11 @@ import secrets
 import socket
 from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, NamedTuple
 from urllib.parse import urlsplit
+from xml.sax.saxutils import escape, quoteattr
+from zlib import crc32
 
 from tests.hosts.container import SHARED
 from tests.hosts.processes import CommandError
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 # Where hosts have the guest image.
 IMAGE = "/var/lib/bench/image"
+
+# Fit for paths of sockets, which have to be short, for host names and for the kernel's command line.
+PLAIN_NAME = re.compile(r"[A-Za-z0-9-]{1,30}")
 
 # How long a guest may take to answer after its command has ended.
 ANSWER_SECONDS = 20
@@ -40,12 +46,10 @@ DOMAIN_XML = """
   </os>
   <features><acpi/></features>
   <devices>
-    <interface type='network'>
-      {mac}<source network='{network}'/><model type='virtio'/><rom enabled='no'/>
-    </interface>
-    <serial type='file'><source path='{shared}/{name}.console'/><target port='0'/></serial>
+    {nics}
+    <serial type='file'><source path='{shared}/{label}.console'/><target port='0'/></serial>
     <channel type='unix'>
-      <source mode='bind' path='{shared}/{name}.commands'/><target type='virtio' name='commands'/>
+      <source mode='bind' path='{shared}/{label}.commands'/><target type='virtio' name='commands'/>
     </channel>
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
@@ -54,11 +58,24 @@ DOMAIN_XML = """
 """
 
 
-class Guest:
-    """Answers HTTP on every address with its name and the client's address; runs commands.
+class Nic(NamedTuple):
+    """A network interface: its libvirt network, and its MAC address if libvirt shall not choose."""
 
-    Commands go over a virtio channel, so they work whatever state the network is in. (An emulated serial line loses
-    bytes under load.)
+    network: str
+    mac: str | None = None
+
+    @property
+    def xml(self) -> str:
+        mac = f"<mac address='{self.mac}'/>" if self.mac else ""
+        source = f"<source network={quoteattr(self.network)}/>"
+        return f"<interface type='network'>{mac}{source}<model type='virtio'/><rom enabled='no'/></interface>"
+
+
+class Guest:
+    """Answers HTTP on every address with its label and the client's address; runs commands.
+
+    Its label is its name, or stands for it where a name is not fit for files and host names. Commands go over a virtio
+    channel, so they work whatever state the network is in. (An emulated serial line loses bytes under load.)
     """
 
     def __init__(
@@ -70,45 +87,96 @@ class Guest:
         addresses: Sequence[str],
         gateways: Sequence[str],
         mac: str | None,
+        more_nics: Sequence[Nic],
     ) -> None:
         """Define the domain.
 
-        `addresses` have a prefix length, `gateways` (one per family) may lie outside of all of them, and the
-        MAC address is libvirt's choice when not given.
+        `addresses` have a prefix length, `gateways` (one per family) may lie outside of all of them; both are for
+        the first NIC, eth0. The others are there, and down.
         """
         self._host = host
         self.name = name
-        self._console = host.shared / f"{name}.console"
-        self._commands = host.shared / f"{name}.commands"
+        self.label = name if PLAIN_NAME.fullmatch(name) else f"guest-{crc32(name.encode()):08x}"
         self._line: socket.socket | None = None
         self._gateways = gateways
-        settings = {"name": name, "addresses": ",".join(addresses), "gateways": ",".join(gateways)}
-        xml = DOMAIN_XML.format(
-            name=name,
-            network=network,
-            mac=f"<mac address='{mac}'/>" if mac else "",
+        settings = {"name": self.label, "addresses": ",".join(addresses), "gateways": ",".join(gateways)}
+        self._xml = DOMAIN_XML.format(
+            name=escape(name),
+            label=self.label,
+            nics="".join(nic.xml for nic in (Nic(network, mac), *more_nics)),
             settings=" ".join(f"guest.{key}={value}" for key, value in settings.items()),
             image=IMAGE,
             shared=SHARED,
         )
-        host.write("/run/bench-guest.xml", xml)
-        host.virsh("define", "/run/bench-guest.xml")
+        self._virsh_with_file("define", self._xml)
 
     def start(self) -> None:
         """Start it and return when its addresses and its web server are up (4 to 10 s)."""
-        self._console.unlink(missing_ok=True)
-        self._host.virsh("start", self.name)
-        wait_for(lambda: f"guest {self.name} is up" in self.console(), f"guest {self.name} is up", 90)
-        self._connected_line()  # without which the guest looks for it all the time, an eighth of a processor
+        self._begin(lambda: self._host.virsh("start", "--domain", self.name))
+
+    def start_transient(self) -> None:
+        """Start it without a definition, and return when it is up; it must not be defined."""
+        self._begin(lambda: self._virsh_with_file("create", self._xml))
 
     def stop(self) -> None:
         """Turn it off at once."""
         self.hang_up()
-        self._host.virsh("destroy", self.name)
+        self._host.virsh("destroy", "--domain", self.name)
+
+    def crash(self) -> None:
+        """End its QEMU as the kernel does when memory runs out. libvirt has to find that out."""
+        self.hang_up()
+        self._host.run(["kill", "-KILL", self._host.read(f"/run/libvirt/qemu/{self.name}.pid").strip()])
+
+    def state(self) -> str:
+        """As libvirt calls it: running, paused, shut off, ..."""
+        return self._host.virsh("domstate", "--domain", self.name).strip()
+
+    def rename(self, name: str) -> None:
+        """Give it another name while it is off. Its label stays."""
+        self._host.virsh("domrename", "--domain", self.name, name)
+        self.name = name
+
+    def plug(self, nic: Nic, interface: str = "eth0") -> None:
+        """Plug a NIC into the running guest; its interface gets the guest's addresses."""
+        self._virsh_with_file("attach-device", nic.xml, "--live", "--domain", self.name)
+        self.run(f"configure {interface}")
+
+    def unplug(self, mac: str) -> None:
+        """Unplug a NIC from the running guest, and return when the guest has let it go."""
+        interface = ["detach-interface", "--live", "--type", "network", "--mac", mac, "--domain", self.name]
+        self._host.virsh(*interface)
+        wait_for(lambda: mac not in self._host.virsh("domiflist", "--domain", self.name), f"{mac} is unplugged")
+
+    def migrate(self, target: Host) -> None:
+        """Move it to another host while it runs. Both have to listen (SystemdHost.listen) and to have its network."""
+        self.hang_up()
+        uris = [f"qemu+tcp://{target.place.ipv4}/system", "--migrateuri", f"tcp://{target.place.ipv4}"]
+        self._host.virsh(
+            "migrate", "--live", "--p2p", "--persistent", "--unsafe", "--domain", self.name, "--desturi", *uris
+        )
+        self._host.guests.remove(self)
+        target.guests.append(self)
+        self._host = target
+        self._connected_line()
 
     def console(self) -> str:
         """What the guest printed since it was started."""
         return self._console.read_text(errors="replace") if self._console.exists() else ""
+
+    @property
+    def _console(self) -> Path:
+        return self._host.shared / f"{self.label}.console"
+
+    def _begin(self, start: Callable[[], str]) -> None:
+        self._console.unlink(missing_ok=True)
+        start()
+        wait_for(lambda: f"guest {self.label} is up" in self.console(), f"guest {self.name} is up", 90)
+        self._connected_line()  # without which the guest looks for it all the time, an eighth of a processor
+
+    def _virsh_with_file(self, command: str, xml: str, *arguments: str) -> str:
+        self._host.write("/run/bench-guest.xml", xml)
+        return self._host.virsh(command, "--file", "/run/bench-guest.xml", *arguments)
 
     def run(self, command: str, *, check: bool = True, timeout: int = 30) -> str:
         """Run a shell command in the guest and return its output, standard error included.
@@ -162,7 +230,7 @@ class Guest:
         """The line to the running guest: one connection for its whole life."""
         if self._line is None:
             self._line = socket.socket(socket.AF_UNIX)
-            self._line.connect(str(self._commands))
+            self._line.connect(str(self._host.shared / f"{self.label}.commands"))
         return self._line
 
     def hang_up(self) -> None:

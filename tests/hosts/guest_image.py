@@ -1,4 +1,4 @@
-"""Kernel and initramfs of the test guests: Debian's cloud kernel, a static busybox and guest_init.sh."""
+"""Kernel and initramfs of the test guests: Debian's cloud kernel, a static busybox, guest_init.sh and frames.c."""
 
 import lzma
 import shutil
@@ -10,6 +10,8 @@ from tests.hosts.processes import run
 
 INIT = Path(__file__).with_name("guest_init.sh")
 BUSYBOX = Path("/bin/busybox")
+FRAMES = Path(__file__).with_name("frames.c")
+COMPILE = ["gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Os", "-static"]
 
 # In the order in which they have to be loaded.
 MODULES = [
@@ -37,10 +39,15 @@ class GuestImage:
     def initramfs(self) -> Path:
         return self.folder / "initramfs"
 
+    @property
+    def frames(self) -> Path:
+        """frames.c, compiled: guests have it, and hosts and the outside can run it as well."""
+        return self.folder / "frames"
+
 
 def guest_image() -> GuestImage:
     """The image, built (5 s and a download of 30 MB) when the cache does not have it."""
-    recipe = " ".join([INIT.read_text(), *MODULES])
+    recipe = " ".join([INIT.read_text(), FRAMES.read_text(), *COMPILE, *MODULES])
     return GuestImage(cached("guest", recipe, _build))
 
 
@@ -53,6 +60,8 @@ def _build(folder: Path) -> None:
     for name in ("bin", "modules", "proc", "sys", "dev"):
         (tree / name).mkdir(parents=True)
     shutil.copy(BUSYBOX, tree / "bin/busybox")
+    run([*COMPILE, "-o", folder / "frames", FRAMES])
+    shutil.copy(folder / "frames", tree / "bin/frames")
     shutil.copy(INIT, tree / "init")
     (tree / "init").chmod(0o755)
     for module in MODULES:

@@ -8,6 +8,8 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 exec >/dev/ttyS0 2>&1
 
+echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad # addresses work at once
+echo 0 >/proc/sys/net/ipv6/conf/default/accept_ra  # and there are no others than these
 while read -r module; do
     insmod "/modules/$module"
 done </modules/order
@@ -22,21 +24,27 @@ for word in $(cat /proc/cmdline); do
     esac
 done
 hostname "$name"
-echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad # addresses work at once
-echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_ra  # and there are no others than these
-
 ip link set lo up
-ip link set eth0 up
-until [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do sleep 0.1; done
+
+# Gives an interface the guest's addresses: the one that is there at first, and any that is plugged in later.
+cat >/bin/configure <<'CONFIGURE'
+#!/bin/sh
+until [ -e "/sys/class/net/$1" ]; do sleep 0.1; done
+ip link set "$1" up
+until [ "$(cat "/sys/class/net/$1/carrier")" = 1 ]; do sleep 0.1; done
 for address in $addresses; do
-    ip addr add "$address" dev eth0
+    ip addr add "$address" dev "$1"
 done
 for gateway in $gateways; do
-    ip route add "$gateway" dev eth0 # a gateway may be outside of all own subnets
-    ip route add default via "$gateway" dev eth0
+    ip route add "$gateway" dev "$1" # a gateway may be outside of all own subnets
+    ip route add default via "$gateway" dev "$1"
 done
+CONFIGURE
+chmod +x /bin/configure
+export addresses gateways
+configure eth0
 
-mkdir -p /www/cgi-bin
+mkdir -p /tmp /www/cgi-bin
 cat >/www/cgi-bin/index.cgi <<'CGI'
 #!/bin/sh
 printf 'Content-Type: text/plain\r\n\r\n'

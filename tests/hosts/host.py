@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.hosts import logs, program
 from tests.hosts.container import Container
-from tests.hosts.guest import IMAGE, Guest
+from tests.hosts.guest import IMAGE, Guest, Nic
 from tests.hosts.guest_image import guest_image
 from tests.hosts.network import Network, network_xml
 from tests.hosts.processes import Argument, Completed
@@ -117,9 +117,10 @@ class Host(ABC):
         addresses: Sequence[str],
         gateways: Sequence[str] = (),
         mac: str | None = None,
+        more_nics: Sequence[Nic] = (),
     ) -> Guest:
         """Define a guest; see guest.Guest."""
-        guest = Guest(self, name, network=network, addresses=addresses, gateways=gateways, mac=mac)
+        guest = Guest(self, name, network=network, addresses=addresses, gateways=gateways, mac=mac, more_nics=more_nics)
         self.guests.append(guest)
         return guest
 

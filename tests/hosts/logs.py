@@ -34,4 +34,4 @@ def collect(host: Host, folder: Path) -> None:
         output = host.run(["sh", "-c", f"({command}) 2>&1"], check=False).stdout
         (folder / name).write_text(output)
     for guest in host.guests:
-        (folder / f"guest-{guest.name}").write_text(guest.console())
+        (folder / f"guest-{guest.label}").write_text(guest.console())
