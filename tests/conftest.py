@@ -16,5 +16,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _group(item: pytest.Item) -> str:
     module = item.nodeid.partition("::")[0]
     callspec = getattr(item, "callspec", None)
-    host = callspec.params.get("site", "") if callspec else ""
+    values = callspec.params.values() if callspec else ()
+    host = next((value for value in values if isinstance(value, str) and value.startswith("libvirt ")), "")
     return f"{module} {host}".rstrip()

@@ -224,15 +224,17 @@ def desire_proxies(desired: Desired, routed_ips: Iterable[RoutedIP], scope: Scop
 def desire_gateways(desired: Desired, settings: Settings, opened: Collection[str]) -> None:
     """The gateways on each of libvirt's own bridges that has routed addresses of the family.
 
-    ``opened`` are the bridges that have IPv6 by our doing, and so no other link-local address.
+    ``opened`` are the bridges that have IPv6 by our doing, and so no other link-local address. A bridge on which the
+    address is a next hop has somebody else with it.
     """
     gateways = desired.objects[GATEWAYS]
+    next_hops = {(via, bridge) for _, bridge, via in desired.routes}
     first: dict[tuple[str, bool], RoutedIP] = {}
     for (prefix, bridge, _), routed in desired.routes.items():
         first.setdefault((bridge, ":" in prefix), routed)
     for (bridge, _), routed in first.items():
         gateway = settings.gateway(routed.prefix.family)
-        if gateway and (bridge,) in desired.elements[BRIDGES]:
+        if gateway and (bridge,) in desired.elements[BRIDGES] and (gateway, bridge) not in next_hops:
             is_bare = routed.prefix.family == 4 or bridge in opened or bool(desired.ipv6.get(bridge))
             gateways.setdefault((gateway, bridge, "" if is_bare else WITHOUT_ROUTE), routed)
     for text, bridge, _ in list(desired.kept):

@@ -19,6 +19,8 @@ OUR_PROTOCOL = "218"
 GATE = "nethook-"
 GATEWAYS = ("local 169.254.0.1 dev ", "local fe80::1 dev ")
 """How routes begin that the kernel makes for addresses that only we give to bridges."""
+ANYCAST = "anycast fe80:: dev "
+"""How begins one that it makes for a gateway where no other address on the bridge needs it."""
 _OUR_TABLE = re.compile(r"table inet nethook \{.*?^\}\n", re.S | re.M)
 _OUR_BINDING = re.compile(r"table bridge nethook \{.*?^\}\n", re.S | re.M)
 _OUR_ARP_TABLE = re.compile(r"table arp nethook \{.*?^\}\n", re.S | re.M)
@@ -46,7 +48,7 @@ def foreign(machine: Machine) -> str:
     ]
     of_us = (GATE, f"proto {OUR_PROTOCOL}")
     return "\n".join(
-        line for line in lines if not line.startswith(GATEWAYS) and not any(sign in line for sign in of_us)
+        line for line in lines if not line.startswith((*GATEWAYS, ANYCAST)) and not any(sign in line for sign in of_us)
     )
 
 

@@ -226,6 +226,7 @@ def test_without_a_gateway_of_ours_the_bridge_gets_an_address_of_its_own(small_w
     world.host.sysctl("ipv6/conf/virbr1/disable_ipv6", 1)
     world.machine.write(SETTINGS, "gateway6 = none\n")
     world.configure(f"{A[6]} public")
+    world.guest(public)  # without a carrier it gets none
     world.event(public, "started", xml)
     (address,) = world.machine.run("ip", "-6", "-o", "address", "show", "dev", "virbr1").splitlines()
     assert "inet6 fe80::" in address
