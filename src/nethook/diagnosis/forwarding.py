@@ -18,7 +18,7 @@ from nethook.installation.forwarding import (
 from nethook.installation.state_file import sysctl
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator, Sequence
 
     from nethook.diagnosis.host import Host, Target
 
@@ -31,21 +31,22 @@ NETWORKD_FOLDERS = ("/usr/lib", "/usr/local/lib", "/run", "/etc")
 NETWORKD_DROP_IN = "/etc/systemd/networkd.conf.d/50-nethook.conf"
 
 
-def forwarding(host: Host, families: Collection[int]) -> Iterator[Finding]:
-    """Whether the host forwards packets of these families."""
-    if 4 in families:
-        yield from _switch(IPV4, "the host does not forward IPv4")
-    if 6 in families:
-        yield from _ipv6(host)
+def forwarding(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
+    """Whether the host forwards what is sent to these."""
+    names = {family: [target.name for target in targets if target.family == family] for family in (4, 6)}
+    if names[4]:
+        yield from _switch(IPV4, "the host does not forward IPv4", names[4])
+    if names[6]:
+        yield from _ipv6(host, names[6])
 
 
-def _ipv6(host: Host) -> Iterator[Finding]:
+def _ipv6(host: Host, names: Sequence[str]) -> Iterator[Finding]:
     learnt = [
         route["dev"]
         for route in host.default_routes(6)
         if route.get("protocol") == BY_ROUTER_ADVERTISEMENTS and "dev" in route
     ]
-    found = list(_switch("net/ipv6/conf/all/forwarding", "the host does not forward IPv6"))
+    found = list(_switch("net/ipv6/conf/all/forwarding", "the host does not forward IPv6", names))
     yield from found
     if all(finding.verdict == OK for finding in found):
         for device in dict.fromkeys(learnt):
@@ -60,10 +61,10 @@ def _ipv6(host: Host) -> Iterator[Finding]:
                 )
 
 
-def _switch(name: str, what: str) -> Iterator[Finding]:
+def _switch(name: str, what: str, names: Sequence[str]) -> Iterator[Finding]:
     if sysctl(name) == 0:
         advice = "it turns on forwarding, now and after each boot, and lets the host take router advertisements as now"
-        yield Finding(FAILURE, FORWARDING, what, command=ENABLE, advice=advice)
+        yield Finding(FAILURE, FORWARDING, what, command=ENABLE, advice=advice, addresses=names)
     else:
         yield Finding(OK, FORWARDING, f"{name.replace('/', '.')} is on")
 

@@ -99,7 +99,7 @@ def findings_about(findings: Sequence[Finding], lost: Sequence[Prefix]) -> bool:
 def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
     yield from configuration.tool_for_flows(target.line for target in about)
     families = sorted({target.family for target in about})
-    yield from forwarding.forwarding(host, families)
+    yield from forwarding.forwarding(host, about)
     yield from forwarding.networkd(host)
     for target in about:
         yield from networks.network(host, target)
