@@ -8,8 +8,9 @@ https://docs.kernel.org/networking/ip-sysctl.html
 
 from __future__ import annotations
 
-import os
 from _socket import if_nametoindex
+
+from nethook import recorded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,16 +89,9 @@ def _index(bridge: str) -> str:
 
 
 def _record() -> dict[str, list[str]]:
-    try:
-        with open(FILE, encoding="utf-8", errors="replace") as file:
-            lines = [line.split() for line in file]
-    except FileNotFoundError:
-        return {}
+    lines = [line.split() for line in recorded.read(FILE).splitlines()]
     return {line[0]: line[1:] for line in lines if len(line) == 4}
 
 
 def _write_record(record: dict[str, list[str]]) -> None:
-    beside = f"{FILE}.new"
-    with open(beside, "w", encoding="utf-8") as file:
-        file.writelines(f"{bridge} {' '.join(fields)}\n" for bridge, fields in record.items())
-    os.replace(beside, FILE)
+    recorded.write(FILE, "".join(f"{bridge} {' '.join(fields)}\n" for bridge, fields in record.items()))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+from nethook import recorded
+
 FILE = "/run/nethook/proxy_ndp"
 """The uplinks on which we have turned it on, a line each: that, the kernel cannot tell."""
 
@@ -29,21 +31,20 @@ def is_off(uplink: str) -> bool:
 
 def turned_on() -> set[str]:
     """The uplinks on which we have turned it on. OSError if that is not known."""
-    try:
-        with open(FILE, encoding="utf-8", errors="replace") as file:
-            return set(file.read().split())
-    except FileNotFoundError:
-        return set()
+    return set(recorded.read(FILE).split())
 
 
 def turn(uplink: str, *, on: bool) -> None:
     """Turn it on or off, and remember that; OSError if that fails."""
     uplinks = turned_on()
-    uplinks = uplinks | {uplink} if on else uplinks - {uplink}
+    if on:  # first, so that what we turn on is never taken for somebody else's doing
+        _record(uplinks | {uplink})
     if on or os.path.exists(path(uplink)):
         with open(path(uplink), "w", encoding="ascii") as file:
             file.write("1" if on else "0")
-    beside = f"{FILE}.new"
-    with open(beside, "w", encoding="utf-8") as file:
-        file.writelines(f"{name}\n" for name in sorted(uplinks))
-    os.replace(beside, FILE)
+    if not on:
+        _record(uplinks - {uplink})
+
+
+def _record(uplinks: set[str]) -> None:
+    recorded.write(FILE, "".join(f"{name}\n" for name in sorted(uplinks)))

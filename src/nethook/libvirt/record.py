@@ -3,13 +3,11 @@
 Our table in the kernel holds the networks too, as long as nobody deletes that (``nft flush ruleset`` does). Afterwards
 only libvirt could tell, and a hook must not ask. Without the record, guests of isolated networks would reach routed IPs
 until libvirt speaks of their networks again. And the kernel knows guests by their MACs, but not their names.
-
-Whoever reads or writes it holds the lock.
 """
 
 from __future__ import annotations
 
-import os
+from nethook import recorded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,18 +21,18 @@ PORTS_FILE = "/run/nethook/ports"
 
 def read() -> dict[str, str]:
     """The recorded forward modes, by bridge; OSError if the file is there and cannot be read."""
-    return {bridge: mode for bridge, _, mode in (line.partition(" ") for line in _read(FILE).splitlines())}
+    return {bridge: mode for bridge, _, mode in (line.partition(" ") for line in recorded.read(FILE).splitlines())}
 
 
 def write(modes: Mapping[str, str]) -> None:
     """Record these, in one step; OSError if that is not possible."""
-    _write(FILE, "".join(f"{bridge} {mode}\n" for bridge, mode in modes.items()))
+    recorded.write(FILE, "".join(f"{bridge} {mode}\n" for bridge, mode in modes.items()))
 
 
 def read_ports() -> dict[str, dict[str, str]]:
     """The recorded guests by MAC, by network; OSError if the file is there and cannot be read."""
     ports: dict[str, dict[str, str]] = {}
-    fields = iter(_read(PORTS_FILE).split("\0"))
+    fields = iter(recorded.read(PORTS_FILE).split("\0"))
     for network, mac, guest in zip(fields, fields, fields):
         ports.setdefault(network, {})[mac] = guest
     return ports
@@ -43,19 +41,4 @@ def read_ports() -> dict[str, dict[str, str]]:
 def write_ports(ports: Mapping[str, Mapping[str, str]]) -> None:
     """Record these, in one step; OSError if that is not possible."""
     fields = [field for network, guests in ports.items() for port in guests.items() for field in (network, *port)]
-    _write(PORTS_FILE, "".join(f"{field}\0" for field in fields))
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            return file.read().decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
-        return ""
-
-
-def _write(path: str, text: str) -> None:
-    beside = f"{path}.new"
-    with open(beside, "wb") as file:
-        file.write(text.encode("utf-8", "surrogateescape"))
-    os.replace(beside, path)
+    recorded.write(PORTS_FILE, "".join(f"{field}\0" for field in fields))
