@@ -6,6 +6,7 @@ Never the whole ruleset: a newer nft writes what an older one crashes at, and a 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nethook.errors import ReadError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from nethook.kernel.process import Tools
 
 JUMPS = frozenset({"jump", "goto"})
+DEVICES = re.compile(r" devices? (?:= )?(.*?) priority ")
+"""In the declaration of a chain: ``device "eth0"`` or ``devices = { eth0, eth1 }``."""
 
 
 class BaseChain(NamedTuple):
@@ -52,11 +55,23 @@ class Nft:
                 chain["hook"],
                 int(chain.get("prio", 0)),
                 chain.get("policy", "accept"),
-                _names(chain.get("dev", ())),
+                self._devices(chain),
             )
             for chain in self._list("chain", "list", "chains")
             if chain.get("type") == "filter"
         ]
+
+    def _devices(self, chain: dict[str, Any]) -> tuple[str, ...]:
+        """The devices of a chain; nft 1.0.6 has those of the family netdev in its text only."""
+        named = chain.get("dev", ())
+        if named or chain["family"] != "netdev":
+            return (named,) if isinstance(named, str) else tuple(named)
+        words = ("nft", "--terse", "list", "chain", chain["family"], chain["table"], chain["name"])
+        result = self._tools.run(Call(words))
+        if result.status != 0:
+            raise ReadError(result.failure)
+        declared = DEVICES.search(result.out)
+        return tuple(re.findall(r'[^\s{},"]+', declared[1])) if declared else ()
 
     def rules(self, chain: BaseChain) -> dict[str, list[dict[str, Any]]]:
         """The rules of this chain, and of those that it leads to, by the name of their chain."""
@@ -85,10 +100,6 @@ class Nft:
             return [entry[kind] for entry in json.loads(result.out)["nftables"] if kind in entry]
         except (ValueError, KeyError, TypeError):
             raise ReadError(result.not_understood) from None
-
-
-def _names(devices: str | Sequence[str]) -> tuple[str, ...]:
-    return (devices,) if isinstance(devices, str) else tuple(devices)
 
 
 def _targets(statements: Sequence[dict[str, Any]]) -> list[str]:
