@@ -80,7 +80,7 @@ def test_its_link_keeps_working(lab: Lab, host: Host) -> None:
     guest.start()
     assert lab.wan.fetch(OURS) == f"web1 {lab.wan.client.ipv4}"
     host.virsh("net-destroy", "public")
-    assert "proto 218" not in host.run(["ip", "route"]).stdout
+    assert OURS not in host.run(["ip", "route", "show", "type", "unicast"]).stdout
     by_hand = host.run([program_of_0_6], check=False)
     assert by_hand.returncode == 2
     assert by_hand.stderr.startswith("usage: ")
