@@ -76,7 +76,8 @@ class World:
             self.host.sysctl(f"{family}/conf/all/forwarding", 1)
         self.host.ip(
             f"link add {UPLINK} type veth peer name eth0 netns {self._outside.path}",
-            f"link set {UPLINK} up",
+            # no link-local address, which would come only when the kernel has noticed that the other end is up
+            f"link set {UPLINK} addrgenmode none up",
             *(f"address add {address}/{24 if family == 4 else 64} dev {UPLINK}" for family, address in HOST.items()),
         )
         self._outside.ip(
