@@ -92,11 +92,11 @@ class _Floor:
         reconcile(load(), [Network(NETWORK, BRIDGE, "nat")], Scope({BRIDGE: ()}), tools)
         bare_python = (sys.executable, "-I", "-S", "-c", "pass")
         self._commands: list[tuple[tuple[str, ...], Path]] = [(bare_python, EMPTY)]
-        for call in tools.writes:
-            if call.argv[0] in {"nft", "ip"}:
-                path = Path(f"/run/bench/floor-{call.argv[0]}")
-                path.write_text(call.stdin, encoding="ascii")
-                self._commands.append((call.argv, path))
+        for tool in ("nft", "ip"):
+            calls = [call for call in tools.writes if call.argv[0] == tool]
+            path = Path(f"/run/bench/floor-{tool}")
+            path.write_text("".join(call.stdin for call in calls), encoding="ascii")
+            self._commands.append((calls[0].argv, path))
 
     def seconds(self) -> float:
         return sum(seconds(argv, stdin) for argv, stdin in self._commands)

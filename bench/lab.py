@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bench.libvirt_rules import BACKENDS, BRIDGE
-from nethook.config.settings import ROUTE_PROTOCOL
+from nethook.config.settings import GATEWAY4, ROUTE_PROTOCOL
 from nethook.stub import stub
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -107,6 +107,7 @@ class Lab:
         """The kernel as libvirt leaves it, without anything of ours or of a predecessor's."""
         run("nft", "flush", "ruleset")
         run("ip", "route", "flush", "proto", str(ROUTE_PROTOCOL))
+        run("ip", "address", "flush", "dev", BRIDGE, "to", GATEWAY4)
         for command, rules in self._libvirts_rules:
             run(*command, stdin=rules)
 

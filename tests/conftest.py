@@ -1,8 +1,18 @@
-"""How the tests are shared out to processes: what uses one host or one module's fixtures stays in one of them."""
+"""How the tests are shared out to processes, and what comes together from all of them.
+
+What uses one host or one module's fixtures stays in one process. The process that shares them out reads no conftest.py
+but this one.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+from tests.hosts.matrix_report import rows, table
+
+LOGS = Path(__file__).parents[1] / "test-logs"
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist takes the groups in the same hook
@@ -19,3 +29,21 @@ def _group(item: pytest.Item) -> str:
     values = callspec.params.values() if callspec else ()
     host = next((value for value in values if isinstance(value, str) and value.startswith("libvirt ")), "")
     return f"{module} {host}".rstrip()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The matrix, as far as it was run."""
+    if hasattr(terminalreporter.config, "workerinput"):
+        return
+    calls = [
+        report
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if report.when == "call"
+    ]
+    found = rows(calls)
+    if found:
+        LOGS.mkdir(exist_ok=True)
+        (LOGS / "matrix.txt").write_text(table(found) + "\n")
+        terminalreporter.section(f"the matrix, also in {LOGS.name}/matrix.txt")
+        terminalreporter.write_line(table(found))

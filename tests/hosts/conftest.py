@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.hosts.lab import Lab
-from tests.hosts.matrix_report import rows, table
 
 LOGS = Path(__file__).parents[2] / "test-logs"
 
@@ -44,19 +43,3 @@ def _collect(folder: Path) -> str:
             except Exception as error:
                 lines.append(f"{host.name}: {error}")
     return "\n".join(lines)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The matrix, as far as it was run."""
-    calls = [
-        report
-        for outcome in ("passed", "failed")
-        for report in terminalreporter.getreports(outcome)
-        if report.when == "call"
-    ]
-    found = rows(calls)
-    if found:
-        LOGS.mkdir(exist_ok=True)
-        (LOGS / "matrix.txt").write_text(table(found) + "\n")
-        terminalreporter.section(f"the matrix, also in {LOGS.name}/matrix.txt")
-        terminalreporter.write_line(table(found))
