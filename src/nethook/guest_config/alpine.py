@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
+from nethook.guest_config.format import Format, by_hand
 from nethook.guest_config.nic import bare, length_of
 
 if TYPE_CHECKING:
@@ -22,19 +22,10 @@ if TYPE_CHECKING:
     from nethook.guest_config.nic import Nic
 
 
-def _text(nic: Nic) -> str:
-    return "".join(f"{line}\n" for line in _lines(nic))
-
-
 def _lines(nic: Nic) -> Iterator[str]:
     name = nic.interface
     yield "# /etc/network/interfaces; then: rc-service networking restart"
-    if nic.mac:
-        yield f"# {name} is the NIC {nic.mac}"
-    if nic.dns:
-        yield "# /etc/resolv.conf:"
-    for server in nic.dns:
-        yield f"#   nameserver {server}"
+    yield from by_hand(nic)
     yield "auto lo"
     yield "iface lo inet loopback"
     yield ""
@@ -83,4 +74,4 @@ def _netmask(length: int) -> str:
     return ".".join(str(bits >> shift & 0xFF) for shift in (24, 16, 8, 0))
 
 
-FORMAT = Format(_text, interface="eth0", keeps_dhcp=False, matches_mac=False)
+FORMAT = Format(_lines, interface="eth0", keeps_dhcp=False, matches_mac=False)

@@ -24,8 +24,8 @@ ethernets:
 """
 
 
-def _text(nic: Nic) -> str:
-    return HEAD + ethernet(nic, indent=2, for_cloud_init=True)
+def _lines(nic: Nic) -> list[str]:
+    return (HEAD + ethernet(nic, indent=2, for_cloud_init=True)).splitlines()
 
 
-FORMAT = Format(_text, interface="eth0", keeps_dhcp=True, matches_mac=True)
+FORMAT = Format(_lines, interface="eth0", keeps_dhcp=True, matches_mac=True)

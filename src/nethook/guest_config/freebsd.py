@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
+from nethook.guest_config.format import Format, by_hand
 from nethook.guest_config.nic import bare, length_of
 
 if TYPE_CHECKING:
@@ -18,19 +18,10 @@ if TYPE_CHECKING:
     from nethook.guest_config.nic import Nic
 
 
-def _text(nic: Nic) -> str:
-    return "".join(f"{line}\n" for line in _lines(nic))
-
-
 def _lines(nic: Nic) -> Iterator[str]:
     name = nic.interface
     yield f"# /etc/rc.conf; then: service netif restart {name} && service routing restart"
-    if nic.mac:
-        yield f"# {name} is the NIC {nic.mac}"
-    if nic.dns:
-        yield "# /etc/resolv.conf:"
-    for server in nic.dns:
-        yield f"#   nameserver {server}"
+    yield from by_hand(nic)
     aliases = []
     for family, variable in ((4, f"ifconfig_{name}"), (6, f"ifconfig_{name}_ipv6")):
         if nic.addresses(family):
@@ -56,4 +47,4 @@ def _inet(address: str, family: int) -> str:
     return f"inet {address}" if family == 4 else f"inet6 {bare(address)} prefixlen {length_of(address)}"
 
 
-FORMAT = Format(_text, interface="vtnet0", keeps_dhcp=False, matches_mac=False)
+FORMAT = Format(_lines, interface="vtnet0", keeps_dhcp=False, matches_mac=False)

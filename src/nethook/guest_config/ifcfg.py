@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from nethook.guest_config.nic import Nic
 
 
-def _text(nic: Nic) -> str:
-    return "".join(f"{line}\n" for line in _lines(nic))
-
-
 def _lines(nic: Nic) -> Iterator[str]:
     name = nic.interface
     yield f"# /etc/sysconfig/network-scripts/ifcfg-{name}; then: nmcli connection reload; nmcli connection up {name}"
@@ -54,4 +50,4 @@ def _lines(nic: Nic) -> Iterator[str]:
         yield f"DNS{number}={server}"
 
 
-FORMAT = Format(_text, interface="eth0", keeps_dhcp=False, matches_mac=False)
+FORMAT = Format(_lines, interface="eth0", keeps_dhcp=False, matches_mac=False)

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from nethook.guest_config.nic import Default, Nic
 
 
-def _text(nic: Nic) -> str:
-    return "".join(f"{line}\n" for line in _lines(nic))
-
-
 def _lines(nic: Nic) -> Iterator[str]:
     name = nic.interface
     yield f"# /etc/network/interfaces.d/nethook; then: ifup {name}"
@@ -50,4 +46,4 @@ def _route(default: Default, name: str) -> str:
     return f"-{default.family} route add default via {default.via} dev {name} onlink{source}"
 
 
-FORMAT = Format(_text, interface="enp1s0", keeps_dhcp=False, matches_mac=False)
+FORMAT = Format(_lines, interface="enp1s0", keeps_dhcp=False, matches_mac=False)

@@ -22,8 +22,8 @@ network:
 """
 
 
-def _text(nic: Nic) -> str:
-    return HEAD + ethernet(nic, indent=4)
+def _lines(nic: Nic) -> list[str]:
+    return (HEAD + ethernet(nic, indent=4)).splitlines()
 
 
 def ethernet(nic: Nic, *, indent: int, for_cloud_init: bool = False) -> str:
@@ -54,4 +54,4 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
-FORMAT = Format(_text, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
+FORMAT = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)

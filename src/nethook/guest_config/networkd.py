@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from nethook.guest_config.nic import Nic
 
 
-def _text(nic: Nic) -> str:
-    return "".join(f"{line}\n" for line in _lines(nic))
-
-
 def _lines(nic: Nic) -> Iterator[str]:
     yield "# /etc/systemd/network/10-nethook.network; then: networkctl reload"
     yield "[Match]"
@@ -53,4 +49,4 @@ def _lines(nic: Nic) -> Iterator[str]:
         yield "UseRoutes=no"
 
 
-FORMAT = Format(_text, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
+FORMAT = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)

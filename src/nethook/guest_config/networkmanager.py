@@ -22,10 +22,6 @@ WITHOUT_ADDRESS = {4: "disabled", 6: "link-local"}
 """The method for a family that has no addresses."""
 
 
-def _text(nic: Nic) -> str:
-    return "".join(f"{line}\n" for line in _lines(nic))
-
-
 def _lines(nic: Nic) -> Iterator[str]:
     yield "# /etc/NetworkManager/system-connections/nethook.nmconnection, which root alone may read (chmod 600);"
     yield "# then: nmcli connection reload; nmcli connection up nethook"
@@ -64,4 +60,4 @@ def _family(nic: Nic, family: int) -> Iterator[str]:
         yield f"dns={''.join(f'{server};' for server in servers)}"
 
 
-FORMAT = Format(_text, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
+FORMAT = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)

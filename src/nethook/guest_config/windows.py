@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from nethook.guest_config.nic import Nic
 
 
-def _text(nic: Nic) -> str:
-    return "".join(f"{line}\n" for line in _lines(nic))
-
-
 def _lines(nic: Nic) -> Iterator[str]:
     yield "# In a PowerShell with administrator rights; the addresses stay over reboots"
     if nic.mac:
@@ -54,4 +50,4 @@ def _route(prefix: str, next_hop: str) -> str:
     return f"New-NetRoute -InterfaceIndex $nic -DestinationPrefix '{prefix}' -NextHop '{next_hop}'"
 
 
-FORMAT = Format(_text, interface="Ethernet", keeps_dhcp=False, matches_mac=True)
+FORMAT = Format(_lines, interface="Ethernet", keeps_dhcp=False, matches_mac=True)
