@@ -115,9 +115,6 @@ class Scope:
         return self._spared is None or not bridge or (bridge in self._spared and prefix not in self._spared[bridge])
 
 
-EVERYTHING = Scope()
-
-
 def scope_of(
     networks: Iterable[Network], routed_ips: Collection[RoutedIP], subnets: Iterable[Prefix] | None = None
 ) -> Scope:

@@ -213,12 +213,11 @@ def desire_proxies(desired: Desired, routed_ips: Iterable[RoutedIP], scope: Scop
     proxies = desired.objects[PROXIES]
     routed_now = set(map(id, desired.routes.values()))
     for routed in routed_ips:
-        if routed.proxy:
-            keys: list[Key] = [(address, "", routed.proxy) for address in routed.prefix.addresses()]
-            if not scope.has_network(routed.network):
-                desired.kept.update(keys)
-            elif id(routed) in routed_now:
-                proxies.update(dict.fromkeys(keys, routed))
+        keys: list[Key] = [(address, "", str(routed.proxy)) for address in routed.prefix.addresses()]
+        if not scope.has_network(routed.network):
+            desired.kept.update(keys)
+        elif id(routed) in routed_now:
+            proxies.update(dict.fromkeys(keys, routed))
 
 
 def desire_gateways(desired: Desired, settings: Settings, opened: Collection[str]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from nethook import log
+from nethook import device_name, log
 from nethook.change import scope_of
 from nethook.config import load
 from nethook.errors import ConfigError, NethookError
@@ -56,7 +56,7 @@ def _handle(event: Event) -> None:
                 [f"{reason}: it has no bridge (forward mode {network.forward_mode}), so nothing can be routed to it"]
             )
         return
-    if not device.is_safe(network.bridge):
+    if not device_name.is_safe(network.bridge):
         raise NethookError(f"its bridge has a name that cannot be used in rules and routes: {network.bridge!r}")
     tools = Tools(SECONDS)
     with Locked():

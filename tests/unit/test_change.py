@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nethook.bound import blocks
-from nethook.change import EVERYTHING, Change, Kernel, Scope, difference, scope_of
+from nethook.change import Change, Kernel, Scope, difference, scope_of
 from nethook.desired import Desired, desire
 from nethook.effect import ADD, REMOVE, Effect
 from nethook.gates.gate import GateChange
@@ -139,7 +139,7 @@ def test_every_change_is_said_with_the_line_that_wants_it() -> None:
 def test_without_a_scope_what_no_network_and_no_line_has_goes() -> None:
     before = desire(routed("203.0.113.10 public\n203.0.113.20 other"), [PUBLIC, OTHER])
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    routes, nft = commands(difference(desired, kernel_like(before), RULES, EVERYTHING), desired)
+    routes, nft = commands(difference(desired, kernel_like(before), RULES, Scope()), desired)
     assert routes == ["route del 203.0.113.20 dev virbr2 proto 218"]
     assert 'delete element inet nethook bridges { "virbr2" }' in nft
     assert 'delete element inet nethook to4 { "virbr2" . 203.0.113.20 }' in nft
@@ -148,21 +148,21 @@ def test_without_a_scope_what_no_network_and_no_line_has_goes() -> None:
 def test_what_is_kept_stays_also_without_a_scope() -> None:
     before = desire(routed("203.0.113.10 public"), [PUBLIC])
     desired = desire([], [PUBLIC], kept=before.routes, guarded=[line.prefix for line in before.routes.values()])
-    assert commands(difference(desired, kernel_like(before), RULES, EVERYTHING), desired) == []
+    assert commands(difference(desired, kernel_like(before), RULES, Scope()), desired) == []
 
 
 def test_a_route_of_others_that_leads_to_the_same_place_needs_none_of_ours() -> None:
     desired = desire(routed("192.0.2.0/29 public"), [PUBLIC])
     kernel = kernel_like(desired)
     kernel.objects, kernel.standing_in = {}, {("192.0.2.0/29", "virbr1")}
-    assert commands(difference(desired, kernel, RULES, EVERYTHING), desired) == []
+    assert commands(difference(desired, kernel, RULES, Scope()), desired) == []
 
 
 def test_a_route_of_the_predecessor_is_replaced_in_one_step() -> None:
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
     kernel = kernel_like(desired)
     kernel.objects, kernel.inherited = {}, {("203.0.113.10", "virbr1")}
-    (step,) = run(difference(desired, kernel, RULES, EVERYTHING), desired)
+    (step,) = run(difference(desired, kernel, RULES, Scope()), desired)
     assert step.call.stdin == "route replace 203.0.113.10 dev virbr1 proto 218\n"
     assert [str(effect) for effect in step.effects] == [
         "~ route 203.0.113.10 → virbr1, until now of release 0.6 (public), routed-ips:1"
@@ -206,7 +206,7 @@ def with_binding(desired: Desired) -> Kernel:
 
 def test_what_is_bound_is_pinned_before_it_is_routed() -> None:
     desired = bound("203.0.113.10 public guest=web1", (MAC, "web1"))
-    _, nft, objects = commands(difference(desired, Kernel({}, None), RULES, EVERYTHING), desired)
+    _, nft, objects = commands(difference(desired, Kernel({}, None), RULES, Scope()), desired)
     assert "add element bridge nethook bound4 { 203.0.113.10 }" in nft
     assert f"add element bridge nethook holders4 {{ {MAC} . 203.0.113.10 }}" in nft
     assert objects == [
@@ -219,7 +219,7 @@ def test_an_address_of_another_guest_stays_routed_while_it_moves() -> None:
     lines = "203.0.113.10 public guest=web2"
     desired = bound(lines, (MAC, "web1"), (OTHER_MAC, "web2"))
     kernel = with_binding(bound(lines.replace("web2", "web1"), (MAC, "web1"), (OTHER_MAC, "web2")))
-    change = difference(desired, kernel, RULES, EVERYTHING)
+    change = difference(desired, kernel, RULES, Scope())
     assert change.moved == ["203.0.113.10"]
     nft, objects, _ = commands(change, desired)
     assert f"delete element bridge nethook holders4 {{ {MAC} . 203.0.113.10 }}" in nft
@@ -242,7 +242,7 @@ def test_an_address_itself_tells_more_of_its_nic_than_a_line_with_it_as_next_hop
 def test_the_table_goes_when_nothing_is_bound_any_more() -> None:
     kernel = with_binding(bound("203.0.113.10 public guest=web1", (MAC, "web1")))
     desired = bound("203.0.113.10 public")
-    change = difference(desired, kernel, RULES, EVERYTHING)
+    change = difference(desired, kernel, RULES, Scope())
     assert commands(change, desired)[:2] == [
         ["neighbour delete 203.0.113.10 dev virbr1"],
         ["delete table bridge nethook"],
@@ -259,7 +259,7 @@ class NoBridgeTools(Tools):
 def test_what_cannot_be_bound_is_not_routed_and_costs_no_other_line() -> None:
     desired = bound("203.0.113.10 public guest=web1\n203.0.113.11 public", (MAC, "web1"))
     outcome = Outcome()
-    outcome.take(run(difference(desired, Kernel({}, None), RULES, EVERYTHING), desired), NoBridgeTools(1))
+    outcome.take(run(difference(desired, Kernel({}, None), RULES, Scope()), desired), NoBridgeTools(1))
     assert len(outcome.failures) == 1
     assert [effect.prefix for effect in outcome.done if effect.kind in {"route", "neighbour"}] == ["203.0.113.11"]
 
@@ -283,7 +283,7 @@ def test_what_others_have_stays_until_ours_is_complete() -> None:
     opening = GateChange(Effect(ADD, "gate"), call=Call(("iptables-nft-restore",)))
     removal = GateChange(Effect(REMOVE, "rule"), call=Call(("ip",)))
     desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    change = difference(desired, Kernel({}, None), RULES, EVERYTHING)
+    change = difference(desired, Kernel({}, None), RULES, Scope())
     outcome = Outcome()
     outcome.take(steps(change, desired, [opening], [removal], protocol=218), BrokenTools(1))
     assert len(outcome.failures) == 1

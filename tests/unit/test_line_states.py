@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nethook.change import EVERYTHING, Kernel, difference
+from nethook.change import Kernel, Scope, difference
 from nethook.commands.line_states import line_states, states_without_root
 from nethook.desired import desire
 from nethook.firewalld.gate import Firewalld
@@ -38,7 +38,7 @@ def plan(lines: str, applied: str, chains: list[tuple[Gate, Chain]] | None = Non
     table.comments = {chain: [RULES.comment(rule) for rule in rules] for chain, rules in RULES.chains.items()}
     kernel = Kernel({ROUTES: set(before.routes)}, table)
     desired = desire(routed(lines), [PUBLIC])
-    change = difference(desired, kernel, RULES, EVERYTHING)
+    change = difference(desired, kernel, RULES, Scope())
     openings = [opening for opening in (gate.opening(chain) for gate, chain in chains or []) if opening]
     return Plan(kernel, chains or [], desired, steps(change, desired, openings, [], protocol=218))
 

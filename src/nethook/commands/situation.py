@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from nethook import device_name
 from nethook.change import Scope, scope_of, subnets_of
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import places
@@ -35,7 +36,7 @@ class Situation:
         self.configuration = configuration
         self.live = live
         about = [live[name].network for name in names] if names else [each.network for each in live.values()]
-        about = [network for network in about if device.is_safe(network.bridge)]
+        about = [network for network in about if device_name.is_safe(network.bridge)]
         subnets = subnets_of(each.network for each in live.values())
         self.scope = scope_of(about, configuration.routed_ips, subnets) if names else Scope(subnets=subnets)
         self.up: list[Network] = [
@@ -74,7 +75,7 @@ def unusable(network: Network) -> str:
     """Why nothing can ever be routed to this network; '' if it can."""
     if not network.bridge:
         return f"network {network.name} has no bridge (forward mode {network.forward_mode})"
-    if not device.is_safe(network.bridge):
+    if not device_name.is_safe(network.bridge):
         return (
             f"the name of the bridge of network {network.name} cannot be used in rules and routes: {network.bridge!r}"
         )

@@ -6,6 +6,7 @@ from functools import cached_property
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from nethook import device_name
 from nethook.change import Scope, subnets_of
 from nethook.diagnosis.host_problems import own_addresses
 from nethook.diagnosis.ip import ask
@@ -105,7 +106,7 @@ class Host:
         self.up = [
             each.network
             for each in live.values()
-            if each.is_active and device.is_safe(each.network.bridge) and device.exists(each.network.bridge)
+            if each.is_active and device_name.is_safe(each.network.bridge) and device.exists(each.network.bridge)
         ]
         self._uplinks: dict[int, list[str]] = {}
         self._ports: dict[str, list[str]] = {}

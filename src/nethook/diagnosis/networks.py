@@ -5,6 +5,7 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from nethook import device_name
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
 from nethook.diagnosis.host_problems import addresses_within, no_such_network, subnet_problems, what_is_wrong_with
 from nethook.kernel import device
@@ -29,7 +30,7 @@ def network(host: Host, target: Target) -> Iterator[Finding]:
     if not bridge:
         what = f"network {name} has no bridge (forward mode {live.network.forward_mode}): nothing can be routed to it"
         yield _failure(target, what, advice="route it to a network with a bridge")
-    elif not device.is_safe(bridge):
+    elif not device_name.is_safe(bridge):
         yield _failure(target, f"the name of bridge {bridge} cannot be used in rules", advice="give it a plain name")
     elif not live.is_active:
         what = f"network {name} is not running, its lines wait for it"

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from _socket import if_indextoname, if_nametoindex
 
-from nethook.device_name import is_safe
-
-__all__ = ["exists", "is_safe", "name_of"]
-
 
 def exists(name: str) -> bool:
     """Whether there is such a device in this network namespace."""
