@@ -10,8 +10,9 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from subprocess import PIPE, Popen
+from functools import partial
 
+from tests.hosts.following import following
 from tests.hosts.host import Host
 from tests.hosts.wan import Wan
 
@@ -31,7 +32,7 @@ class Announcing:
 
     def follow(self, host: Host, told: Iterable[str]) -> None:
         """Do as the routes of this host are: those that it has, and what `ip monitor` tells of them line by line."""
-        if host.run(["ip", "route", "show", self._address, *PROTOCOL.split()]).stdout:
+        if host.run(["ip", "route", "show", "type", "unicast", self._address, *PROTOCOL.split()]).stdout:
             self._announced(host)
         for line in told:
             words = line.split()
@@ -70,20 +71,5 @@ def announcing(wan: Wan, hosts: Sequence[Host], address: str) -> Iterator[Announ
     provider = Announcing(wan, address)
     with ExitStack() as stack:
         for host in hosts:
-            stack.enter_context(_followed(provider, host))
+            stack.enter_context(following(host, "ip monitor route", partial(provider.follow, host)))
         yield provider
-
-
-@contextmanager
-def _followed(provider: Announcing, host: Host) -> Iterator[None]:
-    monitor = [str(word) for word in host.command(["sh", "-c", "echo $$; exec ip monitor route"])]
-    with Popen(monitor, stdout=PIPE, text=True) as process:
-        assert process.stdout
-        pid = process.stdout.readline().strip()
-        follower = threading.Thread(target=provider.follow, args=(host, process.stdout))
-        follower.start()
-        try:
-            yield
-        finally:
-            host.run(["kill", pid])
-            follower.join()

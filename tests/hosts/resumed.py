@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from subprocess import PIPE, Popen
 
+from tests.hosts.following import following
 from tests.hosts.host import Host
 from tests.hosts.wan import Wan
 
-EVENTS = "echo $$; exec stdbuf -oL virsh event --loop --event lifecycle"
+EVENTS = "stdbuf -oL virsh event --loop --event lifecycle"
 
 
 @contextmanager
@@ -22,13 +21,5 @@ def delivered_when_resumed(wan: Wan, host: Host, address: str) -> Iterator[None]
             if "Resumed" in line:
                 wan.deliver(f"{address}/32", host)
 
-    with Popen([str(word) for word in host.command(["sh", "-c", EVENTS])], stdout=PIPE, text=True) as process:
-        assert process.stdout
-        pid = process.stdout.readline().strip()
-        follower = threading.Thread(target=follow, args=(process.stdout,))
-        follower.start()
-        try:
-            yield
-        finally:
-            host.run(["kill", pid])
-            follower.join()
+    with following(host, EVENTS, follow):
+        yield
