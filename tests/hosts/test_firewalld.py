@@ -234,6 +234,14 @@ def test_boot_needs_nothing_from_us(site: Site) -> None:
     site.is_as_it_should_be()
     assert site.host.run(["systemctl", "show", "--value", "--property=Result", "nethook"]).stdout == "success\n"
     assert site.host.nethook("plan").returncode == 0
+    # Otherwise it is chance whether libvirt starts the network that has a zone in its XML.
+    assert _when(site, "firewalld", "ActiveEnter") < _when(site, "libvirtd", "InactiveExit")
+
+
+def _when(site: Site, unit: str, event: str) -> int:
+    """Microseconds after the start of the machine, by systemd."""
+    show = ["systemctl", "show", "--value", f"--property={event}TimestampMonotonic", unit]
+    return int(site.host.run(show).stdout)
 
 
 def test_a_new_line_is_let_pass_with_the_next_event(site: Site) -> None:
