@@ -25,7 +25,10 @@ FIREWALLD = (
     *("ipsets/nethook4", "ipsets/nethook-private4", "ipsets/nethook6", "ipsets/nethook-private6"),
     "policies/00-nethook",
 )
-UNITS = ("nethook.service", "nethook.path", "nethook-reload.service", "nethook-firewalld.service")
+UNITS = (
+    *("nethook.service", "nethook.path", "nethook-file@.path", "nethook-reload.service"),
+    "nethook-firewalld.service",
+)
 
 
 @pytest.fixture(scope="module", params=HOSTS)
@@ -127,6 +130,36 @@ def test_files_are_applied_when_they_change_if_that_is_wanted(bench: tuple[Lab, 
     assert lab.wan.http(LATER)
     host.write(FILE, f"{ADDRESS} public\n")
     wait_for(lambda: not lab.wan.http(LATER, timeout=1), "the line is withdrawn")
+
+
+SAVED = {
+    "appended": (f"echo 203.0.113.20 public >>{FILE}", "20"),
+    "renamed over it, as editors and sed do": (f"sed -i 's/20 /21 /' {FILE}", "21"),
+    "replaced by one from elsewhere": (f"echo 203.0.113.22 public >/tmp/new; mv /tmp/new {FILE}", "22"),
+    "a folder is created": (f"mkdir {FILE}.d; echo 203.0.113.23 public >{FILE}.d/more.conf", "23"),
+    "renamed in the folder": (f"sed -i 's/23 /24 /' {FILE}.d/more.conf", "24"),
+    "renamed beside the folder": (f"sed -i 's/22 /25 /' {FILE}", "25"),
+    "a file that comes before it": ("mkdir /etc/sysconfig; echo 203.0.113.26 public >/etc/sysconfig/routed-ips", "26"),
+    "renamed in another place": ("sed -i 's/26 /27 /' /etc/sysconfig/routed-ips", "27"),
+    "in a folder of ours": ("mkdir /etc/nethook; echo 203.0.113.28 public >/etc/nethook/routed-ips", "28"),
+    "renamed in a folder of ours": ("sed -i 's/28 /29 /' /etc/nethook/routed-ips", "29"),
+    "settings": (
+        "echo 203.0.113.30 public >/etc/others; echo routed_ips=/etc/others >/etc/nethook/nethook.conf",
+        "30",
+    ),
+    "deleted": ("rm -r /etc/nethook /etc/sysconfig", "25"),
+}
+
+
+def test_they_are_applied_however_they_are_saved(bench: tuple[Lab, SystemdHost]) -> None:
+    _, host = bench
+    for how, (command, last) in SAVED.items():
+        host.run(["sh", "-c", command])
+        wait_for(lambda: f"203.0.113.{last} " in host.run(["ip", "route"]).stdout, f"{how}: it is in force")  # noqa: B023
+    host.run(["rm", "-r", f"{FILE}.d"])
+    wait_for(lambda: "203.0.113.24 " not in host.run(["ip", "route"]).stdout, "what was in the folder is withdrawn")
+    host.write(FILE, f"{ADDRESS} public\n")
+    wait_for(lambda: "203.0.113.25 " not in host.run(["ip", "route"]).stdout, "the file is as it was")
 
 
 def test_uninstalled_nothing_of_it_is_left(bench: tuple[Lab, SystemdHost]) -> None:

@@ -94,6 +94,15 @@ def test_what_somebody_changed_is_put_right(host: InstallationHost) -> None:
     assert host.nethook("install") == ("everything is in place already\n", "")
 
 
+def test_what_watches_the_files_starts_anew_where_its_unit_was_changed(host: InstallationHost) -> None:
+    host.systemd("libvirtd.service", "nethook.path")
+    host.nethook("install")
+    host.machine.run("rm", f"{UNITS}/nethook-file@.path")
+    host.systemctl_calls()
+    host.nethook("install")
+    assert host.systemctl_calls() == ["daemon-reload", "restart nethook.path"]
+
+
 def test_a_dry_run_says_the_same_and_touches_nothing(host: InstallationHost) -> None:
     host.systemd("libvirtd.service")
     before = host.state()

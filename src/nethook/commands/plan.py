@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 VERSION = 1
 """Of the shape of --json, which docs/json.md describes."""
 
+TO = {"route": "via", "neighbour": "mac", "bound": "mac", "proxy": "uplink", "proxy_ndp": "uplink"}
+"""The key for what an effect leads to, where that is for programs too."""
+
 ACTIONS = {ADD: "add", REMOVE: "remove", REPLACE: "replace"}
 END_OF_INPUT = "END"
 
@@ -59,8 +62,8 @@ def as_json(effect: Effect) -> dict[str, Any]:
         found["prefix"] = effect.prefix
     if effect.bridge:
         found["bridge"] = effect.bridge
-    if effect.to:
-        found["via" if effect.kind == "route" else "mac"] = effect.to
+    if effect.to and effect.kind in TO:
+        found[TO[effect.kind]] = effect.to
     if effect.line:
         place = effect.line.place
         if effect.line.guest:

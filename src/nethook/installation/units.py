@@ -1,4 +1,5 @@
-"""The units: nethook.service applies the files at boot; nethook.path, when they change, for those who enable it.
+"""The units: nethook.service applies the files at boot; nethook.path, when they change, for those who enable it,
+with nethook-file@.path for each of them.
 
 nethook-firewalld.service is enabled where firewalld is installed, and only there.
 
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 
 SERVICE = "nethook.service"
 PATH = "nethook.path"
+FILE = "nethook-file@.path"
 RELOAD = "nethook-reload.service"
 FIREWALLD = "nethook-firewalld.service"
-UNITS = (SERVICE, PATH, RELOAD, FIREWALLD)
+UNITS = (SERVICE, PATH, FILE, RELOAD, FIREWALLD)
 FOLDER = "/etc/systemd/system"
 PACKAGED = f"/usr/lib/systemd/system/{SERVICE}"
 MODE = 0o644
@@ -65,7 +67,7 @@ def steps(tools: Tools) -> list[Step]:
         todo.append(systemd.reread(tools))
     if not systemd.is_enabled(tools, SERVICE):
         todo.append(systemd.enable(tools, SERVICE))
-    if PATH in changed and systemd.is_active(tools, PATH):
+    if {PATH, FILE} & set(changed) and systemd.is_active(tools, PATH):  # what it has started, starts anew with it
         todo.append(systemd.restart(tools, PATH))
     if not systemd.is_active(tools, SERVICE):
         todo.append(systemd.start(tools, SERVICE))
