@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kernel.faults import Fault
 from tests.kernel.network import ISOLATED
 from tests.kernel.world import HOST, OUTSIDE, SETTINGS
 
@@ -132,6 +133,21 @@ def test_arp_is_answered_towards_guests_only(small_world: World) -> None:
     assert answered() == [True, True, True, True]
     world.event(private, "port-created")
     assert answered() == [False, True, True, False]
+
+
+def test_a_kernel_that_has_no_tables_for_arp_routes_all_the_same(small_world: World) -> None:
+    world = small_world
+    public = world.network("public", 1)
+    guest = world.guest(public, A[4])
+    world.configure(f"{A[4]} public")
+    fault = Fault(world.machine, ["nft"], "no tables for ARP")
+    (error,) = [line.text for line in world.event(public, "started") if line.is_error]
+    assert "Operation not supported" in error
+    assert world.reaches(world.outside(4), guest.at(A[4]))
+    fault.mend()
+    assert [line.text for line in world.event(public, "port-created")] == [
+        "+ arp for 169.254.0.1, answered towards guests only [network public port-created]"
+    ]
 
 
 @families

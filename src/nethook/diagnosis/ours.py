@@ -12,7 +12,6 @@ from nethook.gates import gates
 from nethook.gates.gate import PASSABLE
 from nethook.gates.iptables import IptablesGate
 from nethook.prefix import parse_prefix
-from nethook.reconcile import settled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -127,7 +126,7 @@ def chains(host: Host, families: Collection[int]) -> list[tuple[Gate, Chain]]:
     if others:
         results = host.tools.start([gate.read_call() for gate in others])()
         read = ((gate, gate.chain(result)) for gate, result in zip(others, results))
-        found += [(gate, settled(gate, chain, host.tools)) for gate, chain in read if chain]
+        found += [(gate, gate.settled(chain, host.tools)) for gate, chain in read if chain]
     return found
 
 
