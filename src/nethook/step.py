@@ -92,8 +92,10 @@ class BatchStep(Step):
                 why = "" if said.startswith(change.kind.already_gone) else said
                 verb = "delete"
             if why:
-                prefix, device, *_ = change.key
-                failures.append(f"cannot {verb} {change.kind.name} {prefix} dev {device}: {why}")
+                prefix, bridge, *rest = change.key
+                where = bridge or "".join(rest)  # the uplink of a proxy entry; a fallback route has none
+                what = f"{change.kind.name} {prefix} dev {where}" if where else f"{change.kind.name} {prefix}"
+                failures.append(f"cannot {verb} {what}: {why}")
         return [effect for number, effect in enumerate(self.effects) if number not in refused], failures
 
 

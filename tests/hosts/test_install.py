@@ -144,7 +144,7 @@ SAVED = {
     "in a folder of ours": ("mkdir /etc/nethook; echo 203.0.113.28 public >/etc/nethook/routed-ips", "28"),
     "renamed in a folder of ours": ("sed -i 's/28 /29 /' /etc/nethook/routed-ips", "29"),
     "settings": (
-        "echo 203.0.113.30 public >/etc/others; echo routed_ips=/etc/others >/etc/nethook/nethook.conf",
+        "echo 203.0.113.30 public >/etc/others; echo routed-ips = /etc/others >/etc/nethook/nethook.conf",
         "30",
     ),
     "deleted": ("rm -r /etc/nethook /etc/sysconfig", "25"),

@@ -119,5 +119,5 @@ def test_an_uplink_that_is_not_there_is_said(world: World) -> None:
     guest = world.guest(public, "203.0.113.10")
     world.configure("203.0.113.10 public proxy=eth7")
     (error,) = [line.text for line in world.event(public, "started") if line.is_error]
-    assert "there is no device eth7" in error
+    assert "cannot add proxy 203.0.113.10 dev eth7: there is no device eth7" in error
     assert world.exchange(world.outside(4), guest.at("203.0.113.10"))

@@ -6,9 +6,11 @@ import pytest
 
 from nethook.change import difference
 from nethook.commands.line_states import line_states, states_without_root
+from nethook.effect import ADD, Effect
 from nethook.firewalld.gate import Firewalld
 from nethook.gates.gate import Chain, Gate, Rule
 from nethook.gates.iptables import IptablesGate
+from nethook.kernel.process import Call
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import SETS, Ruleset
 from nethook.kernel.table import Table
@@ -17,6 +19,7 @@ from nethook.libvirt.network import Network
 from nethook.plan import Plan
 from nethook.present import Present
 from nethook.scope import Scope
+from nethook.step import Step
 from nethook.steps import steps
 from tests.unit.lines import desired_by, routed
 
@@ -108,3 +111,24 @@ def test_what_firewalld_does_not_let_pass_is_blocked() -> None:
     ):
         found.firewalld = firewalld
         assert [state.reason for state in line_states(routed(lines), LIVE, found)] == reasons
+
+
+def test_an_uplink_that_does_not_answer_is_told() -> None:
+    text = "203.0.113.10 public proxy=lo\n203.0.113.11 public proxy=lo\n203.0.113.12 public proxy=no-such-uplink"
+    lines = routed(text)
+    found = plan(text, text)
+    for line in (lines[0], lines[2]):
+        effect = Effect(ADD, "proxy", prefix=line.prefix.text, to=str(line.proxy), line=line)
+        found.steps = [*found.steps, Step(Call(("true",)), [effect])]
+    assert [(state.state, state.reason) for state in line_states(lines, LIVE, found)] == [
+        ("not applied", "run nethook apply"),
+        ("routed", ""),
+        ("blocked", "there is no device no-such-uplink, on which the host is to answer"),
+    ]
+
+
+def test_an_uplink_that_does_not_look_at_its_entries_is_told() -> None:
+    text = "203.0.113.10 public proxy=lo\n2001:db8::1 public proxy=lo\n2001:db8::2 public"
+    found = plan(text, text)
+    found.steps = [*found.steps, Step(Call(("true",)), [Effect(ADD, "proxy_ndp", to="lo")])]
+    assert [state.state for state in line_states(routed(text), LIVE, found)] == ["routed", "not applied", "routed"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nethook.commands.situation import unusable
-from nethook.effect import REMOVE
+from nethook.effect import ADD, REMOVE
 from nethook.gates.gate import PASSABLE
 from nethook.kernel import device
 from nethook.prefix import parse_prefix
@@ -133,6 +133,9 @@ class _Pending:
             for effect in plan.effects
             if effect.line and effect.kind in {"neighbour", "bound", "reserved"}
         }
+        added = [effect for effect in plan.effects if effect.sign == ADD]
+        self._unanswered = {effect.line.prefix.text for effect in added if effect.line and effect.kind == "proxy"}
+        self._deaf = {effect.to for effect in added if effect.kind == "proxy_ndp"}
         self._nics = plan.desired.bindings.nics
         self._here = {
             (effect.prefix, effect.bridge)
@@ -160,7 +163,15 @@ class _Pending:
             return LineState(line, bridge, BLOCKED, f"by firewalld, its gate is {self._firewalld.hindrance}")
         if any(line.prefix.lies_in(prefix) for prefix in self._lacking):
             return LineState(line, bridge, BLOCKED, f"by firewalld, its gate is not for it; {APPLY}")
-        return LineState(line, bridge, ROUTED, "")
+        return self._uplink_state(line, bridge) or LineState(line, bridge, ROUTED, "")
+
+    def _uplink_state(self, line: RoutedIP, bridge: str) -> LineState | None:
+        """The state of a line for which its uplink does not answer; None where it does, or need not."""
+        if line.proxy and not device.exists(line.proxy):
+            return LineState(line, bridge, BLOCKED, f"there is no device {line.proxy}, on which the host is to answer")
+        if line.prefix.text in self._unanswered or (line.prefix.family == 6 and line.proxy in self._deaf):
+            return LineState(line, bridge, NOT_APPLIED, APPLY)
+        return None
 
     def _concerns(self, line: RoutedIP, bridge: str) -> bool:
         if self._table or line.prefix.text in self._guarded | self._unbound or (line.prefix.text, bridge) in self._here:

@@ -49,7 +49,7 @@ class Overview:
     @property
     def differences(self) -> list[Effect]:
         """Of the changes, those that the states of lines and gates do not tell."""
-        told = {"route", "accept", "gate", "neighbour", "bound", "reserved"}
+        told = {"route", "accept", "gate", "neighbour", "bound", "reserved", "proxy", "proxy_ndp"}
         return [change for change in self.changes if change.sign != ADD or change.kind not in told]
 
     @property

@@ -1,14 +1,15 @@
-"""What is wrong with lines only on this host: its networks, their subnets, and its own addresses."""
+"""What is wrong with lines only on this host: its networks, their subnets, its devices, and its own addresses."""
 
 from __future__ import annotations
 
 import json
 from string import digits
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nethook.config.problem import Problem, excerpt
 from nethook.config.suggestion import DID_YOU_MEAN, suggestion
 from nethook.errors import ReadError
+from nethook.kernel import device
 from nethook.kernel.process import Call, Tools
 from nethook.prefix import Prefix, parse_prefix
 
@@ -38,13 +39,39 @@ def host_problems(
 
     ``guests`` are those that libvirt knows, with network and MAC of each NIC; None: not known.
     """
-    own = own_addresses(Tools(SECONDS))
+    tools = Tools(SECONDS)
+    own = own_addresses(tools)
     lines = {line.prefix.text: line for line in configuration.routed_ips}
     return [
         problem
         for line in configuration.routed_ips
-        for problem in (*_problems(line, live, own), *guest_problems(line, guests or {}), *via_problems(line, lines))
+        for problem in (
+            *_problems(line, live, own),
+            *guest_problems(line, guests or {}),
+            *via_problems(line, lines),
+            *_proxy_problems(line, live, tools),
+        )
     ]
+
+
+def _proxy_problems(line: RoutedIP, live: Mapping[str, LiveNetwork], tools: Tools) -> Iterator[Problem]:
+    what = what_is_wrong_with_uplink(line.proxy, live) if line.proxy else ""
+    if what:
+        yield line.problem_of_option("proxy", what, which_uplink(devices_of_default_routes(tools)))
+
+
+def what_is_wrong_with_uplink(uplink: str, live: Mapping[str, LiveNetwork]) -> str:
+    """Why nobody outside can be answered on this device; '' if somebody can."""
+    for network in live.values():
+        if network.network.bridge == uplink and network.network.forward_mode != "bridge":  # that one is the admin's
+            return f"{uplink} is the bridge of network {excerpt(network.network.name)}, with guests behind it"
+    return "" if device.exists(uplink) else f"there is no device {uplink}"
+
+
+def which_uplink(devices: Sequence[str]) -> str:
+    """What to write instead, where default routes use these devices."""
+    used = f", default routes use: {', '.join(devices)}" if devices else ", as ip link shows it"
+    return f"write the device on the provider's network{used}"
 
 
 def via_problems(line: RoutedIP, lines: Mapping[str, RoutedIP]) -> Iterator[Problem]:
@@ -136,16 +163,27 @@ def _subnet_problem(line: RoutedIP, network: LiveNetwork, subnet: Prefix) -> Ite
 
 def own_addresses(tools: Tools) -> list[OwnAddress]:
     """The addresses of this host. ReadError if they are not known."""
-    result = tools.run(Call(("ip", "-json", "address", "show")))
+    return [
+        OwnAddress(parse_prefix(address["local"]), address["prefixlen"], held["ifname"])
+        for held in _listed(tools, "address", "show")
+        for address in held.get("addr_info", ())
+        if "local" in address
+    ]
+
+
+def devices_of_default_routes(tools: Tools) -> list[str]:
+    """Those of IPv4 first. ReadError if they are not known."""
+    routes = [route for family in ("-4", "-6") for route in _listed(tools, family, "route", "show", "default")]
+    hops = [hop for route in routes for hop in (route, *route.get("nexthops", ()))]
+    return list(dict.fromkeys(hop["dev"] for hop in hops if "dev" in hop))
+
+
+def _listed(tools: Tools, *words: str) -> list[dict[str, Any]]:
+    """What ``ip`` lists."""
+    result = tools.run(Call(("ip", "-json", *words)))
     if result.status != 0:
         raise ReadError(result.failure)
     try:
-        devices = json.loads(result.out)
+        return list(json.loads(result.out or "[]"))
     except ValueError:
         raise ReadError(result.not_understood) from None
-    return [
-        OwnAddress(parse_prefix(address["local"]), address["prefixlen"], device["ifname"])
-        for device in devices
-        for address in device.get("addr_info", ())
-        if "local" in address
-    ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nethook.config.settings import GATES
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
+from nethook.diagnosis.host_problems import what_is_wrong_with_uplink, which_uplink
 from nethook.effect import ADD, REMOVE
 from nethook.firewalld.gate import WHERE
 from nethook.gates import gates
@@ -65,6 +66,12 @@ def accepted(host: Host, target: Target) -> Iterator[Finding]:
 
 def reached(host: Host, target: Target) -> Iterator[Finding]:
     """Whether guests have their gateway, and the uplink's network somebody who answers, where a line wants that."""
+    uplink = target.line.proxy
+    wrong = what_is_wrong_with_uplink(uplink, host.live) if uplink else ""
+    if wrong:
+        text = f"the host cannot answer for {target.line.prefix}: {wrong}"
+        advice = f"{target.line.place}: {which_uplink(host.uplinks(target.family))}"
+        yield Finding(FAILURE, PROXY, text, advice=advice, addresses=[target.name])
     for effect in host.plan.effects:
         if effect.sign != ADD:
             continue
@@ -72,7 +79,7 @@ def reached(host: Host, target: Target) -> Iterator[Finding]:
             if parse_prefix(effect.prefix).family == target.family:
                 text = f"guests on {effect.bridge} that use {effect.prefix} as their gateway find nobody there"
                 yield Finding(WARNING, GATEWAY, text, command=APPLY, addresses=[target.name])
-        elif effect.kind == "proxy" and parse_prefix(effect.prefix).lies_in(target.line.prefix):
+        elif effect.kind == "proxy" and not wrong and parse_prefix(effect.prefix).lies_in(target.line.prefix):
             text = f"the host does not answer for {effect.prefix} on {effect.to}"
             yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
     gateway = host.settings.gateway(target.family) or ""
@@ -80,7 +87,6 @@ def reached(host: Host, target: Target) -> Iterator[Finding]:
     if device != target.bridge:
         text = f"guests on {target.bridge} cannot use {gateway} as their gateway: it is on {device}"
         yield Finding(WARNING, GATEWAY, text, advice=OTHER_GATEWAY, addresses=[target.name])
-    uplink = target.line.proxy
     if uplink and target.family == 6 and any(effect.kind == "proxy_ndp" for effect in host.plan.effects):
         text = f"the kernel does not look at our proxy entries on {uplink}: proxy_ndp is off"
         yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])

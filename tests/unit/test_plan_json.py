@@ -1,0 +1,56 @@
+"""The shape of a change for programs: docs/json.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nethook.change import Change, TableChange
+from nethook.commands.plan import as_json
+from nethook.desired import Desired
+from nethook.kernel.binding import BINDING
+from nethook.kernel.gateways import GATEWAYS, WITHOUT_ROUTE
+from nethook.kernel.kinds import KINDS
+from nethook.kernel.neighbours import NEIGHBOURS
+from nethook.kernel.proxies import PROXIES
+from nethook.kernel.routes import ROUTES
+from nethook.kernel.ruleset import Ruleset
+from nethook.steps import steps
+
+if TYPE_CHECKING:
+    from nethook.kernel.kind import Key, Kind
+
+MAC = "52:54:00:00:00:01"
+
+
+def nothing() -> Change:
+    change = Change(TableChange(Ruleset(0x40)), TableChange(BINDING))
+    for kind in KINDS:
+        change.gone[kind], change.new[kind] = [], []
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "shown"),
+    [
+        (ROUTES, ("203.0.113.10", "virbr1", ""), {}),
+        (ROUTES, ("203.0.113.10", "virbr1", "203.0.113.1"), {"via": "203.0.113.1"}),
+        (NEIGHBOURS, ("203.0.113.10", "virbr1", MAC), {"mac": MAC}),
+        (PROXIES, ("203.0.113.10", "", "eth0"), {"uplink": "eth0"}),
+        (GATEWAYS, ("fe80::1", "virbr1", WITHOUT_ROUTE), {}),
+    ],
+)
+def test_what_it_leads_to_has_a_key_of_its_own(kind: Kind, key: Key, shown: dict[str, str]) -> None:
+    change = nothing()
+    change.gone[kind] = [key]
+    ((effect,),) = [step.effects for step in steps(change, Desired(), [], [], protocol=218)]
+    place = {"prefix": key[0], "bridge": key[1]} if key[1] else {"prefix": key[0]}
+    assert as_json(effect) == {"action": "remove", "kind": kind.name, "text": effect.text, **place, **shown}
+
+
+def test_the_uplink_of_a_setting() -> None:
+    change = nothing()
+    change.proxy_ndp = {"eth0": True}
+    ((effect,),) = [step.effects for step in steps(change, Desired(), [], [], protocol=218)]
+    assert as_json(effect) == {"action": "add", "kind": "proxy_ndp", "text": "proxy_ndp on eth0", "uplink": "eth0"}
