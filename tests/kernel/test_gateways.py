@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nethook.effect import REMOVE, Effect
+from nethook.kernel.gateways import GATEWAYS
+from nethook.kernel.process import Tools
+from nethook.step import BatchStep, ObjectChange
 from tests.kernel.faults import Fault
 from tests.kernel.network import ISOLATED
 from tests.kernel.world import HOST, OUTSIDE, SETTINGS
@@ -263,3 +267,14 @@ def test_without_a_gateway_of_ours_the_bridge_gets_an_address_of_its_own(small_w
     (address,) = world.machine.run("ip", "-6", "-o", "address", "show", "dev", "virbr1").splitlines()
     assert "inet6 fe80::" in address
     assert "fe80::1/" not in address
+
+
+@pytest.mark.parametrize("is_off", [False, True], ids=["", "IPv6 is off"])
+@families
+def test_one_that_went_by_itself_is_deleted(small_world: World, family: int, is_off: bool) -> None:
+    key = (GATEWAY[family], small_world.network("public", 1).bridge, "")
+    small_world.host.sysctl(f"ipv6/conf/{key[1]}/disable_ipv6", int(is_off))
+    effect = Effect(REMOVE, "gateway", prefix=key[0], bridge=key[1])
+    with small_world.machine.namespace.entered():
+        step = BatchStep([ObjectChange(GATEWAYS, key, GATEWAYS.delete(key, 218), effect)])
+        assert step.take(Tools(5)) == ([], [])

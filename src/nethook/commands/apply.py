@@ -31,6 +31,7 @@ def run(options: Namespace) -> int:
     """
     require_root("change routes and rules")
     has_failed = False
+    nothing = "nothing to do"
     told: list[str] = []
     for _ in range(ATTEMPTS):
         before = last_run()
@@ -63,9 +64,10 @@ def run(options: Namespace) -> int:
                 has_failed = True
                 outcome.failures = []
                 if outcome.done:
-                    report(outcome, "apply", "")
+                    report(outcome, "apply", nothing)
+                    nothing = ""
                 continue
-            status = report(outcome, "apply", "nothing to do")
+            status = report(outcome, "apply", nothing)
             now.say_what_is_odd()
             return status
     raise NethookError("other runs keep coming between; nothing was changed, try again")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def report(outcome: Outcome, verb: str, nothing: str) -> int:
-    """Tell it; ``nothing`` is said where nothing was done and nothing failed. Returns the exit status."""
+    """Tell it; ``nothing``, unless it is empty, where nothing was done and nothing failed. Returns the exit status."""
     log.open_log()  # before anything is printed: whoever reads that may have gone
     log.info(f"{effect} [{verb}]" for effect in outcome.done)
     log.errors(f"{verb}: {failure}" for failure in outcome.failures)
@@ -23,6 +23,6 @@ def report(outcome: Outcome, verb: str, nothing: str) -> int:
         print(painted(effect, sys.stdout))
     for failure in outcome.failures:
         print(f"nethook: {one_line(failure)}", file=sys.stderr)
-    if not outcome.done and not outcome.failures:
+    if nothing and not outcome.done and not outcome.failures:
         print(f"nethook: {nothing}", file=sys.stderr)
     return DIFFERENT if outcome.failures else OK

@@ -35,6 +35,7 @@ class Situation:
     def __init__(self, configuration: Configuration, live: dict[str, LiveNetwork], names: Sequence[str]) -> None:
         self.configuration = configuration
         self.live = live
+        self._names = names
         about = [live[name].network for name in names] if names else [each.network for each in live.values()]
         about = [network for network in about if device_name.is_safe(network.bridge)]
         subnets = subnets_of(each.network for each in live.values())
@@ -44,9 +45,11 @@ class Situation:
         ]
 
     def say_what_is_odd(self) -> None:
-        """Files that are not read, and lines that cannot be put in force whatever is applied."""
+        """Files that are not read, and lines of this run that cannot be put in force whatever is applied."""
         say_what_is_not_read(self.configuration)
         for line in self.configuration.routed_ips:
+            if self._names and line.network not in self._names:
+                continue
             if line.network not in self.live:
                 print(f"nethook: waiting: {no_such_network(line, self.live)}", file=sys.stderr)
             elif why := unusable(self.live[line.network].network):

@@ -45,7 +45,8 @@ def status_text(found: Overview, width: int | None, traffic: Callable[[Traffic],
         parts.append("\n".join(["Gates in other firewalls:", *(f"  {where}: {state}" for where, state in found.gates)]))
     if found.differences:
         differences = "\n".join(f"  {one_line(str(effect))}" for effect in found.differences)
-        parts.append(f"The kernel is not as it should be; `nethook apply` changes this:\n{differences}")
+        mended = ", once the mistakes in the files are mended" if found.problems else ""
+        parts.append(f"The kernel is not as it should be; `nethook apply` changes this{mended}:\n{differences}")
     return "\n\n".join(parts)
 
 
@@ -97,4 +98,5 @@ def messages(found: Overview) -> Iterator[str]:
     if not found.lines and not found.problems:
         yield "the files have no lines: write ADDRESS NETWORK, a line each, see routed-ips(5)"
     if found.problems:
-        yield f"mistakes in the files: {len(found.problems)}, `nethook check` shows them"
+        refuses = "`nethook apply` refuses until they are mended, or with --keep-going leaves them out"
+        yield f"mistakes in the files: {len(found.problems)}, `nethook check` shows them; {refuses}"

@@ -37,7 +37,10 @@ class Gateways(Kind):
     """Keys are (address, bridge, WITHOUT_ROUTE or '')."""
 
     name = "gateway"
-    already_gone = (*Kind.already_gone, "Cannot assign requested address")
+    already_gone = (
+        *(*Kind.already_gone, "Cannot assign requested address"),
+        *("ipv4: Address not found", "ipv6: address not found"),  # what kernels of today say
+    )
 
     def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
         """Ours."""
