@@ -8,8 +8,10 @@ import pytest
 
 from nethook.commands.line_states import LineState
 from nethook.commands.overview import Overview
-from nethook.commands.status_text import human, messages, status_text
-from nethook.commands.watch import Rates, per_second
+from nethook.commands.status_text import messages, status_text
+from nethook.commands.traffic_text import RATES, human
+from nethook.commands.watch import Rates
+from nethook.config.routed_ips import parse_routed_ips
 from nethook.effect import ADD, REMOVE, Effect
 from nethook.kernel.counters import Traffic
 from tests.unit.lines import routed
@@ -54,17 +56,77 @@ def test_plain() -> None:
     )
 
 
-@pytest.mark.parametrize("width", [80, 200])
-def test_on_a_terminal_nothing_is_cut(width: int) -> None:
-    painted = status_text(overview(), width).split("\n\n")[0]
-    assert "\033[32mrouted" in painted
-    lines = re.sub(r"\033\[[0-9;]*m", "", painted).split("\n")
-    assert max(len(line) for line in lines) <= width
-    together = "".join("".join(line.split()) for line in lines)
-    for text in ("not applied", "12k 99MB", "virbr10", "waiting"):
-        assert text.replace(" ", "") in together
-    for characters in (LONG, "a-network-with-a-long-name"):
-        assert len(together) > len(characters)
+def bound() -> Overview:
+    """With all columns, long names, and reasons."""
+    found = overview()
+    (line,) = routed("2001:db8:abcd:ef01:2345:6789:abcd:ef01 public guest=mail.example.org")
+    state = LineState(
+        line, "virbr1", "blocked", f"somebody else has a route to it: {LONG} dev eth0", "52:54:00:00:00:01"
+    )
+    return Overview([*found.lines, state], [], found.gates, found.changes)
+
+
+def without_colours(text: str) -> list[str]:
+    return re.sub(r"\033\[[0-9;]*m", "", text).split("\n")
+
+
+@pytest.mark.parametrize("coloured", [False, True], ids=["plain", "rich"])
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_on_a_terminal_no_line_is_cut_and_no_address_folded(width: int, coloured: bool) -> None:
+    found = bound()
+    lines = without_colours(status_text(found, width, coloured=coloured))
+    assert max(map(len, lines)) <= width
+    for state in found.lines:
+        (at,) = [number for number, line in enumerate(lines) if line.split()[:1] == [state.line.prefix.text]]
+        assert state.state in " ".join(lines[at : at + 2])
+    headings = lines[0].split()
+    together = " ".join(" ".join(lines).split())
+    missing = re.findall("[A-Z]+", together.partition("No room for")[2].partition(":")[0])
+    for heading in ("NETWORK", "BRIDGE", "GUEST", "NIC", "IN", "OUT", "SPOOFED", "LINE"):
+        assert (heading in headings) != (heading in missing)
+    assert (missing == []) == (width == 200)
+    assert "libvirt has no network gone" in together
+    assert f"somebody else has a route to it: {LONG} dev eth0".replace(" ", "") in "".join(together.split())
+
+
+def test_a_reason_is_below_its_line() -> None:
+    lines = status_text(bound(), 120).split("\n")
+    assert lines[4:6] == [lines[4], "    libvirt has no network gone"]
+    assert lines[4].startswith("203.0.113.12 ")
+
+
+def test_a_terminal_of_80_columns_has_room_for_a_bound_address() -> None:
+    (line,) = routed("203.0.113.10 public guest=web1")
+    state = LineState(line, "virbr1", "routed", "", "52:54:00:00:00:01")
+    state.received, state.sent, state.spoofed = Traffic(7, 448), Traffic(12_345, 98_765_432), 0
+    assert status_text(Overview([state], []), 80).split("\n") == [
+        "ADDRESS       STATE   NETWORK  GUEST      IN       OUT  SPOOFED  LINE",
+        "203.0.113.10  routed  public   web1   7 448B  12k 99MB        0     1",
+        "",
+        "IN, OUT: packets, bytes. SPOOFED: packets of others that claimed it, dropped.",
+        "  LINE: of routed-ips",
+        "",
+        "No room for BRIDGE, NIC: --json has that, and a pipe.",
+    ]
+
+
+def test_states_have_colours() -> None:
+    painted = status_text(overview(), 120, coloured=True)
+    for state in ("\033[32mrouted", "\033[33mwaiting", "\033[31mnot applied"):
+        assert state in painted
+    assert "\033" not in status_text(overview(), 120)
+
+
+def test_rates_are_called_rates() -> None:
+    assert "IN, OUT: packets and bits per second." in status_text(overview(), 120, RATES)
+
+
+def test_where_apply_refuses_that_is_said() -> None:
+    found = overview()
+    _, problems = parse_routed_ips([("routed-ips", b"203.0.113.300 public\n")])
+    refusing = Overview(found.lines, problems, found.gates, found.changes)
+    assert "changes this, once the mistakes in the files are mended:" in status_text(refusing, None)
+    assert "`nethook apply` refuses until they are mended" in next(messages(refusing))
 
 
 def test_lines_of_several_files_are_told_apart() -> None:
@@ -106,6 +168,6 @@ def test_rates_are_what_was_added() -> None:
         rate = found.lines[0].received
         if packets == 104:
             assert rate is not None
-            assert per_second(rate) == "2/s 1.6kb/s"
+            assert RATES.text(rate) == "2/s 1.6kb/s"
         else:  # the first time, and when the counter began anew
             assert rate is None

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from nethook.config.routed_ips import parse_routed_ips
-from nethook.terminal import coloured, confirm, is_rich, show_problems
+from nethook.terminal import coloured, columns_of, confirm, folded, is_rich, show_problems
 from nethook.terminal.screen import cut
 
 
@@ -74,3 +74,11 @@ def test_a_question_that_nobody_can_answer_is_not_asked(monkeypatch: pytest.Monk
 def test_a_line_is_cut_where_the_terminal_ends_and_colours_take_no_room() -> None:
     assert cut("203.0.113.10  routed", 12) == "203.0.113.10"
     assert cut("\033[32mrouted\033[0m and more", 8) == "\033[32mrouted\033[0m a"
+
+
+def test_a_long_line_goes_on_below_itself() -> None:
+    assert folded("one\n  - route 203.0.113.99 there\n", 20) == "one\n  - route\n    203.0.113.99\n    there\n"
+
+
+def test_wide_characters_take_two_columns() -> None:
+    assert [columns_of(text) for text in ("abc", "漢字", "e\u0301")] == [3, 4, 1]

@@ -5,49 +5,82 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from nethook.commands.traffic_text import COUNTS, human
 from nethook.config.problem import one_line
-from nethook.terminal.table import Column, table_text
+from nethook.terminal import folded
+from nethook.terminal.table import Column, fitting, table_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from nethook.commands.line_states import LineState
     from nethook.commands.overview import Overview
+    from nethook.commands.traffic_text import Notation
     from nethook.config.problem import Place
-    from nethook.kernel.counters import Traffic
+    from nethook.terminal.table import Row
 
-UNITS = ("", "k", "M", "G", "T", "P", "E")
-STEP = 1000
-
-WHERE = (
-    Column("ADDRESS", wraps=True),
+COLUMNS = (
+    Column("ADDRESS"),
     Column("STATE", is_state=True),
-    Column("NETWORK", wraps=True),
+    Column("NETWORK"),
     Column("BRIDGE"),
+    Column("GUEST"),
+    Column("NIC"),
+    Column("IN", right=True),
+    Column("OUT", right=True),
+    Column("SPOOFED", right=True),
+    Column("LINE", right=True),
 )
-BOUND = (Column("GUEST", wraps=True), Column("NIC"))
-TRAFFIC = (Column("IN", right=True), Column("OUT", right=True))
-SPOOFED = (Column("SPOOFED", right=True),)
-REST = (Column("LINE", right=True), Column("", wraps=True))
+OF_BOUND = {"GUEST", "NIC", "SPOOFED"}
+"""These are there where a line is bound."""
+EXPENDABLE = ("BRIDGE", "NIC", "GUEST", "LINE", "SPOOFED", "NETWORK", "OUT", "IN", "STATE")
+"""What is left out of a narrow terminal, in this order. An address never is, nor folded: it is there to be copied."""
+REASON = Column("")
+INDENT = 4
 
 
-def status_text(found: Overview, width: int | None, traffic: Callable[[Traffic], str] | None = None) -> str:
-    """The text; ``width`` as ``table_text`` takes it, ``traffic`` writes what is shown of a counter."""
-    parts = []
-    if found.lines:
-        place = _Place(line.line.place.file for line in found.lines)
-        is_bound = any(line.line.guest for line in found.lines)
-        columns = WHERE + BOUND * is_bound + TRAFFIC + SPOOFED * is_bound + REST
-        rows = [_row(line, place, traffic or counted, is_bound=is_bound) for line in found.lines]
-        spoofed = " SPOOFED: packets of others that claimed it, dropped." if is_bound else ""
-        parts += [table_text(columns, rows, width), f"IN, OUT: packets, bytes.{spoofed} LINE: {place.legend}"]
+def status_text(found: Overview, width: int | None, notation: Notation = COUNTS, *, coloured: bool = False) -> str:
+    """The text; ``width`` is that of the terminal, None for text that programs may read."""
+    table, said = _lines(found.lines, width, notation, coloured=coloured) if found.lines else ("", [])
     if found.gates:
-        parts.append("\n".join(["Gates in other firewalls:", *(f"  {where}: {state}" for where, state in found.gates)]))
+        said.append("\n".join(["Gates in other firewalls:", *(f"  {where}: {state}" for where, state in found.gates)]))
     if found.differences:
         differences = "\n".join(f"  {one_line(str(effect))}" for effect in found.differences)
         mended = ", once the mistakes in the files are mended" if found.problems else ""
-        parts.append(f"The kernel is not as it should be; `nethook apply` changes this{mended}:\n{differences}")
-    return "\n\n".join(parts)
+        said.append(f"The kernel is not as it should be; `nethook apply` changes this{mended}:\n{differences}")
+    return "\n\n".join(filter(None, [table, *(folded(part, width) if width else part for part in said)]))
+
+
+def _lines(
+    lines: Sequence[LineState], width: int | None, notation: Notation, *, coloured: bool
+) -> tuple[str, list[str]]:
+    """The table, and what is to be said of its columns."""
+    place = _Place(line.line.place.file for line in lines)
+    is_bound = any(line.line.guest for line in lines)
+    rows = [_row(line, place, notation) for line in lines]
+    columns = [column for column in COLUMNS if is_bound or column.heading not in OF_BOUND]
+    shown = fitting(columns, rows, width, EXPENDABLE) if width else [*columns, REASON]
+    headings = {column.heading for column in shown}
+    text = table_lines(shown, rows, coloured=coloured)
+    if width:
+        below = ["", *(_below(row, headings, width) for row in rows)]
+        text = [line for pair in zip(text, below) for line in pair if line]
+    legends = {
+        "IN": f"IN, OUT: {notation.legend}.",
+        "SPOOFED": "SPOOFED: packets of others that claimed it, dropped.",
+        "LINE": f"LINE: {place.legend}",
+    }
+    said = [" ".join(legend for heading, legend in legends.items() if heading in headings)]
+    missing = ", ".join(column.heading for column in columns if column.heading not in {*headings, "STATE"})
+    if missing:
+        said.append(f"No room for {missing}: --json has that, and a pipe.")
+    return "\n".join(text), said
+
+
+def _below(row: Row, headings: Collection[str], width: int) -> str:
+    """What there is to say of a line, below it; '' if nothing."""
+    said = filter(None, [*([] if "STATE" in headings else [row["STATE"]]), row[REASON.heading]])
+    return folded(" " * INDENT + ": ".join(said), width).rstrip()
 
 
 class _Place:
@@ -63,34 +96,21 @@ class _Place:
         return str(place.line) if self._only else f"{os.path.relpath(place.file, self._folder)}:{place.line}"
 
 
-def _row(state: LineState, place: _Place, traffic: Callable[[Traffic], str], *, is_bound: bool) -> list[str]:
-    """The fields of a line; ``is_bound``: those of bound lines are among them."""
-    return [
-        state.line.prefix.text,
-        state.state,
-        one_line(state.line.network),
-        one_line(state.bridge) or "-",
-        *([one_line(state.line.guest or "-"), state.mac or "-"] if is_bound else []),
-        traffic(state.received) if state.received else "-",
-        traffic(state.sent) if state.sent else "-",
-        *(["-" if state.spoofed is None else human(state.spoofed)] if is_bound else []),
-        place.short(state.line.place),
-        one_line(state.reason),
-    ]
-
-
-def counted(traffic: Traffic) -> str:
-    """Packets and bytes since the address is routed."""
-    return f"{human(traffic.packets)} {human(traffic.bytes)}B"
-
-
-def human(number: float) -> str:
-    """A number in at most four characters and a unit."""
-    for unit in UNITS[:-1]:
-        if number < STEP:
-            return f"{number:.1f}{unit}" if unit and number < 10 else f"{number:.0f}{unit}"
-        number /= STEP
-    return f"{number:.0f}{UNITS[-1]}"
+def _row(state: LineState, place: _Place, notation: Notation) -> Row:
+    """The fields of a line."""
+    return {
+        "ADDRESS": state.line.prefix.text,
+        "STATE": state.state,
+        "NETWORK": one_line(state.line.network),
+        "BRIDGE": one_line(state.bridge) or "-",
+        "GUEST": one_line(state.line.guest or "-"),
+        "NIC": state.mac or "-",
+        "IN": notation.text(state.received) if state.received else "-",
+        "OUT": notation.text(state.sent) if state.sent else "-",
+        "SPOOFED": "-" if state.spoofed is None else human(state.spoofed),
+        "LINE": place.short(state.line.place),
+        REASON.heading: one_line(state.reason),
+    }
 
 
 def messages(found: Overview) -> Iterator[str]:

@@ -6,11 +6,12 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from nethook.commands.status_text import human, messages, status_text
+from nethook.commands.status_text import messages, status_text
+from nethook.commands.traffic_text import RATES
 from nethook.errors import NethookError
 from nethook.exit_status import OK
 from nethook.kernel.counters import Traffic
-from nethook.terminal import width_of
+from nethook.terminal import folded, is_dumb, is_rich, width_of
 from nethook.terminal.screen import Screen
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def watch(look: Callable[[], Overview]) -> int:
     """Show what ``look`` finds, until q or Ctrl-C. What goes wrong meanwhile is shown, and tried again."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise NethookError("--watch needs a terminal; for programs there is --json")
+    if is_dumb():
+        raise NethookError("--watch needs a terminal that can be painted, and this one is dumb (TERM=dumb)")
     rates = Rates()
     try:
         with Screen() as screen:
@@ -44,8 +47,10 @@ def _text(look: Callable[[], Overview], rates: Rates) -> str:
     except NethookError as error:
         return str(error)
     rates.take(found, time.monotonic())
-    text = status_text(found, width_of(sys.stdout), per_second)
-    return "\n\n".join(part for part in (text, *messages(found)) if part)
+    width = width_of(sys.stdout)
+    text = status_text(found, width, RATES, coloured=is_rich(sys.stdout))
+    said = (folded(message, width) if width else message for message in messages(found))
+    return "\n\n".join(filter(None, (text, *said)))
 
 
 class Rates:
@@ -71,8 +76,3 @@ def _growth(before: Traffic | None, count: Traffic | None, seconds: float) -> Tr
     if before is None or count is None or count.packets < before.packets:
         return None
     return Traffic(round((count.packets - before.packets) / seconds), round((count.bytes - before.bytes) / seconds))
-
-
-def per_second(rate: Traffic) -> str:
-    """Packets and bits per second, as network people count."""
-    return f"{human(rate.packets)}/s {human(rate.bytes * 8)}b/s"

@@ -25,12 +25,37 @@ TAB = "\t"
 
 def is_rich(stream: TextIO) -> bool:
     """Whether colours and the like are wanted there. https://no-color.org"""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return stream.isatty() and not os.environ.get("NO_COLOR") and not is_dumb()
+
+
+def is_dumb() -> bool:
+    """Whether the terminal takes no sequences, such as those that move its cursor."""
+    return os.environ.get("TERM") == "dumb"
 
 
 def width_of(stream: TextIO) -> int | None:
-    """The columns of a terminal that takes colours, None for any other stream."""
-    return shutil.get_terminal_size().columns if is_rich(stream) else None
+    """The columns of a terminal, None for any other stream."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def columns_of(text: str) -> int:
+    """The columns that it takes on a terminal."""
+    return len(text) if text.isascii() else sum(map(_width, text))
+
+
+def folded(text: str, width: int) -> str:
+    """The text with its long lines continued on others, which are indented by two more."""
+    from textwrap import fill  # noqa: PLC0415 - only for terminals
+
+    lines = []
+    for line in text.split("\n"):
+        indent = line[: len(line) - len(line.lstrip())]
+        lines.append(
+            line
+            if columns_of(line) <= width
+            else fill(line, width, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
+        )
+    return "\n".join(lines)
 
 
 def coloured(text: str, colour: str, stream: TextIO) -> str:
