@@ -18,7 +18,7 @@ complete -c nethook -n '__fish_seen_subcommand_from check' -F
 complete -c nethook -n '__fish_seen_subcommand_from plan' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '__fish_seen_subcommand_from plan' -l debug -d 'show where an error came from'
 complete -c nethook -n '__fish_seen_subcommand_from plan' -l json -d 'as JSON, for programs'
-complete -c nethook -n '__fish_seen_subcommand_from plan' -l commands -d 'as the commands that apply would run'
+complete -c nethook -n '__fish_seen_subcommand_from plan' -l commands -d 'as the commands that apply would run, to read'
 complete -c nethook -n '__fish_seen_subcommand_from plan' -l keep-going -d 'despite mistakes in the files: take the lines that are right, leave what the others are about as it is'
 complete -c nethook -n '__fish_seen_subcommand_from apply' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '__fish_seen_subcommand_from apply' -l debug -d 'show where an error came from'

@@ -67,14 +67,15 @@ class _Verbs:
             "plan",
             "show what apply would change",
             "Compares the files and libvirt's networks with what is in the kernel, and shows each difference. Changes "
-            "nothing.",
+            "nothing. What --commands prints is to read, or to try a part of: only apply also notes what it has turned on, "
+            "so that clear can turn it off again, and announces addresses to the network.",
             "nethook plan\n  nethook plan --commands public",
             "0 there is nothing to do, 1 there are changes, 2 it could not be found out",
         )
         self._add_networks(plan, "compare")
         shape = plan.add_mutually_exclusive_group()
         shape.add_argument("--json", action="store_true", help="as JSON, for programs")
-        shape.add_argument("--commands", action="store_true", help="as the commands that apply would run")
+        shape.add_argument("--commands", action="store_true", help="as the commands that apply would run, to read")
         self._add_keep_going(plan)
 
         apply = self._add(
