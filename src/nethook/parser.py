@@ -67,8 +67,8 @@ class _Verbs:
             "plan",
             "show what apply would change",
             "Compares the files and libvirt's networks with what is in the kernel, and shows each difference. Changes "
-            "nothing. What --commands prints is to read, or to try a part of: only apply also notes what it has turned on, "
-            "so that clear can turn it off again, and announces addresses to the network.",
+            "nothing. What --commands prints is to read, or to try a part of: only apply also notes what it has turned "
+            "on, so that clear can turn it off again, and announces addresses to the network.",
             "nethook plan\n  nethook plan --commands public",
             "0 there is nothing to do, 1 there are changes, 2 it could not be found out",
         )

@@ -332,6 +332,30 @@ def test_check_knows_the_networks_and_addresses_of_the_host(site: Site) -> None:
     assert f"    {STEADY}       frist\n                       ^\n    did you mean first?\n" in checked.stdout
 
 
+def test_an_uplink_that_is_not_there(site: Site) -> None:
+    site.configure(f"{STEADY} first proxy=nope0")
+    what = "there is no device nope0"
+    checked = site.host.nethook("check")
+    assert f"{FILE}:1:20: {what}\n" in checked.stdout
+    assert "default routes use: uplink0\n" in checked.stdout
+    applied = site.host.nethook("apply")
+    assert (applied.returncode, applied.stderr) == (1, f"nethook: cannot add proxy {STEADY} dev nope0: {what}\n")
+    assert site.states() == {STEADY: "blocked"}
+    shown = site.host.nethook("status").stdout
+    assert what in shown
+    assert "The kernel is not as it should be" not in shown
+    assert f"the host cannot answer for {STEADY}: {what}" in site.host.nethook("doctor", STEADY).stdout
+    site.configure(f"{STEADY} first proxy=br-first")
+    assert "br-first is the bridge of network first" in site.host.nethook("check").stdout
+
+
+def test_of_networks_that_are_not_named_nothing_is_said(site: Site) -> None:
+    site.configure(f"{STEADY} first", f"{MOVING} nowhere")
+    for verb in ("plan", "apply"):
+        assert "waiting: " in site.host.nethook(verb).stderr
+        assert site.host.nethook(verb, "first").stderr == "nethook: nothing to do\n"
+
+
 def test_traffic_is_counted(site: Site) -> None:
     site.lab.wan.ping(STEADY)
     (line,) = json.loads(site.host.nethook("status", STEADY, "--json").stdout)["lines"]
@@ -360,6 +384,32 @@ def test_watching_needs_a_terminal(site: Site) -> None:
     refused = site.host.nethook("status", "--watch")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "--watch needs a terminal" in refused.stderr
+
+
+def test_watching_leaves_a_dumb_terminal_alone(site: Site) -> None:
+    with Terminal(site.host.command(["env", "TERM=dumb", *TERM[2:], "status", "--watch"])) as terminal:
+        terminal.wait_for_end()
+    assert terminal.status == 2
+    assert terminal.printed.startswith("nethook: --watch needs a terminal that can be painted")
+    assert "\033" not in terminal.printed
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--watch"]], ids=["once", "live"])
+def test_an_address_is_whole_at_a_terminal(site: Site, arguments: list[str]) -> None:
+    site.configure(f"{STEADY} first guest=web1", f"{MOVING} nowhere", f"{SIX} first guest=web1")
+    site.host.nethook("apply")
+    command = site.host.command([*TERM[:-1], "script", "-qc", f"nethook {' '.join(arguments)}", "/dev/null"])
+    with Terminal(command, columns=80) as terminal:
+        terminal.wait_for("Gates in other firewalls")
+        terminal.press("q")
+        terminal.wait_for_end()
+    lines = [line.rstrip() for line in terminal.printed.replace("\033[K", "").split("\r\n")]
+    (heading,) = [line for line in lines if line.endswith("LINE")]
+    assert heading.split()[:4] == ["ADDRESS", "STATE", "NETWORK", "GUEST"]
+    assert max(len(line) for line in lines[lines.index(heading) :]) <= 80
+    at = [next(number for number, line in enumerate(lines) if line.startswith(f"{a} ")) for a in (STEADY, MOVING, SIX)]
+    assert lines[at[1] + 1] == "    libvirt has no network nowhere"
+    assert at == [at[0], at[0] + 1, at[0] + 3]
 
 
 @pytest.mark.parametrize(("answer", "is_cleared"), [("y", True), ("n", False), ("", False)])
