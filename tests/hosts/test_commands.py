@@ -353,7 +353,7 @@ def test_of_networks_that_are_not_named_nothing_is_said(site: Site) -> None:
     site.configure(f"{STEADY} first", f"{MOVING} nowhere")
     for verb in ("plan", "apply"):
         assert "waiting: " in site.host.nethook(verb).stderr
-        assert site.host.nethook(verb, "first").stderr == "nethook: nothing to do\n"
+        assert "waiting: " not in site.host.nethook(verb, "first").stderr
 
 
 def test_traffic_is_counted(site: Site) -> None:

@@ -106,7 +106,7 @@ def test_a_terminal_of_80_columns_has_room_for_a_bound_address() -> None:
         "IN, OUT: packets, bytes. SPOOFED: packets of others that claimed it, dropped.",
         "  LINE: of routed-ips",
         "",
-        "No room for BRIDGE, NIC: --json has that, and a pipe.",
+        "No room for BRIDGE, NIC: --json and pipes have them.",
     ]
 
 

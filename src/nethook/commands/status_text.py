@@ -73,7 +73,7 @@ def _lines(
     said = [" ".join(legend for heading, legend in legends.items() if heading in headings)]
     missing = ", ".join(column.heading for column in columns if column.heading not in {*headings, "STATE"})
     if missing:
-        said.append(f"No room for {missing}: --json has that, and a pipe.")
+        said.append(f"No room for {missing}: --json and pipes have them.")
     return "\n".join(text), said
 
 
