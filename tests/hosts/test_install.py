@@ -170,6 +170,7 @@ def test_uninstalled_nothing_of_it_is_left(bench: tuple[Lab, SystemdHost]) -> No
     assert host.run(["find", "/etc/firewalld", "-name", "*nethook*"]).stdout == ""
     for path in (HOOK, *(f"/etc/systemd/system/{unit}" for unit in UNITS)):
         assert host.run(["test", "-e", path], check=False).returncode == 1
+    assert host.run(["systemctl", "list-units", "--no-legend", "nethook*"]).stdout == "", "nothing watches any more"
     assert host.nethook("clear", "--yes").returncode == 0
     host.virsh("destroy", "web1")
     host.virsh("net-destroy", "public")
