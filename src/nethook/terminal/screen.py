@@ -29,7 +29,7 @@ class Screen:
     """For a ``with`` block; the terminal is as before behind it, whatever ended it."""
 
     def __enter__(self) -> Screen:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # also where it was started with Ctrl-C ignored
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # like Ctrl-C, even if that was ignored
             signal.signal(number, signal.default_int_handler)
         self._settings = termios.tcgetattr(sys.stdin)
         tty.setcbreak(sys.stdin)
