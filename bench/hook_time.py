@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from bench.lab import EMPTY, NETWORK, addresses, seconds
 from bench.libvirt_rules import BRIDGE
-from nethook.change import Scope
 from nethook.config import load
 from nethook.kernel.process import Result, Tools
 from nethook.libvirt.network import Network
 from nethook.reconcile import reconcile
+from nethook.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

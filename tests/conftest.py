@@ -9,10 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.hosts.matrix_report import rows, table
 
 LOGS = Path(__file__).parents[1] / "test-logs"
+
+settings.load_profile("ci")  # repeatable, and nothing fails because the machine is busy
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist takes the groups in the same hook

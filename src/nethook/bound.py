@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from nethook.prefix import BITS, Prefix
+from nethook.prefixes import in_order, without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from nethook.config import RoutedIP
     from nethook.libvirt.network import Ports
+    from nethook.prefix import Prefix
 
     Blocks = dict[str, list[Prefix]]
     """Of each bound line, by the text of its prefix, what of that no longer prefix of the files is about."""
@@ -22,11 +23,11 @@ def blocks(routed_ips: Sequence[RoutedIP]) -> Blocks:
     bound = [routed.prefix for routed in routed_ips if routed.guest]
     if not bound:
         return {}
-    prefixes = sorted((routed.prefix for routed in routed_ips), key=_order)
-    keys = [_order(prefix) for prefix in prefixes]
+    prefixes = sorted((routed.prefix for routed in routed_ips), key=in_order)
+    keys = [in_order(prefix) for prefix in prefixes]
     found: Blocks = {}
     for prefix in bound:
-        at = bisect_right(keys, _order(prefix))
+        at = bisect_right(keys, in_order(prefix))
         inside: list[Prefix] = []
         while at < len(prefixes) and prefixes[at].lies_in(prefix):
             if not inside or not prefixes[at].lies_in(inside[-1]):
@@ -36,20 +37,9 @@ def blocks(routed_ips: Sequence[RoutedIP]) -> Blocks:
     return found
 
 
-def _order(prefix: Prefix) -> tuple[int, int, int]:
-    return prefix.family, prefix.first, prefix.length
-
-
-def without(block: Prefix, holes: Sequence[Prefix]) -> list[Prefix]:
-    """What is left of the block, as prefixes; the holes lie in it, and not in each other."""
-    if not holes:
-        return [block]
-    if holes[0].length == block.length:
-        return []
-    length = block.length + 1
-    lower = Prefix(block.family, block.first, length)
-    upper = Prefix(block.family, block.first | 1 << BITS[block.family] - length, length)
-    return [rest for half in (lower, upper) for rest in without(half, [hole for hole in holes if hole.lies_in(half)])]
+def macs_of(blocks: Iterable[Prefix], holders: Mapping[str, Collection[str]]) -> set[str]:
+    """The MACs that any of these blocks is bound to."""
+    return {mac for block in blocks for mac in holders.get(block.text, ())}
 
 
 def nic(routed: RoutedIP, ports: Ports, holders: Collection[str]) -> str | None:

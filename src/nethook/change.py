@@ -1,9 +1,4 @@
-"""Desired minus kernel → change. Pure: the difference, within a scope, that one run makes.
-
-A hook's scope is its own network: what is on that network's bridge, and the prefixes that the configuration gives to it
-wherever they are now, because an address has one place. Everything else stays as it is. Without a scope, a run decides
-about everything of ours.
-"""
+"""Desired minus present → change: the difference, within a scope, that one run makes. Pure."""
 
 from __future__ import annotations
 
@@ -17,121 +12,18 @@ from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from nethook.config import RoutedIP
     from nethook.desired import Desired
+    from nethook.desired.bindings import Bindings
     from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.keys import Element
     from nethook.kernel.kind import Key, Kind
-    from nethook.kernel.kinds import Objects
     from nethook.kernel.layout import Layout
-    from nethook.kernel.routes import Place
     from nethook.kernel.ruleset import Ruleset
     from nethook.kernel.table import Elements, Table
-    from nethook.libvirt.network import Network
-    from nethook.prefix import Prefix
-
-
-class Kernel:
-    """What was read: our objects, our tables (None if there is none), and routes of others that do for ours."""
-
-    __slots__ = (
-        *("arp", "binding", "inherited", "objects", "opened"),
-        *("proxy_ndp", "standing_in", "table", "taps"),
-    )
-
-    def __init__(
-        self,
-        objects: Objects,
-        table: Table | None,
-        standing_in: Collection[Place] = (),
-        inherited: Collection[Place] = (),
-        binding: Table | None = None,
-    ) -> None:
-        self.arp: Sequence[str] = ()
-        """Comments of the rules in our table for ARP."""
-        self.opened: Mapping[str, Values] = {}
-        """The bridges on which we have turned IPv6 on, with what turns it off."""
-        self.proxy_ndp: Collection[str] = ()
-        """The uplinks on which we have turned on proxy_ndp."""
-        self.objects = objects
-        self.table = table
-        """The one in which packets are classified."""
-        self.binding = binding
-        """The one that keeps addresses to the guests that they are bound to."""
-        self.taps: set[tuple[str, str]] = set()
-        """Index and MAC of each tap of a guest, if that matters."""
-        self.standing_in = standing_in
-        """Where routes of others lead, so that one of ours is neither needed nor possible: as to a network's subnet."""
-        self.inherited = inherited
-        """Where routes of our predecessor lead, to be replaced by ours."""
-
-    @property
-    def routes(self) -> set[Key]:
-        """Our routes."""
-        return self.objects.get(ROUTES, set())
-
-    @property
-    def holders(self) -> dict[str, set[str]]:
-        """The MACs that each block is bound to."""
-        holders: dict[str, set[str]] = {}
-        for name, members in self.binding.elements.items() if self.binding else ():
-            if name.startswith("holders"):
-                for mac, block in members:
-                    holders.setdefault(block, set()).add(mac)
-        return holders
-
-
-class Scope:
-    """What a run decides about: everything, or some networks and what is on their bridges, but for some prefixes.
-
-    ``subnets`` are the networks' own, as far as they are known: of those in the scope at least.
-    """
-
-    __slots__ = ("_networks", "_spared", "subnets")
-
-    def __init__(
-        self,
-        spared: Mapping[str, Collection[str]] | None = None,
-        networks: Collection[str] = (),
-        subnets: Iterable[Prefix] = (),
-    ) -> None:
-        """``spared`` has the prefixes that are left alone, by bridge; None: the scope is everything."""
-        self._spared = spared
-        self._networks = networks
-        self.subnets = {subnet.text for subnet in subnets}
-
-    def has(self, bridge: str) -> bool:
-        """Whether it decides about the bridge itself."""
-        return self._spared is None or bridge in self._spared
-
-    def has_network(self, name: str) -> bool:
-        """Whether it decides about the network of this name."""
-        return self._spared is None or name in self._networks
-
-    def covers(self, prefix: str, bridge: str) -> bool:
-        """Whether it decides about the prefix on this bridge; bridge '': about what depends on no network."""
-        return self._spared is None or not bridge or (bridge in self._spared and prefix not in self._spared[bridge])
-
-
-def scope_of(
-    networks: Iterable[Network], routed_ips: Collection[RoutedIP], subnets: Iterable[Prefix] | None = None
-) -> Scope:
-    """The bridges of these networks. Several networks may use one that the host brings: what is others' stays.
-
-    ``subnets`` are those of all networks that are known, by default of these.
-    """
-    networks = list(networks)
-    names = {network.name for network in networks}
-    of_others = {routed.prefix.text for routed in routed_ips if routed.network not in names}
-    spared = {network.bridge: () if network.is_libvirts_own else of_others for network in networks}
-    return Scope(spared, names, subnets_of(networks) if subnets is None else subnets)
-
-
-def subnets_of(networks: Iterable[Network]) -> list[Prefix]:
-    """The networks' own subnets."""
-    return [subnet for network in networks for subnet in network.subnets]
+    from nethook.present import Present
+    from nethook.scope import Scope
 
 
 class TableChange:
@@ -193,88 +85,97 @@ class Change:
         return sorted(blocks)
 
 
-def difference(desired: Desired, kernel: Kernel, ruleset: Ruleset, scope: Scope, *, rebuild: bool = False) -> Change:
+def difference(desired: Desired, present: Present, ruleset: Ruleset, scope: Scope, *, rebuild: bool = False) -> Change:
     """What makes the kernel as desired within the scope. ``rebuild``: a table with other rules is made anew."""
     prefixes = {route[0] for route in desired.routes}
     table = TableChange(ruleset)
-    _compare(table, kernel.table, desired, lambda name, gone: _in_scope(name, gone, prefixes, scope), rebuild=rebuild)
-    if kernel.table is None:
+    _compare(
+        table,
+        present.table,
+        desired.elements,
+        lambda name, gone: _in_scope(name, gone, prefixes, scope),
+        rebuild=rebuild,
+    )
+    if present.table is None:
         table.what = "created"
-    change = Change(table, _binding_change(desired, kernel, rebuild=rebuild))
+    change = Change(table, _binding_change(desired.bindings, present, rebuild=rebuild))
     for kind in KINDS:
-        present, wanted = kernel.objects.get(kind, set()), desired.objects[kind]
-        surplus = present - wanted.keys() - desired.kept
+        there, wanted = present.objects[kind], desired.objects[kind]
+        surplus = there - wanted.keys() - desired.kept[kind]
         change.gone[kind] = sorted(key for key in surplus if scope.covers(key[0], key[1]) or key[0] in prefixes)
-        change.new[kind] = [key for key in wanted if key not in present]
-    lacking = [route for route in change.new[ROUTES] if route[:2] not in kernel.standing_in]
-    change.new[ROUTES] = [route for route in lacking if route[:2] not in kernel.inherited]
-    change.inherited = [route for route in lacking if route[:2] in kernel.inherited]
+        change.new[kind] = [key for key in wanted if key not in there]
+    lacking = [route for route in change.new[ROUTES] if route[:2] not in present.standing_in]
+    change.new[ROUTES] = [route for route in lacking if route[:2] not in present.inherited]
+    change.inherited = [route for route in lacking if route[:2] in present.inherited]
 
-    gateways = (kernel.objects.get(GATEWAYS, set()) - set(change.gone[GATEWAYS])).union(change.new[GATEWAYS])
-    rules = ArpRules(gateways)
-    change.arp = rules if rules.comments != list(kernel.arp) else None
-    proxies = (kernel.objects.get(PROXIES, set()) - set(change.gone[PROXIES])).union(change.new[PROXIES])
-    answering = {uplink for address, _, uplink in proxies if ":" in address}
-    change.proxy_ndp = {uplink: False for uplink in sorted(kernel.proxy_ndp) if uplink not in answering}
+    rules = ArpRules(_afterwards(GATEWAYS, change, present))
+    change.arp = rules if rules.comments != list(present.arp) else None
+    answering = {uplink for address, _, uplink in _afterwards(PROXIES, change, present) if ":" in address}
+    change.proxy_ndp = {uplink: False for uplink in sorted(present.proxy_ndp) if uplink not in answering}
     change.proxy_ndp.update(dict.fromkeys(desired.proxy_ndp, True))
     change.opened = {bridge: values for bridge, values in desired.ipv6.items() if values}
     change.closed = {
-        bridge: values for bridge, values in kernel.opened.items() if scope.has(bridge) and bridge not in desired.ipv6
+        bridge: values for bridge, values in present.opened.items() if scope.has(bridge) and bridge not in desired.ipv6
     }
     return change
 
 
-def _binding_change(desired: Desired, kernel: Kernel, *, rebuild: bool) -> TableChange:
+def _afterwards(kind: Kind, change: Change, present: Present) -> set[Key]:
+    """The objects of this kind when the change has been made."""
+    return (present.objects[kind] - set(change.gone[kind])).union(change.new[kind])
+
+
+def _binding_change(bindings: Bindings, present: Present, *, rebuild: bool) -> TableChange:
     """What differs in the table that is there only while something is bound."""
     change = TableChange(BINDING)
 
     def decided(name: str, gone: set[Element]) -> set[Element]:
         if not BINDING.sets[name].family:
             return gone
-        return {element for element in gone if element[-1] in desired.decided or element[-1] not in desired.named}
+        return {element for element in gone if element[-1] in bindings.decided or element[-1] not in bindings.named}
 
-    desired.know_taps(_macs_afterwards(desired, kernel, decided), kernel.taps)
-    _compare(change, kernel.binding, desired, decided, rebuild=rebuild)
-    if not desired.named and not any(desired.elements[name] for name in BINDING.sets):
+    macs = _macs_afterwards(bindings, present, decided)
+    if macs:
+        bindings.know_taps(macs, present.read_taps())
+    _compare(change, present.binding, bindings.elements, decided, rebuild=rebuild)
+    if not bindings.named and not any(bindings.elements.values()):
         change.gone, change.new = {}, {}
-        change.what = "removed" if kernel.binding else ""
-    elif kernel.binding is None and any(change.new.values()):
+        change.what = "removed" if present.binding else ""
+    elif present.binding is None and any(change.new.values()):
         change.what = "created"
     return change
 
 
 def _macs_afterwards(
-    desired: Desired, kernel: Kernel, decided: Callable[[str, set[Element]], set[Element]]
+    bindings: Bindings, present: Present, decided: Callable[[str, set[Element]], set[Element]]
 ) -> set[str]:
     """The MACs that something is bound to when the change has been made."""
     macs: set[str] = set()
     for name in BINDING.sets:
         if name.startswith("holders"):
-            present = kernel.binding.elements[name] if kernel.binding else set()
-            wanted = desired.elements[name]
-            macs.update(mac for mac, _ in wanted | present - decided(name, present - wanted))
+            there = present.binding.elements[name] if present.binding else set()
+            wanted = bindings.elements[name]
+            macs.update(mac for mac, _ in wanted | there - decided(name, there - wanted))
     return macs
 
 
 def _compare(
     change: TableChange,
     table: Table | None,
-    desired: Desired,
+    wanted: Elements,
     in_scope: Callable[[str, set[Element]], set[Element]],
     *,
     rebuild: bool,
 ) -> None:
-    sets = change.layout.sets
-    elements = table.elements if table else {name: set() for name in sets}
-    for name in sets:
-        change.gone[name] = in_scope(name, elements[name] - desired.elements[name])
-        change.new[name] = desired.elements[name] - elements[name]
+    there = table.elements if table else {name: set() for name in wanted}
+    for name, elements in wanted.items():
+        change.gone[name] = in_scope(name, there[name] - elements)
+        change.new[name] = elements - there[name]
     if table and not change.layout.is_intact(table.comments):
         change.what = "renewed"
         if rebuild:
             change.what = "rebuilt"
-            for name in sets:
-                change.new[name] = desired.elements[name] | elements[name] - change.gone[name]
+            change.new = {name: elements | there[name] - change.gone[name] for name, elements in wanted.items()}
             change.gone = {}
 
 
@@ -284,4 +185,4 @@ def _in_scope(name: str, elements: set[Element], prefixes: set[str], scope: Scop
         return elements
     if name in {BRIDGES, ISOLATED}:
         return {element for element in elements if scope.has(element[0])}
-    return {(bridge, block) for bridge, block in elements if scope.covers(block, bridge) or block in prefixes}
+    return {(bridge, block) for bridge, block in elements if scope.has(bridge) or block in prefixes}

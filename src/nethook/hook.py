@@ -11,14 +11,15 @@ import gc
 import sys
 
 from nethook import device_name, log
-from nethook.change import scope_of
 from nethook.config import load
 from nethook.errors import ConfigError, NethookError
 from nethook.kernel import device
 from nethook.kernel.process import Tools
+from nethook.libvirt import record
 from nethook.libvirt.event import parse_event
 from nethook.lock import Locked
-from nethook.reconcile import reconcile, recorded_ports
+from nethook.reconcile import reconcile
+from nethook.scope import scope_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,9 +62,10 @@ def _handle(event: Event) -> None:
     tools = Tools(SECONDS)
     with Locked():
         configuration = load()
-        network.ports = event.ports(recorded_ports().get(network.name, {}))
+        network.ports = event.ports(record.ports().get(network.name, {}))
         up = [network] if event.is_up and device.exists(network.bridge) else []
         outcome = reconcile(configuration, up, scope_of([network], configuration.routed_ips), tools)
+    outcome.finish(tools)
     log.errors(str(problem) for problem in configuration.problems)
     log.info(f"{effect} [{reason}]" for effect in outcome.done)
     log.errors(f"{reason}: {failure}" for failure in outcome.failures)

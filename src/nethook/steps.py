@@ -22,11 +22,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nethook.change import Change, Kernel, TableChange
+    from nethook.change import Change, TableChange
     from nethook.desired import Desired
     from nethook.gates.gate import GateChange
     from nethook.kernel.kind import Key, Kind
     from nethook.kernel.table import Elements
+    from nethook.present import Present
 
 
 def steps(
@@ -36,10 +37,12 @@ def steps(
     removals: Sequence[GateChange],
     *,
     protocol: int,
+    apart: bool = False,
 ) -> list[Step]:
     """What has to be run, in this order; nothing if there is nothing to do.
 
-    ``removals`` delete rules of others that are of no use any more when everything else is done.
+    ``removals`` delete rules of others that are of no use any more when everything else is done. ``apart``: what may
+    fail alone is not in one transaction with anything else; it costs a process more.
     """
     todo: list[Step] = []
     moved = {kind: {key[0] for key in keys} for kind, keys in change.new.items()}
@@ -50,15 +53,19 @@ def steps(
         todo.append(BatchStep(gone))
     todo += [IPv6Step(REMOVE, bridge, values) for bridge, values in change.closed.items()]
 
-    commands = [command for each in gate_changes for command in each.nft]
-    commands += _table_commands(change.table)
+    commands = [command for each in gate_changes for command in each.nft] + _table_commands(change.table)
+    effects = [effect for each in gate_changes if each.nft for effect in each.effects]
+    effects += _table_effects(change.table, desired)
+    arp = change.arp
+    if arp and commands and not apart:
+        commands += arp.commands()
+        effects.append(_arp_effect(arp))
+        arp = None
     if commands:
-        effects = [effect for each in gate_changes if each.nft for effect in each.effects]
-        todo.append(_nft(commands, [*effects, *_table_effects(change.table, desired)]))
-
+        todo.append(_nft(commands, effects))
     todo += _calls(gate_changes)
-    if change.arp:
-        todo.append(_arp(change.arp))
+    if arp:
+        todo.append(_arp(arp))
     todo += [ProxyNdpStep(ADD if on else REMOVE, uplink) for uplink, on in change.proxy_ndp.items()]
     todo += [IPv6Step(ADD, bridge, values) for bridge, values in change.opened.items()]
 
@@ -88,19 +95,19 @@ def _of_bound_lines(change: Change, desired: Desired) -> set[str]:
     return {key[0] for kind, key in new if desired.objects[kind][key].guest}
 
 
-def clearance(kernel: Kernel, closings: Sequence[GateChange], protocol: int) -> list[Step]:
+def clearance(present: Present, closings: Sequence[GateChange], protocol: int) -> list[Step]:
     """What removes everything of ours, in this order."""
     todo: list[Step] = []
-    gone = [_gone(kind, key, protocol) for kind in reversed(KINDS) for key in sorted(kernel.objects.get(kind, ()))]
+    gone = [_gone(kind, key, protocol) for kind in reversed(KINDS) for key in sorted(present.objects[kind])]
     if gone:
         todo.append(BatchStep(gone))
-    todo += [IPv6Step(REMOVE, bridge, values) for bridge, values in kernel.opened.items()]
-    todo += [ProxyNdpStep(REMOVE, uplink) for uplink in sorted(kernel.proxy_ndp)]
-    if kernel.arp:
+    todo += [IPv6Step(REMOVE, bridge, values) for bridge, values in present.opened.items()]
+    todo += [ProxyNdpStep(REMOVE, uplink) for uplink in sorted(present.proxy_ndp)]
+    if present.arp:
         todo.append(_arp(ArpRules(())))
     commands = [command for closing in closings for command in closing.nft]
     effects = [effect for closing in closings if closing.nft for effect in closing.effects]
-    for found, name in ((kernel.table, TABLE), (kernel.binding, BINDING.table)):
+    for found, name in ((present.table, TABLE), (present.binding, BINDING.table)):
         if found:
             commands.append(f"delete table {name}")
             effects.append(Effect(REMOVE, "table", note=name))
@@ -110,16 +117,22 @@ def clearance(kernel: Kernel, closings: Sequence[GateChange], protocol: int) -> 
 
 
 def _nft(commands: Sequence[str], effects: Sequence[Effect]) -> Step:
-    return Step(Call(("nft", "-f", "-"), "\n".join(commands) + "\n"), effects, ends_run=True)
+    return Step(_nft_call(commands), effects, ends_run=True)
 
 
 def _arp(rules: ArpRules) -> Step:
-    """A step of its own: a kernel that cannot do this still routes."""
+    """As a step of its own: a kernel that cannot do this still routes."""
+    return Step(_nft_call(rules.commands()), [_arp_effect(rules)])
+
+
+def _nft_call(commands: Sequence[str]) -> Call:
+    return Call(("nft", "-f", "-"), "\n".join(commands) + "\n")
+
+
+def _arp_effect(rules: ArpRules) -> Effect:
     if rules.addresses:
-        effect = Effect(ADD, "arp", note=f"for {', '.join(rules.addresses)}, answered towards guests only")
-    else:
-        effect = Effect(REMOVE, "arp", note="rules for gateways")
-    return Step(Call(("nft", "-f", "-"), "\n".join(rules.commands()) + "\n"), [effect])
+        return Effect(ADD, "arp", note=f"for {', '.join(rules.addresses)}, answered towards guests only")
+    return Effect(REMOVE, "arp", note="rules for gateways")
 
 
 def _calls(gate_changes: Iterable[GateChange]) -> list[Step]:
@@ -186,5 +199,5 @@ def _binding_effects(sign: str, elements: Elements, desired: Desired) -> Iterato
     for name, kind in (("bound", "reserved"), ("holders", "bound")):
         members = {member for found, members in elements.items() if found.startswith(name) for member in members}
         for *mac, block in sorted(members):
-            line = desired.lines.get(block) if sign == ADD else None
+            line = desired.bindings.lines.get(block) if sign == ADD else None
             yield Effect(sign, kind, prefix=block, to="".join(mac), line=line)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from subprocess import DEVNULL, PIPE, Popen
+from tempfile import TemporaryFile
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from tests.hosts.waiting import wait_for
+from tests.hosts.waiting import WaitError, wait_for
 from tests.hosts.wan import CLIENT, Wan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from tests.hosts.guest import Guest
+
+
+MOST = 1 << 24
+"""More bytes than ping says."""
 
 
 class Flow:
@@ -22,43 +29,64 @@ class Flow:
 
     sent = lost = 0
 
+    def __init__(self, told: Callable[[], str]) -> None:
+        """``told`` has what ping has said so far, a line for each answer."""
+        self._told = told
+
     def __str__(self) -> str:
         return f"of {self.sent} packets, {self.lost} were lost"
 
-    def end(self, summary: str) -> None:
-        """Read what ping says at its end."""
-        counted = re.search(r"(\d+) packets transmitted, (\d+) (packets )?received", summary)
-        assert counted, summary
-        self.sent, received = int(counted[1]), int(counted[2])
-        # The last packet may be on its way when ping ends.
-        self.lost = max(0, self.sent - received - 1)
+    @property
+    def _answered(self) -> set[int]:
+        return {int(number) for number in re.findall(r"bytes from .*seq=(\d+)", self._told())}
+
+    def settle(self) -> None:
+        """Wait for an answer more: what has none then, and came before, is lost, and not only on its way."""
+        heard = max(self._answered, default=-1)
+        with suppress(WaitError):  # nothing gets through any more, so ping's own count is right
+            wait_for(lambda: max(self._answered, default=-1) > heard, "an answer more", 10)
+            self.sent = max(self._answered) - self._first + 1
+
+    @property
+    def _first(self) -> int:
+        return 1 if "icmp_seq" in self._told() else 0  # of iputils, of busybox
+
+    def end(self) -> None:
+        """Count, when ping has ended."""
+        counted = re.search(r"(\d+) packets transmitted", self._told())
+        assert counted, self._told()
+        self.sent = self.sent or int(counted[1])
+        self.lost = self.sent - len([number for number in self._answered if number - self._first < self.sent])
 
 
 @contextmanager
 def flow(wan: Wan, address: str) -> Iterator[Flow]:
     """From the client to this address and back, for the time of the block."""
     source = CLIENT.of_family(ip_address(address).version)
-    argv = ["ping", "-q", "-i", "0.05", "-W", "1", "-I", source, address]
-    with Popen(wan.namespace.command(argv), stdout=PIPE, text=True) as process:
-        running = Flow()
+    argv = wan.namespace.command(["ping", "-i", "0.05", "-I", source, address])
+    with TemporaryFile("w+") as said, Popen(argv, stdout=said, text=True) as process:
+        running = Flow(lambda: os.pread(said.fileno(), MOST, 0).decode())
         try:
             yield running
+            running.settle()
         finally:
             process.send_signal(2)
-            assert process.stdout
-            running.end(process.stdout.read())
+            process.wait()
+            running.end()
 
 
 @contextmanager
 def flow_from(guest: Guest, address: str) -> Iterator[Flow]:
     """From a guest to this address and back, for the time of the block."""
     file = guest.run("mktemp").strip()
-    pid = guest.run(f"ping -q -i 0.05 {address} >{file} 2>&1 & echo $!").strip()
-    running = Flow()
+    pid = guest.run(f"ping -i 0.05 {address} >{file} 2>&1 & echo $!").strip()
+    running = Flow(lambda: guest.run(f"cat {file}"))
     try:
         yield running
+        running.settle()
     finally:
-        running.end(guest.run(f"kill -INT {pid}; until grep received {file}; do sleep 0.1; done"))
+        guest.run(f"kill -INT {pid}; until grep transmitted {file}; do sleep 0.1; done")
+        running.end()
 
 
 class Silence:

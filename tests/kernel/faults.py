@@ -22,6 +22,11 @@ KINDS = {
     "kill -9 before": "kill -9 $PPID; exit 1",
     "kill -9 after": 'kill -9 $PPID; exec "$real" "$@"',
     "exit 1 if it writes": 'case "$*" in *-f*) echo injected failure >&2; exit 1; esac; exec "$real" "$@"',
+    "no tables for ARP": """input=$(cat)
+case "$input" in *'table arp '*) echo 'Error: Could not process rule: Operation not supported' >&2; exit 1; esac
+printf '%s\\n' "$input" | "$real" "$@"
+exit
+""",
     "nothing": 'exec "$real" "$@"',
 }
 

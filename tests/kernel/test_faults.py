@@ -28,7 +28,7 @@ FIREWALL = "iptables-nft"  # with it, all tools are used
 # How often each tool is called, and how many of its calls, the first ones, only read.
 CALLS = {
     "started": {
-        "nft": (4, 2),
+        "nft": (3, 2),
         "ip": (3, 2),
         "iptables-nft": (1, 1),
         "iptables-nft-restore": (1, 0),
@@ -36,7 +36,7 @@ CALLS = {
         "ip6tables-nft-restore": (1, 0),
     },
     "stopped": {
-        "nft": (4, 2),
+        "nft": (3, 2),
         "ip": (3, 2),
         "iptables-nft": (1, 1),
         "ip6tables-nft": (1, 1),

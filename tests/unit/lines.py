@@ -1,9 +1,22 @@
-"""Short ways to write configuration lines in tests."""
+"""Short ways to write configuration lines in tests, and what they want."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nethook.config import Configuration, RoutedIP, Settings
 from nethook.config.routed_ips import parse_routed_ips
+from nethook.desired import Desired
+from nethook.desired.lines import desire_lines
+from nethook.kernel.routes import ROUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nethook.bound import Blocks
+    from nethook.kernel.kind import Key
+    from nethook.libvirt.network import Network
+    from nethook.prefix import Prefix
 
 
 def configuration(text: str) -> Configuration:
@@ -17,3 +30,18 @@ def routed(text: str) -> list[RoutedIP]:
     result = configuration(text)
     assert result.problems == []
     return result.routed_ips
+
+
+def desired_by(
+    routed_ips: Sequence[RoutedIP],
+    networks: Iterable[Network],
+    *,
+    kept: Iterable[Key] = (),
+    guarded: Iterable[Prefix] = (),
+    bound: Blocks | None = None,
+) -> Desired:
+    """What lines want when these networks are up; ``kept`` are routes, ``bound`` the blocks of bound lines."""
+    desired = Desired()
+    desired.kept[ROUTES].update(kept)
+    desire_lines(desired, routed_ips, networks, guarded=guarded, decided=bound or {}, holders={})
+    return desired

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.bound import blocks, is_undecided, nic, without
+from nethook.bound import blocks, is_undecided, nic
 from nethook.diagnosis.host_problems import guest_problems, via_problems
 from nethook.libvirt.network import Port, Ports
 from nethook.prefix import Prefix, parse_prefix
+from nethook.prefixes import without
 from tests.unit.lines import routed
 
 ONE, TWO, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:00:00:03"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nethook.bound import blocks
-from nethook.change import Change, Kernel, Scope, difference, scope_of
-from nethook.desired import Desired, desire
+from nethook.change import Change, difference
+from nethook.desired import Desired
 from nethook.effect import ADD, REMOVE, Effect
 from nethook.gates.gate import GateChange
 from nethook.kernel.binding import BINDING
@@ -13,10 +13,12 @@ from nethook.kernel.process import Call, Result, Tools
 from nethook.kernel.ruleset import SETS, Ruleset
 from nethook.kernel.table import Table
 from nethook.libvirt.network import Network, Ports
+from nethook.present import Present
 from nethook.reconcile import Outcome
+from nethook.scope import Scope, scope_of
 from nethook.step import Step
 from nethook.steps import clearance, steps
-from tests.unit.lines import routed
+from tests.unit.lines import desired_by, routed
 
 RULES = Ruleset(0x40)
 PUBLIC = Network("public", "virbr1", "nat")
@@ -24,12 +26,12 @@ OTHER = Network("other", "virbr2", "nat")
 HERE = Scope({"virbr1": ()})
 
 
-def kernel_like(desired: Desired) -> Kernel:
+def present_like(desired: Desired) -> Present:
     """A kernel that holds exactly this."""
     table = Table(SETS)
     table.elements = {name: set(desired.elements[name]) for name in SETS}
     table.comments = {chain: [RULES.comment(rule) for rule in rules] for chain, rules in RULES.chains.items()}
-    return Kernel({kind: set(keys) for kind, keys in desired.objects.items()}, table)
+    return Present({kind: set(keys) for kind, keys in desired.objects.items()}, table)
 
 
 def run(change: Change, desired: Desired) -> list[Step]:
@@ -43,14 +45,14 @@ def commands(change: Change, desired: Desired) -> list[list[str]]:
 
 
 def test_nothing_is_run_when_nothing_differs() -> None:
-    desired = desire(routed("203.0.113.10 public\n2001:db8::/64 public"), [PUBLIC])
-    change = difference(desired, kernel_like(desired), RULES, HERE)
+    desired = desired_by(routed("203.0.113.10 public\n2001:db8::/64 public"), [PUBLIC])
+    change = difference(desired, present_like(desired), RULES, HERE)
     assert run(change, desired) == []
 
 
 def test_an_empty_kernel_gets_table_elements_and_routes_in_this_order() -> None:
-    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    nft, routes = commands(difference(desired, Kernel({}, None), RULES, HERE), desired)
+    desired = desired_by(routed("203.0.113.10 public"), [PUBLIC])
+    nft, routes = commands(difference(desired, Present(), RULES, HERE), desired)
     assert nft[0].startswith("add table inet nethook")
     assert 'add element inet nethook to4 { "virbr1" . 203.0.113.10 }' in nft
     assert routes == ["route add 203.0.113.10 dev virbr1 proto 218"]
@@ -58,8 +60,8 @@ def test_an_empty_kernel_gets_table_elements_and_routes_in_this_order() -> None:
 
 def test_routes_go_before_what_accepts_them() -> None:
     lines = routed("203.0.113.10 public")
-    nothing = desire(lines, [])
-    change = difference(nothing, kernel_like(desire(lines, [PUBLIC])), RULES, HERE)
+    nothing = desired_by(lines, [])
+    change = difference(nothing, present_like(desired_by(lines, [PUBLIC])), RULES, HERE)
     routes, nft = commands(change, nothing)
     assert routes == ["route del 203.0.113.10 dev virbr1 proto 218"]
     assert set(nft) == {
@@ -71,15 +73,15 @@ def test_routes_go_before_what_accepts_them() -> None:
 
 def test_what_other_networks_have_stays() -> None:
     lines = routed("203.0.113.10 public\n203.0.113.20 other")
-    desired = desire(lines, [PUBLIC])
-    change = difference(desired, kernel_like(desire(lines, [PUBLIC, OTHER])), RULES, HERE)
+    desired = desired_by(lines, [PUBLIC])
+    change = difference(desired, present_like(desired_by(lines, [PUBLIC, OTHER])), RULES, HERE)
     assert commands(change, desired) == []
 
 
 def test_an_address_that_moved_to_this_network_is_taken_from_the_other() -> None:
-    before = desire(routed("203.0.113.10 other"), [OTHER])
-    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    nft, routes, _ = commands(difference(desired, kernel_like(before), RULES, HERE), desired)
+    before = desired_by(routed("203.0.113.10 other"), [OTHER])
+    desired = desired_by(routed("203.0.113.10 public"), [PUBLIC])
+    nft, routes, _ = commands(difference(desired, present_like(before), RULES, HERE), desired)
     assert 'delete element inet nethook to4 { "virbr2" . 203.0.113.10 }' in nft
     assert 'add element inet nethook to4 { "virbr1" . 203.0.113.10 }' in nft
     assert not any("virbr2" in command and " bridges " in command for command in nft)
@@ -90,22 +92,22 @@ def test_an_address_that_moved_to_this_network_is_taken_from_the_other() -> None
 
 
 def test_a_rule_that_is_missing_renews_the_rules_and_leaves_the_elements() -> None:
-    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    kernel = kernel_like(desired)
-    assert kernel.table is not None
-    kernel.table.comments["forward4"].pop()
-    (nft,) = commands(difference(desired, kernel, RULES, HERE), desired)
+    desired = desired_by(routed("203.0.113.10 public"), [PUBLIC])
+    present = present_like(desired)
+    assert present.table is not None
+    present.table.comments["forward4"].pop()
+    (nft,) = commands(difference(desired, present, RULES, HERE), desired)
     assert "flush chain inet nethook forward4" in nft
     assert not any("element" in command or "flush set" in command for command in nft)
 
 
 def test_rules_that_could_not_be_renewed_are_built_anew_with_all_elements() -> None:
     lines = routed("203.0.113.10 public\n203.0.113.20 other")
-    desired = desire(lines, [PUBLIC])
-    kernel = kernel_like(desire(lines, [PUBLIC, OTHER]))
-    assert kernel.table is not None
-    kernel.table.comments["forward4"].pop()
-    (nft,) = commands(difference(desired, kernel, RULES, HERE, rebuild=True), desired)
+    desired = desired_by(lines, [PUBLIC])
+    present = present_like(desired_by(lines, [PUBLIC, OTHER]))
+    assert present.table is not None
+    present.table.comments["forward4"].pop()
+    (nft,) = commands(difference(desired, present, RULES, HERE, rebuild=True), desired)
     assert nft[0] == "delete table inet nethook"
     assert 'add element inet nethook to4 { "virbr1" . 203.0.113.10, "virbr2" . 203.0.113.20 }' in nft
 
@@ -113,20 +115,20 @@ def test_rules_that_could_not_be_renewed_are_built_anew_with_all_elements() -> N
 def test_networks_that_share_a_bridge_of_the_host_leave_each_others_addresses_alone() -> None:
     first, second = Network("first", "br0", "bridge"), Network("second", "br0", "bridge")
     lines = routed("203.0.113.10 first\n203.0.113.20 second")
-    desired = desire(lines, [second])
+    desired = desired_by(lines, [second], kept=[("203.0.113.10", "br0", "")])
     scope = scope_of([second], lines)
-    change = difference(desired, kernel_like(desire(lines, [first, second])), RULES, scope)
+    change = difference(desired, present_like(desired_by(lines, [first, second])), RULES, scope)
     assert commands(change, desired) == []
 
 
 def test_rules_for_another_mark_bit_are_renewed() -> None:
-    desired = desire([], [])
-    assert difference(desired, kernel_like(desired), Ruleset(0x80), Scope({})).table.what == "renewed"
+    desired = desired_by([], [])
+    assert difference(desired, present_like(desired), Ruleset(0x80), Scope({})).table.what == "renewed"
 
 
 def test_every_change_is_said_with_the_line_that_wants_it() -> None:
-    desired = desire(routed("\n203.0.113.10 public"), [PUBLIC])
-    change = difference(desired, Kernel({}, None), RULES, HERE)
+    desired = desired_by(routed("\n203.0.113.10 public"), [PUBLIC])
+    change = difference(desired, Present(), RULES, HERE)
     said = [str(effect) for step in run(change, desired) for effect in step.effects]
     assert said == [
         "+ table inet nethook created",
@@ -137,32 +139,30 @@ def test_every_change_is_said_with_the_line_that_wants_it() -> None:
 
 
 def test_without_a_scope_what_no_network_and_no_line_has_goes() -> None:
-    before = desire(routed("203.0.113.10 public\n203.0.113.20 other"), [PUBLIC, OTHER])
-    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    routes, nft = commands(difference(desired, kernel_like(before), RULES, Scope()), desired)
+    before = desired_by(routed("203.0.113.10 public\n203.0.113.20 other"), [PUBLIC, OTHER])
+    desired = desired_by(routed("203.0.113.10 public"), [PUBLIC])
+    routes, nft = commands(difference(desired, present_like(before), RULES, Scope()), desired)
     assert routes == ["route del 203.0.113.20 dev virbr2 proto 218"]
     assert 'delete element inet nethook bridges { "virbr2" }' in nft
     assert 'delete element inet nethook to4 { "virbr2" . 203.0.113.20 }' in nft
 
 
 def test_what_is_kept_stays_also_without_a_scope() -> None:
-    before = desire(routed("203.0.113.10 public"), [PUBLIC])
-    desired = desire([], [PUBLIC], kept=before.routes, guarded=[line.prefix for line in before.routes.values()])
-    assert commands(difference(desired, kernel_like(before), RULES, Scope()), desired) == []
+    before = desired_by(routed("203.0.113.10 public"), [PUBLIC])
+    desired = desired_by([], [PUBLIC], kept=before.routes, guarded=[line.prefix for line in before.routes.values()])
+    assert commands(difference(desired, present_like(before), RULES, Scope()), desired) == []
 
 
 def test_a_route_of_others_that_leads_to_the_same_place_needs_none_of_ours() -> None:
-    desired = desire(routed("192.0.2.0/29 public"), [PUBLIC])
-    kernel = kernel_like(desired)
-    kernel.objects, kernel.standing_in = {}, {("192.0.2.0/29", "virbr1")}
-    assert commands(difference(desired, kernel, RULES, Scope()), desired) == []
+    desired = desired_by(routed("192.0.2.0/29 public"), [PUBLIC])
+    present = Present(table=present_like(desired).table, standing_in={("192.0.2.0/29", "virbr1")})
+    assert commands(difference(desired, present, RULES, Scope()), desired) == []
 
 
 def test_a_route_of_the_predecessor_is_replaced_in_one_step() -> None:
-    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    kernel = kernel_like(desired)
-    kernel.objects, kernel.inherited = {}, {("203.0.113.10", "virbr1")}
-    (step,) = run(difference(desired, kernel, RULES, Scope()), desired)
+    desired = desired_by(routed("203.0.113.10 public"), [PUBLIC])
+    present = Present(table=present_like(desired).table, inherited={("203.0.113.10", "virbr1")})
+    (step,) = run(difference(desired, present, RULES, Scope()), desired)
     assert step.call.stdin == "route replace 203.0.113.10 dev virbr1 proto 218\n"
     assert [str(effect) for effect in step.effects] == [
         "~ route 203.0.113.10 → virbr1, until now of release 0.6 (public), routed-ips:1"
@@ -170,12 +170,12 @@ def test_a_route_of_the_predecessor_is_replaced_in_one_step() -> None:
 
 
 def test_clearing_removes_routes_before_the_table() -> None:
-    kernel = kernel_like(desire(routed("203.0.113.10 public"), [PUBLIC]))
-    assert [step.call.stdin for step in clearance(kernel, [], 218)] == [
+    present = present_like(desired_by(routed("203.0.113.10 public"), [PUBLIC]))
+    assert [step.call.stdin for step in clearance(present, [], 218)] == [
         "route del 203.0.113.10 dev virbr1 proto 218\n",
         "delete table inet nethook\n",
     ]
-    assert clearance(Kernel({}, None), [], 218) == []
+    assert clearance(Present(), [], 218) == []
 
 
 def bound(lines: str, *ports: tuple[str, str]) -> Desired:
@@ -183,8 +183,8 @@ def bound(lines: str, *ports: tuple[str, str]) -> Desired:
     network = Network("public", "virbr1", "nat", Ports(dict(ports), all_known=True))
     routed_ips = routed(lines)
     parts = blocks(routed_ips)
-    desired = desire(routed_ips, [network], bound=parts)
-    desired.named.update(block.text for part in parts.values() for block in part)
+    desired = desired_by(routed_ips, [network], bound=parts)
+    desired.bindings.named.update(block.text for part in parts.values() for block in part)
     return desired
 
 
@@ -192,21 +192,23 @@ MAC = "52:54:00:00:00:01"
 OTHER_MAC = "52:54:00:00:00:02"
 
 
-def with_binding(desired: Desired) -> Kernel:
+def with_binding(desired: Desired) -> Present:
     """A kernel that holds exactly this, what is bound included."""
-    kernel = kernel_like(desired)
-    kernel.binding = Table(BINDING.sets)
-    kernel.binding.comments = {
+    present = present_like(desired)
+    present.binding = Table(BINDING.sets)
+    present.binding.comments = {
         chain: [BINDING.comment(rule) for rule in rules] for chain, rules in BINDING.chains.items()
     }
-    desired.know_taps({mac for mac, _ in desired.elements["holders4"] | desired.elements["holders6"]}, ())
-    kernel.binding.elements = {name: set(desired.elements[name]) for name in BINDING.sets}
-    return kernel
+    desired.bindings.know_taps(
+        {mac for mac, _ in desired.bindings.elements["holders4"] | desired.bindings.elements["holders6"]}, ()
+    )
+    present.binding.elements = {name: set(desired.bindings.elements[name]) for name in BINDING.sets}
+    return present
 
 
 def test_what_is_bound_is_pinned_before_it_is_routed() -> None:
     desired = bound("203.0.113.10 public guest=web1", (MAC, "web1"))
-    _, nft, objects = commands(difference(desired, Kernel({}, None), RULES, Scope()), desired)
+    _, nft, objects = commands(difference(desired, Present(), RULES, Scope()), desired)
     assert "add element bridge nethook bound4 { 203.0.113.10 }" in nft
     assert f"add element bridge nethook holders4 {{ {MAC} . 203.0.113.10 }}" in nft
     assert objects == [
@@ -218,8 +220,8 @@ def test_what_is_bound_is_pinned_before_it_is_routed() -> None:
 def test_an_address_of_another_guest_stays_routed_while_it_moves() -> None:
     lines = "203.0.113.10 public guest=web2"
     desired = bound(lines, (MAC, "web1"), (OTHER_MAC, "web2"))
-    kernel = with_binding(bound(lines.replace("web2", "web1"), (MAC, "web1"), (OTHER_MAC, "web2")))
-    change = difference(desired, kernel, RULES, Scope())
+    present = with_binding(bound(lines.replace("web2", "web1"), (MAC, "web1"), (OTHER_MAC, "web2")))
+    change = difference(desired, present, RULES, Scope())
     assert change.moved == ["203.0.113.10"]
     nft, objects, _ = commands(change, desired)
     assert f"delete element bridge nethook holders4 {{ {MAC} . 203.0.113.10 }}" in nft
@@ -240,9 +242,9 @@ def test_an_address_itself_tells_more_of_its_nic_than_a_line_with_it_as_next_hop
 
 
 def test_the_table_goes_when_nothing_is_bound_any_more() -> None:
-    kernel = with_binding(bound("203.0.113.10 public guest=web1", (MAC, "web1")))
+    present = with_binding(bound("203.0.113.10 public guest=web1", (MAC, "web1")))
     desired = bound("203.0.113.10 public")
-    change = difference(desired, kernel, RULES, Scope())
+    change = difference(desired, present, RULES, Scope())
     assert commands(change, desired)[:2] == [
         ["neighbour delete 203.0.113.10 dev virbr1"],
         ["delete table bridge nethook"],
@@ -259,14 +261,14 @@ class NoBridgeTools(Tools):
 def test_what_cannot_be_bound_is_not_routed_and_costs_no_other_line() -> None:
     desired = bound("203.0.113.10 public guest=web1\n203.0.113.11 public", (MAC, "web1"))
     outcome = Outcome()
-    outcome.take(run(difference(desired, Kernel({}, None), RULES, Scope()), desired), NoBridgeTools(1))
+    outcome.take(run(difference(desired, Present(), RULES, Scope()), desired), NoBridgeTools(1))
     assert len(outcome.failures) == 1
     assert [effect.prefix for effect in outcome.done if effect.kind in {"route", "neighbour"}] == ["203.0.113.11"]
 
 
 def test_clearing_removes_what_is_bound() -> None:
-    kernel = with_binding(bound("203.0.113.10 public guest=web1", (MAC, "web1")))
-    assert [step.call.stdin for step in clearance(kernel, [], 218)] == [
+    present = with_binding(bound("203.0.113.10 public guest=web1", (MAC, "web1")))
+    assert [step.call.stdin for step in clearance(present, [], 218)] == [
         "route del 203.0.113.10 dev virbr1 proto 218\nneighbour delete 203.0.113.10 dev virbr1\n",
         "delete table inet nethook\ndelete table bridge nethook\n",
     ]
@@ -282,8 +284,8 @@ class BrokenTools(Tools):
 def test_what_others_have_stays_until_ours_is_complete() -> None:
     opening = GateChange(Effect(ADD, "gate"), call=Call(("iptables-nft-restore",)))
     removal = GateChange(Effect(REMOVE, "rule"), call=Call(("ip",)))
-    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
-    change = difference(desired, Kernel({}, None), RULES, Scope())
+    desired = desired_by(routed("203.0.113.10 public"), [PUBLIC])
+    change = difference(desired, Present(), RULES, Scope())
     outcome = Outcome()
     outcome.take(steps(change, desired, [opening], [removal], protocol=218), BrokenTools(1))
     assert len(outcome.failures) == 1

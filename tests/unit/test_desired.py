@@ -5,15 +5,19 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.change import Scope, scope_of
 from nethook.config.settings import Settings
-from nethook.desired import desire, desire_fallbacks, desire_gateways, desire_proxies, in_doubt, outermost
+from nethook.desired.doubt import in_doubt
+from nethook.desired.fallbacks import desire_fallbacks
+from nethook.desired.gateways import desire_gateways
+from nethook.desired.proxies import desire_proxies
 from nethook.kernel.fallbacks import FALLBACKS
 from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.proxies import PROXIES
 from nethook.libvirt.network import Network
 from nethook.prefix import Prefix, parse_prefix
-from tests.unit.lines import configuration, routed
+from nethook.prefixes import outermost
+from nethook.scope import Scope, scope_of
+from tests.unit.lines import configuration, desired_by, routed
 
 PUBLIC = Network("public", "virbr1", "nat")
 LINES = """
@@ -25,7 +29,7 @@ LINES = """
 
 
 def test_an_address_of_a_network_that_is_up_is_routed_and_accepted_both_ways() -> None:
-    desired = desire(routed("203.0.113.10 public"), [PUBLIC])
+    desired = desired_by(routed("203.0.113.10 public"), [PUBLIC])
     assert list(desired.routes) == [("203.0.113.10", "virbr1", "")]
     assert desired.elements["to4"] == {("virbr1", "203.0.113.10")}
     assert desired.elements["from4"] == {("virbr1", "203.0.113.10")}
@@ -34,7 +38,7 @@ def test_an_address_of_a_network_that_is_up_is_routed_and_accepted_both_ways() -
 
 
 def test_prefixes_go_into_sets_of_their_own_and_families_too() -> None:
-    elements = desire(routed(LINES), [PUBLIC]).elements
+    elements = desired_by(routed(LINES), [PUBLIC]).elements
     assert elements["to4"] == {("virbr1", "203.0.113.10")}
     assert elements["to4_prefixes"] == {("virbr1", "203.0.113.16/29")}
     assert elements["to6_prefixes"] == {("virbr1", "2001:db8:7::/64")}
@@ -42,32 +46,32 @@ def test_prefixes_go_into_sets_of_their_own_and_families_too() -> None:
 
 
 def test_lines_of_networks_that_are_down_are_guarded_against_forgery_only() -> None:
-    desired = desire(routed(LINES), [])
+    desired = desired_by(routed(LINES), [])
     assert desired.routes == {}
     assert desired.elements["routed4"] == {("203.0.113.10",), ("203.0.113.20",)}
     assert not any(members for name, members in desired.elements.items() if not name.startswith("routed"))
 
 
 def test_an_isolated_network_is_known_as_isolated() -> None:
-    desired = desire([], [Network("lonely", "virbr9", "")])
+    desired = desired_by([], [Network("lonely", "virbr9", "")])
     assert desired.elements["bridges"] == desired.elements["isolated"] == {("virbr9",)}
 
 
 def test_a_bridge_of_the_hosts_own_may_have_the_uplink_and_is_none_of_libvirts() -> None:
-    desired = desire(routed("203.0.113.10 public"), [Network("public", "br0", "bridge")])
+    desired = desired_by(routed("203.0.113.10 public"), [Network("public", "br0", "bridge")])
     assert desired.routes.keys() == {("203.0.113.10", "br0", "")}
     assert desired.elements["bridges"] == set()
 
 
 def test_a_prefix_within_a_prefix_of_the_same_network_has_a_route_but_no_element_of_its_own() -> None:
-    desired = desire(routed("203.0.113.0/24 public\n203.0.113.16/29 public"), [PUBLIC])
+    desired = desired_by(routed("203.0.113.0/24 public\n203.0.113.16/29 public"), [PUBLIC])
     assert desired.routes.keys() == {("203.0.113.0/24", "virbr1", ""), ("203.0.113.16/29", "virbr1", "")}
     assert desired.elements["to4_prefixes"] == {("virbr1", "203.0.113.0/24")}
 
 
 def test_a_prefix_within_a_prefix_of_another_network_is_accepted_on_its_own_bridge() -> None:
     networks = [PUBLIC, Network("other", "virbr2", "route")]
-    desired = desire(routed("203.0.113.0/24 public\n203.0.113.16/29 other"), networks)
+    desired = desired_by(routed("203.0.113.0/24 public\n203.0.113.16/29 other"), networks)
     assert desired.elements["to4_prefixes"] == {("virbr1", "203.0.113.0/24"), ("virbr2", "203.0.113.16/29")}
     assert desired.elements["routed4_prefixes"] == {("203.0.113.0/24",)}
 
@@ -95,14 +99,14 @@ def test_outermost_covers_every_prefix_and_overlaps_nowhere(prefixes: list[Prefi
 
 def test_routes_of_other_networks_are_accepted_again_where_they_are() -> None:
     lost = [("203.0.113.20", "virbr2", ""), ("203.0.113.32/28", "virbr2", "")]
-    desired = desire(routed(LINES), [PUBLIC], kept=lost)
+    desired = desired_by(routed(LINES), [PUBLIC], kept=lost)
     assert desired.elements["from4"] == {("virbr1", "203.0.113.10"), ("virbr2", "203.0.113.20")}
     assert ("virbr2", "203.0.113.32/28") in desired.elements["to4_prefixes"]
     assert all(bridge == "virbr1" for _, bridge, _ in desired.routes)
 
 
 def test_what_is_guarded_cannot_be_forged_though_no_line_names_it() -> None:
-    desired = desire([], [], guarded=[Prefix(4, 0xCB00710A, 32)])
+    desired = desired_by([], [], guarded=[Prefix(4, 0xCB00710A, 32)])
     assert desired.elements["routed4"] == {("203.0.113.10",)}
     assert desired.elements["to4"] == set()
 
@@ -126,30 +130,30 @@ def test_without_a_wrong_line_nothing_is_in_doubt() -> None:
 
 def test_each_line_has_a_fallback_but_for_subnets_of_networks() -> None:
     lines = routed(LINES)
-    desired = desire(lines, [])
+    desired = desired_by(lines, [])
     desire_fallbacks(desired, lines, Scope(subnets=[parse_prefix("203.0.113.16/29")]))
     assert list(desired.objects[FALLBACKS]) == [("203.0.113.10", ""), ("2001:db8:7::/64", ""), ("203.0.113.20", "")]
-    assert desired.kept == set()
+    assert not desired.kept[FALLBACKS]
 
 
 def test_fallbacks_of_other_networks_stay_as_they_are() -> None:
     lines = routed(LINES)
-    desired = desire(lines, [])
+    desired = desired_by(lines, [])
     desire_fallbacks(desired, lines, scope_of([PUBLIC], lines))
     assert ("203.0.113.20", "") not in desired.objects[FALLBACKS]
-    assert desired.kept == {("203.0.113.20", "")}
+    assert desired.kept[FALLBACKS] == {("203.0.113.20", "")}
 
 
 def test_gateways_are_on_bridges_of_libvirts_with_addresses_of_the_family() -> None:
     brought = Network("other", "br0", "bridge")
-    desired = desire(routed(LINES), [PUBLIC, brought])
+    desired = desired_by(routed(LINES), [PUBLIC, brought])
     desire_gateways(desired, Settings(gateway4="10.0.0.1"), ())
     assert list(desired.objects[GATEWAYS]) == [("10.0.0.1", "virbr1", ""), ("fe80::1", "virbr1", "noprefixroute")]
 
 
 def test_a_bridge_with_ipv6_by_our_doing_needs_the_route_of_its_gateway() -> None:
     for opened, ipv6 in ((["virbr1"], {}), ([], {"virbr1": {"disable_ipv6": "0"}})):
-        desired = desire(routed("2001:db8::1 public"), [PUBLIC])
+        desired = desired_by(routed("2001:db8::1 public"), [PUBLIC])
         desired.ipv6.update(ipv6)
         desire_gateways(desired, Settings(gateway4=None), opened)
         assert list(desired.objects[GATEWAYS]) == [("fe80::1", "virbr1", "")]
@@ -157,10 +161,18 @@ def test_a_bridge_with_ipv6_by_our_doing_needs_the_route_of_its_gateway() -> Non
 
 def test_proxies_are_for_what_is_routed() -> None:
     lines = routed("203.0.113.8/31 public proxy=eth0\n203.0.113.20 other proxy=eth0\n203.0.113.30 public")
-    desired = desire(lines, [PUBLIC])
-    desire_proxies(desired, lines, scope_of([PUBLIC], lines))
+    desired = desired_by(lines, [PUBLIC])
+    desire_proxies(desired, lines, scope_of([PUBLIC], lines), ())
     assert list(desired.objects[PROXIES]) == [("203.0.113.8", "", "eth0"), ("203.0.113.9", "", "eth0")]
-    assert desired.kept == {("203.0.113.20", "", "eth0")}
-    down = desire(lines, [])
-    desire_proxies(down, lines, scope_of([PUBLIC], lines))
+    down = desired_by(lines, [])
+    desire_proxies(down, lines, scope_of([PUBLIC], lines), ())
     assert down.objects[PROXIES] == {}
+
+
+def test_proxies_of_lines_that_are_not_decided_about_stay() -> None:
+    """Whatever these lines say now, and whichever line is around: the longest one counts."""
+    lines = routed("203.0.113.8/29 public\n203.0.113.9 other\n203.0.113.0/24 other\n203.0.113.20 public guest=web1")
+    there = [(f"203.0.113.{number}", "", "eth0") for number in (8, 9, 20, 30)]
+    desired = desired_by(lines, [PUBLIC], kept=[("203.0.113.20", "virbr1", "")])
+    desire_proxies(desired, lines, scope_of([PUBLIC], lines), there)
+    assert desired.kept[PROXIES] == {(f"203.0.113.{number}", "", "eth0") for number in (9, 20, 30)}

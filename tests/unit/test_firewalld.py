@@ -6,12 +6,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nethook.desired import desire
 from nethook.errors import ReadError
 from nethook.firewalld.files import contents
 from nethook.firewalld.gate import Firewalld, entries, names_policy, understand
 from nethook.kernel.process import Call, Result
-from tests.unit.lines import routed
+from tests.unit.lines import desired_by, routed
 
 ANSWER = Call(("busctl",))
 WANTED = {4: ["203.0.113.10", "203.0.113.16/29"], 6: ["2001:db8:7::/64"]}
@@ -98,7 +97,7 @@ def test_what_is_not_understood_is_not_taken_for_empty(said: Result) -> None:
 
 def test_entries_do_not_overlap_and_are_there_for_networks_that_are_down() -> None:
     lines = "203.0.113.17 a\n203.0.113.16/29 b\n203.0.113.24 a\n2001:db8::/48 a\n2001:db8:0:1::/64 b\n2001:db8::1 a"
-    assert entries(desire(routed(lines), [])) == {4: ["203.0.113.16/29", "203.0.113.24"], 6: ["2001:db8::/48"]}
+    assert entries(desired_by(routed(lines), [])) == {4: ["203.0.113.16/29", "203.0.113.24"], 6: ["2001:db8::/48"]}
 
 
 def test_the_policy_names_no_zone_and_only_our_ipsets() -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nethook.change import Kernel, Scope, difference
+from nethook.change import difference
 from nethook.commands.line_states import line_states, states_without_root
-from nethook.desired import desire
 from nethook.firewalld.gate import Firewalld
 from nethook.gates.gate import Chain, Gate, Rule
 from nethook.gates.iptables import IptablesGate
@@ -15,9 +14,11 @@ from nethook.kernel.ruleset import SETS, Ruleset
 from nethook.kernel.table import Table
 from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.network import Network
-from nethook.reconcile import Plan
+from nethook.plan import Plan
+from nethook.present import Present
+from nethook.scope import Scope
 from nethook.steps import steps
-from tests.unit.lines import routed
+from tests.unit.lines import desired_by, routed
 
 RULES = Ruleset(0x40)
 BRIDGE = "lo"  # a device that exists everywhere
@@ -32,15 +33,15 @@ LIVE = {
 
 def plan(lines: str, applied: str, chains: list[tuple[Gate, Chain]] | None = None) -> Plan:
     """The plan for these lines, when those ``applied`` are in force."""
-    before = desire(routed(applied), [PUBLIC])
+    before = desired_by(routed(applied), [PUBLIC])
     table = Table(SETS)
     table.elements = before.elements
     table.comments = {chain: [RULES.comment(rule) for rule in rules] for chain, rules in RULES.chains.items()}
-    kernel = Kernel({ROUTES: set(before.routes)}, table)
-    desired = desire(routed(lines), [PUBLIC])
-    change = difference(desired, kernel, RULES, Scope())
+    present = Present({ROUTES: set(before.routes)}, table)
+    desired = desired_by(routed(lines), [PUBLIC])
+    change = difference(desired, present, RULES, Scope())
     openings = [opening for opening in (gate.opening(chain) for gate, chain in chains or []) if opening]
-    return Plan(kernel, chains or [], desired, steps(change, desired, openings, [], protocol=218))
+    return Plan(present, chains or [], desired, steps(change, desired, openings, [], protocol=218))
 
 
 def states(lines: str, applied: str, chains: list[tuple[Gate, Chain]] | None = None) -> list[tuple[str, str]]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from nethook.desired import desire
 from nethook.errors import ReadError
 from nethook.gates.gate import Chain, Rule
 from nethook.gates.iptables import IptablesGate
 from nethook.kernel.process import Call, Result
 from nethook.libvirt.network import Network
 from nethook.others import Others
-from tests.unit.lines import routed
+from tests.unit.lines import desired_by, routed
 
 BOTH = Others({"virbr2", "virbr1"})
 GATE = IptablesGate("iptables-nft", 0x40)
@@ -56,7 +55,7 @@ def test_without_bridges_nothing_is_asked() -> None:
 
 def test_only_the_very_rules_of_0_6_are_removed() -> None:
     network = Network("public", "virbr1", "nat")
-    desired = desire(routed("203.0.113.10 public\n203.0.113.16/29 public"), [network])
+    desired = desired_by(routed("203.0.113.10 public\n203.0.113.16/29 public"), [network])
     of_0_6 = ["-s 203.0.113.10/32 -i virbr1 -j ACCEPT", "-d 203.0.113.16/29 -o virbr1 -j ACCEPT"]
     of_others = [
         "-s 203.0.113.10/32 -i virbr2 -j ACCEPT",

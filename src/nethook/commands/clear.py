@@ -17,7 +17,8 @@ from nethook.firewalld.gate import look
 from nethook.gates import IPTABLES, gates
 from nethook.kernel.process import Tools
 from nethook.lock import FOLDER, Locked
-from nethook.reconcile import Outcome, read
+from nethook.present import read
+from nethook.reconcile import Outcome
 from nethook.steps import clearance
 from nethook.terminal import confirm
 
@@ -37,11 +38,11 @@ def run(options: Namespace) -> int:
     tools = Tools(SECONDS)
     outcome = Outcome()
     with uninterrupted(), Locked():
-        kernel, chains = read(settings.route_protocol, gates(GATES, IPTABLES, settings.mark_bit), tools)
+        present, chains = read(settings.route_protocol, gates(GATES, IPTABLES, settings.mark_bit), tools)
         closings = [closing for closing in (gate.closing(chain) for gate, chain in chains) if closing]
         firewalld, outcome.failures = look(dict.fromkeys(SETS, ()), tools)
         closings += firewalld.changes() if firewalld else []
-        outcome.take(clearance(kernel, closings, settings.route_protocol), tools)
+        outcome.take(clearance(present, closings, settings.route_protocol), tools)
         if not outcome.failures:
             shutil.rmtree(FOLDER)
         return report(outcome, "clear", "nothing of ours is in the kernel")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nethook.kernel.routes import Place
     from nethook.libvirt.live import LiveNetwork
     from nethook.libvirt.network import Network
-    from nethook.reconcile import Plan
+    from nethook.plan import Plan
 
 ROUTED = "routed"
 WAITING = "waiting"
@@ -133,7 +133,7 @@ class _Pending:
             for effect in plan.effects
             if effect.line and effect.kind in {"neighbour", "bound", "reserved"}
         }
-        self._nics = plan.desired.nics
+        self._nics = plan.desired.bindings.nics
         self._here = {
             (effect.prefix, effect.bridge)
             for effect in plan.effects

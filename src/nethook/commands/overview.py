@@ -14,7 +14,7 @@ from nethook.firewalld.gate import WHERE
 from nethook.kernel import counters
 from nethook.kernel.process import Tools
 from nethook.kernel.routes import ROUTES, holder, holder_call
-from nethook.reconcile import decide
+from nethook.plan import decide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ def overview() -> Overview:
     plan = decide(configuration, now.up, now.scope, tools, now.others)
     states = line_states(configuration.routed_ips, now.live, plan)
     received, sent = counters.received(), counters.sent()
-    spoofed = counters.spoofed() if plan.kernel.binding else {}
+    spoofed = counters.spoofed() if plan.present.binding else {}
     parts = blocks(configuration.routed_ips)
     for state in states:
         state.count(received, sent)
@@ -79,7 +79,7 @@ def overview() -> Overview:
             state.spoofed = sum(spoofed.get(what, 0) for what in claimed)
     added = [effect for effect in plan.effects if effect.sign == ADD and effect.kind == "route"]
     missing = {(effect.prefix, effect.bridge) for effect in added}
-    _look_for_holders([state for state in states if state.place in missing], plan.kernel.routes, tools)
+    _look_for_holders([state for state in states if state.place in missing], plan.present.routes, tools)
     families = {line.prefix.family for line in configuration.routed_ips}
     gates = [
         (gate.where, _gate_state(gate, chain))

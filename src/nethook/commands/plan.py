@@ -11,7 +11,7 @@ from nethook.config import load
 from nethook.effect import ADD, REMOVE, REPLACE
 from nethook.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.kernel.process import Tools
-from nethook.reconcile import decide
+from nethook.plan import decide
 from nethook.terminal import painted, show_problems
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook import device_name
-from nethook.change import Scope, scope_of, subnets_of
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import places
 from nethook.config.problem import one_line
@@ -17,6 +16,7 @@ from nethook.errors import NethookError
 from nethook.kernel import device
 from nethook.libvirt.live import live_networks
 from nethook.others import Others
+from nethook.scope import Scope, scope_of, subnets_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

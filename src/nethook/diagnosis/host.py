@@ -7,13 +7,13 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from nethook import device_name
-from nethook.change import Scope, subnets_of
 from nethook.diagnosis.host_problems import own_addresses
 from nethook.diagnosis.ip import ask
 from nethook.kernel import device
 from nethook.others import Others
+from nethook.plan import decide
 from nethook.prefix import Prefix, address_text, parse_prefix
-from nethook.reconcile import decide
+from nethook.scope import Scope, subnets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nethook.diagnosis.ip import Answer
     from nethook.kernel.process import Tools
     from nethook.libvirt.live import LiveNetwork
-    from nethook.reconcile import Plan
+    from nethook.plan import Plan
 
 SOMEBODY = {4: "8.8.8.8", 6: "2001:4860:4860::8888"}
 """An address of the outside, for questions about routes. Nothing is sent to it."""

@@ -12,7 +12,6 @@ from nethook.gates import gates
 from nethook.gates.gate import PASSABLE
 from nethook.gates.iptables import IptablesGate
 from nethook.prefix import parse_prefix
-from nethook.reconcile import settled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 TABLE, ACCEPTED, GATE, LEFTOVERS = "our table", "our table", "gate", "leftovers"
 GATEWAY, PROXY = "gateway", "proxy"
 APPLY = "nethook apply"
+OTHER_GATEWAY = "choose another one as gateway4 in /etc/nethook/nethook.conf, or have them use that of their network"
 
 
 def table(host: Host) -> Iterator[Finding]:
@@ -75,6 +75,11 @@ def reached(host: Host, target: Target) -> Iterator[Finding]:
         elif effect.kind == "proxy" and parse_prefix(effect.prefix).lies_in(target.line.prefix):
             text = f"the host does not answer for {effect.prefix} on {effect.to}"
             yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
+    gateway = host.settings.gateway(target.family) or ""
+    device = host.plan.desired.taken.get((gateway, target.bridge), target.bridge)
+    if device != target.bridge:
+        text = f"guests on {target.bridge} cannot use {gateway} as their gateway: it is on {device}"
+        yield Finding(WARNING, GATEWAY, text, advice=OTHER_GATEWAY, addresses=[target.name])
     uplink = target.line.proxy
     if uplink and target.family == 6 and any(effect.kind == "proxy_ndp" for effect in host.plan.effects):
         text = f"the kernel does not look at our proxy entries on {uplink}: proxy_ndp is off"
@@ -127,7 +132,7 @@ def chains(host: Host, families: Collection[int]) -> list[tuple[Gate, Chain]]:
     if others:
         results = host.tools.start([gate.read_call() for gate in others])()
         read = ((gate, gate.chain(result)) for gate, result in zip(others, results))
-        found += [(gate, settled(gate, chain, host.tools)) for gate, chain in read if chain]
+        found += [(gate, gate.settled(chain, host.tools)) for gate, chain in read if chain]
     return found
 
 

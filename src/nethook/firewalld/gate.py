@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from nethook.desired import disjoint
 from nethook.effect import ADD, REMOVE, Effect
 from nethook.errors import NethookError, ReadError
 from nethook.firewalld.files import CONFIGURED, POLICY, SETS, permanent_entries
@@ -15,6 +14,7 @@ from nethook.gates.gate import GateChange
 from nethook.kernel.process import Call, ToolMissingError
 from nethook.kernel.ruleset import set_name
 from nethook.prefix import parse_prefix
+from nethook.prefixes import disjoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

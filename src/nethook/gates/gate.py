@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nethook.effect import Effect
-    from nethook.kernel.process import Call, Result
+    from nethook.kernel.process import Call, Result, Tools
 
 COMMENT = "nethook-0x"  # no ":", which iptables would print in quotes
 DOUBLED, BEHIND_DOUBTFUL = "doubled", "behind what may block"
@@ -101,6 +101,11 @@ class Gate:
     def settle(self, chain: Chain, result: Result) -> Chain:
         """The chain, as it is after what was read for the ``doubt``; ReadError if that is not known."""
         raise NotImplementedError
+
+    def settled(self, chain: Chain, tools: Tools) -> Chain:
+        """The chain, after a look at what is in doubt about it; ReadError if that is not known."""
+        doubt = self.doubt(chain)
+        return self.settle(chain, tools.run(doubt)) if doubt else chain
 
     def opening(self, chain: Chain) -> GateChange | None:
         """What opens the gate, None if it is open or nothing has to pass."""

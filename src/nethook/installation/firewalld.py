@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from nethook.config import load
 from nethook.config.settings import GATES
-from nethook.desired import disjoint
 from nethook.errors import NethookError
 from nethook.firewalld.files import CONFIGURED, PACKAGED, SETS, contents, policy_file, set_file
 from nethook.firewalld.gate import OBJECT, call, has_policy
@@ -19,6 +18,7 @@ from nethook.installation.ownership import holds
 from nethook.installation.step import Step, remove
 from nethook.installation.writing import write
 from nethook.kernel.process import ToolMissingError, find
+from nethook.prefixes import disjoint
 
 if TYPE_CHECKING:
     from nethook.kernel.process import Tools

@@ -1,8 +1,8 @@
 """What the rest of the program has to know of a kind of objects that ``ip`` makes and deletes, such as routes.
 
 Each kind of ours is a class in a file of its own; ``kinds.py`` lists them. To add one: derive from ``Kind``, put an
-instance there at the place where its objects are to be made, have ``desired.py`` want some, and give ``effect.py`` the
-words for it.
+instance there at the place where its objects are to be made, have a file in ``desired/`` want some, and give
+``effect.py`` the words for it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,148 @@
+"""What is bound to guests: elements of the table that keeps it to their NICs, and pins, which lead the host there."""
+
+from __future__ import annotations
+
+from nethook.bound import is_undecided, macs_of, nic
+from nethook.kernel import binding
+from nethook.kernel.neighbours import NEIGHBOURS
+from nethook.kernel.routes import ROUTES
+from nethook.kernel.taps import tap_mac
+from nethook.libvirt import record
+from nethook.libvirt.network import Ports
+from nethook.prefix import parse_prefix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from nethook.bound import Blocks
+    from nethook.config import RoutedIP
+    from nethook.desired.state import Desired
+    from nethook.kernel.kind import Key
+    from nethook.kernel.table import Elements
+    from nethook.libvirt.network import Network
+    from nethook.prefix import Prefix
+    from nethook.present import Present
+    from nethook.scope import Scope
+
+
+class Bindings:
+    """Which blocks are bound, and to which NIC."""
+
+    __slots__ = ("_pinned", "decided", "elements", "lines", "named", "nics", "pins")
+
+    def __init__(self) -> None:
+        self.elements: Elements = {name: set() for name in binding.SETS}
+        self.pins: dict[Key, RoutedIP] = {}
+        """Neighbour entries, with the line that wants each."""
+        self.named: set[str] = set()
+        """All blocks of the files that are bound to guests."""
+        self.decided: set[str] = set()
+        """Those of them of which this run decides to whom they are bound now."""
+        self.lines: dict[str, RoutedIP] = {}
+        """The lines that these are of."""
+        self.nics: dict[str, str] = {}
+        """The MAC of the NIC that each bound line is for, whose guest is plugged in, by its prefix."""
+        self._pinned: dict[tuple[str, str], Key] = {}
+
+    def reserve(self, routed: RoutedIP, blocks: Iterable[Prefix]) -> None:
+        """Nobody may use these blocks of a bound line, unless they are bound to a NIC."""
+        for block in blocks:
+            self.decided.add(block.text)
+            self.lines[block.text] = routed
+            self._add(("bound", "claimed"), block, ())
+
+    def bind(self, routed: RoutedIP, blocks: Iterable[Prefix], bridge: str, mac: str) -> None:
+        """A bound line is for this NIC: its blocks, and the address at which the host looks for them."""
+        self.nics[routed.prefix.text] = mac
+        for block in blocks:
+            self._add(("holders", "claimers"), block, (mac,))
+        target = routed.via or (routed.prefix.text if routed.prefix.is_address else "")
+        if not target:
+            return
+        rival = self._pinned.get((target, bridge))
+        if rival:
+            if routed.via:  # of one address, a line that is about it tells more than one with it as next hop
+                return
+            del self.pins[rival]
+        self._pinned[target, bridge] = key = (target, bridge, mac)
+        self.pins[key] = routed
+
+    def bind_again(self, routed: RoutedIP, blocks: Iterable[Prefix], mac: str) -> None:
+        """A bound line has been for this NIC, and stays so: its blocks are reserved for it."""
+        for block in blocks:
+            self.lines[block.text] = routed
+            self._add(("bound", "claimed"), block, ())
+            self._add(("holders", "claimers"), block, (mac,))
+
+    def know_taps(self, macs: Collection[str], taps: Collection[tuple[str, str]]) -> None:
+        """Which taps there are, and which belong to the NICs with these MACs, to which something is bound."""
+        indices: dict[str, list[str]] = {}
+        for index, tap in taps:
+            indices.setdefault(tap, []).append(index)
+        pairs = {(index, mac) for mac in macs for index in indices.get(tap_mac(mac), ())}
+        self.elements[binding.NICS] = {(mac,) for mac in macs}
+        self.elements[binding.TAPPED] = {(mac,) for _, mac in pairs}
+        self.elements[binding.TAPS] = {(index,) for index, _ in taps}
+        self.elements[binding.NIC_TAPS] = {*pairs}
+
+    def _add(self, kinds: Iterable[str], block: Prefix, key: tuple[str, ...]) -> None:
+        for kind in kinds:
+            if kind in binding.KINDS[block.family]:
+                name = binding.set_name(kind, block.family, single=block.is_address)
+                self.elements[name].add((*key, block.text))
+
+
+def decided_blocks(
+    bound: Blocks, routed_ips: Iterable[RoutedIP], networks: Iterable[Network], scope: Scope, present: Present
+) -> tuple[Blocks, list[Key]]:
+    """Of the blocks of all bound lines, those that this run decides about.
+
+    Also the routes that stay because nobody knows whether the guest of their line is plugged in.
+    """
+    decided: Blocks = {}
+    stay: list[Key] = []
+    if not bound:
+        return decided, stay
+    up = {network.name: network for network in networks}
+    holders = present.holders
+    for routed in routed_ips:
+        text = routed.prefix.text
+        if not routed.guest or not scope.has_network(routed.network):
+            continue
+        network = up.get(routed.network)
+        if network and is_undecided(routed, network.ports, macs_of(bound[text], holders)):
+            stay += [route for route in present.routes if route[:2] == (text, network.bridge)]
+        else:
+            decided[text] = bound[text]
+    return decided, stay
+
+
+def keep_bindings(desired: Desired, present: Present, doubtful: Callable[[Prefix], bool]) -> None:
+    """Whatever is bound stays so for the routes that are kept, and for what may be meant by a wrong line."""
+    targets = {(route[2] or route[0], route[1]) for route in desired.kept[ROUTES]}
+    desired.kept[NEIGHBOURS].update(pin for pin in present.objects[NEIGHBOURS] if pin[:2] in targets)
+    if present.binding:
+        for name in (name for name, kind in binding.SETS.items() if kind.family):
+            members = present.binding.elements[name]
+            stay = (member for member in members if member[-1] not in desired.bindings.decided)
+            desired.bindings.elements[name].update(member for member in stay if doubtful(parse_prefix(member[-1])))
+
+
+def rebind(bindings: Bindings, present: Present, routed_ips: Iterable[RoutedIP], bound: Blocks) -> None:
+    """Bind again what this run does not decide about: somebody deleted the table that bound it, but not the routes."""
+    there = {(route[0], route[1]): route for route in present.routes}
+    lines = {routed.prefix.text: routed for routed in routed_ips if routed.prefix.text in bound}
+    pins = {pin[:2]: pin[2] for pin in present.objects[NEIGHBOURS]}
+    plugged: dict[str, dict[str, str]] | None = None
+    for (text, bridge), route in there.items():
+        routed = lines.get(text)
+        blocks = bound.get(text)
+        if not routed or not blocks or blocks[0].text in bindings.decided:
+            continue
+        mac = pins.get((route[2] or text, bridge))
+        if not mac:
+            plugged = record.ports() if plugged is None else plugged
+            mac = nic(routed, Ports(plugged.get(routed.network, {}), all_known=False), ())
+        if mac:
+            bindings.bind_again(routed, blocks, mac)

@@ -1,0 +1,72 @@
+"""Puts together what should be."""
+
+from __future__ import annotations
+
+from nethook.bound import blocks
+from nethook.desired.bindings import decided_blocks, keep_bindings, rebind
+from nethook.desired.doubt import in_doubt
+from nethook.desired.fallbacks import desire_fallbacks
+from nethook.desired.gateways import desire_gateways, leave_to_others
+from nethook.desired.ipv6 import desire_ipv6
+from nethook.desired.lines import desire_lines
+from nethook.desired.proxies import desire_proxies
+from nethook.desired.state import Desired
+from nethook.kernel.fallbacks import FALLBACKS
+from nethook.kernel.proxies import PROXIES
+from nethook.kernel.routes import ROUTES
+from nethook.libvirt import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nethook.config import Configuration
+    from nethook.libvirt.network import Network
+    from nethook.present import Present
+    from nethook.scope import Scope
+
+
+def desire(configuration: Configuration, networks: Sequence[Network], scope: Scope, present: Present) -> Desired:
+    """What should be within the scope, when exactly these networks of it are up, all of which have a bridge.
+
+    What is ``present`` tells what stays because nobody knows better. ReadError if what it takes cannot be known.
+    """
+    settings, routed_ips = configuration.settings, configuration.routed_ips
+    desired = Desired()
+    up = {network.bridge for network in networks}
+    doubtful = in_doubt(present.routes, configuration)
+    desired.kept[ROUTES].update(route for route in doubtful if route[1] in up)
+    for kind in (FALLBACKS, PROXIES):
+        desired.kept[kind].update(in_doubt(present.objects[kind], configuration))
+
+    bound = blocks(routed_ips)
+    decided, undecided = decided_blocks(bound, routed_ips, networks, scope, present)
+    desired.kept[ROUTES].update(undecided)
+    desired.kept[ROUTES].update(  # of networks with which one of these shares its bridge
+        route for route in present.routes if scope.has(route[1]) and not scope.covers(route[0], route[1])
+    )
+    if present.table is None:  # new, or somebody deleted it: what it held of other networks is in routes and record
+        _keep_routes_outside(desired, configuration, networks, scope, present)
+        networks = [*networks, *record.networks_outside(scope)]
+    desire_lines(desired, routed_ips, networks, guarded=doubtful.values(), decided=decided, holders=present.holders)
+    if bound or present.binding:
+        desired.bindings.named.update(block.text for parts in bound.values() for block in parts)
+        keep_bindings(desired, present, configuration.in_doubt_within)
+        if present.binding is None:
+            rebind(desired.bindings, present, routed_ips, bound)
+
+    desire_ipv6(desired, networks, scope, has_gateway=settings.gateway6 is not None)
+    desire_gateways(desired, settings, present.opened)
+    leave_to_others(desired, present, settings.route_protocol)
+    desire_fallbacks(desired, routed_ips, scope)
+    desire_proxies(desired, routed_ips, scope, present.objects[PROXIES])
+    return desired
+
+
+def _keep_routes_outside(
+    desired: Desired, configuration: Configuration, networks: Sequence[Network], scope: Scope, present: Present
+) -> None:
+    names = {network.name for network in networks}
+    here = {routed.prefix.text for routed in configuration.routed_ips if routed.network in names}
+    here.update(route[0] for route in desired.kept[ROUTES])
+    desired.kept[ROUTES].update(route for route in present.routes if not scope.has(route[1]) and route[0] not in here)

@@ -1,0 +1,22 @@
+"""What a wrong line may be about stays as it is. Pure."""
+
+from __future__ import annotations
+
+from nethook.prefix import parse_prefix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nethook.config import Configuration
+    from nethook.kernel.kind import Key
+    from nethook.prefix import Prefix
+
+
+def in_doubt(present: Iterable[Key], configuration: Configuration) -> dict[Key, Prefix]:
+    """Those of our objects that no right line names, and a wrong line may be about, with their prefixes."""
+    if not configuration.problems:
+        return {}
+    named = {routed.prefix.text for routed in configuration.routed_ips}
+    unnamed = {key: parse_prefix(key[0]) for key in sorted(present) if key[0] not in named}
+    return {key: prefix for key, prefix in unnamed.items() if configuration.in_doubt(prefix)}

@@ -1,0 +1,27 @@
+"""A fallback route for each line, so that an address without network or guest is answered with an error. Pure."""
+
+from __future__ import annotations
+
+from nethook.kernel.fallbacks import FALLBACKS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nethook.config import RoutedIP
+    from nethook.desired.state import Desired
+    from nethook.scope import Scope
+
+
+def desire_fallbacks(desired: Desired, routed_ips: Iterable[RoutedIP], scope: Scope) -> None:
+    """A fallback for each line, whatever networks are up; those of other networks stay as they are.
+
+    Never for a network's own subnet: libvirt does not start a network if there is a route to exactly its subnet.
+    """
+    for routed in routed_ips:
+        text = routed.prefix.text
+        if text not in scope.subnets:
+            if scope.has_network(routed.network):
+                desired.objects[FALLBACKS][text, ""] = routed
+            else:
+                desired.kept[FALLBACKS].add((text, ""))

@@ -1,0 +1,43 @@
+"""What should be: the one thing that all parts fill in, and that is then compared with what is there."""
+
+from __future__ import annotations
+
+from nethook.desired.bindings import Bindings
+from nethook.kernel.kinds import KINDS
+from nethook.kernel.neighbours import NEIGHBOURS
+from nethook.kernel.routes import ROUTES
+from nethook.kernel.ruleset import SETS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from nethook.config import RoutedIP
+    from nethook.kernel.bridge_ipv6 import Values
+    from nethook.kernel.kind import Key, Kind
+    from nethook.kernel.table import Elements
+
+
+class Desired:
+    """What should be: objects and elements, what is bound to guests, and settings of the kernel."""
+
+    __slots__ = ("bindings", "elements", "ipv6", "kept", "objects", "proxy_ndp", "taken")
+
+    def __init__(self) -> None:
+        self.bindings = Bindings()
+        self.objects: dict[Kind, dict[Key, RoutedIP]] = {kind: {} for kind in KINDS}
+        """With the line that wants each."""
+        self.objects[NEIGHBOURS] = self.bindings.pins
+        self.kept: dict[Kind, set[Key]] = {kind: set() for kind in KINDS}
+        """Objects that are there, and stay although no line is known to want them."""
+        self.elements: Elements = {name: set() for name in SETS}
+        """Of the table in which packets are classified."""
+        self.ipv6: dict[str, Values] = {}
+        """The bridges that need IPv6, with what turns it on where it is off."""
+        self.proxy_ndp: list[str] = []
+        """The uplinks that need it and do not have it."""
+        self.taken: dict[tuple[str, str], str] = {}
+        """Gateways, by address and bridge, that are not to be there, with the device that has the address already."""
+
+    @property
+    def routes(self) -> dict[Key, RoutedIP]:
+        """The routes among the objects."""
+        return self.objects[ROUTES]

@@ -1,0 +1,100 @@
+"""What is to be done: read, compare, and put the steps in order. Changes nothing."""
+
+from __future__ import annotations
+
+from nethook.change import difference
+from nethook.desired import desire
+from nethook.gates import gates
+from nethook.kernel.ruleset import Ruleset
+from nethook.present import read
+from nethook.steps import steps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nethook.config import Configuration
+    from nethook.desired import Desired
+    from nethook.effect import Effect
+    from nethook.firewalld.gate import Firewalld
+    from nethook.gates.gate import Chain, Gate
+    from nethook.kernel.process import Tools
+    from nethook.libvirt.network import Network
+    from nethook.others import Others
+    from nethook.present import Present
+    from nethook.scope import Scope
+    from nethook.step import Step
+
+FAMILIES = (4, 6)
+
+
+class Plan:
+    """What is there (``present``, ``chains``), what should be (``desired``), and the ``steps`` that lead there.
+
+    ``firewalld`` is None where it does not run or was not looked at; ``failures`` are what could not be decided.
+    """
+
+    __slots__ = ("chains", "desired", "failures", "firewalld", "present", "steps")
+
+    def __init__(
+        self,
+        present: Present,
+        chains: Sequence[tuple[Gate, Chain]],
+        desired: Desired,
+        steps: Sequence[Step],
+        *,
+        firewalld: Firewalld | None = None,
+        failures: Sequence[str] = (),
+    ) -> None:
+        self.present = present
+        self.chains = chains
+        self.desired = desired
+        self.steps = steps
+        self.firewalld = firewalld
+        self.failures = failures
+
+    @property
+    def effects(self) -> list[Effect]:
+        """What the steps do, in their order."""
+        return [effect for step in self.steps for effect in step.effects]
+
+
+def decide(
+    configuration: Configuration,
+    networks: Sequence[Network],
+    scope: Scope,
+    tools: Tools,
+    others: Others | None = None,
+    *,
+    again: bool = False,
+) -> Plan:
+    """What makes the kernel as it should be within the scope, when exactly these networks of it are up.
+
+    ReadError if what is there cannot be known. ``others`` looks at what others have in the place of ours, which takes
+    time that a hook has not; ``again`` is for when it did not work out: a table is made anew that could not be mended,
+    and what may have failed alone is kept apart.
+    """
+    settings = configuration.settings
+    protocol = settings.route_protocol
+    families = {routed.prefix.family for routed in configuration.routed_ips}
+    chosen = gates(settings.gates, FAMILIES if others else sorted(families), settings.mark_bit)
+    present, chains = read(protocol, chosen, tools, others)
+    desired = desire(configuration, networks, scope, present)
+    change = difference(desired, present, Ruleset(settings.mark_bit), scope, rebuild=again)
+
+    gate_changes = [gate.opening(chain) if gate.family in families else gate.closing(chain) for gate, chain in chains]
+    firewalld: Firewalld | None = None
+    failures: list[str] = []
+    if "firewalld" in settings.gates and (others or change.concerns_configured):
+        firewalld, failures = _firewalld(desired, tools)
+        gate_changes += firewalld.changes() if firewalld else []
+    removals = others.removals(desired, chains) if others else []
+    todo = steps(change, desired, [*filter(None, gate_changes)], removals, protocol=protocol, apart=again)
+    return Plan(present, chains, desired, todo, firewalld=firewalld, failures=failures)
+
+
+def _firewalld(desired: Desired, tools: Tools) -> tuple[Firewalld | None, list[str]]:
+    """firewalld, if it runs, and what failed. A hook asks it only when lines have come or gone: that takes time."""
+    from nethook.firewalld.gate import entries, look  # noqa: PLC0415 - few events need it
+
+    return look(entries(desired), tools)

@@ -1,0 +1,55 @@
+"""Several prefixes, where one may lie in another. Pure."""
+
+from __future__ import annotations
+
+from nethook.prefix import BITS, Prefix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def outermost(prefixes: Iterable[Prefix]) -> list[Prefix]:
+    """The single addresses, and those prefixes that lie in no other one: elements of an interval set are disjoint."""
+    chosen: list[Prefix] = []
+    blocks: list[Prefix] = []
+    for prefix in prefixes:
+        (chosen if prefix.is_address else blocks).append(prefix)
+    last = {4: -1, 6: -1}
+    for prefix in sorted(blocks, key=lambda block: (block.first, block.length)):
+        if prefix.first > last[prefix.family]:
+            last[prefix.family] = prefix.last
+            chosen.append(prefix)
+    return chosen
+
+
+def disjoint(prefixes: Iterable[Prefix]) -> list[Prefix]:
+    """Those of the prefixes, single addresses too, that lie in no other one; in order."""
+    chosen: list[Prefix] = []
+    for prefix in sorted(prefixes, key=in_order):
+        if not chosen or not prefix.lies_in(chosen[-1]):
+            chosen.append(prefix)
+    return chosen
+
+
+def without(block: Prefix, holes: Sequence[Prefix]) -> list[Prefix]:
+    """What is left of the block, as prefixes; the holes lie in it, and not in each other."""
+    if not holes:
+        return [block]
+    if holes[0].length == block.length:
+        return []
+    length = block.length + 1
+    lower = Prefix(block.family, block.first, length)
+    upper = Prefix(block.family, block.first | 1 << BITS[block.family] - length, length)
+    return [rest for half in (lower, upper) for rest in without(half, [hole for hole in holes if hole.lies_in(half)])]
+
+
+def longest_around(block: Prefix, prefixes: Iterable[Prefix]) -> Prefix | None:
+    """The longest of the prefixes in which the block lies, as a router chooses; None if it lies in none."""
+    around = [prefix for prefix in prefixes if block.lies_in(prefix)]
+    return max(around, key=lambda prefix: prefix.length, default=None)
+
+
+def in_order(prefix: Prefix) -> tuple[int, int, int]:
+    """What to sort by: families apart, and a prefix right before those that lie in it."""
+    return prefix.family, prefix.first, prefix.length

@@ -1,0 +1,115 @@
+"""What is there now: what is ours in the kernel, and the chains of others in which our gates belong."""
+
+from __future__ import annotations
+
+from nethook.errors import ReadError
+from nethook.kernel import arp, binding, bridge_ipv6, proxy_ndp, ruleset, table, taps
+from nethook.kernel.kinds import KINDS
+from nethook.kernel.routes import ROUTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from nethook.gates.gate import Chain, Gate
+    from nethook.kernel.bridge_ipv6 import Values
+    from nethook.kernel.kind import Key
+    from nethook.kernel.kinds import Objects
+    from nethook.kernel.process import Tools
+    from nethook.kernel.routes import Place
+    from nethook.kernel.table import Table
+    from nethook.others import Others
+
+
+class Present:
+    """Our objects, tables (None if there is none) and settings in the kernel, and routes of others that do for ours."""
+
+    __slots__ = (
+        *("arp", "binding", "inherited", "objects", "opened"),
+        *("proxy_ndp", "read_taps", "standing_in", "table"),
+    )
+
+    def __init__(
+        self,
+        objects: Objects | None = None,
+        table: Table | None = None,
+        *,
+        binding: Table | None = None,
+        arp: Sequence[str] = (),
+        opened: Mapping[str, Values] | None = None,
+        proxy_ndp: Collection[str] = (),
+        standing_in: Collection[Place] = (),
+        inherited: Collection[Place] = (),
+        read_taps: Callable[[], set[tuple[str, str]]] = set,
+    ) -> None:
+        self.objects = {kind: (objects or {}).get(kind, set()) for kind in KINDS}
+        self.table = table
+        """The one in which packets are classified."""
+        self.binding = binding
+        """The one that keeps addresses to the guests that they are bound to."""
+        self.arp = arp
+        """Comments of the rules in our table for ARP."""
+        self.opened = opened or {}
+        """The bridges on which we have turned IPv6 on, with what turns it off."""
+        self.proxy_ndp = proxy_ndp
+        """The uplinks on which we have turned on proxy_ndp."""
+        self.standing_in = standing_in
+        """Where routes of others lead, so that one of ours is neither needed nor possible: as to a network's subnet."""
+        self.inherited = inherited
+        """Where routes of our predecessor lead, to be replaced by ours."""
+        self.read_taps = read_taps
+        """Tells index and MAC of each tap of a guest, which matter only where something is bound."""
+
+    @property
+    def routes(self) -> set[Key]:
+        """Our routes."""
+        return self.objects[ROUTES]
+
+    @property
+    def holders(self) -> dict[str, set[str]]:
+        """The MACs that each block is bound to."""
+        holders: dict[str, set[str]] = {}
+        for name, members in self.binding.elements.items() if self.binding else ():
+            if name.startswith("holders"):
+                for mac, block in members:
+                    holders.setdefault(block, set()).add(mac)
+        return holders
+
+
+def read(
+    protocol: int, chosen: Sequence[Gate], tools: Tools, others: Others | None = None
+) -> tuple[Present, list[tuple[Gate, Chain]]]:
+    """What is there of ours, and those of the gates' chains that this host has; ReadError if that is not known."""
+    lists = {str(call): call for kind in KINDS for call in kind.read_calls(protocol)}
+    calls = [*lists.values(), *(gate.read_call() for gate in chosen)]
+    results = tools.start([*calls, *(others.read_calls() if others else [])])
+    try:
+        our_table = table.read(ruleset.FAMILY, ruleset.SETS)
+        binding_table = table.read(binding.FAMILY, binding.SETS)
+        arp_comments = arp.read()
+    finally:
+        found = results()
+    listed = dict(zip(lists, found))
+    opened, uplinks = _turned_on()
+    standing_in, inherited = others.routes(found[len(calls) :]) if others else ((), ())
+    present = Present(
+        {kind: kind.read([listed[str(call)] for call in kind.read_calls(protocol)], protocol) for kind in KINDS},
+        our_table,
+        binding=binding_table,
+        arp=arp_comments,
+        opened=opened,
+        proxy_ndp=uplinks,
+        standing_in=standing_in,
+        inherited=inherited,
+        read_taps=taps.read,
+    )
+    chains = ((gate, gate.chain(listing)) for gate, listing in zip(chosen, found[len(lists) : len(calls)]))
+    return present, [(gate, gate.settled(chain, tools)) for gate, chain in chains if chain]
+
+
+def _turned_on() -> tuple[dict[str, Values], set[str]]:
+    """The bridges and the uplinks on which we have turned on what the kernel needs."""
+    try:
+        return bridge_ipv6.opened(), proxy_ndp.turned_on()
+    except OSError as error:
+        raise ReadError(f"cannot read {error.filename}: {error.strerror}") from None
