@@ -112,7 +112,7 @@ class Guest:
         self._virsh_with_file("define", self._xml)
 
     def start(self) -> None:
-        """Start it and return when its addresses and its web server are up (4 to 10 s)."""
+        """Start it and return when its addresses and its web server are up (2 to 6 s)."""
         self._begin(lambda: self._host.virsh("start", "--domain", self.name))
 
     def start_transient(self) -> None:
