@@ -24,7 +24,7 @@ from nethook.prefix import address_text, parse_address
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from nethook.libvirt.network import Network
+    from nethook.libvirt.network import Network, Port
 
 Answer = TypeVar("Answer")
 
@@ -157,12 +157,12 @@ def _live(libvirt: Any, network: Any) -> LiveNetwork:
         for ip, subnet in zip(read.ips, read.network.subnets)
     ]
     if is_active:
-        read.network.ports = Ports(dict(_guests(libvirt, network)), all_known=True)
+        read.network.ports = Ports(list(_ports(libvirt, network)), all_known=True)
     return LiveNetwork(read.network, is_active=is_active, addresses=addresses)
 
 
-def _guests(libvirt: Any, network: Any) -> Iterator[tuple[str, str]]:
-    """MAC and name of each guest that is plugged in."""
+def _ports(libvirt: Any, network: Any) -> Iterator[Port]:
+    """The ports of guests."""
     source = f"libvirt's XML of a port of network {network.name()}"
     for port in network.listAllPorts():
         try:
@@ -172,7 +172,7 @@ def _guests(libvirt: Any, network: Any) -> Iterator[tuple[str, str]]:
                 raise
         else:
             if found:
-                yield found.mac, found.guest
+                yield found
 
 
 def _binding() -> Any:
