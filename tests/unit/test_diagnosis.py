@@ -12,6 +12,8 @@ import pytest
 
 from nethook.commands import doctor
 from nethook.commands.doctor_text import doctor_text
+from nethook.diagnosis import configuration as files_station
+from nethook.diagnosis import hook as hook_station
 from nethook.diagnosis import walk
 from nethook.diagnosis.configuration import mistakes
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding, merged
@@ -390,9 +392,9 @@ def test_without_its_binding_libvirt_is_not_to_be_started(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(live, "import_module", missing)
     monkeypatch.setattr(live, "_installation", lambda: "apt install python3-libvirt")
-    monkeypatch.setattr(walk.configuration, "files", lambda: (configuration(f"{GUEST} public"), []))
-    monkeypatch.setattr(walk.configuration, "tools", lambda _: iter(()))
-    monkeypatch.setattr(walk.hook, "hook", lambda _: iter(()))
+    monkeypatch.setattr(files_station, "files", lambda: (configuration(f"{GUEST} public"), []))
+    monkeypatch.setattr(files_station, "tools", lambda _: iter(()))
+    monkeypatch.setattr(hook_station, "hook", lambda _: iter(()))
     (failure,) = walk.diagnose([], "routed-ips").failures
     assert failure.command == "apt install python3-libvirt"
     assert failure.text.endswith("install it with `apt install python3-libvirt`")

@@ -178,14 +178,12 @@ def test_the_dns_servers_of_the_host(texts: list[str], found: list[str], tmp_pat
     assert resolvers([*map(str, files), str(tmp_path / "missing")]) == found
 
 
-def test_a_guest_that_is_not_defined_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    for guests, advice in (({}, "it has none at all"), ({"web1": []}, "did you mean web1?")):
-        monkeypatch.setattr(guest_config, "live_guests", lambda guests=guests: guests)
-        with pytest.raises(NethookError) as refused:
-            guest_config._nics_of("web9")
-        assert str(refused.value) == (
-            f"libvirt has no guest web9, so write --mac MAC if it is not defined yet; {advice}"
-        )
+@pytest.mark.parametrize(("known", "advice"), [([], "it has none at all"), (["web1"], "did you mean web1?")])
+def test_a_guest_that_is_not_defined_yet(known: list[str], advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guest_config, "live_guests", lambda: {name: [] for name in known})
+    with pytest.raises(NethookError) as refused:
+        guest_config._nics_of("web9")
+    assert str(refused.value) == f"libvirt has no guest web9, so write --mac MAC if it is not defined yet; {advice}"
 
 
 @pytest.fixture
