@@ -97,7 +97,7 @@ class _Verbs:
             "Shows for each line whether its address is routed, and if not, why; what was sent to it and from it; the "
             "gates in other firewalls; and what is in the kernel without a line.",
             "nethook status\n  nethook status 203.0.113.10 --json\n  nethook status --watch",
-            "0 all is as the files say, 1 something is not, 2 it could not be found out",
+            "0 all is as the files say, 1 something is not, 2 it could not be found out, as without root",
         )
         status.add_argument(
             "addresses", nargs="*", metavar="ADDRESS", help="addresses or prefixes to show; default: all lines"

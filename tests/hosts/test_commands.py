@@ -420,6 +420,12 @@ def test_without_root(site: Site) -> None:
     for verb, what in (("plan", "read nftables and iptables"), ("apply", "change routes and rules")):
         refused = site.host.run([*nobody, verb], check=False)
         assert (refused.returncode, refused.stderr) == (2, f"nethook: only root can {what}: try it with sudo\n")
+    if site.host.run(["test", "-d", "/etc/firewalld"], check=False).returncode == 0:
+        install = site.host.run([*nobody, "install", "--dry-run"], check=False)
+        assert (install.returncode, install.stdout) == (2, "")
+        assert install.stderr.startswith("nethook: only root may look at /etc/firewalld/")
+        uninstall = site.host.run([*nobody, "uninstall", "--dry-run"], check=False)
+        assert "what of ours is in firewalld's folder is shown to root only" in uninstall.stderr
 
 
 def test_what_libvirt_does_not_tell_is_said(site: Site) -> None:
