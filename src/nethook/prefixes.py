@@ -44,6 +44,12 @@ def without(block: Prefix, holes: Sequence[Prefix]) -> list[Prefix]:
     return [rest for half in (lower, upper) for rest in without(half, [hole for hole in holes if hole.lies_in(half)])]
 
 
+def longest_around(block: Prefix, prefixes: Iterable[Prefix]) -> Prefix | None:
+    """The longest of the prefixes in which the block lies, as a router chooses; None if it lies in none."""
+    around = [prefix for prefix in prefixes if block.lies_in(prefix)]
+    return max(around, key=lambda prefix: prefix.length, default=None)
+
+
 def in_order(prefix: Prefix) -> tuple[int, int, int]:
     """What to sort by: families apart, and a prefix right before those that lie in it."""
     return prefix.family, prefix.first, prefix.length
