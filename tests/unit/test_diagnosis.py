@@ -413,6 +413,7 @@ NIC = [("public", "52:54:00:00:00:01")]
             "guest web1, which it is bound to, is not plugged into network public",
             "virsh start web1",
         ),
+        ({"web1": NIC * 2}, set(), "guest web1, which it is bound to, is not plugged", "virsh start web1"),
         ({"web1": NIC}, {"web1"}, "guest web1, which it is bound to, is not plugged", "shut down such a one before"),
         ({"web1": NIC}, None, "guest web1, which it is bound to, is not plugged", "start it; a restart of"),
         ({"web1": [("inner", "x")]}, {"web1"}, ":1:21: guest web1 has no NIC on network public", "it has on: inner"),

@@ -80,20 +80,22 @@ def _bound(host: Host, target: Target) -> Iterator[Finding]:
 def _not_plugged(host: Host, target: Target, name: str) -> Iterator[Finding]:
     """Why the guest of a bound line is not there: a line that does not fit it, or it is off."""
     line = target.line
-    problems = list(guest_problems(line, host.guests or {}))
-    for problem in problems:
-        text = f"{problem.place}: {problem.what}"
-        yield Finding(FAILURE, GUEST, text, advice=problem.advice, addresses=[target.name])
-    if problems:
-        return
+    guest = line.guest or ""
+    guests = host.guests or {}
     text = f"{name}, which it is bound to, is not plugged into network {line.network}"
-    command = ""
-    advice = f"start it, or write another guest at {line.place}"
-    if line.guest and line.guest in (host.guests or {}):
-        is_off = host.running is not None and line.guest not in host.running
-        command = f"virsh start {quote(line.guest)}" if is_off else ""
+    if any(network == line.network and line.mac in {None, mac} for network, mac in guests.get(guest, ())):
+        is_off = host.running is not None and guest not in host.running
+        command = f"virsh start {quote(guest)}" if is_off else ""
         advice = "" if is_off else f"start it; {AFTER_RESTART}"
-    yield Finding(FAILURE, GUEST, text, command=command, advice=advice, addresses=[target.name])
+        yield Finding(FAILURE, GUEST, text, command=command, advice=advice, addresses=[target.name])
+        return
+    problems = list(guest_problems(line, guests))
+    for problem in problems:
+        wrong = f"{problem.place}: {problem.what}"
+        yield Finding(FAILURE, GUEST, wrong, advice=problem.advice, addresses=[target.name])
+    if not problems:
+        advice = f"start it, or write another guest at {line.place}"
+        yield Finding(FAILURE, GUEST, text, advice=advice, addresses=[target.name])
 
 
 def other_users(host: Host, target: Target) -> Iterator[Finding]:
