@@ -35,7 +35,7 @@ from nethook.gates.libvirt_nftables import LibvirtNftablesGate
 from nethook.kernel.process import Tools
 from nethook.libvirt import live
 from nethook.libvirt.live import LiveNetwork
-from nethook.libvirt.network import Network, Ports
+from nethook.libvirt.network import Network, Port, Ports
 from nethook.prefix import parse_prefix
 from tests.unit.lines import configuration, routed
 
@@ -400,7 +400,7 @@ def test_without_its_binding_libvirt_is_not_to_be_started(monkeypatch: pytest.Mo
     assert failure.text.endswith("install it with `apt install python3-libvirt`")
 
 
-PUBLIC = Network("public", "lo", "nat", Ports({"52:54:00:00:00:09": "other"}, all_known=True))
+PUBLIC = Network("public", "lo", "nat", Ports([Port("", "52:54:00:00:00:09", "other")], all_known=True))
 NIC = [("public", "52:54:00:00:00:01")]
 
 
