@@ -9,6 +9,8 @@ from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from textwrap import fill
 
 from nethook import __version__
+from nethook.config import ROUTED_IPS_FILES
+from nethook.config.files import place_for_lines
 from nethook.guest_config import DEFAULT_FORMAT, FORMATS
 
 WIDTH = 79
@@ -24,7 +26,7 @@ for looking, for changing it at once, and for setting up."""
 
 EPILOG = """\
 example, from a line to an address that answers:
-  echo '203.0.113.10  public' >> /etc/sysconfig/routed-ips  # or where they are
+  echo '203.0.113.10  public' >> {file}
   nethook check     # is the line right?
   nethook plan      # what would change?
   nethook apply     # change it
@@ -38,7 +40,7 @@ def build_parser() -> ArgumentParser:
     parser = ArgumentParser(
         "nethook",
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=EPILOG.format(file=place_for_lines(ROUTED_IPS_FILES)),
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -84,8 +86,8 @@ class _Verbs:
             "Puts in force what the files say: new lines, removed and moved ones, networks that started or stopped "
             "unseen, and what somebody broke. What is right already is not touched, and running connections go on.",
             "nethook apply\n  nethook apply public",
-            "0 done, or nothing to do; 1 refused because of mistakes in the files, or something could not be "
-            "changed; 2 it could not be found out what to change",
+            "0 done, or nothing to do; 1 refused because of mistakes in lines, or something could not be changed; "
+            "2 it could not be found out what to change, as with a mistake in nethook.conf",
         )
         self._add_networks(apply, "change")
         self._add_keep_going(apply)
@@ -96,7 +98,7 @@ class _Verbs:
             "Shows for each line whether its address is routed, and if not, why; what was sent to it and from it; the "
             "gates in other firewalls; and what is in the kernel without a line.",
             "nethook status\n  nethook status 203.0.113.10 --json\n  nethook status --watch",
-            "0 all is as the files say, 1 something is not, 2 it could not be found out",
+            "0 all is as the files say, 1 something is not, 2 it could not be found out, as without root",
         )
         status.add_argument(
             "addresses", nargs="*", metavar="ADDRESS", help="addresses or prefixes to show; default: all lines"

@@ -143,6 +143,11 @@ class Guest:
         self._virsh_with_file("attach-device", nic.xml, "--live", "--domain", self.name)
         self.run(f"configure {interface}")
 
+    def change(self, nic: Nic, more: str = "") -> None:
+        """Have libvirt make a NIC of the running guest like this, with ``more`` in its XML."""
+        xml = nic.xml.replace("</interface>", f"{more}</interface>")
+        self._virsh_with_file("update-device", xml, "--live", "--domain", self.name)
+
     def unplug(self, mac: str) -> None:
         """Unplug a NIC from the running guest, and return when the guest has let it go."""
         interface = ["detach-interface", "--live", "--type", "network", "--mac", mac, "--domain", self.name]
