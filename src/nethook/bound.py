@@ -37,13 +37,13 @@ def blocks(routed_ips: Sequence[RoutedIP]) -> Blocks:
     return found
 
 
-def apart(routed_ips: Sequence[RoutedIP]) -> list[Prefix]:
-    """The single addresses with a line of their own within a bound prefix. What binds that is not about them."""
+def apart(routed_ips: Sequence[RoutedIP]) -> list[RoutedIP]:
+    """The lines of single addresses within a bound prefix. What binds that is not about them."""
     bound = [routed.prefix for routed in routed_ips if routed.guest]
     if _are_single(bound):
         return []
     around = Ordered(disjoint(prefix for prefix in bound if not prefix.is_address))
-    return [routed.prefix for routed in routed_ips if routed.prefix.is_address and around.around(routed.prefix)]
+    return [routed for routed in routed_ips if routed.prefix.is_address and around.around(routed.prefix)]
 
 
 def _are_single(prefixes: Iterable[Prefix]) -> bool:

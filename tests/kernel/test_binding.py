@@ -559,6 +559,22 @@ def test_a_wrong_line_changes_nothing_about_its_guest(nftables_world: World) -> 
     assert (listing_of(world), pins(world), routes(world)) == before
 
 
+def test_a_wrong_line_around_another_leaves_that_its_part(nftables_world: World) -> None:
+    """What may be meant by it stays bound, but for what a good line is about."""
+    world = nftables_world
+    network = world.network("public", 1)
+    one, two = Port("web1", "52:54:00:00:01:02"), Port("web2", "52:54:00:00:01:03")
+    world.configure("203.0.113.16/29 public guest=web1")
+    world.event(network, "port-created", port=one)
+    world.configure("203.0.113.16/29 public gest=web1", "203.0.113.20/31 public guest=web2")
+    world.event(network, "port-created", port=two)
+    (holders,) = re.findall(r"set holders4_prefixes .*?elements = {(.*?)}", listing_of(world), re.DOTALL)
+    assert set(re.findall(r"\S+ [.] 203[.0-9/]+", holders)) == {
+        *(f"{one.mac} . {block}" for block in ("203.0.113.16/30", "203.0.113.22/31")),
+        f"{two.mac} . 203.0.113.20/31",
+    }
+
+
 def test_a_moved_address_leaves_no_connections_behind(nftables_world: World) -> None:
     neighbours = Neighbours(nftables_world)
     world = neighbours.world

@@ -38,7 +38,7 @@ def test_a_single_address_within_a_prefix_is_apart_and_no_hole() -> None:
     assert {text: [block.text for block in parts] for text, parts in blocks(lines).items()} == {
         text: [text] for text in ("203.0.113.16/29", "203.0.113.21", "2001:db8:7::1")
     }
-    assert [address.text for address in apart(lines)] == ["203.0.113.20", "203.0.113.21"]
+    assert [line.prefix.text for line in apart(lines)] == ["203.0.113.20", "203.0.113.21"]
 
 
 def test_without_bound_lines_there_are_no_blocks() -> None:

@@ -184,7 +184,7 @@ def bound(lines: str, *ports: tuple[str, str]) -> Desired:
     routed_ips = routed(lines)
     parts = blocks(routed_ips)
     desired = desired_by(routed_ips, [network], bound=parts)
-    desired.bindings.name(parts, apart(routed_ips))
+    desired.bindings.name(routed_ips, parts, apart(routed_ips))
     return desired
 
 

@@ -42,16 +42,20 @@ class Bindings:
         self.decided: set[str] = set()
         """Those of them of which this run decides to whom they are bound now."""
         self.lines: dict[str, RoutedIP] = {}
-        """The lines that these are of."""
+        """The line that each block of the files is of, and each address that is apart."""
         self.nics: dict[str, str] = {}
         """The MAC of the NIC that each bound line is for, whose guest is plugged in, by its prefix."""
         self._pinned: dict[tuple[str, str], Key] = {}
 
-    def name(self, bound: Blocks, apart: Iterable[Prefix]) -> None:
-        """What the files bind, and which addresses in it are apart, whatever this run decides about."""
-        self.named.update((block.text, block) for blocks in bound.values() for block in blocks)
-        for address in apart:
-            self._add(binding.APART, address, ())
+    def name(self, routed_ips: Iterable[RoutedIP], bound: Blocks, apart: Iterable[RoutedIP]) -> None:
+        """What the files bind, and the lines of which addresses in it are apart, whatever this run decides about."""
+        for routed in apart:
+            self.lines[routed.prefix.text] = routed
+            self._add(binding.APART, routed.prefix, ())
+        for routed in routed_ips:
+            for block in bound.get(routed.prefix.text, ()):
+                self.named[block.text] = block
+                self.lines[block.text] = routed
 
     def decides(self, name: str, element: Element) -> bool:
         """Whether an element that this set has, and that is not wanted, is for this run to delete."""
@@ -59,11 +63,10 @@ class Bindings:
             return True
         return element[-1] in self.decided or element[-1] not in self.named
 
-    def reserve(self, routed: RoutedIP, blocks: Iterable[Prefix]) -> None:
+    def reserve(self, blocks: Iterable[Prefix]) -> None:
         """Nobody may use these blocks of a bound line, unless they are bound to a NIC."""
         for block in blocks:
             self.decided.add(block.text)
-            self.lines[block.text] = routed
             self._add(("bound", "claimed"), block, ())
 
     def bind(self, routed: RoutedIP, blocks: Iterable[Prefix], bridge: str, mac: str) -> None:
@@ -82,10 +85,9 @@ class Bindings:
         self._pinned[target, bridge] = key = (target, bridge, mac)
         self.pins[key] = routed
 
-    def bind_again(self, routed: RoutedIP, blocks: Iterable[Prefix], mac: str) -> None:
+    def bind_again(self, blocks: Iterable[Prefix], mac: str) -> None:
         """A bound line has been for this NIC, and stays so: its blocks are reserved for it."""
         for block in blocks:
-            self.lines[block.text] = routed
             self._add(("bound", "claimed"), block, ())
             self._add(("holders", "claimers"), block, (mac,))
 
@@ -186,4 +188,4 @@ def rebind(bindings: Bindings, present: Present, routed_ips: Iterable[RoutedIP],
             plugged = record.ports() if plugged is None else plugged
             mac = nic(routed, Ports(plugged.get(routed.network, {}), all_known=False), ())
         if mac:
-            bindings.bind_again(routed, blocks, mac)
+            bindings.bind_again(blocks, mac)

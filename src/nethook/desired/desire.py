@@ -48,7 +48,7 @@ def desire(configuration: Configuration, networks: Sequence[Network], scope: Sco
         networks = [*networks, *record.networks_outside(scope)]
     desire_lines(desired, routed_ips, networks, guarded=doubtful.values(), decided=decided, holders=holders)
     if bound or present.binding:
-        desired.bindings.name(bound, apart(routed_ips))
+        desired.bindings.name(routed_ips, bound, apart(routed_ips))
         keep_bindings(desired, present, configuration.in_doubt_within)
         if present.binding is None:
             rebind(desired.bindings, present, routed_ips, bound)
