@@ -20,8 +20,8 @@ A guest can forge a MAC, too. So these are known of NICs that something is bound
 - ``nic_taps``  (tap, MAC) pairs that are right
 
 A tap that is known does not pass with the MAC of another such NIC, and no other tap with that of a NIC whose own is
-known. Taps are learned at the next event: of two guests that are plugged in one after the other, the first is known when
-the second comes, so neither can pass for the other; of two at the same moment, neither is known until the next event.
+known. Taps are learned at the next event. So of two guests that are plugged in one after the other, the first is known
+when the second comes, and neither can pass for the other; of two at the same moment, neither is until the next event.
 
 IPv6 addresses are in three more, ``claimed``, ``claimers`` and ``target_apart``, because nft takes the address that a
 neighbour message is about for a number. No guest but the holder gets through with a bound address as the source of an
