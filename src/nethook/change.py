@@ -181,4 +181,4 @@ def _in_scope(name: str, elements: set[Element], prefixes: set[str], scope: Scop
         return elements
     if name in {BRIDGES, ISOLATED}:
         return {element for element in elements if scope.has(element[0])}
-    return {(bridge, block) for bridge, block in elements if scope.covers(block, bridge) or block in prefixes}
+    return {(bridge, block) for bridge, block in elements if scope.has(bridge) or block in prefixes}

@@ -65,6 +65,7 @@ def _handle(event: Event) -> None:
         network.ports = event.ports(record.ports().get(network.name, {}))
         up = [network] if event.is_up and device.exists(network.bridge) else []
         outcome = reconcile(configuration, up, scope_of([network], configuration.routed_ips), tools)
+    outcome.finish(tools)
     log.errors(str(problem) for problem in configuration.problems)
     log.info(f"{effect} [{reason}]" for effect in outcome.done)
     log.errors(f"{reason}: {failure}" for failure in outcome.failures)

@@ -68,6 +68,12 @@ class Ordered:
         return self._prefixes[at] if at >= 0 and block.lies_in(self._prefixes[at]) else None
 
 
+def longest_around(block: Prefix, prefixes: Iterable[Prefix]) -> Prefix | None:
+    """The longest of the prefixes in which the block lies, as a router chooses; None if it lies in none."""
+    around = [prefix for prefix in prefixes if block.lies_in(prefix)]
+    return max(around, key=lambda prefix: prefix.length, default=None)
+
+
 def in_order(prefix: Prefix) -> tuple[int, int, int]:
     """What to sort by: families apart, and a prefix right before those that lie in it."""
     return prefix.family, prefix.first, prefix.length

@@ -27,28 +27,40 @@ ATTEMPTS = 2
 
 
 class Outcome:
-    """What a run has done, and what failed, a sentence each."""
+    """What a run has done, and what failed, a sentence each; and what is ``left`` to be done without the lock."""
 
-    __slots__ = ("done", "failures")
+    __slots__ = ("done", "failures", "left")
 
     def __init__(self) -> None:
         self.done: list[Effect] = []
         self.failures: list[str] = []
+        self.left: list[Step] = []
 
     def take(self, todo: Sequence[Step], tools: Tools) -> bool:
         """Take the steps. False when one failed without which the others must not be taken."""
         for step in todo:
             if step.needs_all and self.failures:
                 continue
-            try:
-                done, failures = step.take(tools)
-            except NethookError as error:  # what the steps before have done is still said
-                done, failures = [], [str(error)]
-            self.done += done
-            self.failures += failures
-            if failures and step.ends_run:
+            if not step.needs_lock:
+                self.left.append(step)
+            elif not self._take(step, tools) and step.ends_run:
                 return False
         return True
+
+    def finish(self, tools: Tools) -> None:
+        """Take what is left, once the lock has been given back."""
+        for step in self.left:
+            self._take(step, tools)
+        self.left = []
+
+    def _take(self, step: Step, tools: Tools) -> bool:
+        try:
+            done, failures = step.take(tools)
+        except NethookError as error:  # what the steps before have done is still said
+            done, failures = [], [str(error)]
+        self.done += done
+        self.failures += failures
+        return not failures
 
 
 def reconcile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nethook.effect import ADD, REMOVE, Effect
 from nethook.kernel import bridge_ipv6, device, flows, proxy_ndp
 from nethook.kernel.batch import batch, refusals
-from nethook.kernel.process import Call
+from nethook.kernel.process import Call, Tools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
     from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.kind import Key, Kind
-    from nethook.kernel.process import Tools
+
+
+AT_ONCE = 8
+"""Addresses whose connections are deleted side by side."""
+FLOW_SECONDS = 2.0
+"""For deleting connections, however many there are."""
 
 
 class Step:
@@ -28,6 +33,9 @@ class Step:
         """Whether what comes behind this step must not be done without it."""
         self.needs_all = needs_all
         """Whether it must not be done unless everything before it has been."""
+
+    needs_lock = True
+    """Whether it must not be done while another run does something."""
 
     @property
     def calls(self) -> list[Call]:
@@ -90,7 +98,12 @@ class BatchStep(Step):
 
 
 class FlowStep(Step):
-    """Connections of addresses that are at another guest now are deleted, so that none goes on to the old one."""
+    """Connections of addresses that are at another guest now are deleted, so that none goes on to the old one.
+
+    Each deletion goes through the kernel's whole table, which may take seconds; so nobody waits for it with the lock.
+    """
+
+    needs_lock = False
 
     def __init__(self, prefixes: Sequence[tuple[str, Effect]]) -> None:
         """Each with its effect."""
@@ -106,13 +119,19 @@ class FlowStep(Step):
         """Run them; an address without connections is no failure, and nothing was done then."""
         if not flows.can_be_deleted():
             return [], []
+        within = Tools(min(FLOW_SECONDS, tools.seconds_left))
         done: list[Effect] = []
         failures: list[str] = []
-        for prefix, effect in self._prefixes:
-            results = [tools.run(call) for call in flows.deletions(prefix)]
-            failures += filter(None, map(flows.failure, results))
-            if any(result.status == 0 for result in results):
-                done.append(effect)
+        for start in range(0, len(self._prefixes), AT_ONCE):
+            some = self._prefixes[start : start + AT_ONCE]
+            results = within.start([call for prefix, _ in some for call in flows.deletions(prefix)])()
+            for number, (_, effect) in enumerate(some):
+                if any(result.status == 0 for result in results[number * 2 : number * 2 + 2]):
+                    done.append(effect)
+            failures += [result.failure for result in results if flows.has_failed(result)]
+            if any(result.status is None for result in results):  # then the others would take as long
+                failures.append("connections from before may go on until they end")
+                break
         return done, failures
 
 

@@ -226,6 +226,16 @@ SETUPS = [
         happens=NEVER,
         verdict="warning",
     ),
+    Broken(
+        "gateway on another device",
+        f"ip address del 169.254.0.1/32 dev br-first; ip address add 169.254.0.1/16 dev uplink0; {APPLY}",
+        "gateway",
+        "gateway4",
+        f"ip address del 169.254.0.1/16 dev uplink0; {APPLY}",
+        happens=NEVER,
+        verdict="warning",
+        is_mended=False,
+    ),
     Broken("gate deleted", DELETE_GATE, "gate", APPLY, hosts=BOTH),
     Broken("gate deleted, IPv6", DELETE_GATE, "gate", APPLY, address=SIX, hosts=BOTH),
     Broken(

@@ -13,13 +13,14 @@ EVENTS = "stdbuf -oL virsh event --loop --event lifecycle"
 
 
 @contextmanager
-def delivered_when_resumed(wan: Wan, host: Host, address: str) -> Iterator[None]:
-    """Deliver an IPv4 address to the host when libvirt there tells that a guest goes on."""
+def delivered_when_resumed(wan: Wan, host: Host, prefixes: Iterable[str]) -> Iterator[None]:
+    """Deliver these to the host when libvirt there tells that a guest goes on."""
 
     def follow(told: Iterable[str]) -> None:
         for line in told:
             if "Resumed" in line:
-                wan.deliver(f"{address}/32", host)
+                for prefix in prefixes:
+                    wan.deliver(prefix, host)
 
     with following(host, EVENTS, follow):
         yield

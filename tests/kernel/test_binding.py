@@ -12,6 +12,7 @@ import pytest
 
 from nethook.config.words import in_quotes
 from tests.kernel import golden, listings
+from tests.kernel.faults import Fault
 from tests.kernel.frames import (
     ADVERTISEMENT,
     ARP,
@@ -34,6 +35,7 @@ from tests.kernel.frames import (
     tag,
     udp,
 )
+from tests.kernel.hook_process import HookProcess
 from tests.kernel.network import Port
 from tests.kernel.waiting import wait_for
 from tests.kernel.world import SOURCE
@@ -573,6 +575,25 @@ def test_a_wrong_line_around_another_leaves_that_its_part(nftables_world: World)
         *(f"{one.mac} . {block}" for block in ("203.0.113.16/30", "203.0.113.22/31")),
         f"{two.mac} . 203.0.113.20/31",
     }
+
+
+def test_nobody_waits_for_connections_that_take_long_to_delete(nftables_world: World) -> None:
+    """Which a million of them do."""
+    world = nftables_world
+    public, other = world.network("public", 1), world.network("other", 2)
+    port = Port("web1", "52:54:00:00:01:02")
+    world.configure(*[f"203.0.113.{number} public guest=web1" for number in range(10, 30)], "203.0.113.99 other")
+    world.event(public, "port-created", port=port)
+    Fault(world.machine, ["conntrack"], "hang")
+    with HookProcess(world.machine, public.name, "port-deleted") as slow:
+        slow.give(public.event_xml(port).encode())
+        wait_for(lambda: "sleep 1000" in world.machine.processes(), "it is at the connections")
+        with HookProcess(world.machine, other.name, "started") as hook:
+            hook.give(other.event_xml().encode())
+    said = [line.text for line in world.machine.syslog.new()]
+    assert not [text for text in said if "lock" in text]
+    assert "+ route 203.0.113.99" in "".join(said)
+    assert [text for text in said if "connections from before may go on" in text]
 
 
 def test_a_moved_address_leaves_no_connections_behind(nftables_world: World) -> None:

@@ -156,7 +156,7 @@ def test_nothing_where_somebody_else_has_it(small_world: World, family: int) -> 
     public = world.network("public", 1)
     world.configure(f"{A[family]} public")
     length = {4: 16, 6: 64}[family]
-    for device in ("virbr1", "uplink"):
+    for device in {4: ("virbr1", "uplink"), 6: ("virbr1",)}[family]:
         world.host.ip(f"address add {GATEWAY[family]}/{length} dev {device}")
         before = addresses(world)
         assert not [line for line in world.event(public, "started") if line.is_error]
@@ -165,6 +165,22 @@ def test_nothing_where_somebody_else_has_it(small_world: World, family: int) -> 
         world.event(public, "stopped")
         assert addresses(world) == before
         world.host.ip(f"address delete {GATEWAY[family]}/{length} dev {device}")
+
+
+def test_the_link_local_gateway_of_another_device_is_no_hindrance(small_world: World) -> None:
+    """As Docker's bridge has it."""
+    world = small_world
+    public = world.network("public", 1)
+    guest = world.guest(public, A[6])
+    world.host.ip(
+        "link add docker0 type bridge", "link set docker0 up", f"address add {GATEWAY[6]}/64 dev docker0 nodad"
+    )
+    use_gateway(guest, 6)
+    world.configure(f"{A[6]} public")
+    world.event(public, "started")
+    assert gateways(world) == ["docker0 fe80::1/64", "virbr1 fe80::1/64"]
+    assert world.exchange(world.outside(6), guest.at(A[6]))
+    assert world.exchange(guest.at(A[6]), world.outside(6)) == A[6]
 
 
 def test_others_and_none_by_the_settings(small_world: World) -> None:

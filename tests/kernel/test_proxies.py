@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.kernel import listings
+from tests.kernel.network import Port
 
 if TYPE_CHECKING:
     from tests.kernel.world import World
@@ -75,6 +76,28 @@ def test_an_ipv4_prefix_has_an_entry_for_each_address(world: World) -> None:
     world.configure(f"{BLOCK} public")
     world.event(public, "port-created")
     assert proxies(world) == []
+
+
+def test_entries_of_other_networks_stay_whatever_their_lines_say_now(world: World) -> None:
+    public, other = world.network("public", 1), world.network("other", 2)
+    world.host.ip("link add up2 type bridge", "link set up2 up")
+    world.configure(f"{A[4]} public proxy=uplink")
+    world.event(public, "started")
+    world.configure(f"{A[4]} public proxy=up2")
+    assert world.event(other, "started")
+    assert "dev uplink proxy" in world.machine.run("ip", "neigh", "show", "proxy")
+    world.event(public, "port-created")
+    assert "dev up2 proxy" in world.machine.run("ip", "neigh", "show", "proxy")
+    assert proxies(world) == [A[4]]
+
+
+def test_an_entry_stays_while_nobody_knows_whether_its_guest_is_plugged_in(world: World) -> None:
+    public = world.network("public", 1)
+    world.configure(f"{A[4]} public guest=web1 proxy=uplink")
+    world.event(public, "port-created", port=Port("web1", "52:54:00:00:01:02"))
+    (world.machine.root / "run/nethook/ports").unlink()
+    world.event(public, "port-created", port=Port("web2", "52:54:00:00:01:03"))
+    assert proxies(world) == [A[4]]
 
 
 def test_entries_of_others_and_their_setting_stay(world: World) -> None:

@@ -278,6 +278,34 @@ def test_a_bridge_that_the_host_brings(world: World, family: int) -> None:
     assert world.exchange(guest.at(A[family]), world.outside(family)) == A[family]
 
 
+BRIDGED = "<hookData><network><name>{0}</name><forward mode='bridge'/><bridge name='virbr1'/></network></hookData>"
+
+
+def test_networks_that_share_a_bridge_of_the_host_may_have_prefixes_within_each_others(world: World) -> None:
+    public = world.network("public", 1, "open")
+    guest = world.guest(public, "203.0.113.65", "203.0.113.130")
+    shared = [Network(name, 1, "open") for name in ("lan-a", "lan-b")]
+    world.configure("203.0.113.0/24 lan-a", "203.0.113.64/26 lan-b")
+
+    def event(number: int, operation: str) -> None:
+        assert errors(world.event(shared[number], operation, BRIDGED.format(shared[number].name))) == []
+
+    def reached() -> list[bool]:
+        return [world.reaches(world.outside(4), guest.at(address)) for address in ("203.0.113.65", "203.0.113.130")]
+
+    event(1, "started")
+    assert reached() == [True, False]
+    event(0, "started")
+    assert reached() == [True, True]
+    event(1, "updated")
+    assert reached() == [True, True]
+    event(0, "stopped")
+    assert reached() == [True, False]
+    event(0, "started")
+    event(1, "stopped")
+    assert reached()[1]
+
+
 def test_a_network_without_ipv6_has_its_ipv4_addresses_and_says_what_is_missing(world: World) -> None:
     scenario = Scenario(world)
     world.host.sysctl("ipv6/conf/virbr1/disable_ipv6", 1)

@@ -115,7 +115,7 @@ def test_rules_that_could_not_be_renewed_are_built_anew_with_all_elements() -> N
 def test_networks_that_share_a_bridge_of_the_host_leave_each_others_addresses_alone() -> None:
     first, second = Network("first", "br0", "bridge"), Network("second", "br0", "bridge")
     lines = routed("203.0.113.10 first\n203.0.113.20 second")
-    desired = desired_by(lines, [second])
+    desired = desired_by(lines, [second], kept=[("203.0.113.10", "br0", "")])
     scope = scope_of([second], lines)
     change = difference(desired, present_like(desired_by(lines, [first, second])), RULES, scope)
     assert commands(change, desired) == []

@@ -46,16 +46,19 @@ def run(options: Namespace) -> int:
             )
             return DIFFERENT
         now = situation(configuration, options.networks)
-        with uninterrupted(), Locked(as_of=before) as lock:
-            if not lock.is_current:
-                continue
-            try:
-                outcome = reconcile(configuration, now.up, now.scope, Tools(SECONDS), now.others)
-            except ReadError:
-                if has_failed:
-                    raise
-                has_failed = True
-                continue
+        with uninterrupted():
+            tools = Tools(SECONDS)
+            with Locked(as_of=before) as lock:
+                if not lock.is_current:
+                    continue
+                try:
+                    outcome = reconcile(configuration, now.up, now.scope, tools, now.others)
+                except ReadError:
+                    if has_failed:
+                        raise
+                    has_failed = True
+                    continue
+            outcome.finish(tools)
             if outcome.failures and not has_failed:  # perhaps a network was about to stop: libvirt is asked once more
                 has_failed = True
                 outcome.failures = []

@@ -43,6 +43,9 @@ def desire(configuration: Configuration, networks: Sequence[Network], scope: Sco
     holders = held(bound, present.holders)
     decided, undecided = decided_blocks(bound, routed_ips, networks, scope, holders=holders, routes=present.routes)
     desired.kept[ROUTES].update(undecided)
+    desired.kept[ROUTES].update(  # of networks with which one of these shares its bridge
+        route for route in present.routes if scope.has(route[1]) and not scope.covers(route[0], route[1])
+    )
     if present.table is None:  # new, or somebody deleted it: what it held of other networks is in routes and record
         _keep_routes_outside(desired, configuration, networks, scope, present)
         networks = [*networks, *record.networks_outside(scope)]
@@ -57,7 +60,7 @@ def desire(configuration: Configuration, networks: Sequence[Network], scope: Sco
     desire_gateways(desired, settings, present.opened)
     leave_to_others(desired, present, settings.route_protocol)
     desire_fallbacks(desired, routed_ips, scope)
-    desire_proxies(desired, routed_ips, scope)
+    desire_proxies(desired, routed_ips, scope, present.objects[PROXIES])
     return desired
 
 

@@ -39,10 +39,13 @@ def desire_gateways(desired: Desired, settings: Settings, opened: Collection[str
 
 
 def leave_to_others(desired: Desired, present: Present, protocol: int) -> None:
-    """No gateway where something else on this host has the address."""
+    """No gateway where something else has the address: an IPv4 one on this host, a link-local one on this bridge."""
     gateways = desired.objects[GATEWAYS]
     lacking = gateways.keys() - present.objects[GATEWAYS]
-    taken = GATEWAYS.of_others(protocol) if lacking else ()
+    others = GATEWAYS.of_others(protocol) if lacking else ()
     for key in lacking:
-        if key[0] in taken:
-            del gateways[key]
+        address, bridge, _ = key
+        for other, device in others:
+            if address == other and (":" not in address or bridge == device):
+                desired.taken[address, bridge] = device
+                gateways.pop(key, None)

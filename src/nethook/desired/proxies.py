@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from nethook.kernel import proxy_ndp
 from nethook.kernel.proxies import PROXIES
+from nethook.kernel.routes import ROUTES
+from nethook.prefix import parse_prefix
+from nethook.prefixes import longest_around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Sequence
 
     from nethook.config import RoutedIP
     from nethook.desired.state import Desired
@@ -15,18 +18,23 @@ if TYPE_CHECKING:
     from nethook.scope import Scope
 
 
-def desire_proxies(desired: Desired, routed_ips: Iterable[RoutedIP], scope: Scope) -> None:
-    """A proxy entry for each address that a line wants one for, and that is routed; other networks' ones stay."""
-    routed_ips = [routed for routed in routed_ips if routed.proxy]
-    if not routed_ips:  # as on most hosts
+def desire_proxies(desired: Desired, routed_ips: Sequence[RoutedIP], scope: Scope, present: Collection[Key]) -> None:
+    """A proxy entry for each address that a line wants one for, and that is routed.
+
+    Of those that are ``present``, the ones of lines stay that this run does not decide about.
+    """
+    if not present and not any(routed.proxy for routed in routed_ips):  # as on most hosts
         return
     proxies = desired.objects[PROXIES]
     routed_now = set(map(id, desired.routes.values()))
+    stay = {route[0] for route in desired.kept[ROUTES]}
+    undecided = {
+        routed.prefix for routed in routed_ips if not scope.has_network(routed.network) or routed.prefix.text in stay
+    }
     for routed in routed_ips:
-        keys: list[Key] = [(address, "", str(routed.proxy)) for address in routed.prefix.addresses()]
-        if not scope.has_network(routed.network):
-            desired.kept[PROXIES].update(keys)
-        elif id(routed) in routed_now:
-            proxies.update(dict.fromkeys(keys, routed))
+        if routed.proxy and id(routed) in routed_now:
+            proxies.update({(address, "", routed.proxy): routed for address in routed.prefix.addresses()})
+    prefixes = [routed.prefix for routed in routed_ips]
+    desired.kept[PROXIES].update(key for key in present if longest_around(parse_prefix(key[0]), prefixes) in undecided)
     uplinks = {uplink for address, _, uplink in proxies if ":" in address}
     desired.proxy_ndp = sorted(uplink for uplink in uplinks if proxy_ndp.is_off(uplink))

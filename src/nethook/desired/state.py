@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Desired:
     """What should be: objects and elements, what is bound to guests, and settings of the kernel."""
 
-    __slots__ = ("bindings", "elements", "ipv6", "kept", "objects", "proxy_ndp")
+    __slots__ = ("bindings", "elements", "ipv6", "kept", "objects", "proxy_ndp", "taken")
 
     def __init__(self) -> None:
         self.bindings = Bindings()
@@ -34,6 +34,8 @@ class Desired:
         """The bridges that need IPv6, with what turns it on where it is off."""
         self.proxy_ndp: list[str] = []
         """The uplinks that need it and do not have it."""
+        self.taken: dict[tuple[str, str], str] = {}
+        """Gateways, by address and bridge, that are not to be there, with the device that has the address already."""
 
     @property
     def routes(self) -> dict[Key, RoutedIP]:

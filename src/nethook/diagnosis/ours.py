@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TABLE, ACCEPTED, GATE, LEFTOVERS = "our table", "our table", "gate", "leftovers"
 GATEWAY, PROXY = "gateway", "proxy"
 APPLY = "nethook apply"
+OTHER_GATEWAY = "choose another one as gateway4 in /etc/nethook/nethook.conf, or have them use that of their network"
 
 
 def table(host: Host) -> Iterator[Finding]:
@@ -74,6 +75,11 @@ def reached(host: Host, target: Target) -> Iterator[Finding]:
         elif effect.kind == "proxy" and parse_prefix(effect.prefix).lies_in(target.line.prefix):
             text = f"the host does not answer for {effect.prefix} on {effect.to}"
             yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
+    gateway = host.settings.gateway(target.family) or ""
+    device = host.plan.desired.taken.get((gateway, target.bridge), target.bridge)
+    if device != target.bridge:
+        text = f"guests on {target.bridge} cannot use {gateway} as their gateway: it is on {device}"
+        yield Finding(WARNING, GATEWAY, text, advice=OTHER_GATEWAY, addresses=[target.name])
     uplink = target.line.proxy
     if uplink and target.family == 6 and any(effect.kind == "proxy_ndp" for effect in host.plan.effects):
         text = f"the kernel does not look at our proxy entries on {uplink}: proxy_ndp is off"

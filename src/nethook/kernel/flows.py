@@ -26,6 +26,6 @@ def deletions(prefix: str) -> list[Call]:
     return [Call((TOOL, "-D", "-f", family, end, prefix)) for end in ("--orig-src", "--orig-dst")]
 
 
-def failure(result: Result) -> str:
-    """What went wrong; '' if nothing did, as where there were no such connections."""
-    return "" if result.status == 0 or NONE_FOUND in result.err else result.failure
+def has_failed(result: Result) -> bool:
+    """Whether it went wrong; that there were no such connections is right, too."""
+    return result.status != 0 and NONE_FOUND not in result.err

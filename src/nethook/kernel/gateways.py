@@ -44,9 +44,9 @@ class Gateways(Kind):
         del results
         return {key for key, is_ours in _addresses(protocol) if is_ours}
 
-    def of_others(self, protocol: int) -> set[str]:
-        """The addresses of this host that are not ours, on whatever device."""
-        return {address for (address, _, _), is_ours in _addresses(protocol) if not is_ours}
+    def of_others(self, protocol: int) -> set[tuple[str, str]]:
+        """The addresses of this host that are not ours, with their devices."""
+        return {(address, device) for (address, device, _), is_ours in _addresses(protocol) if not is_ours}
 
     def add(self, key: Key, protocol: int) -> str:
         """Of use at once: nobody on the bridge is asked whether the IPv6 address is taken."""

@@ -1,17 +1,9 @@
-"""Our neighbour entries: permanent ones that carry our protocol number, so that no guest can take another's address.
-
-They are read over netlink, because every run does it, and most hosts have none: that must not cost a process.
-Messages and attributes: linux/rtnetlink.h, linux/neighbour.h.
-"""
+"""Our pins: permanent neighbour entries that carry our protocol number, so that no guest can take another's address."""
 
 from __future__ import annotations
 
-from _socket import AF_INET, AF_INET6, inet_ntop
-from struct import pack, unpack_from
-
-from nethook.kernel.device import name_of
 from nethook.kernel.kind import Kind
-from nethook.kernel.netlink import NETLINK_ROUTE, Netlink, attributes
+from nethook.kernel.neighbour_table import permanent_entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,13 +11,6 @@ if TYPE_CHECKING:
 
     from nethook.kernel.kind import Key
     from nethook.kernel.process import Result
-
-GET_NEIGHBOURS = 30
-HEADER = "BBHiHBB"
-HEADER_SIZE = 12
-ADDRESS, MAC, PROTOCOL = 1, 2, 12
-PERMANENT = 0x80
-FAMILIES = (AF_INET, AF_INET6)
 
 
 class Neighbours(Kind):
@@ -37,17 +22,7 @@ class Neighbours(Kind):
     def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
         """Our entries."""
         del results
-        found: set[Key] = set()
-        for data, begin, end in Netlink(NETLINK_ROUTE, "neighbours").dump(GET_NEIGHBOURS, pack(HEADER, *[0] * 7)) or ():
-            family, _, _, device, state, _, _ = unpack_from(HEADER, data, begin)
-            if family not in FAMILIES or not state & PERMANENT:
-                continue
-            values = {number: data[at:until] for number, at, until in attributes(data, begin + HEADER_SIZE, end)}
-            if values.get(PROTOCOL) == bytes([protocol]) and ADDRESS in values and MAC in values:
-                name = name_of(device)
-                if name:
-                    found.add((inet_ntop(family, values[ADDRESS]), name, values[MAC].hex(":")))
-        return found
+        return {*permanent_entries(protocol)}
 
     def add(self, key: Key, protocol: int) -> str:
         """``replace``, because the kernel may know the address already, from a guest that has answered for it."""

@@ -136,6 +136,11 @@ class Tools:
     def __init__(self, seconds: float) -> None:
         self.deadline = time.monotonic() + seconds
 
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline."""
+        return max(0.0, self.deadline - time.monotonic())
+
     def run(self, call: Call) -> Result:
         """Run one program to its end."""
         return self.start([call])()[0]

@@ -2,20 +2,13 @@
 
 Only for providers that ask for each address on their network instead of routing it to the host, and only while it is
 routed here. The kernel asks for more: it has to forward, and for IPv6 the setting proxy_ndp of the uplink has to be on.
-Entries carry our protocol number. Read over netlink, because most hosts have none.
-
-Messages and attributes: linux/rtnetlink.h, linux/neighbour.h.
+Entries carry our protocol number.
 """
 
 from __future__ import annotations
 
-from _socket import AF_INET, AF_INET6, inet_ntop
-from struct import pack, unpack_from
-
-from nethook.kernel import device
 from nethook.kernel.kind import NO_DEVICE, Kind
-from nethook.kernel.neighbours import ADDRESS, FAMILIES, GET_NEIGHBOURS, HEADER, HEADER_SIZE, PROTOCOL
-from nethook.kernel.netlink import NETLINK_ROUTE, Netlink, attributes
+from nethook.kernel.neighbour_table import proxy_entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,9 +16,6 @@ if TYPE_CHECKING:
 
     from nethook.kernel.kind import Key
     from nethook.kernel.process import Result, Tools
-
-PROXY = 0x08
-"""The kernel's NTF_PROXY."""
 
 
 class Proxies(Kind):
@@ -37,18 +27,7 @@ class Proxies(Kind):
     def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
         """Ours."""
         del results
-        netlink = Netlink(NETLINK_ROUTE, "proxy entries")
-        found: set[Key] = set()
-        for version in (AF_INET, AF_INET6):
-            for data, begin, end in netlink.dump(GET_NEIGHBOURS, pack(HEADER, version, 0, 0, 0, 0, PROXY, 0)) or ():
-                family, _, _, index, _, flags, _ = unpack_from(HEADER, data, begin)
-                if family not in FAMILIES or not flags & PROXY:
-                    continue
-                values = {number: data[at:until] for number, at, until in attributes(data, begin + HEADER_SIZE, end)}
-                uplink = device.name_of(index)
-                if uplink and values.get(PROTOCOL) == bytes([protocol]) and ADDRESS in values:
-                    found.add((inet_ntop(family, values[ADDRESS]), "", uplink))
-        return found
+        return {(address, "", uplink) for address, uplink in proxy_entries(protocol)}
 
     def add(self, key: Key, protocol: int) -> str:
         """One that is there already by somebody else's doing is taken over: the kernel does not refuse it."""
