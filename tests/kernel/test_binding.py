@@ -356,6 +356,19 @@ def restored(world: World) -> str:
     return listing_of(world)
 
 
+def test_a_table_that_somebody_restored_is_put_right(nftables_world: World) -> None:
+    """In listings nft leaves something out, without which tags hide what is behind them."""
+    neighbours = Neighbours(nftables_world)
+    world = neighbours.world
+    neighbours.plug(*BOUND)
+    restored(world)
+    assert neighbours.arriving()
+    (logged,) = world.event(neighbours.network, "updated")
+    assert logged.text == "+ table bridge nethook renewed [network public updated]"
+    assert neighbours.arriving() == set()
+    assert world.event(neighbours.network, "updated") == []
+
+
 def routes(world: World) -> set[str]:
     """What we route, with the next hop if there is one."""
     lines = world.machine.run("sh", "-c", "ip -4 route show proto 218; ip -6 route show proto 218").splitlines()
