@@ -111,8 +111,7 @@ def nic(routed: RoutedIP, ports: Ports, holders: Collection[str]) -> str | None:
 
 def is_undecided(routed: RoutedIP, ports: Ports, holders: Collection[str]) -> bool:
     """Whether it is not known whether its guest is plugged in, so that what is there for it has to stay."""
-    if ports.all_known or ports.of(routed.guest, routed.mac):
+    if ports.all_known:
         return False
-    if ports.gone and ports.gone.guest == routed.guest and routed.mac in {None, ports.gone.mac}:
-        return False
-    return not any(mac in ports.guests or (ports.gone and ports.gone.mac == mac) for mac in holders)
+    told = (*ports.known, ports.gone) if ports.gone else ports.known
+    return not any(port.is_of(routed.guest, routed.mac) or port.mac in holders for port in told)

@@ -62,7 +62,7 @@ def _handle(event: Event) -> None:
     tools = Tools(SECONDS)
     with Locked():
         configuration = load()
-        network.ports = event.ports(record.ports().get(network.name, {}))
+        network.ports = event.ports(record.ports().get(network.name, ()))
         up = [network] if event.is_up and device.exists(network.bridge) else []
         outcome = reconcile(configuration, up, scope_of([network], configuration.routed_ips), tools)
     outcome.finish(tools)

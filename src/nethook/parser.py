@@ -9,6 +9,8 @@ from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from textwrap import fill
 
 from nethook import __version__
+from nethook.config import ROUTED_IPS_FILES
+from nethook.config.files import place_for_lines
 from nethook.guest_config import DEFAULT_FORMAT, FORMATS
 
 WIDTH = 79
@@ -24,7 +26,7 @@ for looking, for changing it at once, and for setting up."""
 
 EPILOG = """\
 example, from a line to an address that answers:
-  echo '203.0.113.10  public' >> /etc/sysconfig/routed-ips  # or where they are
+  echo '203.0.113.10  public' >> {file}
   nethook check     # is the line right?
   nethook plan      # what would change?
   nethook apply     # change it
@@ -38,7 +40,7 @@ def build_parser() -> ArgumentParser:
     parser = ArgumentParser(
         "nethook",
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=EPILOG.format(file=place_for_lines(ROUTED_IPS_FILES)),
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -53,7 +55,18 @@ class _Verbs:
         self._verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
 
     def add_all(self) -> None:
-        check = self._add(
+        self._check()
+        self._plan()
+        self._apply()
+        self._status()
+        self._doctor()
+        self._guest_config()
+        self._clear()
+        self._install()
+        self._uninstall()
+
+    def _check(self) -> None:
+        verb = self._add(
             "check",
             "look for mistakes in the files",
             "Reads the configuration and shows every mistake with its line and what to write instead. Where libvirt "
@@ -61,9 +74,10 @@ class _Verbs:
             "nethook check\n  nethook check /tmp/routed-ips.new",
             "0 nothing is wrong, 1 there are mistakes, 2 the files could not be read",
         )
-        check.add_argument("files", nargs="*", metavar="FILE", help="files of routed IPs; default: those in use")
+        verb.add_argument("files", nargs="*", metavar="FILE", help="files of routed IPs; default: those in use")
 
-        plan = self._add(
+    def _plan(self) -> None:
+        verb = self._add(
             "plan",
             "show what apply would change",
             "Compares the files and libvirt's networks with what is in the kernel, and shows each difference. Changes "
@@ -71,40 +85,43 @@ class _Verbs:
             "nethook plan\n  nethook plan --commands public",
             "0 there is nothing to do, 1 there are changes, 2 it could not be found out",
         )
-        self._add_networks(plan, "compare")
-        shape = plan.add_mutually_exclusive_group()
+        self._add_networks(verb, "compare")
+        shape = verb.add_mutually_exclusive_group()
         shape.add_argument("--json", action="store_true", help="as JSON, for programs")
         shape.add_argument("--commands", action="store_true", help="as the commands that apply would run")
-        self._add_keep_going(plan)
+        self._add_keep_going(verb)
 
-        apply = self._add(
+    def _apply(self) -> None:
+        verb = self._add(
             "apply",
             "change what plan shows",
             "Puts in force what the files say: new lines, removed and moved ones, networks that started or stopped "
             "unseen, and what somebody broke. What is right already is not touched, and running connections go on.",
             "nethook apply\n  nethook apply public",
-            "0 done, or nothing to do; 1 refused because of mistakes in the files, or something could not be "
-            "changed; 2 it could not be found out what to change",
+            "0 done, or nothing to do; 1 refused because of mistakes in lines, or something could not be changed; "
+            "2 it could not be found out what to change, as with a mistake in nethook.conf",
         )
-        self._add_networks(apply, "change")
-        self._add_keep_going(apply)
+        self._add_networks(verb, "change")
+        self._add_keep_going(verb)
 
-        status = self._add(
+    def _status(self) -> None:
+        verb = self._add(
             "status",
             "show which addresses are routed",
             "Shows for each line whether its address is routed, and if not, why; what was sent to it and from it; the "
             "gates in other firewalls; and what is in the kernel without a line.",
             "nethook status\n  nethook status 203.0.113.10 --json\n  nethook status --watch",
-            "0 all is as the files say, 1 something is not, 2 it could not be found out",
+            "0 all is as the files say, 1 something is not, 2 it could not be found out, as without root",
         )
-        status.add_argument(
+        verb.add_argument(
             "addresses", nargs="*", metavar="ADDRESS", help="addresses or prefixes to show; default: all lines"
         )
-        shape = status.add_mutually_exclusive_group()
+        shape = verb.add_mutually_exclusive_group()
         shape.add_argument("--json", action="store_true", help="as JSON, for programs")
         shape.add_argument("--watch", action="store_true", help="live, with rates, until q or Ctrl-C")
 
-        doctor = self._add(
+    def _doctor(self) -> None:
+        verb = self._add(
             "doctor",
             "find out why an address does not answer",
             "Walks the way of a packet to each address, station by station: files, libvirt, hook, network, routes, "
@@ -113,14 +130,15 @@ class _Verbs:
             "nethook doctor\n  nethook doctor 203.0.113.10\n  nethook doctor --json",
             "0 no failures, 1 there are failures, 2 it could not be looked at",
         )
-        doctor.add_argument(
+        verb.add_argument(
             "addresses", nargs="*", metavar="ADDRESS", help="addresses or prefixes to look at; default: all lines"
         )
-        shape = doctor.add_mutually_exclusive_group()
+        shape = verb.add_mutually_exclusive_group()
         shape.add_argument("--json", action="store_true", help="as JSON, for programs")
         shape.add_argument("-v", "--verbose", action="store_true", help="also show what is fine")
 
-        guest_config = self._add(
+    def _guest_config(self) -> None:
+        verb = self._add(
             "guest-config",
             "print the configuration for inside a guest",
             "Prints what a guest has to be told to use its routed addresses, in the words of its system: ready to "
@@ -132,30 +150,31 @@ class _Verbs:
             "  nethook guest-config 203.0.113.10 --private dhcp --interface eth0",
             "0 printed, 2 it is not known what to print",
         )
-        guest_config.add_argument(
+        verb.add_argument(
             "wanted", nargs="+", metavar="ADDRESS|GUEST", help="routed addresses or prefixes, and a guest's name"
         )
-        guest_config.add_argument(
+        verb.add_argument(
             "--format",
             choices=FORMATS,
             default=DEFAULT_FORMAT,
             metavar="FORMAT",
             help=f"one of {', '.join(FORMATS)}; default: {DEFAULT_FORMAT}",
         )
-        guest_config.add_argument("--mac", metavar="MAC", help="the MAC address of the NIC")
-        guest_config.add_argument("--interface", metavar="NAME", help="what the guest calls the NIC")
-        guest_config.add_argument(
+        verb.add_argument("--mac", metavar="MAC", help="the MAC address of the NIC")
+        verb.add_argument("--interface", metavar="NAME", help="what the guest calls the NIC")
+        verb.add_argument(
             "--private",
             action="append",
             default=[],
             metavar="dhcp|ADDRESS",
             help="also the private address of the network: as it gives it, or this one",
         )
-        guest_config.add_argument(
+        verb.add_argument(
             "--dns", action="append", default=[], metavar="ADDRESS", help="a DNS server; default: those of the host"
         )
 
-        clear = self._add(
+    def _clear(self) -> None:
+        verb = self._add(
             "clear",
             "remove everything of ours from the kernel",
             "Removes our routes, our nftables table and our rules in other firewalls, and nothing else. Files and hook "
@@ -164,9 +183,10 @@ class _Verbs:
             "0 done, or nothing was there; 1 not confirmed, or something could not be removed; 2 it could not be "
             "found out what is there",
         )
-        clear.add_argument("--yes", action="store_true", help="do not ask")
+        verb.add_argument("--yes", action="store_true", help="do not ask")
 
-        install = self._add(
+    def _install(self) -> None:
+        verb = self._add(
             "install",
             "have libvirt and systemd run this program",
             "Writes the hook for this very installation to where libvirt looks for it, after checking that it can run "
@@ -175,15 +195,16 @@ class _Verbs:
             "nethook install --dry-run\n  nethook install\n  nethook install --enable-forwarding",
             "0 done, or it was there already; 1 refused; 2 it could not be found out whether it would be safe",
         )
-        install.add_argument(
+        verb.add_argument(
             "--enable-forwarding",
             action="store_true",
             help="also have the kernel forward IPv4 and IPv6, now and after each boot",
         )
-        install.add_argument("--dry-run", action="store_true", help="only say what would be done")
-        install.add_argument("--yes", action="store_true", help="replace the link of release 0.6 without asking")
+        verb.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        verb.add_argument("--yes", action="store_true", help="replace the link of release 0.6 without asking")
 
-        uninstall = self._add(
+    def _uninstall(self) -> None:
+        verb = self._add(
             "uninstall",
             "undo install",
             "Removes the hook and the units that `nethook install` wrote. What is in the kernel stays in force until "
@@ -191,7 +212,7 @@ class _Verbs:
             "nethook uninstall",
             "0 done, or nothing was there; 1 something could not be removed",
         )
-        uninstall.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        verb.add_argument("--dry-run", action="store_true", help="only say what would be done")
 
     def _add(self, verb: str, summary: str, description: str, examples: str, statuses: str) -> ArgumentParser:
         parser: ArgumentParser = self._verbs.add_parser(

@@ -108,5 +108,7 @@ def parse_prefix(text: str) -> Prefix:
         raise ValueError(f"not a prefix length: {length_text}")
     prefix = Prefix(family, first, int(length_text))
     if first & prefix.host_mask:
-        raise ValueError(f"host bits set: {text}")
+        block = Prefix(family, first & ~prefix.host_mask, prefix.length)
+        meant = f"write {block} for the block, {address} for the address"
+        raise ValueError(f"{text} has bits set behind its length: {meant}")
     return prefix

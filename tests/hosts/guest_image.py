@@ -1,17 +1,34 @@
-"""Kernel and initramfs of the test guests: Debian's cloud kernel, a static busybox, guest_init.sh and frames.c."""
+"""Kernel and initramfs of the test guests: Debian's cloud kernel, a static busybox, guest_files and frames.c.
+
+Without KVM a guest's processor is emulated, and starting is what guests of tests do most. So everything is done here
+that can be done once, and not at each start: the kernel is unpacked, modules have no signatures to check.
+"""
 
 import lzma
 import shutil
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.hosts.cache import cached
 from tests.hosts.processes import run
 
-INIT = Path(__file__).with_name("guest_init.sh")
+FILES = Path(__file__).with_name("guest_files")
 BUSYBOX = Path("/bin/busybox")
 FRAMES = Path(__file__).with_name("frames.c")
-COMPILE = ["gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Os", "-static"]
+COMPILE = ["gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Os", "-static", "-s"]
+
+KERNEL_OPTIONS = [
+    "console=ttyS0 quiet",
+    # what takes long on an emulated processor, and what no test asks for:
+    "mitigations=off",
+    "cryptomgr.notests",
+    "noreplace-smp",  # patching locks away takes longer than they do
+    "acpi=noirq",  # the ways of interrupts, which ACPI's methods work out; NICs are plugged by ACPI all the same
+]
+
+# By the first bytes: what unpacks the kernels of Debian 12 and of Debian 13.
+UNPACKERS = {b"\x02\x21\x4c\x18": "lz4", b"\x28\xb5\x2f\xfd": "zstd"}
 
 # In the order in which they have to be loaded.
 MODULES = [
@@ -47,42 +64,61 @@ class GuestImage:
 
 def guest_image() -> GuestImage:
     """The image, built (5 s and a download of 30 MB) when the cache does not have it."""
-    recipe = " ".join([INIT.read_text(), FRAMES.read_text(), *COMPILE, *MODULES])
+    files = [file.read_text() for file in sorted(FILES.rglob("*")) if file.is_file()]
+    recipe = " ".join([*files, FRAMES.read_text(), *COMPILE, *MODULES])
     return GuestImage(cached("guest", recipe, _build))
 
 
 def _build(folder: Path) -> None:
     package = folder / "package"
-    _unpack_kernel(package)
-    shutil.copy(next(package.glob("boot/vmlinuz-*")), folder / "kernel")
+    _download_kernel(package)
+    _unpack_kernel(next(package.glob("boot/vmlinuz-*")), folder / "kernel")
 
     tree = folder / "tree"
-    for name in ("bin", "modules", "proc", "sys", "dev"):
-        (tree / name).mkdir(parents=True)
+    shutil.copytree(FILES, tree)
+    for name in ("modules", "proc", "sys", "dev", "tmp"):
+        (tree / name).mkdir()
     shutil.copy(BUSYBOX, tree / "bin/busybox")
+    for applet in {*run([BUSYBOX, "--list"]).stdout.split()} - {"busybox"}:
+        (tree / "bin" / applet).symlink_to("busybox")
     run([*COMPILE, "-o", folder / "frames", FRAMES])
     shutil.copy(folder / "frames", tree / "bin/frames")
-    shutil.copy(INIT, tree / "init")
-    (tree / "init").chmod(0o755)
-    for module in MODULES:
-        _copy_module(package, module, tree / "modules")
-    (tree / "modules/order").write_text("".join(f"{module}.ko\n" for module in MODULES))
-    run(["sh", "-ec", 'cd "$0"; find . | cpio --quiet -o -H newc | gzip -1 >"$1"', tree, folder / "initramfs"])
+    modules = [module for module in MODULES if _copy_module(package, module, tree / "modules")]
+    (tree / "modules/order").write_text("".join(f"{module}.ko\n" for module in modules))
+    run(["sh", "-ec", 'cd "$0"; find . | cpio --quiet -o -H newc >"$1"', tree, folder / "initramfs"])
 
     shutil.rmtree(package)
     shutil.rmtree(tree)
 
 
-def _unpack_kernel(folder: Path) -> None:
-    """Unpack the kernel that the metapackage linux-image-cloud-amd64 depends on."""
+def _download_kernel(folder: Path) -> None:
+    """Unpack the package of the kernel that the metapackage linux-image-cloud-amd64 depends on."""
     folder.mkdir()
     depends = run(["apt-cache", "depends", "--important", "linux-image-cloud-amd64"]).stdout
     name = depends.split("Depends:")[1].split()[0]
     run(["sh", "-ec", 'cd "$0"; apt-get download -qq "$1"; dpkg -x ./*.deb .', folder, name], timeout=300)
 
 
-def _copy_module(package: Path, module: str, target: Path) -> None:
-    """Modules are plain or xz-compressed, as the kernel's packager chose; busybox loads plain ones."""
-    source = next(package.glob(f"**/{module}.ko*"))
+def _unpack_kernel(source: Path, target: Path) -> None:
+    """The ELF file in a bzImage, which QEMU starts at its PVH entry (the kernel's Documentation/x86/boot.rst)."""
+    image = source.read_bytes()
+    setup_sectors = image[0x1F1]
+    offset, length = struct.unpack_from("<II", image, 0x248)
+    start = 512 * (setup_sectors + 1) + offset
+    payload = image[start : start + length - 4]  # behind it is the size that it unpacks to
+    packed = target.with_suffix(".packed")
+    packed.write_bytes(payload)
+    run(["sh", "-ec", '"$0" -dc <"$1" >"$2"', UNPACKERS[payload[:4]], packed, target])
+    packed.unlink()
+
+
+def _copy_module(package: Path, module: str, target: Path) -> bool:
+    """Copy it without its signature, as plain as busybox wants it; False when it is built into the kernel."""
+    source = next(package.glob(f"**/{module}.ko*"), None)
+    if source is None:
+        return False
     content = source.read_bytes()
-    (target / f"{module}.ko").write_bytes(lzma.decompress(content) if source.suffix == ".xz" else content)
+    copy = target / f"{module}.ko"
+    copy.write_bytes(lzma.decompress(content) if source.suffix == ".xz" else content)
+    run(["strip", "--strip-debug", copy])
+    return True

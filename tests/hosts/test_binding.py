@@ -13,6 +13,7 @@ import pytest
 
 from tests.hosts.guest import Nic
 from tests.hosts.lab import Lab
+from tests.hosts.processes import CommandError
 from tests.hosts.theft import DATAGRAMS, FILE, MACS, STOLEN, TIMES, Theft
 from tests.hosts.waiting import wait_for
 
@@ -100,6 +101,22 @@ def test_a_restart_of_libvirtd_changes_nothing(theft: Theft) -> None:
     assert theft.host.nethook("plan").stdout == ""
     assert theft.spoofed() == before
     assert [str(arrival) for arrival in theft.arrivals(theft.forgeries()) if arrival.arrived] == []
+
+
+def test_a_change_of_the_nic_is_no_unplugging(theft: Theft) -> None:
+    """For each, libvirt makes another port for the NIC, and deletes one of both."""
+    theft.configure(*BOUND)
+    nic = Nic("public", MACS["holder"])
+    with theft.flows() as flows:
+        theft.holder.change(nic)
+        with pytest.raises(CommandError, match="vlan"):
+            theft.holder.change(nic, "<vlan><tag id='7'/></vlan>")
+    assert [each.lost for each in flows] == [0, 0, 0, 0]
+    for state in ("down", "up"):
+        theft.host.virsh("domif-setlink", "holder", MACS["holder"], state)
+        assert all(theft.routed(address) for address in STOLEN)
+        assert theft.host.nethook("plan").stdout == ""
+    theft.is_held_by("holder")
 
 
 def test_it_is_routed_while_the_guest_is_plugged_in(theft: Theft) -> None:

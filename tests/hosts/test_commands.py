@@ -278,6 +278,15 @@ def test_all_is_logged_although_nobody_reads_it(site: Site) -> None:
     wait_for(lambda: last in site.host.syslog("nethook"), "the last change is in the log")
 
 
+@pytest.mark.parametrize(("stdout", "status"), [(">&-", 0), ("> /dev/full", 1)])
+def test_all_is_done_although_nobody_can_be_told(site: Site, stdout: str, status: int) -> None:
+    site.configure(f"{STEADY} first", f"{MOVING} first")
+    ended = site.host.run(["sh", "-c", f"nethook apply {stdout}"], check=False)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (status, False)
+    assert site.plan() == []
+    assert site.answers(MOVING) == "web1"
+
+
 def test_one_network_only(site: Site) -> None:
     site.configure(f"{STEADY} first", f"{MOVING} second", f"{SIX} first")
     applied = site.apply("second")
@@ -405,12 +414,18 @@ def _listings(site: Site) -> list[str]:
 def test_without_root(site: Site) -> None:
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "nethook"]
     status = site.host.run([*nobody, "status"], check=False)
-    assert status.returncode == 0
+    assert status.returncode == 2
     assert "there is a route; only root can see the firewalls" in status.stdout
     assert site.host.run([*nobody, "check"], check=False).returncode == 0
     for verb, what in (("plan", "read nftables and iptables"), ("apply", "change routes and rules")):
         refused = site.host.run([*nobody, verb], check=False)
         assert (refused.returncode, refused.stderr) == (2, f"nethook: only root can {what}: try it with sudo\n")
+    if site.host.run(["test", "-d", "/etc/firewalld"], check=False).returncode == 0:
+        install = site.host.run([*nobody, "install", "--dry-run"], check=False)
+        assert (install.returncode, install.stdout) == (2, "")
+        assert install.stderr.startswith("nethook: only root may look at /etc/firewalld/")
+        uninstall = site.host.run([*nobody, "uninstall", "--dry-run"], check=False)
+        assert "what of ours is in firewalld's folder is shown to root only" in uninstall.stderr
 
 
 def test_what_libvirt_does_not_tell_is_said(site: Site) -> None:

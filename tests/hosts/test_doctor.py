@@ -25,6 +25,7 @@ HOSTS = {NFTABLES: ("trixie", "nftables"), IPTABLES: ("bookworm", None)}
 LOGS = Path(__file__).parents[2] / "test-logs"
 IN_PREFIX = "203.0.113.17"
 SECOND_UPLINK = "uplink1"
+ADMINS_CHAIN = "add chain inet admin f { type filter hook forward priority 0; policy drop; }"
 
 
 class Diagnosed(NamedTuple):
@@ -183,11 +184,39 @@ def test_a_guest_without_the_address(site: Site, address: str, how: str) -> None
         (failure,) = found.of("failure")
         assert (found.status, failure["station"]) == (1, "guest")
         assert failure["text"] == f"no guest on br-first answers {how} for {address}"
-        assert f"ip address add {address}/{length}" in failure["advice"]
+        assert f"ip address add {address}/{length} dev its NIC; `nethook guest-config {address}`" in failure["advice"]
         site.rows.append(f"{site.name:22} {'guest without ' + address:50} failure  guest{'':16}{failure['text']}")
     finally:
         site.guest.run(f"ip addr add {address}/{length} dev eth0")
     site.is_healthy()
+
+
+def test_a_typo_in_another_line_is_not_the_cause(site: Site) -> None:
+    """Of an address that has its line, another cause is named first; and alone, it makes nothing ill."""
+    with undone(site, f"printf '{LINES.replace(chr(10), chr(92) + 'n')}' > {FILE}; nft delete table inet admin"):
+        site.sh(f"echo '203.0.113.300 first' >> {FILE}")
+        alone = site.doctor(A)
+        assert (alone.status, alone.said["healthy"], alone.of("failure")) == (0, [A], [])
+        (warning,) = alone.of("warning")
+        assert "203.0.113.300 is not an IPv4 address" in warning["text"]
+        site.sh(f"nft 'add table inet admin; {ADMINS_CHAIN}'")
+        blocked = site.doctor(A)
+        assert [failure["station"] for failure in blocked.of("failure")] == ["admin's nftables"]
+        everything = site.doctor()
+        assert everything.status == 1
+        assert [failure["station"] for failure in everything.of("failure")] == ["configuration", "admin's nftables"]
+
+
+def test_a_guest_that_is_off(site: Site) -> None:
+    bound = f"printf '{A} first guest=web2\\n{SIX} first\\n203.0.113.16/29 first\\n' > {FILE}"
+    twin = "virsh dumpxml web1 | sed -e '/<uuid>/d' -e '/<mac /d' -e 's/web1/web2/' > /root/web2.xml"
+    with undone(site, f"virsh undefine web2; printf '{LINES.replace(chr(10), chr(92) + 'n')}' > {FILE}"):
+        site.sh(f"{twin}; virsh define /root/web2.xml; {bound}; nethook apply")
+        (failure,) = site.doctor(A).of("failure")
+        assert (failure["station"], failure["command"]) == ("guest", "virsh start web2")
+        site.sh(f"sed -i s/web2/wbe2/ {FILE}")
+        (typo,) = site.doctor(A).of("failure")
+        assert (typo["station"], typo["advice"]) == ("guest", "did you mean web2?")
 
 
 def test_what_is_printed(site: Site) -> None:

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 ISOLATED = "isolated"
 PORT = """<networkport>
-  <uuid>5d744f21-ba4a-4d6e-bdb2-30a35ff3207d</uuid>
+  <uuid>{uuid}</uuid>
   <owner><name>{guest}</name><uuid>08ae5a5d-0c6c-4c0b-9a32-6c0b6f6a3f5e</uuid></owner>
   <mac address={mac}/>
   <plug type='network' bridge={bridge}/>
@@ -16,10 +16,16 @@ PORT = """<networkport>
 
 
 class Port(NamedTuple):
-    """A guest's NIC on a network."""
+    """A guest's NIC on a network, at the first port that libvirt makes for it, or a later one."""
 
     guest: str
     mac: str
+    number: int = 1
+
+    @property
+    def uuid(self) -> str:
+        """By which libvirt knows the port."""
+        return f"{self.number:08x}-ba4a-4d6e-bdb2-{self.mac.replace(':', '')}"
 
 
 SOMEBODY = Port("somebody", "52:54:00:7b:35:93")
@@ -76,7 +82,8 @@ class Network(NamedTuple):
 """
 
     def _port_xml(self, port: Port) -> str:
-        return PORT.format(guest=escape(port.guest), mac=quoteattr(port.mac), bridge=quoteattr(self.bridge))
+        guest, mac, bridge = escape(port.guest), quoteattr(port.mac), quoteattr(self.bridge)
+        return PORT.format(uuid=port.uuid, guest=guest, mac=mac, bridge=bridge)
 
     @property
     def _nat(self) -> str:

@@ -408,6 +408,27 @@ def test_an_address_is_there_while_its_guest_is_plugged_in(nftables_world: World
     assert routes(world) == set()
 
 
+@pytest.mark.parametrize("kept", ["the new port", "the old port"])
+def test_a_nic_that_libvirt_changes_keeps_its_address(nftables_world: World, kept: str) -> None:
+    """As by virsh domif-setlink and update-device: another port is made for it, and one of both deleted."""
+    world = nftables_world
+    network = world.network("public", 1)
+    guest = world.guest(network, "203.0.113.10/32")
+    old, new = (Port("web1", guest.mac, number) for number in (1, 2))
+    world.configure("203.0.113.10 public guest=web1")
+    world.event(network, "port-created", port=old)
+    before = world.machine.run("nft", "list", "table", "bridge", "nethook"), pins(world), routes(world)
+    assert world.event(network, "port-created", port=new) == []
+    left, deleted = (new, old) if kept == "the new port" else (old, new)
+    assert world.event(network, "port-deleted", port=deleted) == []
+    assert (world.machine.run("nft", "list", "table", "bridge", "nethook"), pins(world), routes(world)) == before
+    assert world.exchange(world.outside(4), guest.at("203.0.113.10"))
+    assert world.exchange(guest.at("203.0.113.10"), world.outside(4))
+    world.event(network, "port-created", port=left)  # as after a restart of libvirtd
+    world.event(network, "port-deleted", port=left)
+    assert (pins(world), routes(world)) == ({}, set())
+
+
 @pytest.mark.parametrize("name", ["web 1", "Ünïcode-客", "x" * 200, "a#b", 'say "hi"', "a & <b>"])
 def test_guests_of_all_names(nftables_world: World, name: str) -> None:
     world = nftables_world

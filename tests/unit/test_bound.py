@@ -84,37 +84,56 @@ def test_what_belongs_to_another_now(gone: Elements, new: Elements, blocks_on: s
     assert handed_on(gone, new) == blocks_on
 
 
+def plugged(*ports: tuple[str, str]) -> list[Port]:
+    """Ports with these MACs and guests."""
+    return [Port(f"uuid {number}", *port) for number, port in enumerate(ports)]
+
+
 @pytest.mark.parametrize(
     ("options", "ports", "holders", "chosen"),
     [
-        ("guest=a", {ONE: "a"}, [], ONE),
-        ("guest=a", {OTHER: "b"}, [OTHER], None),
-        ("guest=a", {ONE: "a", TWO: "a"}, [], ONE),
-        ("guest=a", {ONE: "a", TWO: "a"}, [TWO], TWO),
-        (f"guest=a mac={TWO}", {ONE: "a", TWO: "a"}, [ONE], TWO),
-        (f"guest=a mac={TWO}", {TWO: "b"}, [TWO], None),
+        ("guest=a", [(ONE, "a")], [], ONE),
+        ("guest=a", [(OTHER, "b")], [OTHER], None),
+        ("guest=a", [(ONE, "a"), (TWO, "a")], [], ONE),
+        ("guest=a", [(ONE, "a"), (TWO, "a")], [TWO], TWO),
+        ("guest=a", [(ONE, "a"), (ONE, "b")], [], ONE),
+        ("guest=b", [(ONE, "a"), (ONE, "b")], [], ONE),
+        (f"guest=a mac={TWO}", [(ONE, "a"), (TWO, "a")], [ONE], TWO),
+        (f"guest=a mac={TWO}", [(TWO, "b")], [TWO], None),
     ],
 )
-def test_the_nic_of_a_line(options: str, ports: dict[str, str], holders: list[str], chosen: str | None) -> None:
+def test_the_nic_of_a_line(options: str, ports: list[tuple[str, str]], holders: list[str], chosen: str | None) -> None:
     (line,) = routed(f"203.0.113.10 public {options}")
-    assert nic(line, Ports(ports, all_known=True), holders) == chosen
+    assert nic(line, Ports(plugged(*ports), all_known=True), holders) == chosen
+
+
+def test_a_nic_with_two_ports_is_one() -> None:
+    ports = Ports(plugged((ONE, "a"), (TWO, "a"), (ONE, "a")), all_known=True)
+    assert ports.of("a", None) == [ONE, TWO]
+    assert ports.of("a", ONE) == [ONE]
 
 
 @pytest.mark.parametrize(
-    ("ports", "holders", "undecided"),
+    ("known", "gone", "holders", "undecided"),
     [
-        (Ports({}, all_known=True), [ONE], False),
-        (Ports({}, all_known=False), [], True),
-        (Ports({OTHER: "b"}, all_known=False), [ONE], True),
-        (Ports({OTHER: "b"}, all_known=False), [OTHER], False),
-        (Ports({}, all_known=False, gone=Port("b", OTHER)), [OTHER], False),
-        (Ports({}, all_known=False, gone=Port("a", ONE)), [], False),
-        (Ports({ONE: "a"}, all_known=False), [], False),
+        ([], None, [], True),
+        ([], None, [ONE], True),
+        ([(OTHER, "b")], None, [ONE], True),
+        ([(OTHER, "b")], None, [OTHER], False),
+        ([], (OTHER, "b"), [OTHER], False),
+        ([], (OTHER, "b"), [ONE], True),
+        ([], (ONE, "a"), [], False),
+        ([(ONE, "a")], None, [], False),
+        ([(ONE, "a")], (ONE, "a"), [ONE], False),
     ],
 )
-def test_a_guest_that_nobody_told_of_may_be_there(ports: Ports, holders: list[str], undecided: bool) -> None:
+def test_a_guest_that_nobody_told_of_may_be_there(
+    known: list[tuple[str, str]], gone: tuple[str, str] | None, holders: list[str], undecided: bool
+) -> None:
     (line,) = routed("203.0.113.10 public guest=a")
+    ports = Ports(plugged(*known), all_known=False, gone=Port("gone", *gone) if gone else None)
     assert is_undecided(line, ports, holders) == undecided
+    assert not is_undecided(line, Ports(plugged(*known), all_known=True), holders)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from nethook.kernel.neighbours import NEIGHBOURS
 from nethook.kernel.process import Call, Result, Tools
 from nethook.kernel.ruleset import SETS, Ruleset
 from nethook.kernel.table import Table
-from nethook.libvirt.network import Network, Ports
+from nethook.libvirt.network import Network, Port, Ports
 from nethook.present import Present
 from nethook.reconcile import Outcome
 from nethook.scope import Scope, scope_of
@@ -180,7 +180,7 @@ def test_clearing_removes_routes_before_the_table() -> None:
 
 def bound(lines: str, *ports: tuple[str, str]) -> Desired:
     """What should be with bound lines, when these guests (MAC, name) are plugged into ``public``."""
-    network = Network("public", "virbr1", "nat", Ports(dict(ports), all_known=True))
+    network = Network("public", "virbr1", "nat", Ports([Port("", *port) for port in ports], all_known=True))
     routed_ips = routed(lines)
     parts = blocks(routed_ips)
     desired = desired_by(routed_ips, [network], bound=parts)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nethook.cli import main
 from nethook.commands import check
-from nethook.errors import ReadError
+from nethook.config import Configuration, Settings
+from nethook.config.files import place_for_lines
+from nethook.effect import ADD, Effect
+from nethook.terminal import painted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -21,9 +26,13 @@ def test_what_cannot_be_found_out_is_status_2(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("arguments", [["--debug", "check"], ["check", "--debug"]])
-def test_where_an_error_came_from_is_shown_on_demand(arguments: list[str], tmp_path: Path) -> None:
-    with pytest.raises(ReadError):
-        main([*arguments, str(tmp_path / "missing")])
+def test_where_an_error_came_from_is_shown_on_demand(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, str(tmp_path / "missing")]) == 2
+    said = capsys.readouterr().err
+    assert "in _given\n" in said
+    assert said.endswith(f"nethook: {tmp_path}/missing: there is no such file\n")
 
 
 @pytest.mark.parametrize(
@@ -47,6 +56,121 @@ def test_what_a_verb_raises(
     monkeypatch.setattr(check, "run", fail)
     assert main(["check"]) == status
     assert capsys.readouterr().err.startswith(said)
+
+
+def test_what_only_root_may_look_at(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(_: Namespace) -> int:
+        raise PermissionError(13, "Permission denied", "/etc/x")
+
+    monkeypatch.setattr(check, "run", fail)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert main(["check"]) == 2
+    assert capsys.readouterr().err == "nethook: only root may look at /etc/x: try it with sudo\n"
+
+
+DONE: list[str] = []
+
+
+def _work(_: Namespace) -> int:
+    for part in ("first", "second"):
+        print(painted(Effect(ADD, "route"), sys.stdout))
+        print(part, file=sys.stderr)
+        DONE.append(part)
+    return 0
+
+
+@pytest.mark.parametrize("closed", [["stdout"], ["stderr"], ["stdin", "stdout", "stderr"]])
+def test_a_closed_stream_keeps_nothing_from_being_done(closed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    DONE.clear()
+    monkeypatch.setattr(check, "run", _work)
+    for name in closed:
+        monkeypatch.setattr(sys, name, None)
+    assert main(["check"]) == 0
+    for name in closed:
+        getattr(sys, name).close()
+    assert DONE == ["first", "second"]
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_full_disk_keeps_nothing_from_being_done(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    DONE.clear()
+    monkeypatch.setattr(check, "run", _work)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, name, full)
+        assert main(["check"]) == 1
+        monkeypatch.undo()
+    assert DONE == ["first", "second"]
+    if name == "stdout":
+        lost = "nethook: what was printed is lost: No space left on device\n"
+        assert capsys.readouterr().err == f"first\nsecond\n{lost}"
+
+
+def test_who_has_read_enough_is_told_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    DONE.clear()
+    monkeypatch.setattr(check, "run", _work)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w", encoding="utf-8") as unread:
+        monkeypatch.setattr(sys, "stdout", unread)
+        assert main(["check"]) == 1
+        monkeypatch.undo()
+    assert DONE == ["first", "second"]
+    assert capsys.readouterr().err == "first\nsecond\n"
+
+
+def test_a_line_goes_where_its_folder_is(tmp_path: Path) -> None:
+    search = [str(tmp_path / folder / "routed-ips") for folder in ("nethook", "sysconfig", "default")]
+    assert place_for_lines(search) == search[0]
+    (tmp_path / "default").mkdir()
+    assert place_for_lines(search) == search[2]
+    (tmp_path / "sysconfig").mkdir()
+    assert place_for_lines(search) == search[1]
+    (tmp_path / "default" / "routed-ips.d").mkdir()
+    assert place_for_lines(search) == search[2]
+    (tmp_path / "sysconfig" / "routed-ips").touch()
+    assert place_for_lines(search) == search[1]
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (("routed-ips", "203.0.113.10 public\n"), "nothing is wrong with 1 line\n"),
+        (("routed-ips", "203.0.113.10 public\n203.0.113.11 public\n"), "nothing is wrong with 2 lines\n"),
+        (("routed-ips", "# none\n"), "nothing is wrong with {}, and no lines of routed IPs are there\n"),
+        (("nethook.conf", "mark-bit = 0x80\n"), "nothing is wrong with {}, and no lines of routed IPs are there\n"),
+        (("nethook.conf", "mark-bit = 3\n"), "1 to mend\n"),
+        (("routed-ips", "203.0.113.10\n203.0.113.300 x\n"), "2 to mend\n"),
+    ],
+)
+def test_what_check_sums_up(
+    file: tuple[str, str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(check, "host_problems", lambda *_: [])
+    monkeypatch.setattr(check, "live_networks", dict)
+    path = tmp_path / file[0]
+    path.write_text(file[1])
+    main(["check", str(path)])
+    assert capsys.readouterr().err == "nethook: " + said.format(path)
+
+
+def test_what_check_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = tuple(str(tmp_path / folder / "routed-ips") for folder in ("nethook", "default"))
+    monkeypatch.setattr(check, "ROUTED_IPS_FILES", search)
+    monkeypatch.setattr(check, "load", lambda: Configuration(Settings(), [], []))
+    monkeypatch.setattr(check, "host_problems", lambda *_: [])
+    monkeypatch.setattr(check, "live_networks", dict)
+    assert main(["check"]) == 0
+    assert f"there are no lines, because there is no file; looked for: {', '.join(search)}" in capsys.readouterr().err
 
 
 def test_mistakes_in_settings_are_shown_with_their_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,20 +12,32 @@ import pytest
 
 from nethook.commands import doctor
 from nethook.commands.doctor_text import doctor_text
+from nethook.diagnosis import configuration as files_station
+from nethook.diagnosis import hook as hook_station
 from nethook.diagnosis import walk
+from nethook.diagnosis.configuration import mistakes
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding, merged
 from nethook.diagnosis.firewalls import sees_mark
 from nethook.diagnosis.forwarding import manages_foreign_routes
-from nethook.diagnosis.host import set_sysctl, targets
+from nethook.diagnosis.host import Host, Target, set_sysctl, targets
 from nethook.diagnosis.iptables_rules import Ruling, parse
 from nethook.diagnosis.iptables_rules import judge as judge_iptables
+from nethook.diagnosis.libvirts_rules import is_libvirts
+from nethook.diagnosis.networks import ports
 from nethook.diagnosis.nft import BaseChain
 from nethook.diagnosis.routing import deletion, rule_text
 from nethook.diagnosis.verdict import Judge, Outcome, Packet
 from nethook.diagnosis.walk import Diagnosis
 from nethook.errors import NethookError, ReadError
+from nethook.gates.gate import Chain, Gate, Rule
+from nethook.gates.iptables import IptablesGate
+from nethook.gates.libvirt_nftables import LibvirtNftablesGate
+from nethook.kernel.process import Tools
+from nethook.libvirt import live
+from nethook.libvirt.live import LiveNetwork
+from nethook.libvirt.network import Network, Port, Ports
 from nethook.prefix import parse_prefix
-from tests.unit.lines import routed
+from tests.unit.lines import configuration, routed
 
 GUEST, OUTSIDE = "203.0.113.10", "8.8.8.8"
 THERE = Packet(4, "eth0", "virbr1", OUTSIDE, GUEST, 0x40, 0x40, "new")
@@ -338,3 +350,104 @@ def test_what_is_no_address_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "require_root", lambda _: None)
     with pytest.raises(NethookError, match="not an IP address: web1"):
         doctor.run(Namespace(addresses=["web1"], json=False, verbose=False))
+    with pytest.raises(NethookError, match=r"behind its length: write 203.0.113.8/29 for the block, 203.0.113.10 for"):
+        doctor.run(Namespace(addresses=["203.0.113.10/29"], json=False, verbose=False))
+
+
+TYPO = "203.0.113.300 public"
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted", "said"),
+    [
+        (f"{GUEST} public\n{TYPO}", [GUEST], [(WARNING, [])]),
+        (f"{GUEST} public\n{TYPO}", [], [(FAILURE, [])]),
+        (TYPO, ["203.0.113.30"], [(FAILURE, ["203.0.113.30"])]),
+        (f"{GUEST} public\n{TYPO}", [GUEST, "203.0.113.30"], [(FAILURE, ["203.0.113.30"])]),
+        (f"{GUEST} public x\n203.0.113.11 public", ["203.0.113.11"], []),
+        (f"{GUEST} public x\n203.0.113.11 public", [], [(FAILURE, [GUEST])]),
+        (f"{GUEST} public x\n{TYPO}", [GUEST], [(FAILURE, [GUEST]), (WARNING, [])]),
+        ("203.0.113.16/29 public x", ["203.0.113.17"], [(FAILURE, ["203.0.113.17"])]),
+    ],
+)
+def test_a_wrong_line_is_the_cause_only_of_what_may_be_meant_by_it(
+    lines: str, wanted: list[str], said: list[tuple[str, list[str]]]
+) -> None:
+    files = configuration(lines)
+    prefixes = [parse_prefix(text) for text in wanted]
+    _, lost = targets(files.routed_ips, prefixes)
+    found = mistakes(files.problems, prefixes, lost)
+    assert [(finding.verdict, finding.addresses) for finding in found] == said
+
+
+def test_a_line_that_names_no_address_makes_none_ill() -> None:
+    found = diagnosis(Finding(FAILURE, "configuration", "routed-ips:2:1: 203.0.113.300 is not an IPv4 address"))
+    assert found.healthy == found.addresses
+    assert text(found)[-1] == "2 of 2 addresses healthy; 1 failure, 0 warnings"
+
+
+def test_without_its_binding_libvirt_is_not_to_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(live, "import_module", missing)
+    monkeypatch.setattr(live, "_installation", lambda: "apt install python3-libvirt")
+    monkeypatch.setattr(files_station, "files", lambda: (configuration(f"{GUEST} public"), []))
+    monkeypatch.setattr(files_station, "tools", lambda _: iter(()))
+    monkeypatch.setattr(hook_station, "hook", lambda _: iter(()))
+    (failure,) = walk.diagnose([], "routed-ips").failures
+    assert failure.command == "apt install python3-libvirt"
+    assert failure.text.endswith("install it with `apt install python3-libvirt`")
+
+
+PUBLIC = Network("public", "lo", "nat", Ports([Port("", "52:54:00:00:00:09", "other")], all_known=True))
+NIC = [("public", "52:54:00:00:00:01")]
+
+
+@pytest.mark.parametrize(
+    ("guests", "running", "text", "mends"),
+    [
+        (
+            {"web1": NIC},
+            set(),
+            "guest web1, which it is bound to, is not plugged into network public",
+            "virsh start web1",
+        ),
+        ({"web1": NIC * 2}, set(), "guest web1, which it is bound to, is not plugged", "virsh start web1"),
+        ({"web1": NIC}, {"web1"}, "guest web1, which it is bound to, is not plugged", "shut down such a one before"),
+        ({"web1": NIC}, None, "guest web1, which it is bound to, is not plugged", "start it; a restart of"),
+        ({"web1": [("inner", "x")]}, {"web1"}, ":1:21: guest web1 has no NIC on network public", "it has on: inner"),
+        ({"wbe1": NIC}, {"wbe1"}, ":1:21: libvirt has no guest web1", "did you mean wbe1?"),
+        ({"mail": NIC}, {"mail"}, "guest web1, which it is bound to, is not plugged", "or write another guest at "),
+        (None, None, "guest web1, which it is bound to, is not plugged", "or write another guest at "),
+    ],
+)
+def test_why_a_bound_guest_is_not_there(
+    guests: dict[str, list[tuple[str, str]]] | None, running: set[str] | None, text: str, mends: str
+) -> None:
+    (line,) = routed(f"{GUEST} public guest=web1")
+    host = Host(configuration(""), {"public": LiveNetwork(PUBLIC, is_active=True)}, Tools(1))
+    vars(host).update(guests=guests, running=running)
+    target = Target(line, GUEST, is_exact=True)
+    (found,) = ports(host, target)
+    assert (found.verdict, found.addresses) == (FAILURE, [GUEST])
+    assert text in found.text
+    assert mends in (found.command or found.advice)
+
+
+NFTABLES, IPTABLES = LibvirtNftablesGate(4, 0x40), IptablesGate("iptables-nft", 0x40)
+OURS, THEIRS = Rule("1", "nethook-0x40", blocks=False), Rule("2", "", blocks=True)
+
+
+@pytest.mark.parametrize(
+    ("gate", "rules", "theirs"),
+    [
+        (NFTABLES, [OURS, THEIRS], True),
+        (NFTABLES, [OURS], False),
+        (NFTABLES, [], False),
+        (IPTABLES, [Rule("-j LIBVIRT_FWX", "", blocks=True)], True),
+        (IPTABLES, [OURS, Rule("-j DOCKER-USER", "", blocks=False)], False),
+    ],
+)
+def test_whose_rules_are_libvirts(gate: Gate, rules: list[Rule], theirs: bool) -> None:
+    assert is_libvirts(gate, Chain(rules, policy_blocks=False)) == theirs

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nethook.errors import ReadError
 from nethook.libvirt.event import DOWN, UP, Event, parse_event
+from nethook.libvirt.network import Port
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 NAT = """<hookData>
   <network>
@@ -29,6 +35,9 @@ NAT = """<hookData>
     <plug type='bridge' bridge='other0'/>
   </networkport>
 </hookData>"""
+
+MAC = "52:54:00:7b:35:93"
+DB = Port("f39b9b48-5a36-4a36-a7a4-2b0e3aa8a0a1", "52:54:00:00:00:01", "db")
 
 
 def parse(xml: str, operation: str = "started", name: str = "public") -> Event:
@@ -103,15 +112,47 @@ def test_no_input_raises_anything_else(xml: bytes) -> None:
         assert "public" in str(error)  # noqa: PT017
 
 
-def test_who_is_plugged_in_after_an_event() -> None:
-    mac = "52:54:00:7b:35:93"
-    before = {"52:54:00:00:00:01": "db"}
-    assert parse(NAT, "port-created").ports(before).guests == {**before, mac: "web 1"}
-    after = parse(NAT, "port-deleted").ports({**before, mac: "web 1"})
-    assert after.guests == before
-    assert after.gone
-    assert (after.gone.guest, after.gone.mac) == ("web 1", mac)
-    assert parse(NAT.partition("<networkport>")[0] + "</hookData>").ports(before).guests == before
+def after(*operations: tuple[str, str], mac: str = MAC, uuid: str = "<uuid>{}</uuid>") -> set[tuple[str, str, str]]:
+    """UUID, MAC and guest of each port after these events of ports with these names, if DB was there before."""
+    known: Collection[Port] = [DB]
+    for operation, name in operations:
+        xml = NAT.replace("<uuid>5d744f21-ba4a-4d6e-bdb2-30a35ff3207d</uuid>", uuid.format(name)).replace(MAC, mac)
+        known = parse(xml, operation).ports(known).known
+    return {(port.uuid, port.mac, port.guest) for port in known} - {(DB.uuid, DB.mac, DB.guest)}
+
+
+@pytest.mark.parametrize(
+    ("operations", "there"),
+    [
+        ([("port-created", "a")], {"a"}),
+        ([("port-created", "a"), ("port-created", "a")], {"a"}),
+        ([("port-created", "a"), ("started", "a"), ("updated", "b")], {"a"}),
+        ([("port-created", "a"), ("port-deleted", "a")], set()),
+        ([("port-created", "a"), ("port-created", "b"), ("port-deleted", "b")], {"a"}),
+        ([("port-created", "a"), ("port-created", "b"), ("port-deleted", "a")], {"b"}),
+        ([("port-created", "a"), ("port-created", "b"), ("port-deleted", "a"), ("port-deleted", "b")], set()),
+        ([("port-deleted", "a"), ("port-created", "b")], {"b"}),
+        ([("plugged", "a"), ("plugged", "b"), ("unplugged", "b")], {"a"}),
+    ],
+)
+def test_which_ports_there_are_after_events(operations: list[tuple[str, str]], there: set[str]) -> None:
+    assert after(*operations) == {(name, MAC, "web 1") for name in there}
+
+
+def test_without_a_uuid_a_port_is_known_by_its_mac() -> None:
+    created, deleted = ("port-created", ""), ("port-deleted", "")
+    assert after(created, mac=MAC.upper(), uuid="") == {(MAC, MAC, "web 1")}
+    assert after(created, deleted, uuid="") == set()
+
+
+def test_who_has_gone() -> None:
+    gone = parse(NAT, "port-deleted").ports([DB]).gone
+    assert gone
+    assert (gone.guest, gone.mac) == ("web 1", MAC)
+    for xml, operation in ((NAT, "port-created"), (NAT.partition("<networkport>")[0] + "</hookData>", "port-deleted")):
+        ports = parse(xml, operation).ports([DB])
+        assert DB in ports.known
+        assert ports.gone is None
 
 
 @pytest.mark.parametrize("port", ["", "<owner><name>a</name></owner>", "<mac address='52:54:00:7b:35:93'/>"])

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from nethook.commands import guest_config
 from nethook.config.settings import GATEWAY4, GATEWAY6
 from nethook.errors import NethookError
 from nethook.guest_config import FORMATS, format_named
 from nethook.guest_config.nic import Nic
 from nethook.guest_config.resolvers import resolvers
 from nethook.guest_config.selection import select
+from nethook.libvirt.live import LiveNetwork
+from nethook.libvirt.network import Network
+from nethook.prefix import parse_prefix
 from tests.unit.lines import routed
 
 GUESTS = Path(__file__).parents[2] / "docs" / "guests.md"
@@ -139,7 +143,7 @@ def test_a_prefix_behind_a_guest_is_no_address_of_it() -> None:
             "no line of the files names 198.51.100.1, nor a prefix around it; the nearest is 203.0.113.10 at ",
         ),
         (["203.0.113.999"], "not an IP address: 203.0.113.999"),
-        (["203.0.113.17/29"], "host bits set: 203.0.113.17/29"),
+        (["203.0.113.17/29"], "203.0.113.17/29 has bits set behind its length: write 203.0.113.16/29 for the block"),
         (["web9"], "no line of the files has guest=web9; name its address as well"),
         (["web1", "web2"], "web1 and web2 are several guests"),
         (["203.0.113.10", "203.0.113.18"], "not for one network: public (203.0.113.10), other (203.0.113.18)"),
@@ -172,3 +176,47 @@ def test_the_dns_servers_of_the_host(texts: list[str], found: list[str], tmp_pat
     for file, content in zip(files, texts):
         file.write_text(content)
     assert resolvers([*map(str, files), str(tmp_path / "missing")]) == found
+
+
+@pytest.mark.parametrize(("known", "advice"), [([], "it has none at all"), (["web1"], "did you mean web1?")])
+def test_a_guest_that_is_not_defined_yet(known: list[str], advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guest_config, "live_guests", lambda: {name: [] for name in known})
+    with pytest.raises(NethookError) as refused:
+        guest_config._nics_of("web9")
+    assert str(refused.value) == f"libvirt has no guest web9, so write --mac MAC if it is not defined yet; {advice}"
+
+
+@pytest.fixture
+def public(monkeypatch: pytest.MonkeyPatch) -> guest_config._Network:
+    subnets = [parse_prefix(text) for text in ("192.168.50.0/24", "192.168.60.0/31", "fd00:50::/64")]
+    network = Network("public", "virbr1", "nat", subnets=subnets)
+    live = LiveNetwork(network, is_active=True, addresses=[("192.168.50.1", 24)])
+    monkeypatch.setattr(guest_config, "_live_network", lambda _: live)
+    return guest_config._Network("public")
+
+
+@pytest.mark.parametrize(
+    ("private", "found"),
+    [
+        ("192.168.50.7", "192.168.50.7/24"),
+        ("192.168.60.0", "192.168.60.0/31"),
+        ("fd00:50::ffff:ffff:ffff:ffff", "fd00:50::ffff:ffff:ffff:ffff/64"),
+    ],
+)
+def test_a_private_address(private: str, found: str, public: guest_config._Network) -> None:
+    assert public.own(private) == found
+
+
+@pytest.mark.parametrize(
+    ("private", "why"),
+    [
+        ("192.168.50.0", "192.168.50.0 is the network address of 192.168.50.0/24, which no guest can have"),
+        ("192.168.50.255/24", "192.168.50.255 is the broadcast address of 192.168.50.0/24, which no guest can have"),
+        ("192.168.50.1", "192.168.50.1 is the host's own address on network public"),
+        ("fd00:50::", "fd00:50:: is the routers' address of fd00:50::/64, which no guest can have"),
+    ],
+)
+def test_a_private_address_that_no_guest_can_have(private: str, why: str, public: guest_config._Network) -> None:
+    with pytest.raises(NethookError) as refused:
+        public.own(private)
+    assert str(refused.value) == why

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from argparse import Namespace
 
 import pytest
 
+from nethook.commands import status as status_verb
 from nethook.commands.line_states import LineState
 from nethook.commands.overview import Overview
 from nethook.commands.status_text import human, messages, status_text
 from nethook.commands.watch import Rates, per_second
 from nethook.effect import ADD, REMOVE, Effect
+from nethook.errors import NethookError
 from nethook.kernel.counters import Traffic
-from tests.unit.lines import routed
+from tests.unit.lines import configuration, routed
 
 LONG = "2001:db8:1234:5678:9abc:def0:1234:5678"
 
@@ -109,3 +112,33 @@ def test_rates_are_what_was_added() -> None:
             assert per_second(rate) == "2/s 1.6kb/s"
         else:  # the first time, and when the counter began anew
             assert rate is None
+
+
+@pytest.mark.parametrize(
+    ("states", "problems", "status"),
+    [
+        (["routed"], 0, 0),
+        (["routed", "unknown"], 0, 2),
+        (["unknown", "waiting"], 0, 2),
+        (["unknown", "not applied"], 0, 1),
+        (["unknown"], 1, 1),
+    ],
+)
+def test_the_exit_status(states: list[str], problems: int, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = routed("203.0.113.10 public\n203.0.113.11 public")
+    shown = [LineState(line, "virbr1", state, "") for line, state in zip(lines, states)]
+    wrong = configuration("203.0.113.300 public\n" * problems).problems
+    monkeypatch.setattr(status_verb, "overview", lambda: Overview(shown, wrong))
+    assert status_verb.run(Namespace(addresses=[], watch=False, json=False)) == status
+    # the wrong line is not about this one
+    alone = Namespace(addresses=["203.0.113.10"], watch=False, json=False)
+    assert status_verb.run(alone) == {"routed": 0, "unknown": 2}[states[0]]
+
+
+def test_a_wrong_line_may_be_meant_for_what_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = configuration("203.0.113.300 public").problems
+    monkeypatch.setattr(status_verb, "overview", lambda: Overview([], wrong))
+    with pytest.raises(
+        NethookError, match=r"no line of the files names 203.0.113.30, .*; but there are mistakes in them"
+    ):
+        status_verb.run(Namespace(addresses=["203.0.113.30"], watch=False, json=False))

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook.commands.situation import say_what_is_not_read
-from nethook.config import SETTINGS_FILE, Configuration, Settings, load
-from nethook.config.files import read_file
+from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE, Configuration, Settings, load
+from nethook.config.files import places, read_file
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import parse_settings
 from nethook.diagnosis.host_problems import host_problems
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
+    from nethook.config.problem import Problem
+
 
 def run(options: Namespace) -> int:
     """Check these files, or those in use."""
@@ -31,19 +33,34 @@ def run(options: Namespace) -> int:
             configuration = load()
             say_what_is_not_read(configuration)
     except ConfigError as error:
-        show_problems(error.problems, sys.stdout)
-        return DIFFERENT
+        return _to_mend(error.problems)
     problems = configuration.problems
     try:
         problems = problems + host_problems(configuration, live_networks(), _guests(configuration))
     except NethookError as error:
         print(f"nethook: not compared with this host and its networks: {error}", file=sys.stderr)
-    show_problems(sorted(problems, key=lambda problem: (problem.place.file, problem.place.line)), sys.stdout)
     if problems:
-        print(f"nethook: {len(problems)} to mend", file=sys.stderr)
-        return DIFFERENT
-    print(f"nethook: nothing is wrong with {len(configuration.routed_ips)} lines", file=sys.stderr)
+        return _to_mend(sorted(problems, key=lambda problem: (problem.place.file, problem.place.line)))
+    print(f"nethook: {_nothing_wrong(configuration, options.files)}", file=sys.stderr)
     return OK
+
+
+def _to_mend(problems: Sequence[Problem]) -> int:
+    show_problems(problems, sys.stdout)
+    print(f"nethook: {len(problems)} to mend", file=sys.stderr)
+    return DIFFERENT
+
+
+def _nothing_wrong(configuration: Configuration, files: Sequence[str]) -> str:
+    """What there was to look at; ``files`` are those that were given."""
+    number = len(configuration.routed_ips)
+    if number:
+        return f"nothing is wrong with {number} line{'s' * (number != 1)}"
+    chosen = configuration.settings.routed_ips
+    read = list(files) or ([chosen] if chosen else places(ROUTED_IPS_FILES)[:1])
+    if read:
+        return f"nothing is wrong with {', '.join(read)}, and no lines of routed IPs are there"
+    return f"there are no lines, because there is no file; looked for: {', '.join(ROUTED_IPS_FILES)}"
 
 
 def _guests(configuration: Configuration) -> dict[str, list[tuple[str, str]]] | None:

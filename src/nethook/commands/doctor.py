@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nethook.commands.doctor_text import doctor_text
 from nethook.commands.situation import require_root
 from nethook.config import ROUTED_IPS_FILES
-from nethook.config.files import places
+from nethook.config.files import place_for_lines
 from nethook.config.problem import one_line
 from nethook.diagnosis.walk import Diagnosis, diagnose
 from nethook.errors import NethookError
@@ -32,7 +32,7 @@ def run(options: Namespace) -> int:
         wanted = [parse_prefix(text) for text in options.addresses]
     except ValueError as error:
         raise NethookError(one_line(str(error))) from None
-    found = diagnose(wanted, next(iter(places(ROUTED_IPS_FILES)), ROUTED_IPS_FILES[0]))
+    found = diagnose(wanted, place_for_lines(ROUTED_IPS_FILES))
     if options.json:
         print(json.dumps(_as_json(found), indent=2))
     else:

@@ -55,6 +55,6 @@ def _summary(found: Diagnosis) -> str:
     every = len(found.addresses)
     addresses = f"{every} address{'es' * (every != 1)}"
     healthy = len(found.healthy)
-    if every and healthy == every:
+    if every and healthy == every and not found.failures:
         return f"{addresses} healthy; {warnings}"
     return f"{healthy} of {addresses} healthy; {failures}, {warnings}"

@@ -94,6 +94,9 @@ class _Network:
             if Prefix(family, number, BITS[family]).lies_in(subnet) and length in {"", str(subnet.length)}:
                 if shown in {held for held, _ in self._live.addresses}:
                     raise NethookError(f"{shown} is the host's own address on network {self._name}")
+                if subnet.host_mask > 1 and (number == subnet.first or (family == 4 and number == subnet.last)):
+                    kind = "broadcast" if number == subnet.last else "network" if family == 4 else "routers'"
+                    raise NethookError(f"{shown} is the {kind} address of {subnet}, which no guest can have")
                 return f"{shown}/{subnet.length}"
         subnets = ", ".join(subnet.text for subnet in self._live.network.subnets) or "none"
         raise NethookError(one_line(f"{text} is in no subnet of network {self._name}: it has {subnets}"))
@@ -152,7 +155,9 @@ def _nics_of(guest: str) -> list[tuple[str, str]]:
         raise LibvirtError(f"libvirt does not tell its guests, so the NIC of {guest} is not known: write --mac MAC")
     if guest not in guests:
         advice = suggestion(guest, sorted(guests)) if guests else "it has none at all"
-        raise NethookError(one_line(f"libvirt has no guest {guest}: {advice}"))
+        raise NethookError(
+            one_line(f"libvirt has no guest {guest}, so write --mac MAC if it is not defined yet; {advice}")
+        )
     return guests[guest]
 
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nethook.bound import blocks
-from nethook.commands.line_states import BLOCKED, NOT_APPLIED, line_states, states_without_root
+from nethook.commands.line_states import BLOCKED, NOT_APPLIED, UNKNOWN, line_states, states_without_root
 from nethook.commands.situation import SECONDS, situation
 from nethook.config import load
 from nethook.effect import ADD
@@ -57,6 +57,11 @@ class Overview:
         """Whether all is as the files say; a network that is not running is no difference."""
         wrong = any(line.state in {BLOCKED, NOT_APPLIED} for line in self.lines)
         return not (wrong or self.problems or self.changes)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether nothing is left that only root can tell."""
+        return all(line.state != UNKNOWN for line in self.lines)
 
 
 def overview() -> Overview:

@@ -13,7 +13,7 @@ from nethook.commands.status_text import messages, status_text
 from nethook.commands.watch import watch
 from nethook.config.problem import one_line
 from nethook.errors import NethookError
-from nethook.exit_status import DIFFERENT, OK
+from nethook.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.prefix import parse_prefix
 from nethook.terminal import width_of
 
@@ -45,7 +45,9 @@ def run(options: Namespace) -> int:
             print(f"nethook: {message}", file=sys.stderr)
         if os.geteuid() != 0:
             print("nethook: firewalls and counters are shown to root only", file=sys.stderr)
-    return OK if found.is_as_desired else DIFFERENT
+    if not found.is_as_desired:
+        return DIFFERENT
+    return OK if found.is_known else UNKNOWN
 
 
 def _prefix(text: str) -> Prefix:
@@ -63,12 +65,13 @@ def _about(found: Overview, wanted: Sequence[Prefix]) -> Overview:
     for prefix in wanted:
         around = [state for state in found.lines if prefix.lies_in(state.line.prefix)]
         if not around:
-            raise NethookError(f"no line of the files names {prefix}, nor a prefix around it")
+            wrong = "; but there are mistakes in them, which nethook check shows" if found.problems else ""
+            raise NethookError(f"no line of the files names {prefix}, nor a prefix around it{wrong}")
         lines.append(max(around, key=lambda state: state.line.prefix.length))
-    problems = [
+    problems = [  # a wrong line that names no prefix is about none of these: each has its line
         problem
         for problem in found.problems
-        if problem.prefix is None or any(prefix.overlaps(problem.prefix) for prefix in wanted)
+        if problem.prefix and any(prefix.overlaps(problem.prefix) for prefix in wanted)
     ]
     return Overview(lines, problems, found.gates)
 

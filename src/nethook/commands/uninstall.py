@@ -22,6 +22,9 @@ def run(options: Namespace) -> int:
         require_root("remove the hook")
     tools = Tools(SECONDS)
     steps = units.removal(tools) if systemd.runs() else []
+    sees_all = firewalld.can_look()
+    if not sees_all:
+        warn("what of ours is in firewalld's folder is shown to root only: try it with sudo")
     steps += firewalld.removal(tools)  # before libvirt is told: see install
     hook = hook_file.removal()
     if hook:
@@ -32,7 +35,7 @@ def run(options: Namespace) -> int:
     if link is not None:
         warn(f"{hook_file.ONLY}, the link of release 0.6, stays and runs {link}; to remove it: rm {hook_file.ONLY}")
     if not steps:
-        print("nothing of nethook is installed here")
+        print("nothing of nethook is installed here" if sees_all else "nothing else of nethook is installed here")
         return OK
     if options.dry_run:
         show(steps)

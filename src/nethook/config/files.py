@@ -53,6 +53,13 @@ def places(search: Sequence[str]) -> list[str]:
     return files + [f"{path}.d" for path in search if path not in files and os.path.isdir(f"{path}.d")]
 
 
+def place_for_lines(search: Sequence[str]) -> str:
+    """The file of ``search`` that a line goes into: the one that is read, or the first that has its folder."""
+    for path in places(search):
+        return path[: -len(".d")] if path not in search else path
+    return next((path for path in search if os.path.isdir(os.path.dirname(path))), search[0])
+
+
 def read_file(path: str) -> bytes | None:
     """The content of the file, None if there is none; ConfigError if refused, ReadError if reading fails."""
     try:
@@ -107,8 +114,11 @@ def _refuse_untrusted(path: str, status: os.stat_result) -> None:
 
 
 def _raise_unless_absent(path: str, error: OSError) -> None:
+    is_absent = isinstance(error, (FileNotFoundError, NotADirectoryError))
     # Where a symlink leads nowhere, somebody wants a file to be: its file system may not be mounted.
-    if os.path.islink(path) or not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+    if is_absent and os.path.islink(path):
+        raise ReadError(one_line(f"{path}: is a link to {os.readlink(path)}, where nothing is")) from error
+    if not is_absent:
         raise _unreadable(path, error) from error
 
 

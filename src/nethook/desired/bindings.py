@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nethook.kernel.keys import Element
     from nethook.kernel.kind import Key
     from nethook.kernel.table import Elements
-    from nethook.libvirt.network import Network
+    from nethook.libvirt.network import Network, Port
     from nethook.prefix import Prefix
     from nethook.present import Present
     from nethook.scope import Scope
@@ -177,7 +177,7 @@ def rebind(bindings: Bindings, present: Present, routed_ips: Iterable[RoutedIP],
     there = {(route[0], route[1]): route for route in present.routes}
     lines = {routed.prefix.text: routed for routed in routed_ips if routed.prefix.text in bound}
     pins = {pin[:2]: pin[2] for pin in present.objects[NEIGHBOURS]}
-    plugged: dict[str, dict[str, str]] | None = None
+    plugged: dict[str, list[Port]] | None = None
     for (text, bridge), route in there.items():
         routed = lines.get(text)
         blocks = bound.get(text)
@@ -186,6 +186,6 @@ def rebind(bindings: Bindings, present: Present, routed_ips: Iterable[RoutedIP],
         mac = pins.get((route[2] or text, bridge))
         if not mac:
             plugged = record.ports() if plugged is None else plugged
-            mac = nic(routed, Ports(plugged.get(routed.network, {}), all_known=False), ())
+            mac = nic(routed, Ports(plugged.get(routed.network, ()), all_known=False), ())
         if mac:
             bindings.bind_again(blocks, mac)

@@ -23,33 +23,50 @@ RUN = "run: "
 NEEDED = {"nft": ("--version",), "ip": ("-V",)}
 
 
-def files(wanted: Sequence[Prefix]) -> tuple[Configuration | None, list[Finding]]:
-    """The configuration, None where it cannot be relied on, and what is wrong with it for what is ``wanted``."""
+def files() -> tuple[Configuration | None, list[Finding]]:
+    """The configuration; None where it cannot be relied on, and why."""
     try:
-        configuration = load()
+        return load(), []
     except ConfigError as error:
         return None, [_problem(problem) for problem in error.problems]
     except ReadError as error:
         return None, [Finding(FAILURE, STATION, str(error), advice="nothing is changed as long as it is so")]
-    findings = [_problem(problem) for problem in configuration.problems if not wanted or _is_about(problem, wanted)]
-    if not findings:
-        findings = [Finding(OK, STATION, f"{len(configuration.routed_ips)} lines, nothing is wrong with them")]
-    return configuration, findings
 
 
-def _is_about(problem: Problem, wanted: Iterable[Prefix]) -> bool:
-    return problem.prefix is None or any(prefix.overlaps(problem.prefix) for prefix in wanted)
+def sound(configuration: Configuration) -> Finding:
+    """What is said of files with nothing wrong in them."""
+    return Finding(OK, STATION, f"{len(configuration.routed_ips)} lines, nothing is wrong with them")
 
 
-def _problem(problem: Problem) -> Finding:
+def mistakes(problems: Iterable[Problem], wanted: Sequence[Prefix], lost: Sequence[Prefix]) -> Iterator[Finding]:
+    """Wrong lines, as far as they concern what is ``wanted`` (nothing: everything); ``lost`` is what has no right line.
+
+    A line that names no prefix may be meant for any that is lost, and is the cause of nothing where none is.
+    """
+    named = [problem for problem in problems if problem.prefix]
+    about = {problem: [prefix.text for prefix in lost if _overlap(problem, prefix)] for problem in named}
+    told = {text for texts in about.values() for text in texts}
+    unnamed = [prefix.text for prefix in lost if prefix.text not in told]
+    for problem in problems:
+        if problem.prefix is None:
+            yield _problem(problem, FAILURE if unnamed or not wanted else WARNING, unnamed)
+        elif not wanted or any(_overlap(problem, prefix) for prefix in wanted):
+            yield _problem(problem, FAILURE, about[problem] or [problem.prefix.text])
+
+
+def _overlap(problem: Problem, prefix: Prefix) -> bool:
+    return problem.prefix is not None and prefix.overlaps(problem.prefix)
+
+
+def _problem(problem: Problem, verdict: str = FAILURE, addresses: Iterable[str] = ()) -> Finding:
     command = problem.advice[len(RUN) :] if problem.advice.startswith(RUN) else ""
     return Finding(
-        FAILURE,
+        verdict,
         STATION,
         f"{problem.place}: {problem.what}",
         command=command,
         advice="" if command else problem.advice,
-        addresses=[problem.prefix.text] if problem.prefix else [],
+        addresses=addresses,
     )
 
 

@@ -43,7 +43,10 @@ def hook(tools: Tools) -> Iterator[Finding]:
         yield from _known(tools, path)
     yield from _selinux(tools, path)
     yield from _code()
-    if systemd.runs() and not systemd.is_enabled(tools, units.SERVICE):
+    if systemd.runs() and not units.is_there(units.SERVICE):
+        text = f"there is no {units.SERVICE}, so nothing applies the files at boot"
+        yield Finding(WARNING, BOOT, text, command=INSTALL)
+    elif systemd.runs() and not systemd.is_enabled(tools, units.SERVICE):
         yield Finding(
             WARNING,
             BOOT,

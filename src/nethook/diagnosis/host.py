@@ -10,6 +10,7 @@ from nethook import device_name
 from nethook.diagnosis.host_problems import own_addresses
 from nethook.diagnosis.ip import ask
 from nethook.kernel import device
+from nethook.libvirt.live import live_guests, running_guests
 from nethook.others import Others
 from nethook.plan import decide
 from nethook.prefix import Prefix, address_text, parse_prefix
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from nethook.config import Configuration, RoutedIP
-    from nethook.diagnosis.host_problems import OwnAddress
+    from nethook.diagnosis.host_problems import Guests, OwnAddress
     from nethook.diagnosis.ip import Answer
     from nethook.kernel.process import Tools
     from nethook.libvirt.live import LiveNetwork
@@ -118,6 +119,16 @@ class Host:
         others = Others({network.bridge for network in self.up})
         scope = Scope(subnets=subnets_of(each.network for each in self.live.values()))
         return decide(self.configuration, self.up, scope, self.tools, others)
+
+    @cached_property
+    def guests(self) -> Guests | None:
+        """The guests that libvirt knows; None if it does not tell."""
+        return live_guests()
+
+    @cached_property
+    def running(self) -> set[str] | None:
+        """Those of them that run; None if it does not tell."""
+        return running_guests()
 
     @cached_property
     def own_addresses(self) -> list[OwnAddress]:

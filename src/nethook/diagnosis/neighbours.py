@@ -58,21 +58,20 @@ def answering(host: Host, targets: Iterable[Target]) -> Iterator[Finding]:
             yield Finding(WARNING, ANSWERS, f"the guests on {bridge} cannot be asked: {error.strerror}")
             continue
         for target in exact:
-            yield _finding(host, target, answers.get(target.link_address, set()), fixed)
+            yield _finding(target, answers.get(target.link_address, set()), fixed)
 
 
-def _finding(host: Host, target: Target, macs: set[str], fixed: Mapping[str, str]) -> Finding:
+def _finding(target: Target, macs: set[str], fixed: Mapping[str, str]) -> Finding:
     address, bridge = target.link_address, target.bridge
     how = "ARP" if target.family == 4 else "NDP"
     if not macs:
-        gateways = [own for own, _ in host.live[target.line.network].addresses if (":" in own) == (target.family == 6)]
-        gateway = f", with a default route via {gateways[0]}" if gateways else ""
+        whole = "" if target.line.via else f"; `nethook guest-config {address}` prints its whole configuration"
         length = 32 if target.family == 4 else 128
         return Finding(
             FAILURE,
             ANSWERS,
             f"no guest on {bridge} answers {how} for {address}",
-            advice=f"inside the guest: ip address add {address}/{length} dev its NIC{gateway}",
+            advice=f"inside the guest: ip address add {address}/{length} dev its NIC{whole}",
             addresses=[target.name],
         )
     if address in fixed and fixed[address] not in macs:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from nethook import device_name
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
-from nethook.diagnosis.host_problems import addresses_within, no_such_network, subnet_problems, what_is_wrong_with
+from nethook.diagnosis.host_problems import (
+    addresses_within,
+    guest_problems,
+    no_such_network,
+    subnet_problems,
+    what_is_wrong_with,
+)
 from nethook.kernel import device
 
 if TYPE_CHECKING:
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
     from nethook.diagnosis.host import Host, Target
 
 NETWORK, GUEST, OWN, SUBNET = "network", "guest", "own address", "subnet"
+AFTER_RESTART = "a restart of the network unplugs guests that run, so shut down such a one before"
 
 
 def network(host: Host, target: Target) -> Iterator[Finding]:
@@ -52,7 +59,7 @@ def ports(host: Host, target: Target) -> Iterator[Finding]:
         return
     if not host.ports(target.bridge):
         text = f"no guest is plugged into network {target.line.network}"
-        advice = "start the guest; after a restart of the network, stop it before"
+        advice = f"start the guest; {AFTER_RESTART}"
         yield Finding(WARNING, GUEST, text, advice=advice, addresses=[target.name])
 
 
@@ -61,15 +68,34 @@ def _bound(host: Host, target: Target) -> Iterator[Finding]:
     macs = host.live[line.network].network.ports.of(line.guest, line.mac)
     name = f"guest {line.guest}" + (f" with NIC {line.mac}" if line.mac else "")
     if not macs:
-        text = f"{name}, which it is bound to, is not plugged into network {line.network}"
-        advice = f"start it, or write another guest at {line.place}"
-        yield Finding(FAILURE, GUEST, text, advice=advice, addresses=[target.name])
+        yield from _not_plugged(host, target, name)
     elif len(macs) > 1:
         text = f"{name} has {len(macs)} NICs on network {line.network}, and which it is bound to is chance"
         advice = f"write mac={' or mac='.join(macs)} at {line.place}"
         yield Finding(WARNING, GUEST, text, advice=advice, addresses=[target.name])
     else:
         yield Finding(OK, GUEST, f"{name} is plugged in, with NIC {macs[0]}", addresses=[target.name])
+
+
+def _not_plugged(host: Host, target: Target, name: str) -> Iterator[Finding]:
+    """Why the guest of a bound line is not there: a line that does not fit it, or it is off."""
+    line = target.line
+    guest = line.guest or ""
+    guests = host.guests or {}
+    text = f"{name}, which it is bound to, is not plugged into network {line.network}"
+    if any(network == line.network and line.mac in {None, mac} for network, mac in guests.get(guest, ())):
+        is_off = host.running is not None and guest not in host.running
+        command = f"virsh start {quote(guest)}" if is_off else ""
+        advice = "" if is_off else f"start it; {AFTER_RESTART}"
+        yield Finding(FAILURE, GUEST, text, command=command, advice=advice, addresses=[target.name])
+        return
+    problems = list(guest_problems(line, guests))
+    for problem in problems:
+        wrong = f"{problem.place}: {problem.what}"
+        yield Finding(FAILURE, GUEST, wrong, advice=problem.advice, addresses=[target.name])
+    if not problems:
+        advice = f"start it, or write another guest at {line.place}"
+        yield Finding(FAILURE, GUEST, text, advice=advice, addresses=[target.name])
 
 
 def other_users(host: Host, target: Target) -> Iterator[Finding]:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.diagnosis import configuration, firewalls, forwarding, hook, neighbours, networks, ours, routing
+from nethook.diagnosis import (
+    configuration,
+    firewalls,
+    forwarding,
+    hook,
+    libvirts_rules,
+    neighbours,
+    networks,
+    ours,
+    routing,
+)
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding, merged
 from nethook.diagnosis.host import Host, targets
 from nethook.errors import NethookError
 from nethook.installation.daemon import NoDaemonError
 from nethook.kernel.process import Tools
-from nethook.libvirt.live import LibvirtError, live_networks
+from nethook.libvirt.live import BindingMissingError, LibvirtError, live_networks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +51,9 @@ class Diagnosis:
     @property
     def healthy(self) -> list[str]:
         """The addresses that no failure is about."""
-        if self.stopped_by or any(not finding.addresses for finding in self.failures):
+        # Of the configuration, such a failure is a line that names no address; and where there is none, there are none.
+        general = (finding for finding in self.failures if not finding.addresses)
+        if self.stopped_by or any(finding.station != configuration.STATION for finding in general):
             return []
         ill = {address for finding in self.failures for address in finding.addresses}
         return [address for address in self.addresses if address not in ill]
@@ -63,7 +75,10 @@ def diagnose(wanted: Sequence[Prefix], file: str) -> Diagnosis:
 
 def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator[Finding]:
     tools = Tools(SECONDS)
-    files, findings = configuration.files(wanted)
+    files, findings = configuration.files()
+    about, lost = targets(files.routed_ips if files else [], wanted)
+    if files:
+        findings = list(configuration.mistakes(files.problems, wanted, lost)) or [configuration.sound(files)]
     yield from findings
     found = list(configuration.tools(tools))
     yield from found
@@ -71,6 +86,8 @@ def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator
     try:
         live = live_networks()
         yield Finding(OK, LIBVIRT, f"libvirt answers, it has {len(live)} networks")
+    except BindingMissingError as error:
+        yield Finding(FAILURE, LIBVIRT, str(error), command=error.command)
     except LibvirtError as error:
         yield Finding(FAILURE, LIBVIRT, str(error), command=_start())
     try:
@@ -79,21 +96,16 @@ def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator
         yield Finding(FAILURE, LIBVIRT, str(error))
     if files is None:
         return
-    about, lost = targets(files.routed_ips, wanted)
     diagnosis.addresses = [target.name for target in about] + [prefix.text for prefix in lost]
     if live is None or any(finding.verdict == FAILURE for finding in found):
         return
+    file = files.settings.routed_ips or file
     if not files.routed_ips and not files.problems:
         text = "the files have no lines"
         yield Finding(WARNING, configuration.STATION, text, advice=f"write ADDRESS NETWORK into {file}, a line each")
-    if not findings_about(findings, lost):
-        yield from configuration.lines_lacking(lost, file)
+    named = {address for finding in findings for address in finding.addresses}
+    yield from configuration.lines_lacking([prefix for prefix in lost if prefix.text not in named], file)
     yield from _host(Host(files, live, tools), about)
-
-
-def findings_about(findings: Sequence[Finding], lost: Sequence[Prefix]) -> bool:
-    """Whether what has no right line may have a wrong one, which has been named."""
-    return bool(lost) and any(finding.verdict == FAILURE for finding in findings)
 
 
 def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
@@ -101,6 +113,7 @@ def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
     families = sorted({target.family for target in about})
     yield from forwarding.forwarding(host, about)
     yield from forwarding.networkd(host)
+    yield from libvirts_rules.there(host)
     for target in about:
         yield from networks.network(host, target)
     up = [target for target in about if target.bridge]

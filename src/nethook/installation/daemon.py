@@ -55,6 +55,12 @@ def reload(tools: Tools) -> list[Step]:
     return [_reload_process(daemon, pid) for daemon in DAEMONS for pid in running(daemon)]
 
 
+def restart(tools: Tools) -> str:
+    """The command that restarts the daemon that has the networks."""
+    name = next((name for name in DAEMONS if systemd.is_active(tools, f"{name}.service")), DAEMONS[-1])
+    return f"systemctl restart {name}.service"
+
+
 def _reload_process(daemon: str, pid: int) -> Step:
     what = f"{daemon}, process {pid}"
     return Step(f"reload {what}", f"reloaded {what}", lambda: os.kill(pid, signal.SIGHUP))

@@ -68,6 +68,11 @@ def removal(tools: Tools) -> list[Step]:
     return todo
 
 
+def can_look() -> bool:
+    """Whether we may see firewalld's files, which distributions show to root only."""
+    return not os.path.isdir(CONFIGURED) or os.access(CONFIGURED, os.X_OK)
+
+
 def is_installed() -> bool:
     """Whether this host has firewalld, running or not."""
     try:

@@ -38,6 +38,11 @@ def are_packaged() -> bool:
     return os.path.exists(PACKAGED)
 
 
+def is_there(unit: str) -> bool:
+    """Whether systemd finds a unit of that name, ours or a package's."""
+    return any(os.path.exists(f"{folder}/{unit}") for folder in (FOLDER, os.path.dirname(PACKAGED)))
+
+
 def text(unit: str, python: str) -> str:
     """The unit, for this interpreter."""
     template = (PACKAGE / "units" / unit).read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from nethook.libvirt.place import XML
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from nethook.libvirt.network import Network, Port
 
@@ -39,16 +39,16 @@ class Event:
         """Whether the network is up after this event."""
         return self.operation in UP
 
-    def ports(self, before: Mapping[str, str]) -> Ports:
-        """Who is plugged in after this event, if these were before it, guests by MAC."""
-        guests = dict(before)
+    def ports(self, before: Iterable[Port]) -> Ports:
+        """Who is plugged in after this event, if these ports were there before it."""
+        known = {port.uuid: port for port in before}
         gone = None
         if self.port and self.operation in PLUGGED:
-            guests[self.port.mac] = self.port.guest
+            known[self.port.uuid] = self.port
         elif self.port and self.operation in UNPLUGGED:
             gone = self.port
-            guests.pop(gone.mac, None)
-        return Ports(guests, all_known=False, gone=gone)
+            known.pop(gone.uuid, None)
+        return Ports(known.values(), all_known=False, gone=gone)
 
 
 def parse_event(arguments: Sequence[str], xml: bytes) -> Event | None:

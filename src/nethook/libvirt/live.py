@@ -24,7 +24,7 @@ from nethook.prefix import address_text, parse_address
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from nethook.libvirt.network import Network
+    from nethook.libvirt.network import Network, Port
 
 Answer = TypeVar("Answer")
 
@@ -60,6 +60,14 @@ class LibvirtError(NethookError):
     """libvirt cannot be asked."""
 
 
+class BindingMissingError(LibvirtError):
+    """Nor can it be as long as its Python binding is not installed; ``command`` does that, '' where it is not known."""
+
+    def __init__(self, text: str, command: str) -> None:
+        super().__init__(text)
+        self.command = command
+
+
 def live_networks() -> dict[str, LiveNetwork]:
     """All networks by name; LibvirtError if they cannot be had."""
     libvirt = _binding()
@@ -76,27 +84,45 @@ def live_guests() -> dict[str, list[tuple[str, str]]] | None:
 
     There may be no QEMU on this host, and guests that exist only while they run are not known before.
     """
+    return _asked_for_guests(_nics_of_guests)
+
+
+def running_guests() -> set[str] | None:
+    """The names of those that run. None: not known."""
+    return _asked_for_guests(_names_of_running)
+
+
+def _asked_for_guests(ask: Callable[[Any, Any], Answer]) -> Answer | None:
+    """What ``ask``, called with the binding and a connection, finds; None if libvirt does not tell."""
     libvirt = _binding()
     libvirt.registerErrorHandler(lambda *_: None, None)
+
+    def connected() -> Answer:
+        connection = libvirt.openReadOnly(GUESTS_URI)
+        try:
+            return ask(libvirt, connection)
+        finally:
+            connection.close()
+
     try:
-        return _within(SECONDS, lambda: _nics_of_guests(libvirt))
+        return _within(SECONDS, connected)
     except libvirt.libvirtError:
         return None
 
 
-def _nics_of_guests(libvirt: Any) -> dict[str, list[tuple[str, str]]]:
-    connection = libvirt.openReadOnly(GUESTS_URI)
-    try:
-        found = {}
-        for guest in connection.listAllDomains():
-            try:
-                found[guest.name()] = _nics(guest.XMLDesc())
-            except libvirt.libvirtError as error:
-                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:  # undefined meanwhile
-                    raise
-        return found
-    finally:
-        connection.close()
+def _names_of_running(libvirt: Any, connection: Any) -> set[str]:
+    return {guest.name() for guest in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)}
+
+
+def _nics_of_guests(libvirt: Any, connection: Any) -> dict[str, list[tuple[str, str]]]:
+    found = {}
+    for guest in connection.listAllDomains():
+        try:
+            found[guest.name()] = _nics(guest.XMLDesc())
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:  # undefined meanwhile
+                raise
+    return found
 
 
 def _nics(xml: str) -> list[tuple[str, str]]:
@@ -157,12 +183,12 @@ def _live(libvirt: Any, network: Any) -> LiveNetwork:
         for ip, subnet in zip(read.ips, read.network.subnets)
     ]
     if is_active:
-        read.network.ports = Ports(dict(_guests(libvirt, network)), all_known=True)
+        read.network.ports = Ports(list(_ports(libvirt, network)), all_known=True)
     return LiveNetwork(read.network, is_active=is_active, addresses=addresses)
 
 
-def _guests(libvirt: Any, network: Any) -> Iterator[tuple[str, str]]:
-    """MAC and name of each guest that is plugged in."""
+def _ports(libvirt: Any, network: Any) -> Iterator[Port]:
+    """The ports of guests."""
     source = f"libvirt's XML of a port of network {network.name()}"
     for port in network.listAllPorts():
         try:
@@ -172,7 +198,7 @@ def _guests(libvirt: Any, network: Any) -> Iterator[tuple[str, str]]:
                 raise
         else:
             if found:
-                yield found.mac, found.guest
+                yield found
 
 
 def _binding() -> Any:
@@ -180,14 +206,20 @@ def _binding() -> Any:
     try:
         return import_module("libvirt")
     except ImportError:
-        raise LibvirtError(
+        command = _installation()
+        how = f"it with `{command}`" if command else "the package that brings it (mostly called python3-libvirt)"
+        raise BindingMissingError(
             f"libvirt's binding for {sys.executable} is not installed, without which its networks are not known: "
-            f"install {_package()}"
+            f"install {how}",
+            command,
         ) from None
 
 
-def _package() -> str:
-    """How to install the binding on this distribution. https://www.freedesktop.org/software/systemd/man/os-release.html"""
+def _installation() -> str:
+    """What installs the binding on this distribution; '' where that is not known.
+
+    https://www.freedesktop.org/software/systemd/man/os-release.html
+    """
     ids: list[str] = []
     try:
         with open("/etc/os-release", encoding="utf-8", errors="replace") as file:
@@ -203,5 +235,5 @@ def _package() -> str:
         ({"suse", "opensuse", "sles"}, "zypper install python3-libvirt-python"),
     ):
         if distributions & set(ids):
-            return f"it with `{command}`"
-    return "the package that brings it (mostly called python3-libvirt)"
+            return command
+    return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from nethook.prefix import Prefix
 
@@ -13,32 +13,41 @@ MANAGED_MODES = frozenset({"", "nat", "route", "open"})
 
 
 class Port:
-    """A NIC on a network: the name of its guest, and its MAC as the kernel prints it."""
+    """A NIC on a network: libvirt's UUID of this port, its MAC as the kernel prints it, and the name of its guest.
 
-    __slots__ = ("guest", "mac")
+    A NIC may have two for a moment: when libvirt is to change it, as by ``virsh domif-setlink``, it creates another
+    port, and then deletes one of both.
+    """
 
-    def __init__(self, guest: str, mac: str) -> None:
-        self.guest = guest
+    __slots__ = ("guest", "mac", "uuid")
+
+    def __init__(self, uuid: str, mac: str, guest: str) -> None:
+        self.uuid = uuid
         self.mac = mac
+        self.guest = guest
+
+    def is_of(self, guest: str | None, mac: str | None) -> bool:
+        """Whether it is this guest's; with ``mac``, of this NIC."""
+        return self.guest == guest and mac in {None, self.mac}
 
 
 class Ports:
-    """Who is plugged into a network, as far as known: guests by the MACs of their NICs.
+    """Who is plugged into a network, as far as known: the ports that are there (``known``).
 
     ``all_known``: whoever is not here is not plugged in. Otherwise a guest that is not here may have been plugged in
-    unseen, unless it has just ``gone``.
+    unseen, unless its port has just ``gone``.
     """
 
-    __slots__ = ("all_known", "gone", "guests")
+    __slots__ = ("all_known", "gone", "known")
 
-    def __init__(self, guests: Mapping[str, str], *, all_known: bool, gone: Port | None = None) -> None:
-        self.guests = guests
+    def __init__(self, known: Collection[Port], *, all_known: bool, gone: Port | None = None) -> None:
+        self.known = known
         self.all_known = all_known
         self.gone = gone
 
     def of(self, guest: str | None, mac: str | None) -> list[str]:
         """The MACs of this guest's NICs; with ``mac``, at most this one."""
-        return [nic for nic, owner in self.guests.items() if owner == guest and mac in {None, nic}]
+        return list(dict.fromkeys(port.mac for port in self.known if port.is_of(guest, mac)))
 
 
 class Network:
@@ -63,7 +72,7 @@ class Network:
         self.name = name
         self.bridge = bridge
         self.forward_mode = forward_mode
-        self.ports = ports or Ports({}, all_known=False)
+        self.ports = ports or Ports((), all_known=False)
         self.subnets = subnets
 
     @property

@@ -56,5 +56,6 @@ def _subnet(ip: dict[str, str]) -> Prefix:
 
 def read_port(xml: XML, path: str = PORT) -> Port | None:
     """The port whose element is at this path, None without one or if it is no guest's."""
-    guest, mac = xml.text(f"{path}/owner/name"), xml.first(f"{path}/mac").get("address", "")
-    return Port(guest, mac.lower()) if guest and mac else None
+    guest, mac = xml.text(f"{path}/owner/name"), xml.first(f"{path}/mac").get("address", "").lower()
+    # libvirt gives each port a UUID; without one, its MAC is what tells it from others
+    return Port(xml.text(f"{path}/uuid") or mac, mac, guest) if guest and mac else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from nethook import recorded
 from nethook.errors import ReadError
 from nethook.kernel import device
-from nethook.libvirt.network import Network
+from nethook.libvirt.network import Network, Port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     Modes = dict[str, str]
     """Forward modes of networks, by bridge."""
-    Plugged = dict[str, dict[str, str]]
-    """Guests by the MAC of their NIC, by network."""
+    Plugged = list[tuple[str, str, str, str]]
+    """Network, and UUID, MAC and guest of each port."""
 
 NETWORKS_FILE = "/run/nethook/networks"
 """Bridge and forward mode, a line each."""
-PORTS_FILE = "/run/nethook/ports"
-"""Network, MAC and guest, each with a zero behind it: names may hold anything else."""
+PORTS_FILE = "/run/nethook/plugged"
+"""Network, UUID, MAC and guest of each port, each with a zero behind it: names may hold anything else."""
 
 
 def networks_outside(scope: Scope) -> list[Network]:
@@ -39,12 +39,16 @@ def networks_outside(scope: Scope) -> list[Network]:
     return [Network("", bridge, mode) for bridge, mode in found]
 
 
-def ports() -> Plugged:
-    """Who was plugged in when libvirt last told; ReadError if that is not known."""
+def ports() -> dict[str, list[Port]]:
+    """Which ports there were when libvirt last told, by network; ReadError if that is not known."""
     try:
-        return _plugged()
+        plugged = _plugged()
     except OSError as error:
         raise ReadError(f"cannot read {PORTS_FILE}: {error.strerror}") from None
+    found: dict[str, list[Port]] = {}
+    for network, *fields in plugged:
+        found.setdefault(network, []).append(Port(*fields))
+    return found
 
 
 def update(networks: Sequence[Network], scope: Scope) -> list[str]:
@@ -70,11 +74,10 @@ def _update_modes(networks: Iterable[Network], scope: Scope) -> None:
 
 def _update_plugged(networks: Iterable[Network], scope: Scope) -> None:
     before = _plugged()
-    after = {name: guests for name, guests in before.items() if not scope.has_network(name)}
-    after.update({network.name: dict(network.ports.guests) for network in networks if network.ports.guests})
-    if after != before:
-        fields = [field for network, guests in after.items() for port in guests.items() for field in (network, *port)]
-        recorded.write(PORTS_FILE, "".join(f"{field}\0" for field in fields))
+    after = [plugged for plugged in before if not scope.has_network(plugged[0])]
+    after += [(network.name, port.uuid, port.mac, port.guest) for network in networks for port in network.ports.known]
+    if set(after) != set(before):
+        recorded.write(PORTS_FILE, "".join(f"{field}\0" for plugged in after for field in plugged))
 
 
 def _modes() -> Modes:
@@ -83,8 +86,5 @@ def _modes() -> Modes:
 
 
 def _plugged() -> Plugged:
-    plugged: Plugged = {}
     fields = iter(recorded.read(PORTS_FILE).split("\0"))
-    for network, mac, guest in zip(fields, fields, fields):
-        plugged.setdefault(network, {})[mac] = guest
-    return plugged
+    return list(zip(fields, fields, fields, fields))
