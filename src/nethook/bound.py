@@ -2,39 +2,97 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
-from nethook.prefixes import in_order, without
+from nethook.kernel import binding
+from nethook.prefix import parse_prefix
+from nethook.prefixes import Ordered, disjoint, without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nethook.config import RoutedIP
+    from nethook.kernel.keys import Element
+    from nethook.kernel.table import Elements
     from nethook.libvirt.network import Ports
     from nethook.prefix import Prefix
 
     Blocks = dict[str, list[Prefix]]
-    """Of each bound line, by the text of its prefix, what of that no longer prefix of the files is about."""
+    """Of each bound line, by the text of its prefix, what of that no longer prefix of the files is about.
+
+    Addresses in it that have a line of their own are ``apart``."""
 
 
 def blocks(routed_ips: Sequence[RoutedIP]) -> Blocks:
-    """The blocks of all bound lines. A longer prefix wins, so it may belong to another guest, or to none."""
+    """The blocks of all bound lines. A longer prefix wins, so it may belong to another guest, or to none.
+
+    Single addresses within a prefix are not cut out of it, since for each of them the rest of an IPv6 prefix is some 60
+    blocks: see ``apart``.
+    """
     bound = [routed.prefix for routed in routed_ips if routed.guest]
-    if not bound:
-        return {}
-    prefixes = sorted((routed.prefix for routed in routed_ips), key=in_order)
-    keys = [in_order(prefix) for prefix in prefixes]
-    found: Blocks = {}
-    for prefix in bound:
-        at = bisect_right(keys, in_order(prefix))
-        inside: list[Prefix] = []
-        while at < len(prefixes) and prefixes[at].lies_in(prefix):
-            if not inside or not prefixes[at].lies_in(inside[-1]):
-                inside.append(prefixes[at])
-            at += 1
-        found[prefix.text] = without(prefix, inside)
+    found = {prefix.text: [prefix] for prefix in bound}
+    if _are_single(bound):
+        return found
+    prefixes = Ordered(routed.prefix for routed in routed_ips if not routed.prefix.is_address)
+    found.update((prefix.text, without(prefix, disjoint(prefixes.within(prefix)))) for prefix in bound)
     return found
+
+
+def apart(routed_ips: Sequence[RoutedIP]) -> list[RoutedIP]:
+    """The lines of single addresses within a bound prefix. What binds that is not about them."""
+    bound = [routed.prefix for routed in routed_ips if routed.guest]
+    if _are_single(bound):
+        return []
+    around = Ordered(disjoint(prefix for prefix in bound if not prefix.is_address))
+    return [routed for routed in routed_ips if routed.prefix.is_address and around.around(routed.prefix)]
+
+
+def _are_single(prefixes: Iterable[Prefix]) -> bool:
+    return all(prefix.is_address for prefix in prefixes)
+
+
+def held(blocks: Blocks, holders: Mapping[str, Collection[str]]) -> Mapping[str, Collection[str]]:
+    """The MACs that each block is bound to, also where lines that are new cut it out of a larger one.
+
+    ``holders`` are the MACs that each block is bound to as it was cut before.
+    """
+    cut = [block for parts in blocks.values() for block in parts if block.text not in holders and not block.is_address]
+    if not cut:
+        return holders
+    before = Ordered(parse_prefix(text) for text in holders if "/" in text)
+    found = dict(holders)
+    for block in cut:
+        around = before.around(block)
+        if around:
+            found[block.text] = holders[around.text]
+    return found
+
+
+def handed_on(gone: Elements, new: Elements) -> set[str]:
+    """The blocks that do not belong to the NIC any more that they belonged to, by what goes and comes in the sets."""
+    blocks: set[str] = set()
+    for family in binding.KINDS:
+        for single in (True, False):
+            name = binding.set_name("holders", family, single=single)
+            blocks.update(_given_up(gone.get(name, ()), new.get(name, ())))
+        prefixes = new.get(binding.set_name("bound", family, single=False), ())
+        bound_since = Ordered(parse_prefix(text) for (text,) in prefixes)
+        apart = new.get(binding.set_name("apart", family, single=True), ())
+        blocks.update(text for (text,) in apart if not bound_since.around(parse_prefix(text)))
+    return blocks
+
+
+def _given_up(gone: Iterable[Element], new: Iterable[Element]) -> Iterator[str]:
+    """Of (MAC, block) pairs that go, what does not stay with this MAC in blocks that are cut otherwise."""
+    again: dict[str, list[Prefix]] = {}
+    for mac, text in new:
+        again.setdefault(mac, []).append(parse_prefix(text))
+    kept = {mac: Ordered(blocks) for mac, blocks in again.items()}
+    for mac, text in gone:
+        block, of_mac = parse_prefix(text), kept.get(mac)
+        if of_mac is None:
+            yield text
+        elif not of_mac.around(block):
+            yield from (rest.text for rest in without(block, of_mac.within(block)))
 
 
 def macs_of(blocks: Iterable[Prefix], holders: Mapping[str, Collection[str]]) -> set[str]:

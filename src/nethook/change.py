@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nethook.bound import handed_on
 from nethook.kernel.arp import ArpRules
 from nethook.kernel.binding import BINDING
 from nethook.kernel.gateways import GATEWAYS
@@ -79,10 +80,7 @@ class Change:
             for elements in (self.table.gone, self.table.new)
         ]
         blocks = {block for block, _ in placed[0]} & {block for block, _ in placed[1]}
-        for name, members in self.binding.gone.items():
-            if name.startswith("holders"):
-                blocks.update(block for _, block in members)
-        return sorted(blocks)
+        return sorted(blocks | handed_on(self.binding.gone, self.binding.new))
 
 
 def difference(desired: Desired, present: Present, ruleset: Ruleset, scope: Scope, *, rebuild: bool = False) -> Change:
@@ -130,9 +128,7 @@ def _binding_change(bindings: Bindings, present: Present, *, rebuild: bool) -> T
     change = TableChange(BINDING)
 
     def decided(name: str, gone: set[Element]) -> set[Element]:
-        if not BINDING.sets[name].family:
-            return gone
-        return {element for element in gone if element[-1] in bindings.decided or element[-1] not in bindings.named}
+        return {element for element in gone if bindings.decides(name, element)}
 
     macs = _macs_afterwards(bindings, present, decided)
     if macs:

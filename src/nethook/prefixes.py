@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from nethook.prefix import BITS, Prefix
 
 TYPE_CHECKING = False
@@ -42,6 +44,28 @@ def without(block: Prefix, holes: Sequence[Prefix]) -> list[Prefix]:
     lower = Prefix(block.family, block.first, length)
     upper = Prefix(block.family, block.first | 1 << BITS[block.family] - length, length)
     return [rest for half in (lower, upper) for rest in without(half, [hole for hole in holes if hole.lies_in(half)])]
+
+
+class Ordered:
+    """Prefixes, to be found by where they lie."""
+
+    __slots__ = ("_keys", "_prefixes")
+
+    def __init__(self, prefixes: Iterable[Prefix]) -> None:
+        self._prefixes = sorted(prefixes, key=in_order)
+        self._keys = [in_order(prefix) for prefix in self._prefixes]
+
+    def within(self, block: Prefix) -> list[Prefix]:
+        """Those that lie in the block and are not the same; in order."""
+        first = last = bisect_right(self._keys, in_order(block))
+        while last < len(self._prefixes) and self._prefixes[last].lies_in(block):
+            last += 1
+        return self._prefixes[first:last]
+
+    def around(self, block: Prefix) -> Prefix | None:
+        """The one that the block lies in or is, where none lies in another."""
+        at = bisect_right(self._keys, in_order(block)) - 1
+        return self._prefixes[at] if at >= 0 and block.lies_in(self._prefixes[at]) else None
 
 
 def longest_around(block: Prefix, prefixes: Iterable[Prefix]) -> Prefix | None:

@@ -195,8 +195,8 @@ def _element_effects(sign: str, elements: Elements, _: Desired) -> Iterator[Effe
 
 
 def _binding_effects(sign: str, elements: Elements, desired: Desired) -> Iterator[Effect]:
-    """An effect for each block that is reserved for a guest, or is bound to a NIC."""
-    for name, kind in (("bound", "reserved"), ("holders", "bound")):
+    """An effect for each block that is reserved for a guest, or bound to a NIC, and each address apart from such."""
+    for name, kind in (("bound", "reserved"), ("holders", "bound"), ("apart", "apart")):
         members = {member for found, members in elements.items() if found.startswith(name) for member in members}
         for *mac, block in sorted(members):
             line = desired.bindings.lines.get(block) if sign == ADD else None

@@ -56,7 +56,8 @@ class Flow:
         counted = re.search(r"(\d+) packets transmitted", self._told())
         assert counted, self._told()
         self.sent = self.sent or int(counted[1])
-        self.lost = self.sent - len([number for number in self._answered if number - self._first < self.sent])
+        first = self._first  # which may take a command in a guest
+        self.lost = self.sent - len([number for number in self._answered if number - first < self.sent])
 
 
 @contextmanager

@@ -31,11 +31,13 @@ from tests.hosts.frame import (
     neighbour_message,
     packed_mac,
     priority_tagged,
+    solicited_node,
     udp,
 )
 
 ALL_NODES, ALL_ROUTERS = "ff02::1", "ff02::2"
 NOBODY = "00:00:00:00:00:00"
+UNSPECIFIED = "0.0.0.0"  # noqa: S104 - nothing is bound to it
 
 
 class Station(NamedTuple):
@@ -60,21 +62,23 @@ class Forgery(NamedTuple):
     receivers: frozenset[str]
     port: int | None
     """The UDP port that it goes to; None for ARP and NDP."""
+    is_hidden: bool
+    """Whether nobody on its way sees which address it claims, only who receives it."""
 
 
 class Forger:
     """A thief on the bridge that claims the addresses of another station.
 
-    Its frames come from the MAC address `source`: its own, or that of who is stolen from. With `tagged` they carry a
-    VLAN tag of number 0, as which the host takes them for untagged ones.
+    Its frames come from the MAC address `source`: its own, or that of who is stolen from. They carry as many VLAN tags
+    of number 0 as `tags`, with which the host takes them for untagged ones.
     """
 
-    def __init__(self, source: str, thief: Station, stolen: Station, *, tagged: bool = False) -> None:
+    def __init__(self, source: str, thief: Station, stolen: Station, *, tags: int = 0) -> None:
         self._source = source
         self._thief = thief
         self._stolen = stolen
-        self._tagged = tagged
-        self._numbers = count(50 if tagged else 0)
+        self._tags = tags
+        self._numbers = count(50 * tags)
 
     def packets(self, target: Station) -> Iterable[Forgery]:
         """UDP to somebody, on the bridge or behind it."""
@@ -93,6 +97,8 @@ class Forger:
         ours, theirs = (self._thief.mac, self._stolen.ipv4), (NOBODY, self._stolen.ipv4)
         yield self._arp("gratuitous ARP request", everybody, BROADCAST, arp(ARP_REQUEST, ours, theirs))
         yield self._arp("gratuitous ARP reply", everybody, BROADCAST, arp(ARP_REPLY, ours, ours))
+        yield self._arp("ARP probe", everybody, BROADCAST, arp(ARP_REQUEST, (self._thief.mac, UNSPECIFIED), theirs))
+        yield self._detection("duplicate address detection", everybody)
         yield self._advertisement("unsolicited advertisement", everybody, self._stolen.ipv6)
         yield self._advertisement("advertisement from its own address", everybody, self._thief.ipv6)
         yield self._advertisement("advertisement with an extension", everybody, self._stolen.ipv6, behind_hop_by_hop)
@@ -119,6 +125,15 @@ class Forger:
         )
         return self._forgery(name, receivers, multicast_mac(ALL_NODES), IPV6, change(message), mark=mark)
 
+    def _detection(self, name: str, receivers: set[str]) -> Forgery:
+        mark = _mark(next(self._numbers))
+        stolen = self._stolen.ipv6
+        message = neighbour_message(
+            NEIGHBOUR_SOLICITATION, "::", solicited_node(stolen), ((EXPERIMENT, mark),), target=stolen
+        )
+        # to all, not only to those that a bridge that snoops multicast knows to be in the group
+        return self._forgery(name, receivers, multicast_mac(ALL_NODES), IPV6, message, mark=mark)
+
     def _solicitation(self, name: str, kind: int, to: Station) -> Forgery:
         mark = _mark(next(self._numbers))
         options = ((SOURCE_LINK_ADDRESS, packed_mac(self._thief.mac)), (EXPERIMENT, mark))
@@ -128,9 +143,10 @@ class Forger:
 
     def _forgery(self, name: str, receivers: set[str], mac: str, kind: int, payload: bytes, *, mark: bytes) -> Forgery:
         frame = ethernet(self._source, mac, kind, payload)
-        if self._tagged:
+        for _ in range(self._tags):
             name, frame = f"{name}, tagged", priority_tagged(frame)
-        return Forgery(name, 6 if kind == IPV6 else 4, frame, mark, frozenset(receivers), None)
+        version = 6 if kind == IPV6 else 4
+        return Forgery(name, version, frame, mark, frozenset(receivers), None, is_hidden=self._tags > 1)
 
 
 def _mark(number: int) -> bytes:

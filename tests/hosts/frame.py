@@ -78,6 +78,11 @@ def multicast_mac(address: str) -> str:
     return "33:33:" + ip_address(address).packed[-4:].hex(":")
 
 
+def solicited_node(address: str) -> str:
+    """The multicast group of who has the address (RFC 4291, section 2.7.1)."""
+    return str(ip_address(ip_address("ff02::1:ff00:0").packed[:13] + ip_address(address).packed[13:]))
+
+
 def packed_mac(text: str) -> bytes:
     return bytes.fromhex(text.replace(":", ""))
 

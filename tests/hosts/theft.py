@@ -180,15 +180,13 @@ class Theft:
         host = Station("host", mac, *GATEWAYS)
         outside = Station("outside", mac, CLIENT.ipv4, CLIENT.ipv6)
         stolen = Station("holder", MACS["holder"], *STOLEN)
-        plain, tagged = (
-            Forger(MACS[source], stations["thief"], stolen, tagged=is_tagged) for is_tagged in (False, True)
-        )
+        plain, *tagged = (Forger(MACS[source], stations["thief"], stolen, tags=tags) for tags in range(3))
         return [
             *(forgery for target in (host, stations["neighbour"], outside) for forgery in plain.packets(target)),
             *plain.claims([host, stations["neighbour"]]),
             # without VLANs of its own a guest has its NIC drop all that is tagged
-            *(forgery for target in (host, outside) for forgery in tagged.packets(target)),
-            *tagged.claims([host]),
+            *(forgery for forger in tagged for target in (host, outside) for forgery in forger.packets(target)),
+            *(forgery for forger in tagged for forgery in forger.claims([host])),
         ]
 
     def _private(self, name: str) -> tuple[str, str]:

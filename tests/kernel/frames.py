@@ -17,22 +17,29 @@ if TYPE_CHECKING:
 
     from tests.kernel.namespace import Namespace
 
-BROADCAST = "ff:ff:ff:ff:ff:ff"
-IPV4, ARP, IPV6, VLAN, EXPERIMENT = 0x0800, 0x0806, 0x86DD, 0x8100, 0x88B5
+BROADCAST, NOBODY = "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"
+IPV4, ARP, IPV6, EXPERIMENT = 0x0800, 0x0806, 0x86DD, 0x88B5
+VLAN, SERVICE_VLAN = 0x8100, 0x88A8
 ARP_REQUEST, ARP_REPLY = 1, 2
 SOLICITATION, ADVERTISEMENT = 135, 136
 UDP, ICMPV6 = 17, 58
+UDP_PORT = 4000
 ALL_NODES = "ff02::1"
+UNSPECIFIED = "0.0.0.0"  # noqa: S104 - nothing is bound to it
 SECONDS = 3.0
 ETH_P_ALL = 3
 
 _numbers: Iterator[int] = itertools.count()
 
 
-def frame(source: str, kind: int, content: bytes, destination: str = BROADCAST, tags: tuple[int, ...] = ()) -> bytes:
-    """An Ethernet frame between two MACs; with a VLAN tag for each number."""
-    head = _mac(destination) + _mac(source)
-    return head + b"".join(pack("!HH", VLAN, tag) for tag in tags) + pack("!H", kind) + content.ljust(46, b"\0")
+def frame(source: str, kind: int, content: bytes, destination: str = BROADCAST, tags: tuple[bytes, ...] = ()) -> bytes:
+    """An Ethernet frame between two MACs; with these VLAN tags."""
+    return _mac(destination) + _mac(source) + b"".join(tags) + pack("!H", kind) + content.ljust(46, b"\0")
+
+
+def tag(vlan: int, kind: int = VLAN, *, priority: int = 0) -> bytes:
+    """A VLAN tag; one of VLAN 0 tells nothing but the priority. IEEE 802.1Q, 9.6."""
+    return pack("!HH", kind, priority << 13 | vlan)
 
 
 def arp(operation: int, sender: tuple[str, str], target: tuple[str, str]) -> bytes:
@@ -43,7 +50,7 @@ def arp(operation: int, sender: tuple[str, str], target: tuple[str, str]) -> byt
 
 def udp(source: str, destination: str) -> bytes:
     """An IP packet of either family, with UDP in it whose checksum nobody has to look at."""
-    content = pack("!HHHH", 4000, 4000, 12, 0) + b"test"
+    content = pack("!HHHH", UDP_PORT, UDP_PORT, 12, 0) + b"test"
     if ":" in source:
         return _ipv6(source, destination, UDP, content)
     head = pack("!BBHHHBBH", 0x45, 0, 20 + len(content), 0, 0, 64, UDP, 0) + _ip(source) + _ip(destination)
@@ -54,9 +61,23 @@ def neighbour(kind: int, source: str, target: str, mac: str) -> bytes:
     """A neighbour solicitation or advertisement about the target, with a link-layer address. RFC 4861, 4.3 and 4.4."""
     flags, option = (0x20000000, 2) if kind == ADVERTISEMENT else (0, 1)
     content = pack("!BBHI", kind, 0, 0, flags) + _ip(target) + pack("!BB", option, 1) + _mac(mac)
-    pseudo = _ip(source) + _ip(ALL_NODES) + pack("!II", len(content), ICMPV6)
-    content = content[:2] + pack("!H", _checksum(pseudo + content)) + content[4:]
-    return _ipv6(source, ALL_NODES, ICMPV6, content)
+    return _icmpv6(source, ALL_NODES, content)
+
+
+def is_taken(mac: str, address: str) -> bytes:
+    """The frame that asks whether anybody has an address, before its sender uses it. RFC 5227 2.1.1, RFC 4862 5.4.2."""
+    if ":" not in address:
+        return frame(mac, ARP, arp(ARP_REQUEST, (mac, UNSPECIFIED), (NOBODY, address)))
+    end = _ip(address)[-3:].hex()
+    content = pack("!BBHI", SOLICITATION, 0, 0, 0) + _ip(address)
+    return frame(
+        mac, IPV6, _icmpv6("::", f"ff02::1:ff{end[:2]}:{end[2:]}", content), f"33:33:ff:{end[:2]}:{end[2:4]}:{end[4:]}"
+    )
+
+
+def _icmpv6(source: str, destination: str, content: bytes) -> bytes:
+    pseudo = _ip(source) + _ip(destination) + pack("!II", len(content), ICMPV6)
+    return _ipv6(source, destination, ICMPV6, content[:2] + pack("!H", _checksum(pseudo + content)) + content[4:])
 
 
 def _ipv6(source: str, destination: str, header: int, content: bytes) -> bytes:
@@ -98,8 +119,9 @@ class Tap:
         self._socket.send(data)
 
     def sees(self, data: bytes, fence: bytes) -> bool:
-        """Whether the frame comes before the fence; TimeoutError if not even that comes. The kernel sets tags aside."""
-        untagged = data[:12] + data[12:].removeprefix(pack("!HH", VLAN, 0)).rstrip(b"\0")
+        """Whether the frame comes before the fence; TimeoutError if not even that does. The kernel sets a tag aside."""
+        is_tagged = data[12:14] in {pack("!H", VLAN), pack("!H", SERVICE_VLAN)}
+        untagged = data[:12] + data[16 if is_tagged else 12 :].rstrip(b"\0")
         seen = False
         while True:
             found = self._socket.recv(65536)

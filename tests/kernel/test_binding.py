@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from ast import literal_eval
+from socket import AF_INET, SOCK_DGRAM, socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,12 +21,18 @@ from tests.kernel.frames import (
     EXPERIMENT,
     IPV4,
     IPV6,
+    NOBODY,
+    SECONDS,
+    SERVICE_VLAN,
     SOLICITATION,
+    UDP_PORT,
     Tap,
     arp,
     arrives,
     frame,
+    is_taken,
     neighbour,
+    tag,
     udp,
 )
 from tests.kernel.hook_process import HookProcess
@@ -33,6 +41,8 @@ from tests.kernel.waiting import wait_for
 from tests.kernel.world import SOURCE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.kernel.namespace import Namespace
     from tests.kernel.world import World
 
@@ -41,6 +51,16 @@ BLOCK = {4: "203.0.113.16/29", 6: "2001:db8:7:1::/64"}
 WITHIN = {4: "203.0.113.17", 6: "2001:db8:7:1::1"}
 BOUND = tuple(f"{prefix} public guest=web1" for prefixes in (ADDRESS, BLOCK) for prefix in prefixes.values())
 UNBOUND = tuple(line.partition(" guest=")[0] for line in BOUND)
+PRIORITY = tag(0)
+IGNORED_TAGS = {
+    "two": (PRIORITY, PRIORITY),
+    "three": (PRIORITY, PRIORITY, PRIORITY),
+    "a high and a low": (tag(0, priority=7), PRIORITY),
+    "a low and a high": (PRIORITY, tag(0, priority=7)),
+    "a provider's and another": (tag(0, SERVICE_VLAN), PRIORITY),
+    "one and a provider's": (PRIORITY, tag(0, SERVICE_VLAN)),
+}
+"""Of which only the first is set aside before a frame is looked at, and receivers take all for none."""
 COUNTER = re.compile(r"counter packets (\d+) bytes")
 
 
@@ -72,12 +92,13 @@ class Neighbours:
         with Tap(self.holder.namespace, "eth0") as writing:
             writing.send(frame(self.holder.mac, EXPERIMENT, b"here"))
 
-    def arriving(self) -> set[str]:
+    def arriving(self, frames: Mapping[str, bytes] | None = None) -> set[str]:
         """Which of the thief's forgeries arrive, and where."""
+        frames = forgeries(self.thief.mac, self.holder.mac) if frames is None else frames
         return {
             f"{what} at {who}"
             for who, receiver in self.receivers.items()
-            for what, data in forgeries(self.thief.mac, self.holder.mac).items()
+            for what, data in frames.items()
             if arrives(self.thief.namespace, receiver, data, self.thief.mac)
         }
 
@@ -94,8 +115,7 @@ class Neighbours:
 
     def dropped(self) -> int:
         """How many frames have been dropped and counted."""
-        listing = self.world.machine.run("nft", "list", "table", "bridge", "nethook")
-        return sum(int(count) for count in COUNTER.findall(listing))
+        return sum(int(count) for count in COUNTER.findall(listing_of(self.world)))
 
     def spoofed(self) -> dict[str, int]:
         """The same, as ``nethook status`` reads it, by what was claimed."""
@@ -121,18 +141,48 @@ def forgeries(mac: str, victim: str) -> dict[str, bytes]:
             f"ARP with the victim's MAC inside, {which}": frame(
                 mac, ARP, arp(ARP_REPLY, (victim, address), (mac, somebody))
             ),
-            f"ARP with priority tag, {which}": frame(mac, ARP, arp(ARP_REPLY, own, (mac, somebody)), tags=(0,)),
+            f"ARP with priority tag, {which}": frame(mac, ARP, arp(ARP_REPLY, own, (mac, somebody)), tags=(PRIORITY,)),
             f"IPv4 source, {which}": frame(mac, IPV4, udp(address, somebody)),
-            f"IPv4 source with priority tag, {which}": frame(mac, IPV4, udp(address, somebody), tags=(0,)),
+            f"IPv4 source with priority tag, {which}": frame(mac, IPV4, udp(address, somebody), tags=(PRIORITY,)),
             f"IPv6 source, {which}": frame(mac, IPV6, udp(address6, somebody6)),
             f"advertisement, {which}": frame(mac, IPV6, neighbour(ADVERTISEMENT, link_local, address6, mac)),
             f"advertisement from itself, {which}": frame(mac, IPV6, neighbour(ADVERTISEMENT, address6, address6, mac)),
             f"advertisement with priority tag, {which}": frame(
-                mac, IPV6, neighbour(ADVERTISEMENT, link_local, address6, mac), tags=(0,)
+                mac, IPV6, neighbour(ADVERTISEMENT, link_local, address6, mac), tags=(PRIORITY,)
             ),
             f"solicitation, {which}": frame(mac, IPV6, neighbour(SOLICITATION, address6, somebody6, mac)),
+            f"ARP probe, {which}": is_taken(mac, address),
+            f"duplicate address detection, {which}": is_taken(mac, address6),
         }
     return made
+
+
+def claims(mac: str, address: str, address6: str) -> dict[str, bytes]:
+    """What somebody with this MAC sends who takes the addresses for its own; to all, so that everybody sees it."""
+    return {
+        "probe": is_taken(mac, address),
+        "ARP": frame(mac, ARP, arp(ARP_REQUEST, (mac, address), (NOBODY, address))),
+        "IPv4": frame(mac, IPV4, udp(address, "192.0.2.14")),
+        "detection": is_taken(mac, address6),
+        "advertisement": frame(mac, IPV6, neighbour(ADVERTISEMENT, "fe80::1", address6, mac)),
+        "IPv6": frame(mac, IPV6, udp(address6, "2001:db8:101::9")),
+    }
+
+
+def hidden_forgeries(mac: str) -> dict[str, bytes]:
+    """The same in frames that do not seem to be of IP, by tags that receivers ignore."""
+    address, address6, somebody = ADDRESS[4], ADDRESS[6], "192.0.2.14"
+    contents = {
+        "ARP reply": (ARP, arp(ARP_REPLY, (mac, address), (mac, somebody))),
+        "IPv4 source": (IPV4, udp(address, somebody)),
+        "IPv6 source": (IPV6, udp(address6, "2001:db8:101::9")),
+        "advertisement": (IPV6, neighbour(ADVERTISEMENT, "fe80::bad", address6, mac)),
+    }
+    return {
+        f"{what} behind {which} tags": frame(mac, *content, tags=tags)
+        for what, content in contents.items()
+        for which, tags in IGNORED_TAGS.items()
+    }
 
 
 def test_what_others_may_send(nftables_world: World) -> None:
@@ -155,6 +205,87 @@ def test_what_others_may_send(nftables_world: World) -> None:
     assert {what for what, count in spoofed.items() if count} == claimed
     assert sum(spoofed.values()) == len(everything)
     assert neighbours.lost_by_holder() == []
+
+
+def test_what_tags_hide(nftables_world: World) -> None:
+    neighbours = Neighbours(nftables_world)
+    hidden = hidden_forgeries(neighbours.thief.mac)
+    everything = {f"{what} at {who}" for who in neighbours.receivers for what in hidden}
+    neighbours.plug(*UNBOUND)
+    assert neighbours.arriving(hidden) == everything
+    neighbours.plug(*BOUND)
+    assert neighbours.arriving(hidden) == set()
+    assert neighbours.dropped() == len(everything)
+    assert neighbours.lost_by_holder() == []
+    vlans = {
+        f"VLANs {numbers}": frame(neighbours.thief.mac, EXPERIMENT, b"among guests", tags=tuple(map(tag, numbers)))
+        for numbers in ((0,), (5,), (5, 6), (5, 0))
+    }
+    assert neighbours.arriving(vlans) == {f"{what} at {who}" for who in neighbours.receivers for what in vlans}
+
+
+@pytest.mark.parametrize("tags", IGNORED_TAGS.values(), ids=IGNORED_TAGS)
+def test_receivers_ignore_the_tags(nftables_world: World, tags: tuple[bytes, ...]) -> None:
+    """Or there would be nothing to do about them: the host routes what is behind these, if nothing is bound."""
+    neighbours = Neighbours(nftables_world)
+    outside, thief = neighbours.world.outside(4), neighbours.thief
+    host = f"52:54:00:be:81:0{neighbours.network.number}"
+    forged = frame(thief.mac, IPV4, udp(ADDRESS[4], outside.address), host, tags)
+    honest = frame(thief.mac, IPV4, udp(thief.private(4).address, outside.address), host)
+
+    def escapes() -> bool:
+        with outside.namespace.entered(), socket(AF_INET, SOCK_DGRAM) as receiver:
+            receiver.bind((outside.address, UDP_PORT))
+            receiver.settimeout(SECONDS)
+            with Tap(thief.namespace, "eth0") as writing:
+                writing.send(forged)
+                writing.send(honest)
+            return bool(receiver.recvfrom(100)[1][0] == ADDRESS[4])
+
+    neighbours.plug(*UNBOUND)
+    assert escapes()
+    neighbours.plug(*BOUND)
+    assert not escapes()
+
+
+@pytest.mark.parametrize("lines", [UNBOUND, BOUND], ids=["not bound", "bound"])
+@pytest.mark.parametrize("address", [*ADDRESS.values(), *WITHIN.values()])
+def test_who_may_ask_whether_an_address_is_taken(nftables_world: World, lines: tuple[str, ...], address: str) -> None:
+    """Who is about to use the address itself takes that for a conflict (RFC 5227, RFC 4862), and then does not."""
+    neighbours = Neighbours(nftables_world)
+    neighbours.plug(*lines)
+    holder, thief = neighbours.holder, neighbours.thief
+    others = (neighbours.third.namespace, "eth0")
+    assert arrives(holder.namespace, others, is_taken(holder.mac, address), holder.mac)
+    assert arrives(thief.namespace, others, is_taken(thief.mac, address), thief.mac) == (lines == UNBOUND)
+    neighbours_own = {4: "192.0.2.13", 6: "2001:db8:101::99"}[6 if ":" in address else 4]
+    assert arrives(thief.namespace, others, is_taken(thief.mac, neighbours_own), thief.mac)
+
+
+@pytest.mark.parametrize(("lines", "end"), [(UNBOUND, "dadfailed"), (BOUND, "")], ids=["not bound", "bound"])
+def test_nobody_keeps_the_holder_from_its_address(nftables_world: World, lines: tuple[str, ...], end: str) -> None:
+    """While its kernel makes sure that nobody else has it."""
+    neighbours = Neighbours(nftables_world)
+    neighbours.plug(*lines)
+    holder = neighbours.holder.namespace
+    for name, value in (("accept_dad", 1), ("dad_transmits", 2), ("router_solicitation_delay", 0)):
+        holder.sysctl(f"ipv6/conf/eth0/{name}", value)
+    holder.sysctl("ipv6/neigh/eth0/retrans_time_ms", 500)
+
+    def state() -> str:
+        with holder.entered():
+            shown = subprocess.run(
+                ["ip", "-6", "address", "show", "to", ADDRESS[6]], capture_output=True, text=True, check=True
+            ).stdout
+        assert ADDRESS[6] in shown
+        return next((word for word in ("dadfailed", "tentative") if word in shown), "")
+
+    holder.ip(f"address delete {ADDRESS[6]} dev eth0", f"address add {ADDRESS[6]} dev eth0")
+    assert state() == "tentative"
+    with Tap(neighbours.thief.namespace, "eth0") as writing:
+        writing.send(is_taken(neighbours.thief.mac, ADDRESS[6]))
+    wait_for(lambda: state() != "tentative", "the kernel has made sure")
+    assert state() == end
 
 
 def test_a_forged_source_reaches_nobody_outside(nftables_world: World) -> None:
@@ -208,9 +339,34 @@ def test_the_whole_of_what_is_bound_and_nothing_else(nftables_world: World) -> N
     foreign = listings.foreign(machine)
     neighbours.plug(*BOUND, "203.0.113.32/29 public guest=web2 via=192.0.2.11", "203.0.113.20 public guest=away")
     golden.check("bound", listings.ours(machine))
+    assert listing_of(neighbours.world) == restored(neighbours.world)
     neighbours.plug(*UNBOUND)
     golden.check("libvirt-nftables", listings.ours(machine))
     assert listings.foreign(machine) == foreign
+
+
+def listing_of(world: World) -> str:
+    """Our table, as nft lists it."""
+    return world.machine.run("nft", "list", "table", "bridge", "nethook")
+
+
+def restored(world: World) -> str:
+    """Our table's listing after somebody has loaded it from one, as those do who save all rules."""
+    world.machine.nft("delete table bridge nethook", listing_of(world))
+    return listing_of(world)
+
+
+def test_a_table_that_somebody_restored_is_put_right(nftables_world: World) -> None:
+    """In listings nft leaves something out, without which tags hide what is behind them."""
+    neighbours = Neighbours(nftables_world)
+    world = neighbours.world
+    neighbours.plug(*BOUND)
+    restored(world)
+    assert neighbours.arriving()
+    (logged,) = world.event(neighbours.network, "updated")
+    assert logged.text == "+ table bridge nethook renewed [network public updated]"
+    assert neighbours.arriving() == set()
+    assert world.event(neighbours.network, "updated") == []
 
 
 def routes(world: World) -> set[str]:
@@ -314,7 +470,7 @@ def test_what_is_unknown_of_other_guests_stays(nftables_world: World) -> None:
     world.configure("203.0.113.10 public guest=web1", "203.0.113.11 public guest=web2")
     world.event(network, "port-created", port=Port("web2", "52:54:00:00:01:03"))
     assert routes(world) == {"203.0.113.10", "203.0.113.11"}
-    assert "203.0.113.10" not in world.machine.run("nft", "list", "table", "bridge", "nethook")
+    assert "203.0.113.10" not in listing_of(world)
     world.event(network, "port-deleted", port=Port("web1", "52:54:00:00:01:02"))
     assert routes(world) == {"203.0.113.11"}
 
@@ -340,10 +496,78 @@ def test_a_deleted_table_is_restored_for_all_guests(nftables_world: World) -> No
     )
     world.event(network, "port-created", port=Port("web1", "52:54:00:00:01:02"))
     world.event(other, "port-created", port=Port("web2", "52:54:00:00:02:02"))
-    before = world.machine.run("nft", "list", "table", "bridge", "nethook")
+    before = listing_of(world)
     world.machine.nft("delete table bridge nethook", "delete table inet nethook")
     world.event(other, "updated")
-    assert world.machine.run("nft", "list", "table", "bridge", "nethook") == before
+    assert listing_of(world) == before
+
+
+@pytest.mark.parametrize("inner", ["203.0.113.20", "203.0.113.20/31"])
+def test_a_line_of_another_network_within_a_bound_prefix(nftables_world: World, inner: str) -> None:
+    """Its events decide about it alone. What is around it stays bound, and the connections of that go on."""
+    neighbours = Neighbours(nftables_world)
+    world, thief = neighbours.world, neighbours.thief
+    other = world.network("other", 2)
+    web9 = world.guest(other, "203.0.113.20/32")
+    outer, line = "203.0.113.16/29 public guest=web1", f"{inner} other guest=web9"
+
+    def is_stolen(address: str) -> bool:
+        forged = frame(thief.mac, IPV4, udp(address, "192.0.2.14"))
+        return arrives(thief.namespace, neighbours.receivers["guest"], forged, thief.mac)
+
+    def bound() -> list[str]:
+        listing = listing_of(world)
+        return re.findall(r" 203[.0-9/]+(?= counter)|[:0-9]+:0[0-9] [.] 203[.0-9/]+", listing)
+
+    neighbours.plug(outer)
+    before = bound()
+    assert world.exchange(world.outside(4), neighbours.holder.at(WITHIN[4]))
+    world.configure(outer, line)
+    world.event(other, "port-created", port=Port("web9", web9.mac))
+    assert not is_stolen(WITHIN[4])
+    assert not is_stolen("203.0.113.20")
+    assert world.exchange(world.outside(4), web9.at("203.0.113.20"))
+    assert WITHIN[4] in world.machine.run("conntrack", "-L")
+    divided = bound()
+    for network in (other, neighbours.network):
+        assert world.event(network, "updated") == []
+    neighbours.plug(outer, line)
+    assert bound() == divided
+    world.configure(outer)
+    world.event(other, "updated")
+    assert not is_stolen(WITHIN[4])
+    assert WITHIN[4] in world.machine.run("conntrack", "-L")
+    neighbours.plug(outer)
+    assert bound() == before
+    assert not is_stolen("203.0.113.20")
+    assert neighbours.lost_by_holder() == ["203.0.113.10", "2001:db8:7::10", "2001:db8:7:1::1"]
+
+
+def test_addresses_within_a_bound_prefix_are_who_their_lines_say(nftables_world: World) -> None:
+    """However many they are: each is one element, and the prefix is one."""
+    neighbours = Neighbours(nftables_world)
+    world = neighbours.world
+    alone = {"web1": "203.0.113.18", "web2": "203.0.113.19", "": "203.0.113.20"}
+    alone6 = {"web1": "2001:db8:7:1::18", "web2": "2001:db8:7:1::19", "": "2001:db8:7:1::20"}
+    lines = [
+        f"{address} public{f' guest={name}' if name else ''}"
+        for addresses in (alone, alone6)
+        for name, address in addresses.items()
+    ]
+    neighbours.plug(*BOUND, *lines, *(f"2001:db8:7:1::{number:x}:1 public" for number in range(1, 1001)))
+    (prefixes,) = re.findall(r"set bound6_prefixes .*?elements = {(.*?)}", listing_of(world), re.DOTALL)
+    assert prefixes.split() == [BLOCK[6], "counter", "packets", "0", "bytes", "0"]
+    for name, sender in (("web1", neighbours.holder), ("web2", neighbours.thief), ("web3", neighbours.third)):
+        sent = {
+            (owner, what)
+            for owner in alone
+            for what, data in claims(sender.mac, alone[owner], alone6[owner]).items()
+            if arrives(sender.namespace, (world.host, neighbours.network.bridge), data, sender.mac)
+        }
+        assert sent == {
+            (owner, what) for owner in (name, "") for what in claims(sender.mac, *ADDRESS.values()) if owner in alone
+        }
+    assert neighbours.spoofed()[BLOCK[4]] == neighbours.spoofed()[BLOCK[6]] == 0
 
 
 def test_the_table_goes_with_the_last_bound_line(nftables_world: World) -> None:
@@ -365,10 +589,26 @@ def test_a_wrong_line_changes_nothing_about_its_guest(nftables_world: World) -> 
     port = Port("web1", "52:54:00:00:01:02")
     world.configure("203.0.113.10 public guest=web1")
     world.event(network, "port-created", port=port)
-    before = world.machine.run("nft", "list", "table", "bridge", "nethook"), pins(world), routes(world)
+    before = listing_of(world), pins(world), routes(world)
     world.configure("203.0.113.10 public gest=web1")
     world.event(network, "port-created", port=port)
-    assert (world.machine.run("nft", "list", "table", "bridge", "nethook"), pins(world), routes(world)) == before
+    assert (listing_of(world), pins(world), routes(world)) == before
+
+
+def test_a_wrong_line_around_another_leaves_that_its_part(nftables_world: World) -> None:
+    """What may be meant by it stays bound, but for what a good line is about."""
+    world = nftables_world
+    network = world.network("public", 1)
+    one, two = Port("web1", "52:54:00:00:01:02"), Port("web2", "52:54:00:00:01:03")
+    world.configure("203.0.113.16/29 public guest=web1")
+    world.event(network, "port-created", port=one)
+    world.configure("203.0.113.16/29 public gest=web1", "203.0.113.20/31 public guest=web2")
+    world.event(network, "port-created", port=two)
+    (holders,) = re.findall(r"set holders4_prefixes .*?elements = {(.*?)}", listing_of(world), re.DOTALL)
+    assert set(re.findall(r"\S+ [.] 203[.0-9/]+", holders)) == {
+        *(f"{one.mac} . {block}" for block in ("203.0.113.16/30", "203.0.113.22/31")),
+        f"{two.mac} . 203.0.113.20/31",
+    }
 
 
 def test_nobody_waits_for_connections_that_take_long_to_delete(nftables_world: World) -> None:

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.bound import blocks, is_undecided, nic
+from nethook.bound import apart, blocks, handed_on, held, is_undecided, nic
 from nethook.diagnosis.host_problems import guest_problems, via_problems
 from nethook.libvirt.network import Port, Ports
 from nethook.prefix import Prefix, parse_prefix
 from nethook.prefixes import without
 from tests.unit.lines import routed
 
+if TYPE_CHECKING:
+    from nethook.kernel.table import Elements
+
 ONE, TWO, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:00:00:03"
 
 
 def test_a_longer_prefix_takes_what_it_is_about() -> None:
-    lines = "203.0.113.16/29 public guest=a\n203.0.113.20 public\n203.0.113.22/31 other guest=b\n203.0.113.0/24 public"
+    lines = (
+        "203.0.113.16/29 public guest=a\n203.0.113.20/31 public\n203.0.113.22/31 other guest=b\n203.0.113.0/24 public"
+    )
     found = {text: [block.text for block in parts] for text, parts in blocks(routed(lines)).items()}
-    assert found == {
-        "203.0.113.16/29": ["203.0.113.16/30", "203.0.113.21"],
-        "203.0.113.22/31": ["203.0.113.22/31"],
+    assert found == {"203.0.113.16/29": ["203.0.113.16/30"], "203.0.113.22/31": ["203.0.113.22/31"]}
+    assert apart(routed(lines)) == []
+
+
+def test_a_single_address_within_a_prefix_is_apart_and_no_hole() -> None:
+    lines = routed(
+        "203.0.113.16/29 public guest=a\n203.0.113.20 public\n203.0.113.21 other guest=b\n203.0.113.24 public\n"
+        "2001:db8:7::1 public guest=a"
+    )
+    assert {text: [block.text for block in parts] for text, parts in blocks(lines).items()} == {
+        text: [text] for text in ("203.0.113.16/29", "203.0.113.21", "2001:db8:7::1")
     }
+    assert [line.prefix.text for line in apart(lines)] == ["203.0.113.20", "203.0.113.21"]
 
 
 def test_without_bound_lines_there_are_no_blocks() -> None:
-    assert blocks(routed("203.0.113.16/29 public\n203.0.113.20 public via=203.0.113.17")) == {}
+    lines = routed("203.0.113.16/29 public\n203.0.113.20 public via=203.0.113.17")
+    assert (blocks(lines), apart(lines)) == ({}, [])
 
 
 @given(st.lists(st.integers(0, 255), unique=True, max_size=20))
@@ -35,6 +52,36 @@ def test_what_is_left_of_a_block_is_all_but_the_holes(holes: list[int]) -> None:
     left = without(block, [Prefix(4, block.first + hole, 32) for hole in sorted(holes)])
     numbers = [number - block.first for part in left for number in range(part.first, part.last + 1)]
     assert sorted([*numbers, *holes]) == list(range(256))
+
+
+def test_a_block_is_held_by_who_holds_what_it_is_cut_out_of() -> None:
+    parts = blocks(routed("203.0.113.16/29 public guest=a\n203.0.113.20/31 public\n203.0.113.10 public guest=a"))
+    holders = {"203.0.113.16/29": {ONE}, "203.0.113.10": {TWO}}
+    assert held(parts, holders) == {**holders, "203.0.113.16/30": {ONE}, "203.0.113.22/31": {ONE}}
+
+
+@pytest.mark.parametrize(
+    ("gone", "new", "blocks_on"),
+    [
+        ({"holders4": {(ONE, "203.0.113.10")}}, {"holders4": {(TWO, "203.0.113.10")}}, {"203.0.113.10"}),
+        ({"holders4": {(ONE, "203.0.113.10")}}, {}, {"203.0.113.10"}),
+        ({}, {"holders4": {(ONE, "203.0.113.10")}}, set()),
+        (
+            {"holders4_prefixes": {(ONE, "203.0.113.16/29")}},
+            {"holders4_prefixes": {(ONE, "203.0.113.16/30"), (ONE, "203.0.113.22/31"), (TWO, "203.0.113.20/31")}},
+            {"203.0.113.20/31"},
+        ),
+        (
+            {"holders4_prefixes": {(ONE, "203.0.113.16/30"), (ONE, "203.0.113.22/31"), (TWO, "203.0.113.20/31")}},
+            {"holders4_prefixes": {(ONE, "203.0.113.16/29")}},
+            {"203.0.113.20/31"},
+        ),
+        ({}, {"apart4": {("203.0.113.20",)}}, {"203.0.113.20"}),
+        ({}, {"apart4": {("203.0.113.20",)}, "bound4_prefixes": {("203.0.113.16/29",)}}, set()),
+    ],
+)
+def test_what_belongs_to_another_now(gone: Elements, new: Elements, blocks_on: set[str]) -> None:
+    assert handed_on(gone, new) == blocks_on
 
 
 def plugged(*ports: tuple[str, str]) -> list[Port]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nethook.bound import blocks
+from nethook.bound import apart, blocks
 from nethook.change import Change, difference
 from nethook.desired import Desired
 from nethook.effect import ADD, REMOVE, Effect
@@ -184,7 +184,7 @@ def bound(lines: str, *ports: tuple[str, str]) -> Desired:
     routed_ips = routed(lines)
     parts = blocks(routed_ips)
     desired = desired_by(routed_ips, [network], bound=parts)
-    desired.bindings.named.update(block.text for part in parts.values() for block in part)
+    desired.bindings.name(routed_ips, parts, apart(routed_ips))
     return desired
 
 

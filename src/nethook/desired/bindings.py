@@ -10,14 +10,16 @@ from nethook.kernel.taps import tap_mac
 from nethook.libvirt import record
 from nethook.libvirt.network import Ports
 from nethook.prefix import parse_prefix
+from nethook.prefixes import Ordered, without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from nethook.bound import Blocks
     from nethook.config import RoutedIP
     from nethook.desired.state import Desired
+    from nethook.kernel.keys import Element
     from nethook.kernel.kind import Key
     from nethook.kernel.table import Elements
     from nethook.libvirt.network import Network, Port
@@ -35,21 +37,36 @@ class Bindings:
         self.elements: Elements = {name: set() for name in binding.SETS}
         self.pins: dict[Key, RoutedIP] = {}
         """Neighbour entries, with the line that wants each."""
-        self.named: set[str] = set()
-        """All blocks of the files that are bound to guests."""
+        self.named: dict[str, Prefix] = {}
+        """All blocks of the files that are bound to guests, by their text."""
         self.decided: set[str] = set()
         """Those of them of which this run decides to whom they are bound now."""
         self.lines: dict[str, RoutedIP] = {}
-        """The lines that these are of."""
+        """The line that each block of the files is of, and each address that is apart."""
         self.nics: dict[str, str] = {}
         """The MAC of the NIC that each bound line is for, whose guest is plugged in, by its prefix."""
         self._pinned: dict[tuple[str, str], Key] = {}
 
-    def reserve(self, routed: RoutedIP, blocks: Iterable[Prefix]) -> None:
+    def name(self, routed_ips: Iterable[RoutedIP], bound: Blocks, apart: Iterable[RoutedIP]) -> None:
+        """What the files bind, and the lines of which addresses in it are apart, whatever this run decides about."""
+        for routed in apart:
+            self.lines[routed.prefix.text] = routed
+            self._add(binding.APART, routed.prefix, ())
+        for routed in routed_ips:
+            for block in bound.get(routed.prefix.text, ()):
+                self.named[block.text] = block
+                self.lines[block.text] = routed
+
+    def decides(self, name: str, element: Element) -> bool:
+        """Whether an element that this set has, and that is not wanted, is for this run to delete."""
+        if not binding.SETS[name].family or name in binding.OF_FILES:
+            return True
+        return element[-1] in self.decided or element[-1] not in self.named
+
+    def reserve(self, blocks: Iterable[Prefix]) -> None:
         """Nobody may use these blocks of a bound line, unless they are bound to a NIC."""
         for block in blocks:
             self.decided.add(block.text)
-            self.lines[block.text] = routed
             self._add(("bound", "claimed"), block, ())
 
     def bind(self, routed: RoutedIP, blocks: Iterable[Prefix], bridge: str, mac: str) -> None:
@@ -68,10 +85,9 @@ class Bindings:
         self._pinned[target, bridge] = key = (target, bridge, mac)
         self.pins[key] = routed
 
-    def bind_again(self, routed: RoutedIP, blocks: Iterable[Prefix], mac: str) -> None:
+    def bind_again(self, blocks: Iterable[Prefix], mac: str) -> None:
         """A bound line has been for this NIC, and stays so: its blocks are reserved for it."""
         for block in blocks:
-            self.lines[block.text] = routed
             self._add(("bound", "claimed"), block, ())
             self._add(("holders", "claimers"), block, (mac,))
 
@@ -94,39 +110,66 @@ class Bindings:
 
 
 def decided_blocks(
-    bound: Blocks, routed_ips: Iterable[RoutedIP], networks: Iterable[Network], scope: Scope, present: Present
+    bound: Blocks,
+    routed_ips: Iterable[RoutedIP],
+    networks: Iterable[Network],
+    scope: Scope,
+    *,
+    holders: Mapping[str, Collection[str]],
+    routes: Collection[Key],
 ) -> tuple[Blocks, list[Key]]:
-    """Of the blocks of all bound lines, those that this run decides about.
+    """Of the blocks of all bound lines, those that this run decides about; ``holders`` are the MACs each is bound to.
 
-    Also the routes that stay because nobody knows whether the guest of their line is plugged in.
+    Also those of our routes that stay because nobody knows whether the guest of their line is plugged in.
     """
     decided: Blocks = {}
     stay: list[Key] = []
     if not bound:
         return decided, stay
     up = {network.name: network for network in networks}
-    holders = present.holders
     for routed in routed_ips:
         text = routed.prefix.text
         if not routed.guest or not scope.has_network(routed.network):
             continue
         network = up.get(routed.network)
         if network and is_undecided(routed, network.ports, macs_of(bound[text], holders)):
-            stay += [route for route in present.routes if route[:2] == (text, network.bridge)]
+            stay += [route for route in routes if route[:2] == (text, network.bridge)]
         else:
             decided[text] = bound[text]
     return decided, stay
 
 
 def keep_bindings(desired: Desired, present: Present, doubtful: Callable[[Prefix], bool]) -> None:
-    """Whatever is bound stays so for the routes that are kept, and for what may be meant by a wrong line."""
+    """Whatever is bound stays so for the routes that are kept, and for what may be meant by a wrong line.
+
+    So does what this run does not decide about. Of that, only how it is cut into blocks may be other than it was: the
+    line of another network that lies in it is new, or gone.
+    """
     targets = {(route[2] or route[0], route[1]) for route in desired.kept[ROUTES]}
     desired.kept[NEIGHBOURS].update(pin for pin in present.objects[NEIGHBOURS] if pin[:2] in targets)
-    if present.binding:
-        for name in (name for name, kind in binding.SETS.items() if kind.family):
-            members = present.binding.elements[name]
-            stay = (member for member in members if member[-1] not in desired.bindings.decided)
-            desired.bindings.elements[name].update(member for member in stay if doubtful(parse_prefix(member[-1])))
+    if not present.binding:
+        return
+    bindings = desired.bindings
+    prefixes = Ordered(block for block in bindings.named.values() if not block.is_address)
+    for name in (name for name, kind in binding.SETS.items() if kind.family):
+        for *mac, text in present.binding.elements[name]:
+            if text in bindings.decided:
+                continue
+            block = parse_prefix(text)
+            stay = [block] if doubtful(block) else []
+            if text not in bindings.named and not block.is_address:
+                stay = _cut(block, prefixes, bindings.decided, is_doubtful=bool(stay))
+            bindings.elements[name].update((*mac, part.text) for part in stay)
+
+
+def _cut(block: Prefix, prefixes: Ordered, decided: Collection[str], *, is_doubtful: bool) -> list[Prefix]:
+    """What stays of a block that is there and that no line has; ``prefixes`` are those that lines have."""
+    around = prefixes.around(block)
+    if around:
+        return [] if around.text in decided else [block]
+    within = prefixes.within(block)
+    rest = without(block, within) if is_doubtful else []
+    return rest + [part for part in within if part.text not in decided]
 
 
 def rebind(bindings: Bindings, present: Present, routed_ips: Iterable[RoutedIP], bound: Blocks) -> None:
@@ -145,4 +188,4 @@ def rebind(bindings: Bindings, present: Present, routed_ips: Iterable[RoutedIP],
             plugged = record.ports() if plugged is None else plugged
             mac = nic(routed, Ports(plugged.get(routed.network, ()), all_known=False), ())
         if mac:
-            bindings.bind_again(routed, blocks, mac)
+            bindings.bind_again(blocks, mac)

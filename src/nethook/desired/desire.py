@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nethook.bound import blocks
+from nethook.bound import apart, blocks, held
 from nethook.desired.bindings import decided_blocks, keep_bindings, rebind
 from nethook.desired.doubt import in_doubt
 from nethook.desired.fallbacks import desire_fallbacks
@@ -40,7 +40,8 @@ def desire(configuration: Configuration, networks: Sequence[Network], scope: Sco
         desired.kept[kind].update(in_doubt(present.objects[kind], configuration))
 
     bound = blocks(routed_ips)
-    decided, undecided = decided_blocks(bound, routed_ips, networks, scope, present)
+    holders = held(bound, present.holders)
+    decided, undecided = decided_blocks(bound, routed_ips, networks, scope, holders=holders, routes=present.routes)
     desired.kept[ROUTES].update(undecided)
     desired.kept[ROUTES].update(  # of networks with which one of these shares its bridge
         route for route in present.routes if scope.has(route[1]) and not scope.covers(route[0], route[1])
@@ -48,9 +49,9 @@ def desire(configuration: Configuration, networks: Sequence[Network], scope: Sco
     if present.table is None:  # new, or somebody deleted it: what it held of other networks is in routes and record
         _keep_routes_outside(desired, configuration, networks, scope, present)
         networks = [*networks, *record.networks_outside(scope)]
-    desire_lines(desired, routed_ips, networks, guarded=doubtful.values(), decided=decided, holders=present.holders)
+    desire_lines(desired, routed_ips, networks, guarded=doubtful.values(), decided=decided, holders=holders)
     if bound or present.binding:
-        desired.bindings.named.update(block.text for parts in bound.values() for block in parts)
+        desired.bindings.name(routed_ips, bound, apart(routed_ips))
         keep_bindings(desired, present, configuration.in_doubt_within)
         if present.binding is None:
             rebind(desired.bindings, present, routed_ips, bound)

@@ -69,7 +69,7 @@ def _bind(
     holders: Mapping[str, Collection[str]],
 ) -> bool:
     """Nobody but its guest may use the blocks of this line. Whether that is plugged in."""
-    desired.bindings.reserve(routed, blocks)
+    desired.bindings.reserve(blocks)
     mac = network and nic(routed, network.ports, macs_of(blocks, holders))
     if network and mac:
         desired.bindings.bind(routed, blocks, network.bridge, mac)

@@ -7,6 +7,11 @@ guest, to the host, or through it to the outside. An address that is bound to a 
 - ``bound``    addresses that belong to a guest, plugged in or not; counts what was dropped because it claimed one
 - ``holders``  (MAC, address) pairs that are right
 
+Both exist for single addresses, which are looked at first, and for prefixes. An address with a line of its own within a
+bound prefix is in a third, between the two: a hole in an interval for each would make the set too large.
+
+- ``apart``    addresses that what is said of prefixes is not about
+
 A guest can forge a MAC, too. So these are known of NICs that something is bound to, and of guests' taps:
 
 - ``nics``      MACs of such NICs, ``tapped`` those of them whose tap is there: a NIC that is just plugged in has none;
@@ -15,19 +20,21 @@ A guest can forge a MAC, too. So these are known of NICs that something is bound
 - ``nic_taps``  (tap, MAC) pairs that are right
 
 A tap that is known does not pass with the MAC of another such NIC, and no other tap with that of a NIC whose own is
-known. Of two guests one is plugged in first, and its tap is known when the other comes: so neither can pass for the
-other.
+known. Taps are learned at the next event. So of two guests that are plugged in one after the other, the first is known
+when the second comes, and neither can pass for the other; of two at the same moment, neither is until the next event.
 
-IPv6 addresses are in two more, ``claimed`` and ``claimers``, because nft takes the address that a neighbour
-advertisement is about for a number. Each exists for single addresses and for prefixes. No guest but the holder gets
-through with a bound address as the source of an IP packet, as the sender in ARP, or in a neighbour advertisement.
+IPv6 addresses are in three more, ``claimed``, ``claimers`` and ``target_apart``, because nft takes the address that a
+neighbour message is about for a number. No guest but the holder gets through with a bound address as the source of an
+IP packet, as the sender in ARP, or in a neighbour advertisement; nor does it with the question whether anybody has that
+address (RFC 5227, RFC 4862), which keeps the holder from using it that asks this just then.
 
 Only what comes from a guest is looked at, by the kind of the port: taps are virtual machines', veths containers'. What
 comes through an uplink that is a port of some bridge may come from the same guest on its way back, or, during a
 migration, on another host.
 
 Most receivers take a VLAN tag 0 for none. The kernel has such a tag aside already, but nft would look for the type of
-the frame before it, if ``meta protocol`` were not in each rule: that is the protocol behind the tag.
+the frame before it, if ``meta protocol`` were not in each rule: that is the protocol behind the tag. Linux takes any
+number of such tags for none, but only the first is aside, so a frame with another tag behind a tag 0 is dropped.
 """
 
 from __future__ import annotations
@@ -35,11 +42,16 @@ from __future__ import annotations
 from nethook.kernel.layout import INDEX, MAC, Layout, SetType
 
 FAMILY = "bridge"
-NA_TARGET = "@th,64,128"
-"""The address that a neighbour advertisement is about. RFC 4861, section 4.4."""
+TARGET = "@th,64,128"
+"""The address that a neighbour solicitation or advertisement is about. RFC 4861, sections 4.3 and 4.4."""
+FIRST_VLAN = "@ll,116,12"
+"""The VLAN of the outermost tag, which nft has no word for where the protocol is that behind it."""
 
 NICS, TAPPED, TAPS, NIC_TAPS = "nics", "tapped", "taps", "nic_taps"
-KINDS = {4: ("bound", "holders"), 6: ("bound", "holders", "claimed", "claimers")}
+ADDRESSES = ("bound", "holders", "apart")
+TARGETS = ("claimed", "claimers", "target_apart")
+KINDS = {4: ADDRESSES, 6: ADDRESSES + TARGETS}
+APART = frozenset(kinds[2] for kinds in (ADDRESSES, TARGETS))
 
 
 def set_name(kind: str, family: int, *, single: bool) -> str:
@@ -54,11 +66,11 @@ def _sets() -> dict[str, SetType]:
             family=family,
             is_interval=not single,
             counts=kind in {"bound", "claimed"},
-            in_payload=NA_TARGET if kind in {"claimed", "claimers"} else "",
+            in_payload=TARGET if kind in TARGETS else "",
         )
         for family, kinds in KINDS.items()
         for kind in kinds
-        for single in (True, False)
+        for single in ((True,) if kind in APART else (True, False))
     }
     return {
         **addresses,
@@ -70,32 +82,34 @@ def _sets() -> dict[str, SetType]:
 
 
 SETS = _sets()
+OF_FILES = {
+    set_name(kind, family, single=True) for family, kinds in KINDS.items() for kind in APART.intersection(kinds)
+}
+"""Those that depend on nothing but the files."""
 HOOKS = {"prerouting": "type filter hook prerouting priority filter; policy accept;"}
 
 
-def _rules(protocol: str, claim: str, taken: str, *is_holder: str) -> list[str]:
-    """What claims an address passes if it is a pair, by each of ``is_holder``, and is dropped if somebody has it."""
-    return [
-        f"meta protocol {protocol} {rule}"
-        for prefixes in ("", "_prefixes")
-        for rule in (
-            f"{' '.join(f'{pair}{prefixes}' for pair in is_holder)} return # its own",
-            f"{claim} @{taken}{prefixes} drop # somebody else's",
-        )
-    ]
+def _rules(protocol: str, family: int, claim: str, *macs: str, kinds: tuple[str, str, str] = ADDRESSES) -> list[str]:
+    """What claims an address passes if it is a pair, with each of these MACs, and is dropped if somebody has it."""
+    taken, pairs, apart = (f"@{kind}{family}" for kind in kinds)
 
+    def decide(prefixes: str) -> tuple[str, str]:
+        is_holder = " ".join(f"{mac} . {claim} {pairs}{prefixes}" for mac in macs)
+        return f"{is_holder} return # its own", f"{claim} {taken}{prefixes} drop # somebody else's"
+
+    rules = (*decide(""), f"{claim} {apart} return # not a prefix's", *decide("_prefixes"))
+    return [f"meta protocol {protocol} {rule}" for rule in rules]
+
+
+NDP = "meta protocol ip6 meta l4proto icmpv6 icmpv6 type"
 
 CHAINS = {
-    "sent_ipv4": _rules("ip", "ip saddr", "bound4", "ether saddr . ip saddr @holders4"),
-    "sent_arp": _rules(
-        *("arp", "arp saddr ip", "bound4"),
-        *("ether saddr . arp saddr ip @holders4", "arp saddr ether . arp saddr ip @holders4"),
-    ),
-    "sent_ipv6": _rules("ip6", "ip6 saddr", "bound6", "ether saddr . ip6 saddr @holders6"),
-    "advertised": _rules(
-        "ip6 meta l4proto ipv6-icmp icmpv6 type nd-neighbor-advert",
-        *(NA_TARGET, "claimed6", f"ether saddr . {NA_TARGET} @claimers6"),
-    ),
+    "sent_ipv4": _rules("ip", 4, "ip saddr", "ether saddr"),
+    "sent_arp": _rules("arp", 4, "arp saddr ip", "ether saddr", "arp saddr ether"),
+    "probed_arp": _rules("arp", 4, "arp daddr ip", "ether saddr"),
+    "sent_ipv6": _rules("ip6", 6, "ip6 saddr", "ether saddr"),
+    # No rule in here says which type it is: newer nft would print the target in words that it does not read.
+    "targeted": _rules("ip6", 6, TARGET, "ether saddr", kinds=TARGETS),
     "nic": [
         f"iif . ether saddr @{NIC_TAPS} return # its own",
         f"iif @{TAPS} ether saddr @{NICS} drop # somebody else's",
@@ -105,9 +119,12 @@ CHAINS = {
         'meta iifkind != { "tun", "veth" } accept # not from a guest',
         "jump nic",
         "meta protocol ip goto sent_ipv4",
+        "meta protocol arp arp saddr ip 0.0.0.0 goto probed_arp # asks whether anybody has it",
         "meta protocol arp goto sent_arp",
         "meta protocol ip6 jump sent_ipv6",
-        "meta protocol ip6 meta l4proto ipv6-icmp icmpv6 type nd-neighbor-advert goto advertised",
+        f"{NDP} nd-neighbor-advert goto targeted",
+        f"{NDP} nd-neighbor-solicit ip6 saddr :: goto targeted # asks whether anybody has it",
+        f"meta protocol {{ 8021q, 8021ad }} {FIRST_VLAN} 0 counter drop # hides what it is from us, not from receivers",
     ],
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from struct import pack
+
 from nethook.kernel.keys import interval_keys, single_keys
 from nethook.kernel.layout import DEVICE, NAME
 from nethook.kernel.netlink import GET_ELEMENTS, GET_RULE, GET_SETS, Nftables, attributes
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
 # Numbers of attributes: linux/netfilter/nf_tables.h.
 RULE_CHAIN, RULE_USERDATA = 2, 7
 SET, SET_ELEMENTS = 2, 3
+ETHER_TYPE = b"".join(pack("HH", 8, number) + pack(">I", value) for number, value in ((2, 0), (3, 12), (4, 2)))
+"""In a rule, what looks at the type of a frame: base, offset and length of a payload.
+
+None of ours does, since it is that of the tag in a frame that has one. But nft leaves ``meta protocol`` out where it
+lists rules, so when somebody restores them from a listing, they do; the comment of such a rule counts for nothing.
+"""
 
 
 class Table:
@@ -39,6 +47,9 @@ def read(family: str, sets: Mapping[str, SetType]) -> Table | None:
     table = Table(sets)
     for rule in nftables.dump(GET_RULE, NAME) or ():
         chain, comment = chain_and_comment(rule)
+        data, begin, end = rule
+        if ETHER_TYPE in data[begin:end]:
+            comment = ""
         table.comments.setdefault(chain, []).append(comment)
     there = {_set_name(each) for each in nftables.dump(GET_SETS, NAME) or ()} & sets.keys()
     for name, kind in sets.items():

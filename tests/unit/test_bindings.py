@@ -1,0 +1,115 @@
+"""What stays bound while a run decides about some of the lines only, whatever has become of all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nethook.bound import apart, blocks
+from nethook.desired import Desired
+from nethook.desired.bindings import Bindings, keep_bindings
+from nethook.kernel.binding import SETS
+from nethook.kernel.table import Table
+from nethook.prefix import Prefix, parse_prefix
+from nethook.prefixes import longest_around
+from nethook.present import Present
+from tests.unit.lines import routed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from nethook.config import RoutedIP
+    from nethook.kernel.table import Elements
+
+BLOCK = parse_prefix("203.0.113.0/28")
+MACS = {"a": "52:54:00:00:00:0a", "b": "52:54:00:00:00:0b"}
+NOBODY = "nobody"
+
+
+def prefixes() -> st.SearchStrategy[str]:
+    """Those within the block, single addresses among them."""
+    lengths = st.integers(BLOCK.length, 32)
+    return st.builds(
+        lambda number, length: Prefix(4, BLOCK.first | number & -(1 << 32 - length), length).text,
+        st.integers(0, 15),
+        lengths,
+    )
+
+
+def files() -> st.SearchStrategy[list[RoutedIP]]:
+    """Lines of two networks, with a guest or without."""
+    ends = st.sampled_from(
+        [f"{network}{guest}" for network in ("one", "two") for guest in ("", " guest=a", " guest=b")]
+    )
+    return st.dictionaries(prefixes(), ends, max_size=6).map(
+        lambda lines: routed("".join(f"{prefix} {end}\n" for prefix, end in lines.items()))
+    )
+
+
+def bound_by(bindings: Bindings, lines: list[RoutedIP], networks: Collection[str]) -> None:
+    """A run decides about these networks; all guests but b are plugged in."""
+    parts = blocks(lines)
+    bindings.name(lines, parts, apart(lines))
+    for line in lines:
+        if line.guest and line.network in networks:
+            bindings.reserve(parts[line.prefix.text])
+            if line.guest == "a":
+                bindings.bind(line, parts[line.prefix.text], "virbr1", MACS["a"])
+
+
+def after(there: Elements, lines: list[RoutedIP], networks: Collection[str], *, doubt: bool) -> Elements:
+    """What is in the sets when such a run has been where these elements were."""
+    desired = Desired()
+    bound_by(desired.bindings, lines, networks)
+    present = Present(binding=Table(SETS))
+    assert present.binding
+    present.binding.elements = there
+    keep_bindings(desired, present, lambda _: doubt)
+    return {
+        name: wanted | {each for each in there[name] - wanted if not desired.bindings.decides(name, each)}
+        for name, wanted in desired.bindings.elements.items()
+    }
+
+
+def owner(elements: Elements, address: Prefix) -> str | None:
+    """Who may use the address, as the rules find it: a MAC, NOBODY, or None for everybody."""
+    for prefixes in ("", "_prefixes"):
+        holders = [mac for mac, text in elements[f"holders4{prefixes}"] if address.lies_in(parse_prefix(text))]
+        if holders:
+            return holders[0]
+        if any(address.lies_in(parse_prefix(text)) for (text,) in elements[f"bound4{prefixes}"]):
+            return NOBODY
+        if (address.text,) in elements["apart4"]:
+            return None
+    return None
+
+
+@given(files(), files(), st.booleans())
+def test_what_a_run_does_not_decide_about_stays(before: list[RoutedIP], lines: list[RoutedIP], doubt: bool) -> None:
+    there = after({name: set() for name in SETS}, before, ("one", "two"), doubt=False)
+    now = after(there, lines, ("one",), doubt=doubt)
+    for name in ("bound4_prefixes", "holders4_prefixes"):
+        found = [parse_prefix(element[-1]) for element in now[name]]
+        assert not any(one.overlaps(other) for one in found for other in found if one is not other)
+    for number in range(BLOCK.first, BLOCK.last + 1):
+        address = Prefix(4, number, 32)
+        prefix = longest_around(address, (line.prefix for line in lines))
+        line = next((line for line in lines if line.prefix == prefix), None)
+        if doubt or line is None or not line.guest:  # in doubt, what is there stays, whoever has it
+            continue
+        if line.network == "one":
+            assert owner(now, address) == (MACS["a"] if line.guest == "a" else NOBODY)
+        elif not line.prefix.is_address and address.text not in {line.prefix.text for line in before}:
+            assert owner(now, address) == owner(there, address)
+
+
+@given(files(), files())
+def test_what_was_before_does_not_matter_to_a_run_that_decides_about_all(
+    before: list[RoutedIP], lines: list[RoutedIP]
+) -> None:
+    nothing: Elements = {name: set() for name in SETS}
+    both = ("one", "two")
+    there = after(nothing, before, both, doubt=False)
+    assert after(there, lines, both, doubt=False) == after(nothing, lines, both, doubt=False)
