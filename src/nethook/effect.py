@@ -37,11 +37,10 @@ class Effect:
     """One thing that is added, removed or replaced.
 
     ``kind`` is that of an object (``kernel/kinds.py``), accept (an address may be used on a bridge), guard (nobody else
-    may use it), reserved (only its guest may), bound (only this NIC may), apart (what binds the
-    prefix around it is not about it), flows (connections are forgotten), ipv6 (a
-    bridge has it), proxy_ndp, arp, bridge, isolated, table, gate or rule. ``prefix`` and ``bridge`` are '' where they
-    have no meaning, and so is ``to``: the next hop of a route, the MAC of a NIC, an uplink. ``line`` is the line of the
-    configuration that wants it, ``note`` what else there is to say.
+    may use it), reserved (only its guest may), bound (only this NIC may), apart (what binds the prefix around it is not
+    about it), flows (connections are forgotten), ipv6 (a bridge has it), proxy_ndp, arp, bridge, isolated, table, gate
+    or rule. ``prefix`` and ``bridge`` are '' where they have no meaning, and so is ``to``: the next hop of a route, the
+    MAC of a NIC, an uplink. ``line`` is the line of the configuration that wants it, ``note`` what else is to be said.
     """
 
     __slots__ = ("bridge", "kind", "line", "note", "prefix", "sign", "to")
