@@ -183,7 +183,7 @@ def test_a_guest_that_is_not_defined_yet(known: list[str], advice: str, monkeypa
     monkeypatch.setattr(guest_config, "live_guests", lambda: {name: [] for name in known})
     with pytest.raises(NethookError) as refused:
         guest_config._nics_of("web9")
-    assert str(refused.value) == f"libvirt has no guest web9: {advice} (or --mac MAC, where it is not defined yet)"
+    assert str(refused.value) == f"libvirt has no guest web9: {advice} (or --mac MAC, before it is defined)"
 
 
 @pytest.fixture

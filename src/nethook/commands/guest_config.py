@@ -155,7 +155,7 @@ def _nics_of(guest: str) -> list[tuple[str, str]]:
         raise LibvirtError(f"libvirt does not tell its guests, so the NIC of {guest} is not known: write --mac MAC")
     if guest not in guests:
         advice = suggestion(guest, sorted(guests)) if guests else "it has none at all"
-        raise NethookError(one_line(f"libvirt has no guest {guest}: {advice} (or --mac MAC, where it is not defined yet)"))
+        raise NethookError(one_line(f"libvirt has no guest {guest}: {advice} (or --mac MAC, before it is defined)"))
     return guests[guest]
 
 
