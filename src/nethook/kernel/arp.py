@@ -47,13 +47,18 @@ class ArpRules:
         self.comments = [f"towards guests only {fingerprint}" for _ in self._matches]
 
     def commands(self) -> list[str]:
-        """The nft commands that make the table so, whether or not there is one; without rules it goes."""
-        commands = [f"add table {TABLE}", f"delete table {TABLE}"]
-        if self._matches:
-            commands += [
-                f'add table {TABLE} {{ comment "{URL}"; }}',
-                f"add chain {TABLE} input {{ type filter hook input priority filter; policy accept; }}",
-            ]
-        for match, comment in zip(self._matches, self.comments):
-            commands.append(f'add rule {TABLE} input {match} comment "{comment}"')
-        return commands
+        """The nft commands that make the table so, whether or not there is one; without rules it goes.
+
+        What is there is emptied and not deleted, for which the kernel waits 10 ms and more.
+        """
+        if not self._matches:
+            return [f"add table {TABLE}", f"delete table {TABLE}"]
+        return [
+            f'add table {TABLE} {{ comment "{URL}"; }}',
+            f"add chain {TABLE} input {{ type filter hook input priority filter; policy accept; }}",
+            f"flush chain {TABLE} input",
+            *(
+                f'add rule {TABLE} input {match} comment "{comment}"'
+                for match, comment in zip(self._matches, self.comments)
+            ),
+        ]
