@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nethook.change import difference
 from nethook.desired import desire
+from nethook.firewalld import is_configured
 from nethook.gates import gates
 from nethook.kernel.ruleset import Ruleset
 from nethook.present import read
@@ -95,6 +96,8 @@ def decide(
 
 def _firewalld(desired: Desired, tools: Tools) -> tuple[Firewalld | None, list[str]]:
     """firewalld, if it runs, and what failed. A hook asks it only when lines have come or gone: that takes time."""
+    if not is_configured():
+        return None, []
     from nethook.firewalld.gate import entries, look  # noqa: PLC0415 - few events need it
 
     return look(entries(desired), tools)

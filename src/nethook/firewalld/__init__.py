@@ -25,3 +25,15 @@ has them) it asks no policy at all. Then the uplink has to be put into its zone 
 
 https://firewalld.org/documentation/man-pages/firewalld.policies.html
 """
+
+from __future__ import annotations
+
+import os
+
+CONFIGURED = "/etc/firewalld"
+"""Where an admin's files are, and ours."""
+
+
+def is_configured() -> bool:
+    """Whether this host has firewalld's files; without them it has no firewalld that could run."""
+    return os.path.isdir(CONFIGURED)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from nethook.errors import ReadError
+from nethook.firewalld import CONFIGURED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-CONFIGURED = "/etc/firewalld"
 PACKAGED = "/usr/lib/firewalld"
 """Where a package of a distribution has its files; what is configured goes before them."""
 

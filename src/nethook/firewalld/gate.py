@@ -5,11 +5,10 @@ All over D-Bus with ``busctl``, some 20 ms a call, where ``firewall-cmd`` takes 
 
 from __future__ import annotations
 
-import os
-
 from nethook.effect import ADD, REMOVE, Effect
 from nethook.errors import NethookError, ReadError
-from nethook.firewalld.files import CONFIGURED, POLICY, SETS, permanent_entries
+from nethook.firewalld import is_configured
+from nethook.firewalld.files import POLICY, SETS, permanent_entries
 from nethook.gates.gate import GateChange
 from nethook.kernel.process import Call, ToolMissingError
 from nethook.kernel.ruleset import set_name
@@ -124,7 +123,7 @@ def names_policy(listed: Result) -> bool | None:
 
 def read(wanted: Entries, tools: Tools) -> Firewalld | None:
     """What firewalld has; None if it does not run, NethookError if that is not known."""
-    if not os.path.isdir(CONFIGURED):
+    if not is_configured():
         return None
     present = has_policy(tools)  # asked alone: for an ipset that it does not have, firewalld logs an error
     if present is None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from nethook.config import load
 from nethook.config.settings import GATES
 from nethook.errors import NethookError
-from nethook.firewalld.files import CONFIGURED, PACKAGED, SETS, contents, policy_file, set_file
+from nethook.firewalld import CONFIGURED, is_configured
+from nethook.firewalld.files import PACKAGED, SETS, contents, policy_file, set_file
 from nethook.firewalld.gate import OBJECT, call, has_policy
 from nethook.installation.ownership import holds
 from nethook.installation.step import Step, remove
@@ -70,7 +71,7 @@ def removal(tools: Tools) -> list[Step]:
 
 def can_look() -> bool:
     """Whether we may see firewalld's files, which distributions show to root only."""
-    return not os.path.isdir(CONFIGURED) or os.access(CONFIGURED, os.X_OK)
+    return not is_configured() or os.access(CONFIGURED, os.X_OK)
 
 
 def is_installed() -> bool:
@@ -79,7 +80,7 @@ def is_installed() -> bool:
         find("firewalld")
     except ToolMissingError:
         return False
-    return os.path.isdir(CONFIGURED)
+    return is_configured()
 
 
 def _write(path: str, text: str) -> Step:
