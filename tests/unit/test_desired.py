@@ -162,17 +162,17 @@ def test_a_bridge_with_ipv6_by_our_doing_needs_the_route_of_its_gateway() -> Non
 def test_proxies_are_for_what_is_routed() -> None:
     lines = routed("203.0.113.8/31 public proxy=eth0\n203.0.113.20 other proxy=eth0\n203.0.113.30 public")
     desired = desired_by(lines, [PUBLIC])
-    desire_proxies(desired, lines, scope_of([PUBLIC], lines), ())
+    desire_proxies(desired, lines, scope_of([PUBLIC], lines), set())
     assert list(desired.objects[PROXIES]) == [("203.0.113.8", "", "eth0"), ("203.0.113.9", "", "eth0")]
     down = desired_by(lines, [])
-    desire_proxies(down, lines, scope_of([PUBLIC], lines), ())
+    desire_proxies(down, lines, scope_of([PUBLIC], lines), set())
     assert down.objects[PROXIES] == {}
 
 
 def test_proxies_of_lines_that_are_not_decided_about_stay() -> None:
     """Whatever these lines say now, and whichever line is around: the longest one counts."""
     lines = routed("203.0.113.8/29 public\n203.0.113.9 other\n203.0.113.0/24 other\n203.0.113.20 public guest=web1")
-    there = [(f"203.0.113.{number}", "", "eth0") for number in (8, 9, 20, 30)]
+    there = {(f"203.0.113.{number}", "", "eth0") for number in (8, 9, 20, 30)}
     desired = desired_by(lines, [PUBLIC], kept=[("203.0.113.20", "virbr1", "")])
     desire_proxies(desired, lines, scope_of([PUBLIC], lines), there)
     assert desired.kept[PROXIES] == {(f"203.0.113.{number}", "", "eth0") for number in (9, 20, 30)}

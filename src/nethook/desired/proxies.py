@@ -10,7 +10,7 @@ from nethook.prefixes import longest_around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence, Set
 
     from nethook.config import RoutedIP
     from nethook.desired.state import Desired
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nethook.scope import Scope
 
 
-def desire_proxies(desired: Desired, routed_ips: Sequence[RoutedIP], scope: Scope, present: Collection[Key]) -> None:
+def desire_proxies(desired: Desired, routed_ips: Sequence[RoutedIP], scope: Scope, present: Set[Key]) -> None:
     """A proxy entry for each address that a line wants one for, and that is routed.
 
     Of those that are ``present``, the ones of lines stay that this run does not decide about.
@@ -35,6 +35,8 @@ def desire_proxies(desired: Desired, routed_ips: Sequence[RoutedIP], scope: Scop
         if routed.proxy and id(routed) in routed_now:
             proxies.update({(address, "", routed.proxy): routed for address in routed.prefix.addresses()})
     prefixes = [routed.prefix for routed in routed_ips]
-    desired.kept[PROXIES].update(key for key in present if longest_around(parse_prefix(key[0]), prefixes) in undecided)
+    desired.kept[PROXIES].update(
+        key for key in present - proxies.keys() if longest_around(parse_prefix(key[0]), prefixes) in undecided
+    )
     uplinks = {uplink for address, _, uplink in proxies if ":" in address}
     desired.proxy_ndp = sorted(uplink for uplink in uplinks if proxy_ndp.is_off(uplink))
