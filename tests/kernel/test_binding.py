@@ -622,6 +622,7 @@ def test_nobody_waits_for_connections_that_take_long_to_delete(nftables_world: W
     with HookProcess(world.machine, public.name, "port-deleted") as slow:
         slow.give(public.event_xml(port).encode())
         wait_for(lambda: "sleep 1000" in world.machine.processes(), "it is at the connections")
+        world.machine.run("flock", "--nonblock", "/run/nethook", "true")
         with HookProcess(world.machine, other.name, "started") as hook:
             hook.give(other.event_xml().encode())
     said = [line.text for line in world.machine.syslog.new()]
