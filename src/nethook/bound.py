@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from nethook.kernel import binding
 from nethook.prefix import parse_prefix
 from nethook.prefixes import Ordered, disjoint, without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from nethook.config import RoutedIP
-    from nethook.kernel.keys import Element
-    from nethook.kernel.table import Elements
     from nethook.libvirt.network import Ports
     from nethook.prefix import Prefix
 
@@ -65,34 +62,6 @@ def held(blocks: Blocks, holders: Mapping[str, Collection[str]]) -> Mapping[str,
         if around:
             found[block.text] = holders[around.text]
     return found
-
-
-def handed_on(gone: Elements, new: Elements) -> set[str]:
-    """The blocks that do not belong to the NIC any more that they belonged to, by what goes and comes in the sets."""
-    blocks: set[str] = set()
-    for family in binding.KINDS:
-        for single in (True, False):
-            name = binding.set_name("holders", family, single=single)
-            blocks.update(_given_up(gone.get(name, ()), new.get(name, ())))
-        prefixes = new.get(binding.set_name("bound", family, single=False), ())
-        bound_since = Ordered(parse_prefix(text) for (text,) in prefixes)
-        apart = new.get(binding.set_name("apart", family, single=True), ())
-        blocks.update(text for (text,) in apart if not bound_since.around(parse_prefix(text)))
-    return blocks
-
-
-def _given_up(gone: Iterable[Element], new: Iterable[Element]) -> Iterator[str]:
-    """Of (MAC, block) pairs that go, what does not stay with this MAC in blocks that are cut otherwise."""
-    again: dict[str, list[Prefix]] = {}
-    for mac, text in new:
-        again.setdefault(mac, []).append(parse_prefix(text))
-    kept = {mac: Ordered(blocks) for mac, blocks in again.items()}
-    for mac, text in gone:
-        block, of_mac = parse_prefix(text), kept.get(mac)
-        if of_mac is None:
-            yield text
-        elif not of_mac.around(block):
-            yield from (rest.text for rest in without(block, of_mac.within(block)))
 
 
 def macs_of(blocks: Iterable[Prefix], holders: Mapping[str, Collection[str]]) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nethook.bound import handed_on
 from nethook.kernel.arp import ArpRules
 from nethook.kernel.binding import BINDING
 from nethook.kernel.gateways import GATEWAYS
@@ -10,6 +9,7 @@ from nethook.kernel.kinds import KINDS
 from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS
+from nethook.moved import handed_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -109,6 +109,11 @@ def parse_prefix(text: str) -> Prefix:
     prefix = Prefix(family, first, int(length_text))
     if first & prefix.host_mask:
         block = Prefix(family, first & ~prefix.host_mask, prefix.length)
-        meant = f"write {block} for the block, {address} for the address"
-        raise ValueError(f"{text} has bits set behind its length: {meant}")
+        raise ValueError(": ".join(set_behind_length(text, block)))
     return prefix
+
+
+def set_behind_length(text: str, block: Prefix) -> tuple[str, str]:
+    """What is wrong with ``ADDRESS/LENGTH`` where the address is not the first of its block, and what to write."""
+    address = text.partition("/")[0]
+    return f"{text} has bits set behind its length", f"write {block} for the block, {address} for the address"

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.bound import apart, blocks, handed_on, held, is_undecided, nic
+from nethook.bound import apart, blocks, held, is_undecided, nic
 from nethook.diagnosis.host_problems import guest_problems, via_problems
 from nethook.libvirt.network import Port, Ports
+from nethook.moved import handed_on
 from nethook.prefix import Prefix, parse_prefix
 from nethook.prefixes import without
 from tests.unit.lines import routed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nethook.config.problem import excerpt
 from nethook.config.unroutable import unroutable_kind
-from nethook.prefix import BITS, Prefix, address_text, parse_address
+from nethook.prefix import BITS, Prefix, address_text, parse_address, set_behind_length
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,10 +31,7 @@ def refusal(text: str) -> Reason:
         return f"{block} is the default route: all traffic of this host would go to the network", _PROVIDER
     kind = unroutable_kind(block)
     if kind is None:
-        return (
-            f"{text} has bits set behind its length",
-            f"write {block} for the block, {address} for the address",
-        )
+        return set_behind_length(text, block)
     advice = f"write {_without_mapping(block)}" if kind == "IPv4-mapped" and length >= 96 else _PROVIDER
     return f"{block} cannot be routed to a guest, {kind} addresses never are", advice
 

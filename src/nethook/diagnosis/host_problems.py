@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from string import digits
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nethook.config.problem import Problem, excerpt
 from nethook.config.suggestion import DID_YOU_MEAN, suggestion
-from nethook.errors import ReadError
+from nethook.diagnosis.ip import ask
 from nethook.kernel import device
-from nethook.kernel.process import Call, Tools
+from nethook.kernel.process import Tools
 from nethook.prefix import Prefix, parse_prefix
 
 if TYPE_CHECKING:
@@ -42,22 +41,18 @@ def host_problems(
     tools = Tools(SECONDS)
     own = own_addresses(tools)
     lines = {line.prefix.text: line for line in configuration.routed_ips}
-    return [
+    problems = [
         problem
         for line in configuration.routed_ips
-        for problem in (
-            *_problems(line, live, own),
-            *guest_problems(line, guests or {}),
-            *via_problems(line, lines),
-            *_proxy_problems(line, live, tools),
-        )
+        for problem in (*_problems(line, live, own), *guest_problems(line, guests or {}), *via_problems(line, lines))
     ]
+    return problems + _uplink_problems(configuration.routed_ips, live, tools)
 
 
-def _proxy_problems(line: RoutedIP, live: Mapping[str, LiveNetwork], tools: Tools) -> Iterator[Problem]:
-    what = what_is_wrong_with_uplink(line.proxy, live) if line.proxy else ""
-    if what:
-        yield line.problem_of_option("proxy", what, which_uplink(devices_of_default_routes(tools)))
+def _uplink_problems(lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], tools: Tools) -> list[Problem]:
+    wrong = [(line, what) for line in lines if line.proxy and (what := what_is_wrong_with_uplink(line.proxy, live))]
+    advice = which_uplink(_devices_of_default_routes(tools)) if wrong else ""
+    return [line.problem_of_option("proxy", what, advice) for line, what in wrong]
 
 
 def what_is_wrong_with_uplink(uplink: str, live: Mapping[str, LiveNetwork]) -> str:
@@ -165,25 +160,15 @@ def own_addresses(tools: Tools) -> list[OwnAddress]:
     """The addresses of this host. ReadError if they are not known."""
     return [
         OwnAddress(parse_prefix(address["local"]), address["prefixlen"], held["ifname"])
-        for held in _listed(tools, "address", "show")
+        for family in (4, 6)
+        for held in ask(tools, family, ["address show"])[0].listed
         for address in held.get("addr_info", ())
         if "local" in address
     ]
 
 
-def devices_of_default_routes(tools: Tools) -> list[str]:
+def _devices_of_default_routes(tools: Tools) -> list[str]:
     """Those of IPv4 first. ReadError if they are not known."""
-    routes = [route for family in ("-4", "-6") for route in _listed(tools, family, "route", "show", "default")]
+    routes = [route for family in (4, 6) for route in ask(tools, family, ["route show default"])[0].listed]
     hops = [hop for route in routes for hop in (route, *route.get("nexthops", ()))]
     return list(dict.fromkeys(hop["dev"] for hop in hops if "dev" in hop))
-
-
-def _listed(tools: Tools, *words: str) -> list[dict[str, Any]]:
-    """What ``ip`` lists."""
-    result = tools.run(Call(("ip", "-json", *words)))
-    if result.status != 0:
-        raise ReadError(result.failure)
-    try:
-        return list(json.loads(result.out or "[]"))
-    except ValueError:
-        raise ReadError(result.not_understood) from None

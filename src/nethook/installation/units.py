@@ -1,6 +1,6 @@
-"""The units: nethook.service applies the files at boot; nethook.path, when they change, for those who enable it,
-with nethook-file@.path for each of them.
+"""The units: nethook.service applies the files at boot; nethook.path, when they change, for those who enable it.
 
+nethook.path has an instance of nethook-file@.path for each file but two, which it watches itself.
 nethook-firewalld.service is enabled where firewalld is installed, and only there.
 
 They are written for this installation, unless a package of the distribution has brought them; then they are only
