@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.kernel.firewall import Firewall
 
 TOOLS = (
-    *("ip", "nft", "conntrack", "unshare", "nsenter", "mount", "timeout", "logger", "/usr/bin/python3"),
+    *("ip", "nft", "conntrack", "unshare", "nsenter", "mount", "flock", "timeout", "logger", "/usr/bin/python3"),
     *(f"{tool}-{variant}" for tool in ("iptables", "ip6tables") for variant in ("nft", "legacy")),
 )
 FIREWALLS: dict[str, Firewall] = {
