@@ -156,9 +156,13 @@ class Site:
                 found.update({name: zone for name in names.split() if name.startswith("br-")})
         return found
 
-    def is_in_its_zones(self) -> None:
-        """After a reload libvirt puts its bridges into their zones one by one."""
+    def settles(self) -> None:
+        """After a reload libvirt puts its bridges into their zones one by one.
+
+        Where firewalld has emptied iptables, all pass until libvirt has written its rules, and the gate comes then.
+        """
         wait_for(lambda: self.zones() == ZONE_OF, "libvirt has put its bridges into their zones", 90)
+        wait_for(lambda: self.host.nethook("plan").returncode == 0, "all is in force")
 
     def firewalld(self) -> str:
         """What firewalld has, permanently and at run time; sorted, because libvirt's order at a reload is chance."""
@@ -221,8 +225,8 @@ def test_a_routed_ip_reaches_no_private_address_that_firewalld_protects(site: Si
 @pytest.mark.parametrize("command", ["firewall-cmd --reload", "systemctl restart firewalld"])
 def test_reload_and_restart_need_nothing_from_us(site: Site, command: str) -> None:
     site.host.run(command.split())
+    site.settles()
     site.is_as_it_should_be()
-    assert site.host.nethook("plan").returncode == 0
 
 
 def test_boot_needs_nothing_from_us(site: Site) -> None:
@@ -231,9 +235,9 @@ def test_boot_needs_nothing_from_us(site: Site) -> None:
     site.host.reboot()
     for zone in ZONES:
         wait_for(lambda: site.lab.wan.http(zone.routed[0], timeout=1), f"{zone.network} answers", 90)  # noqa: B023
+    site.settles()
     site.is_as_it_should_be()
     assert site.host.run(["systemctl", "show", "--value", "--property=Result", "nethook"]).stdout == "success\n"
-    assert site.host.nethook("plan").returncode == 0
     # Otherwise it is chance whether libvirt starts the network that has a zone in its XML.
     assert _when(site, "firewalld", "ActiveEnter") < _when(site, "libvirtd", "InactiveExit")
 
@@ -280,7 +284,7 @@ def test_entries_that_somebody_took_are_brought_back(site: Site) -> None:
 def test_what_a_policy_of_an_admin_drops_stays_dropped(site: Site, name: str, priority: list[str]) -> None:
     address, other = ZONES[0].routed[0], ZONES[1].routed[0]
     with _policy(site, name, priority, f"destination address={address} port port=80 protocol=tcp drop"):
-        site.is_in_its_zones()
+        site.settles()
         wait_for(lambda: site.lab.wan.http(other), "what it is not about answers")
         assert not site.lab.wan.http(address)
         assert site.lab.wan.ping(address)
