@@ -13,7 +13,7 @@ from nethook.config import load
 from nethook.kernel.process import Result, Tools
 from nethook.libvirt.network import Network
 from nethook.reconcile import reconcile
-from nethook.scope import Scope
+from nethook.scope import scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -89,7 +89,8 @@ class _Floor:
 
     def __init__(self) -> None:
         tools = _RecordingTools(seconds=60)
-        reconcile(load(), [Network(NETWORK, BRIDGE, "nat")], Scope({BRIDGE: ()}), tools)
+        configuration, networks = load(), [Network(NETWORK, BRIDGE, "nat")]
+        reconcile(configuration, networks, scope_of(networks, configuration.routed_ips), tools)
         bare_python = (sys.executable, "-I", "-S", "-c", "pass")
         self._commands: list[tuple[tuple[str, ...], Path]] = [(bare_python, EMPTY)]
         for tool in ("nft", "ip"):

@@ -7,7 +7,6 @@ whatever happened. What went wrong is in syslog.
 
 from __future__ import annotations
 
-import gc
 import sys
 
 from nethook import device_name, log
@@ -33,7 +32,6 @@ SECONDS = 8.0
 
 def main(arguments: Sequence[str]) -> None:
     """Handle the event that libvirt's four arguments and standard input describe."""
-    gc.disable()  # a run is short and makes many objects that all stay: looking for garbage finds none
     log.open_log()
     try:
         event = parse_event(arguments, sys.stdin.buffer.read())
