@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nethook.bound import apart, blocks, held, is_undecided, nic
 from nethook.diagnosis.host_problems import guest_problems, via_problems
+from nethook.libvirt.live import LiveGuest
 from nethook.libvirt.network import Port, Ports
 from nethook.moved import handed_on
 from nethook.prefix import Prefix, parse_prefix
@@ -151,7 +152,8 @@ def test_a_guest_that_nobody_told_of_may_be_there(
     ],
 )
 def test_what_check_says_of_guests(line: str, problem: str | None) -> None:
-    guests = {"web1": [("public", ONE)], "db": [("inner", OTHER)], "two": [("public", ONE), ("public", TWO)]}
+    nics = {"web1": [("public", ONE)], "db": [("inner", OTHER)], "two": [("public", ONE), ("public", TWO)]}
+    guests = {name: LiveGuest(of_guest, is_running=True) for name, of_guest in nics.items()}
     (routed_ip,) = routed(f"203.0.113.10 public {line}")
     assert [str(found).replace("routed-ips", "a") for found in guest_problems(routed_ip, guests)] == (
         [problem] if problem else []

@@ -34,7 +34,7 @@ from nethook.gates.iptables import IptablesGate
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
 from nethook.kernel.process import Tools
 from nethook.libvirt import live
-from nethook.libvirt.live import LiveNetwork
+from nethook.libvirt.live import LiveGuest, LiveNetwork
 from nethook.libvirt.network import Network, Port, Ports
 from nethook.prefix import parse_prefix
 from tests.unit.lines import configuration, routed
@@ -401,33 +401,38 @@ def test_without_its_binding_libvirt_is_not_to_be_started(monkeypatch: pytest.Mo
 
 
 PUBLIC = Network("public", "lo", "nat", Ports([Port("", "52:54:00:00:00:09", "other")], all_known=True))
-NIC = [("public", "52:54:00:00:00:01")]
+NIC = ("public", "52:54:00:00:00:01")
+OFF, ON = LiveGuest([NIC], is_running=False), LiveGuest([NIC], is_running=True)
 
 
 @pytest.mark.parametrize(
-    ("guests", "running", "text", "mends"),
+    ("guests", "text", "mends"),
     [
+        ({"web1": OFF}, "guest web1, which it is bound to, is not plugged into network public", "virsh start web1"),
         (
-            {"web1": NIC},
-            set(),
-            "guest web1, which it is bound to, is not plugged into network public",
+            {"web1": LiveGuest([NIC, NIC], is_running=False)},
+            "guest web1, which it is bound to, is not plugged",
             "virsh start web1",
         ),
-        ({"web1": NIC * 2}, set(), "guest web1, which it is bound to, is not plugged", "virsh start web1"),
-        ({"web1": NIC}, {"web1"}, "guest web1, which it is bound to, is not plugged", "shut down such a one before"),
-        ({"web1": NIC}, None, "guest web1, which it is bound to, is not plugged", "start it; a restart of"),
-        ({"web1": [("inner", "x")]}, {"web1"}, ":1:21: guest web1 has no NIC on network public", "it has on: inner"),
-        ({"wbe1": NIC}, {"wbe1"}, ":1:21: libvirt has no guest web1", "did you mean wbe1?"),
-        ({"mail": NIC}, {"mail"}, "guest web1, which it is bound to, is not plugged", "or write another guest at "),
-        (None, None, "guest web1, which it is bound to, is not plugged", "or write another guest at "),
+        (
+            {"web1": ON},
+            "guest web1, which it is bound to, is not plugged",
+            "start it; a restart of the network unplugs",
+        ),
+        (
+            {"web1": LiveGuest([("inner", "x")], is_running=True)},
+            ":1:21: guest web1 has no NIC on network public",
+            "it has on: inner",
+        ),
+        ({"wbe1": ON}, ":1:21: libvirt has no guest web1", "did you mean wbe1?"),
+        ({"mail": ON}, "guest web1, which it is bound to, is not plugged", "or write another guest at "),
+        (None, "guest web1, which it is bound to, is not plugged", "or write another guest at "),
     ],
 )
-def test_why_a_bound_guest_is_not_there(
-    guests: dict[str, list[tuple[str, str]]] | None, running: set[str] | None, text: str, mends: str
-) -> None:
+def test_why_a_bound_guest_is_not_there(guests: dict[str, LiveGuest] | None, text: str, mends: str) -> None:
     (line,) = routed(f"{GUEST} public guest=web1")
     host = Host(configuration(""), {"public": LiveNetwork(PUBLIC, is_active=True)}, Tools(1))
-    vars(host).update(guests=guests, running=running)
+    vars(host).update(guests=guests)
     target = Target(line, GUEST, is_exact=True)
     (found,) = ports(host, target)
     assert (found.verdict, found.addresses) == (FAILURE, [GUEST])

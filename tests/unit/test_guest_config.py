@@ -13,7 +13,7 @@ from nethook.guest_config import FORMATS, format_named
 from nethook.guest_config.nic import Nic
 from nethook.guest_config.resolvers import resolvers
 from nethook.guest_config.selection import select
-from nethook.libvirt.live import LiveNetwork
+from nethook.libvirt.live import LiveGuest, LiveNetwork
 from nethook.libvirt.network import Network
 from nethook.prefix import parse_prefix
 from tests.unit.lines import routed
@@ -180,9 +180,9 @@ def test_the_dns_servers_of_the_host(texts: list[str], found: list[str], tmp_pat
 
 @pytest.mark.parametrize(("known", "advice"), [([], "it has none at all"), (["web1"], "did you mean web1?")])
 def test_a_guest_that_is_not_defined_yet(known: list[str], advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guest_config, "live_guests", lambda: {name: [] for name in known})
+    monkeypatch.setattr(guest_config, "live_guests", lambda: {name: LiveGuest([], is_running=False) for name in known})
     with pytest.raises(NethookError) as refused:
-        guest_config._nics_of("web9")
+        guest_config._live_guest("web9")
     assert str(refused.value) == f"libvirt has no guest web9: {advice} (or --mac MAC, before it is defined)"
 
 

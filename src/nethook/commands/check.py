@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nethook.config.problem import Problem
+    from nethook.libvirt.live import LiveGuest
 
 
 def run(options: Namespace) -> int:
@@ -63,7 +64,7 @@ def _nothing_wrong(configuration: Configuration, files: Sequence[str]) -> str:
     return f"there are no lines, because there is no file; looked for: {', '.join(ROUTED_IPS_FILES)}"
 
 
-def _guests(configuration: Configuration) -> dict[str, list[tuple[str, str]]] | None:
+def _guests(configuration: Configuration) -> dict[str, LiveGuest] | None:
     """The guests of libvirt, asked for only where lines are bound to some."""
     return live_guests() if any(line.guest for line in configuration.routed_ips) else None
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nethook.config import Settings
     from nethook.guest_config.selection import Selection
-    from nethook.libvirt.live import LiveNetwork
+    from nethook.libvirt.live import LiveGuest, LiveNetwork
 
 DHCP = "dhcp"
 """What --private says instead of an address."""
@@ -131,10 +131,10 @@ def _mac_of(selection: Selection) -> str:
     """The MAC address of the guest's NIC on the network; '' where it is not known which guest it is."""
     if not selection.guest:
         return ""
-    nics = _nics_of(selection.guest)
-    macs = [mac for network, mac in nics if network == selection.network]
+    guest = _live_guest(selection.guest)
+    macs = guest.macs_on(selection.network)
     if not macs:
-        others = ", ".join(sorted({network for network, _ in nics})) or "none"
+        others = ", ".join(sorted({network for network, _ in guest.nics})) or "none"
         raise NethookError(
             one_line(f"guest {selection.guest} has no NIC on network {selection.network}; its networks: {others}")
         )
@@ -148,15 +148,14 @@ def _mac_of(selection: Selection) -> str:
     return macs[0]
 
 
-def _nics_of(guest: str) -> list[tuple[str, str]]:
-    """Network and MAC address of each NIC of the guest."""
+def _live_guest(name: str) -> LiveGuest:
     guests = live_guests()
     if guests is None:
-        raise LibvirtError(f"libvirt does not tell its guests, so the NIC of {guest} is not known: write --mac MAC")
-    if guest not in guests:
-        advice = suggestion(guest, sorted(guests)) if guests else "it has none at all"
-        raise NethookError(one_line(f"libvirt has no guest {guest}: {advice} (or --mac MAC, before it is defined)"))
-    return guests[guest]
+        raise LibvirtError(f"libvirt does not tell its guests, so the NIC of {name} is not known: write --mac MAC")
+    if name not in guests:
+        advice = suggestion(name, sorted(guests)) if guests else "it has none at all"
+        raise NethookError(one_line(f"libvirt has no guest {name}: {advice} (or --mac MAC, before it is defined)"))
+    return guests[name]
 
 
 def _mac(text: str) -> str:

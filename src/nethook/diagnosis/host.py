@@ -10,7 +10,7 @@ from nethook import device_name
 from nethook.diagnosis.host_problems import own_addresses
 from nethook.diagnosis.ip import ask
 from nethook.kernel import device
-from nethook.libvirt.live import live_guests, running_guests
+from nethook.libvirt.live import live_guests
 from nethook.others import Others
 from nethook.plan import decide
 from nethook.prefix import Prefix, address_text, parse_prefix
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from nethook.config import Configuration, RoutedIP
-    from nethook.diagnosis.host_problems import Guests, OwnAddress
+    from nethook.diagnosis.host_problems import OwnAddress
     from nethook.diagnosis.ip import Answer
     from nethook.kernel.process import Tools
-    from nethook.libvirt.live import LiveNetwork
+    from nethook.libvirt.live import LiveGuest, LiveNetwork
     from nethook.plan import Plan
 
 SOMEBODY = {4: "8.8.8.8", 6: "2001:4860:4860::8888"}
@@ -121,14 +121,9 @@ class Host:
         return decide(self.configuration, self.up, scope, self.tools, others)
 
     @cached_property
-    def guests(self) -> Guests | None:
+    def guests(self) -> Mapping[str, LiveGuest] | None:
         """The guests that libvirt knows; None if it does not tell."""
         return live_guests()
-
-    @cached_property
-    def running(self) -> set[str] | None:
-        """Those of them that run; None if it does not tell."""
-        return running_guests()
 
     @cached_property
     def own_addresses(self) -> list[OwnAddress]:

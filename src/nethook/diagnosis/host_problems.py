@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nethook.config import Configuration, RoutedIP
-    from nethook.libvirt.live import LiveNetwork
-
-    Guests = Mapping[str, Sequence[tuple[str, str]]]
+    from nethook.libvirt.live import LiveGuest, LiveNetwork
 
 SECONDS = 4.0
 
@@ -32,11 +30,11 @@ class OwnAddress(NamedTuple):
 
 
 def host_problems(
-    configuration: Configuration, live: Mapping[str, LiveNetwork], guests: Guests | None = None
+    configuration: Configuration, live: Mapping[str, LiveNetwork], guests: Mapping[str, LiveGuest] | None = None
 ) -> list[Problem]:
     """A problem for each line that cannot work as it is here. ReadError if the host's addresses are not known.
 
-    ``guests`` are those that libvirt knows, with network and MAC of each NIC; None: not known.
+    ``guests`` are those that libvirt knows; None: not known.
     """
     tools = Tools(SECONDS)
     own = own_addresses(tools)
@@ -77,7 +75,7 @@ def via_problems(line: RoutedIP, lines: Mapping[str, RoutedIP]) -> Iterator[Prob
         yield line.problem_of_option("via", what, f"write an address of {excerpt(line.guest)}, or the same guest")
 
 
-def guest_problems(line: RoutedIP, guests: Guests) -> Iterator[Problem]:
+def guest_problems(line: RoutedIP, guests: Mapping[str, LiveGuest]) -> Iterator[Problem]:
     """Of a line that is bound to a guest: no such NIC, or several.
 
     A guest that libvirt does not know may exist only while it runs, or be on another host; unless one is called alike.
@@ -90,10 +88,11 @@ def guest_problems(line: RoutedIP, guests: Guests) -> Iterator[Problem]:
         if advice.startswith(DID_YOU_MEAN) and line.guest.strip(digits) not in alike:
             yield line.problem_of_option("guest", f"libvirt has no guest {excerpt(line.guest)}", advice)
         return
-    macs = [mac for network, mac in guests[line.guest] if network == line.network]
+    guest = guests[line.guest]
+    macs = guest.macs_on(line.network)
     where = f"guest {excerpt(line.guest)} has {{}} on network {excerpt(line.network)}"
     if not macs:
-        networks = sorted({network for network, _ in guests[line.guest]})
+        networks = sorted({network for network, _ in guest.nics})
         advice = f"it has on: {', '.join(networks)}" if networks else "give it one, with virsh attach-interface"
         yield line.problem_of_option("guest", where.format("no NIC"), advice)
     elif line.mac and line.mac not in macs:

@@ -83,10 +83,10 @@ def _not_plugged(host: Host, target: Target, name: str) -> Iterator[Finding]:
     guest = line.guest or ""
     guests = host.guests or {}
     text = f"{name}, which it is bound to, is not plugged into network {line.network}"
-    if any(network == line.network and line.mac in {None, mac} for network, mac in guests.get(guest, ())):
-        is_off = host.running is not None and guest not in host.running
-        command = f"virsh start {quote(guest)}" if is_off else ""
-        advice = "" if is_off else f"start it; {AFTER_RESTART}"
+    known = guests.get(guest)
+    if known and any(line.mac in {None, mac} for mac in known.macs_on(line.network)):
+        command = "" if known.is_running else f"virsh start {quote(guest)}"
+        advice = f"start it; {AFTER_RESTART}" if known.is_running else ""
         yield Finding(FAILURE, GUEST, text, command=command, advice=advice, addresses=[target.name])
         return
     problems = list(guest_problems(line, guests))

@@ -56,6 +56,20 @@ class LiveNetwork:
         self.is_active = is_active
 
 
+class LiveGuest:
+    """A guest that libvirt knows; ``nics`` are network and MAC of each of its NICs that is on one."""
+
+    __slots__ = ("is_running", "nics")
+
+    def __init__(self, nics: Sequence[tuple[str, str]], *, is_running: bool) -> None:
+        self.nics = nics
+        self.is_running = is_running
+
+    def macs_on(self, network: str) -> list[str]:
+        """The MACs of its NICs on this network."""
+        return [mac for of, mac in self.nics if of == network]
+
+
 class LibvirtError(NethookError):
     """libvirt cannot be asked."""
 
@@ -79,50 +93,34 @@ def live_networks() -> dict[str, LiveNetwork]:
         raise LibvirtError(f"libvirt does not tell its networks: {error}; {ADVICE}") from None
 
 
-def live_guests() -> dict[str, list[tuple[str, str]]] | None:
-    """All guests that libvirt knows, running or not: network and MAC of each NIC that is on one. None: not known.
+def live_guests() -> dict[str, LiveGuest] | None:
+    """All guests that libvirt knows, running or not, by name. None: not known.
 
     There may be no QEMU on this host, and guests that exist only while they run are not known before.
     """
-    return _asked_for_guests(_nics_of_guests)
-
-
-def running_guests() -> set[str] | None:
-    """The names of those that run. None: not known."""
-    return _asked_for_guests(_names_of_running)
-
-
-def _asked_for_guests(ask: Callable[[Any, Any], Answer]) -> Answer | None:
-    """What ``ask``, called with the binding and a connection, finds; None if libvirt does not tell."""
     libvirt = _binding()
     libvirt.registerErrorHandler(lambda *_: None, None)
-
-    def connected() -> Answer:
-        connection = libvirt.openReadOnly(GUESTS_URI)
-        try:
-            return ask(libvirt, connection)
-        finally:
-            connection.close()
-
     try:
-        return _within(SECONDS, connected)
+        return _within(SECONDS, lambda: _guests(libvirt))
     except libvirt.libvirtError:
         return None
 
 
-def _names_of_running(libvirt: Any, connection: Any) -> set[str]:
-    return {guest.name() for guest in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)}
+def _guests(libvirt: Any) -> dict[str, LiveGuest]:
+    connection = libvirt.openReadOnly(GUESTS_URI)
+    try:
+        return dict(_read_guests(libvirt, connection))
+    finally:
+        connection.close()
 
 
-def _nics_of_guests(libvirt: Any, connection: Any) -> dict[str, list[tuple[str, str]]]:
-    found = {}
+def _read_guests(libvirt: Any, connection: Any) -> Iterator[tuple[str, LiveGuest]]:
     for guest in connection.listAllDomains():
         try:
-            found[guest.name()] = _nics(guest.XMLDesc())
+            yield guest.name(), LiveGuest(_nics(guest.XMLDesc()), is_running=bool(guest.isActive()))
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:  # undefined meanwhile
                 raise
-    return found
 
 
 def _nics(xml: str) -> list[tuple[str, str]]:
