@@ -40,7 +40,8 @@ class Effect:
     may use it), reserved (only its guest may), bound (only this NIC may), apart (what binds the prefix around it is not
     about it), flows (connections are forgotten), ipv6 (a bridge has it), proxy_ndp, arp, bridge, isolated, table, gate
     or rule. ``prefix`` and ``bridge`` are '' where they have no meaning, and so is ``to``: the next hop of a route, the
-    MAC of a NIC, an uplink. ``line`` is the line of the configuration that wants it, ``note`` what else is to be said.
+    MAC of a NIC, an uplink, one of our tables. ``line`` is the line of the configuration that wants it, ``note`` what
+    else is to be said.
     """
 
     __slots__ = ("bridge", "kind", "line", "note", "prefix", "sign", "to")

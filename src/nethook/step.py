@@ -25,14 +25,22 @@ class Step:
     """One process to run, all of whose work is done or none; ``effects`` has each change that it makes."""
 
     def __init__(
-        self, call: Call, effects: Sequence[Effect], *, ends_run: bool = False, needs_all: bool = False
+        self,
+        call: Call,
+        effects: Sequence[Effect],
+        *,
+        ends_run: bool = False,
+        needs_all: bool = False,
+        without: str = "",
     ) -> None:
+        """``without`` is what a failure means for people, said before what the tool says; '' where that says it."""
         self.call = call
         self.effects = list(effects)
         self.ends_run = ends_run
         """Whether what comes behind this step must not be done without it."""
         self.needs_all = needs_all
         """Whether it must not be done unless everything before it has been."""
+        self._without = without
 
     needs_lock = True
     """Whether it must not be done while another run does something."""
@@ -45,7 +53,9 @@ class Step:
     def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
         """Run it. Returns what was done, and a sentence for each failure."""
         result = tools.run(self.call)
-        return (self.effects, []) if result.status == 0 else ([], [result.failure])
+        if result.status == 0:
+            return self.effects, []
+        return [], [f"{self._without}: {result.failure}" if self._without else result.failure]
 
 
 class ObjectChange:

@@ -13,7 +13,9 @@ from nethook.kernel import table
 from nethook.kernel.arp import ArpRules
 from nethook.kernel.binding import BINDING
 from nethook.kernel.kinds import KINDS
+from nethook.kernel.neighbours import NEIGHBOURS
 from nethook.kernel.process import Call
+from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, TABLE
 from nethook.step import BatchStep, FlowStep, IPv6Step, ObjectChange, ProxyNdpStep, Step
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
     from nethook.kernel.kind import Key, Kind
     from nethook.kernel.table import Elements
     from nethook.present import Present
+
+
+UNBOUND = (
+    "lines with guest= are not in force, because what keeps an address to its guest is not; that takes nft 1.0.3 or "
+    "later and a kernel with nftables for bridges"
+)
 
 
 def steps(
@@ -77,10 +85,10 @@ def steps(
     commands = _table_commands(change.binding)
     if commands:
         of_bound = _of_bound_lines(change, desired)
-        free = [each for each in came if each.key[0] not in of_bound]
-        came = [each for each in came if each.key[0] in of_bound]
+        free = [each for each in came if (each.kind, each.key[0]) not in of_bound]
+        came = [each for each in came if (each.kind, each.key[0]) in of_bound]
         todo += [BatchStep(free)] if free else []
-        todo.append(_nft(commands, [*_table_effects(change.binding, desired)]))
+        todo.append(_nft(commands, [*_table_effects(change.binding, desired)], without=UNBOUND))
     if came:
         todo.append(BatchStep(came))
     if change.moved:
@@ -89,10 +97,14 @@ def steps(
     return todo
 
 
-def _of_bound_lines(change: Change, desired: Desired) -> set[str]:
-    """What new objects of bound lines are about. None of these must be there when binding has failed."""
-    new = [(kind, key) for kind in KINDS for key in change.new[kind]] + [(ROUTES, key) for key in change.inherited]
-    return {key[0] for kind, key in new if desired.objects[kind][key].guest}
+def _of_bound_lines(change: Change, desired: Desired) -> set[tuple[Kind, str]]:
+    """What new objects of bound lines are about, that must not be there when binding has failed.
+
+    Others may: a fallback route leads nowhere, and a gateway is that of all lines of its bridge.
+    """
+    new = [(kind, key) for kind in (NEIGHBOURS, ROUTES, PROXIES) for key in change.new[kind]]
+    new += [(ROUTES, key) for key in change.inherited]
+    return {(kind, key[0]) for kind, key in new if desired.objects[kind][key].guest}
 
 
 def clearance(present: Present, closings: Sequence[GateChange], protocol: int) -> list[Step]:
@@ -110,14 +122,14 @@ def clearance(present: Present, closings: Sequence[GateChange], protocol: int) -
     for found, name in ((present.table, TABLE), (present.binding, BINDING.table)):
         if found:
             commands.append(f"delete table {name}")
-            effects.append(Effect(REMOVE, "table", note=name))
+            effects.append(Effect(REMOVE, "table", to=name, note=name))
     if commands:
         todo.append(_nft(commands, effects))
     return todo + _calls(closings)
 
 
-def _nft(commands: Sequence[str], effects: Sequence[Effect]) -> Step:
-    return Step(_nft_call(commands), effects, ends_run=True)
+def _nft(commands: Sequence[str], effects: Sequence[Effect], without: str = "") -> Step:
+    return Step(_nft_call(commands), effects, ends_run=True, without=without)
 
 
 def _arp(rules: ArpRules) -> Step:
@@ -167,10 +179,11 @@ def _table_commands(change: TableChange) -> list[str]:
 
 
 def _table_effects(change: TableChange, desired: Desired) -> Iterator[Effect]:
+    name = change.layout.table
     if change.what == "removed":
-        yield Effect(REMOVE, "table", note=change.layout.table)
+        yield Effect(REMOVE, "table", to=name, note=name)
     elif change.what:
-        yield Effect(ADD, "table", note=f"{change.layout.table} {change.what}")
+        yield Effect(ADD, "table", to=name, note=f"{name} {change.what}")
     element_effects = _binding_effects if change.layout is BINDING else _element_effects
     yield from element_effects(REMOVE, change.gone, desired)
     yield from element_effects(ADD, change.new, desired)

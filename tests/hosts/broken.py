@@ -24,6 +24,8 @@ DELETE_GATE = (
     " xargs -r -n1 nft delete rule $family libvirt_network forward handle; done;"
     " iptables-save | grep -v nethook- | iptables-restore; ip6tables-save | grep -v nethook- | ip6tables-restore"
 )
+BOUND = f"{A} first guest=web1"
+OLD_NFT = '#!/bin/sh\\n[ "$*" = --version ] && exec echo nftables v1.0.2\\nexec nft.new "$@"\\n'
 APPLY = "nethook apply"
 INSTALL = "nethook install --yes"
 NO_ADMIN = "nft delete table inet admin"
@@ -129,6 +131,23 @@ SETUPS = [
         hosts=BOTH,
     ),
     Broken("table deleted", "nft delete table inet nethook", "our table", APPLY, hosts=BOTH),
+    Broken(
+        "table for guests deleted",
+        f"{line(BOUND)}; {APPLY}; nft delete table bridge nethook",
+        "our table",
+        APPLY,
+        RESTORE,
+        happens=NEVER,
+    ),
+    Broken(
+        "nft too old for guests",
+        f"{line(BOUND)}; {APPLY}; cd /usr/sbin; mv nft nft.new; printf '{OLD_NFT}' > nft; chmod +x nft",
+        "tools",
+        "install a newer nftables",
+        f"mv /usr/sbin/nft.new /usr/sbin/nft; {RESTORE}",
+        happens=NEVER,
+        is_mended=False,
+    ),
     Broken("table flushed", "nft flush table inet nethook", "our table", APPLY),
     Broken("an element deleted", f"nft delete element inet nethook to4 {{ br-first . {A} }}", "our table", APPLY),
     Broken(

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from tests.kernel.machine import Machine
 
 EVERY_CALL = 0
+
+
+def _refuses(what: str, said: str) -> str:
+    """For an nft that does not know this, and says so."""
+    return f"""input=$(cat)
+case "$input" in *'{what}'*) echo 'Error: {said}' >&2; exit 1; esac
+printf '%s\\n' "$input" | "$real" "$@"
+exit
+"""
+
+
 TOOLS = ("nft", "ip", "iptables-nft", "iptables-nft-restore", "ip6tables-nft", "ip6tables-nft-restore")
 KINDS = {
     "exit 1": "echo injected failure >&2; exit 1",
@@ -22,11 +33,10 @@ KINDS = {
     "kill -9 before": "kill -9 $PPID; exit 1",
     "kill -9 after": 'kill -9 $PPID; exec "$real" "$@"',
     "exit 1 if it writes": 'case "$*" in *-f*) echo injected failure >&2; exit 1; esac; exec "$real" "$@"',
-    "no tables for ARP": """input=$(cat)
-case "$input" in *'table arp '*) echo 'Error: Could not process rule: Operation not supported' >&2; exit 1; esac
-printf '%s\\n' "$input" | "$real" "$@"
-exit
-""",
+    "no tables for ARP": _refuses("table arp ", "Could not process rule: Operation not supported"),
+    "too old to bind": _refuses(
+        "typeof ether saddr . @th", "can not use variable sized data types (integer) in concat expressions"
+    ),
     "nothing": 'exec "$real" "$@"',
 }
 

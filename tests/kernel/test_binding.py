@@ -583,6 +583,27 @@ def test_the_table_goes_with_the_last_bound_line(nftables_world: World) -> None:
     assert "bridge nethook" not in world.machine.run("nft", "list", "tables")
 
 
+def test_an_nft_that_is_too_old_costs_the_bound_lines_alone(nftables_world: World) -> None:
+    world = nftables_world
+    network = world.network("public", 1)
+    guest = world.guest(network, "203.0.113.11")
+    world.configure("203.0.113.10 public guest=web1\n203.0.113.11 public")
+    fault = Fault(world.machine, ["nft"], "too old to bind")
+    port = Port("web1", "52:54:00:00:01:02")
+    (error,) = [line.text for line in world.event(network, "port-created", port=port) if line.is_error]
+    assert "lines with guest= are not in force" in error
+    assert "variable sized data types" in error
+    assert world.exchange(world.outside(4), guest.at("203.0.113.11"))
+    assert (routes(world), pins(world)) == ({"203.0.113.11"}, {})
+    listed = world.machine.run("ip", "route", "show", "proto", "218")
+    assert "unreachable 203.0.113.10 " in listed
+    assert " 169.254.0.1/" in world.machine.run("ip", "address", "show", "dev", network.bridge)
+    fault.mend()
+    world.event(network, "port-created", port=port)
+    assert routes(world) == {"203.0.113.10", "203.0.113.11"}
+    assert set(pins(world)) == {"203.0.113.10"}
+
+
 def test_a_wrong_line_changes_nothing_about_its_guest(nftables_world: World) -> None:
     world = nftables_world
     network = world.network("public", 1)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from nethook.bound import apart, blocks, held, is_undecided, nic
 from nethook.diagnosis.host_problems import guest_problems, via_problems
+from nethook.diagnosis.nft_version import why_it_cannot_bind
+from nethook.kernel.process import Call, Result, Tools
 from nethook.libvirt.live import LiveGuest
 from nethook.libvirt.network import Port, Ports
 from nethook.moved import handed_on
@@ -172,3 +174,29 @@ def test_the_next_hop_of_a_bound_line_is_not_anothers(guest: str, is_wrong: bool
         ]
         * is_wrong
     )
+
+
+class Nft(Tools):
+    """Prints this as its version."""
+
+    def __init__(self, printed: str) -> None:
+        super().__init__(1)
+        self._printed = printed
+
+    def run(self, call: Call) -> Result:
+        return Result(call, 0, self._printed, "")
+
+
+@pytest.mark.parametrize(
+    ("printed", "why"),
+    [
+        ("nftables v0.9.8 (E.D.S.)", "nft 0.9.8 cannot keep an address to its guest, 1.0.3 and later can"),
+        ("nftables v1.0.2 (Lester Gooch)", "nft 1.0.2 cannot keep an address to its guest, 1.0.3 and later can"),
+        ("nftables v1.0.3 (Pumpernickel)", ""),
+        ("nftables v1.0.10 (Old Doc Yak)", ""),
+        ("nftables v1.1 (Commodore)", ""),
+        ("of another kind", ""),
+    ],
+)
+def test_an_nft_that_cannot_bind(printed: str, why: str) -> None:
+    assert why_it_cannot_bind(Nft(printed)) == why

@@ -251,21 +251,6 @@ def test_the_table_goes_when_nothing_is_bound_any_more() -> None:
     ]
 
 
-class NoBridgeTools(Tools):
-    """Has an nft that knows nothing of bridges."""
-
-    def run(self, call: Call) -> Result:
-        return Result(call, 1 if "bridge nethook" in call.stdin else 0, "", "")
-
-
-def test_what_cannot_be_bound_is_not_routed_and_costs_no_other_line() -> None:
-    desired = bound("203.0.113.10 public guest=web1\n203.0.113.11 public", (MAC, "web1"))
-    outcome = Outcome()
-    outcome.take(run(difference(desired, Present(), RULES, Scope()), desired), NoBridgeTools(1))
-    assert len(outcome.failures) == 1
-    assert [effect.prefix for effect in outcome.done if effect.kind in {"route", "neighbour"}] == ["203.0.113.11"]
-
-
 def test_clearing_removes_what_is_bound() -> None:
     present = with_binding(bound("203.0.113.10 public guest=web1", (MAC, "web1")))
     assert [step.call.stdin for step in clearance(present, [], 218)] == [

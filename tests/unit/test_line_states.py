@@ -6,6 +6,7 @@ import pytest
 
 from nethook.change import difference
 from nethook.commands.line_states import line_states, states_without_root
+from nethook.desired import Desired
 from nethook.effect import ADD, Effect
 from nethook.firewalld.gate import Firewalld
 from nethook.gates.gate import Chain, Gate, Rule
@@ -15,7 +16,7 @@ from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import SETS, Ruleset
 from nethook.kernel.table import Table
 from nethook.libvirt.live import LiveNetwork
-from nethook.libvirt.network import Network
+from nethook.libvirt.network import Network, Port, Ports
 from nethook.plan import Plan
 from nethook.present import Present
 from nethook.scope import Scope
@@ -63,6 +64,15 @@ def test_what_is_not_in_force_is_not_applied() -> None:
         ("routed", ""),
         ("not applied", "run nethook apply"),
     ]
+
+
+def test_a_table_concerns_those_lines_that_need_it() -> None:
+    lines = "203.0.113.10 public guest=web1\n203.0.113.11 public"
+    ports = Ports([Port("", "52:54:00:00:00:01", "web1")], all_known=True)
+    live = {"public": LiveNetwork(Network("public", BRIDGE, "nat", ports), is_active=True)}
+    for table, expected in (("bridge nethook", ["not applied", "routed"]), ("inet nethook", ["not applied"] * 2)):
+        lacking = Plan(Present(), [], Desired(), [Step(Call(("nft",)), [Effect(ADD, "table", to=table)])])
+        assert [found.state for found in line_states(routed(lines), live, lacking)] == expected
 
 
 def test_a_prefix_within_another_is_not_applied_before_that_one_is() -> None:

@@ -8,6 +8,8 @@ from nethook.commands.situation import unusable
 from nethook.effect import ADD, REMOVE
 from nethook.gates.gate import PASSABLE
 from nethook.kernel import device
+from nethook.kernel.binding import BINDING
+from nethook.kernel.ruleset import TABLE
 from nethook.prefix import parse_prefix
 
 if TYPE_CHECKING:
@@ -126,7 +128,7 @@ class _Pending:
     """What the plan would still change, arranged so that each line is looked up once."""
 
     def __init__(self, plan: Plan) -> None:
-        self._table = any(effect.kind == "table" for effect in plan.effects)
+        self._tables = {effect.to for effect in plan.effects if effect.kind == "table" and effect.sign == ADD}
         self._guarded = {effect.prefix for effect in plan.effects if effect.kind == "guard"}
         self._unbound = {
             effect.line.prefix.text
@@ -174,6 +176,8 @@ class _Pending:
         return None
 
     def _concerns(self, line: RoutedIP, bridge: str) -> bool:
-        if self._table or line.prefix.text in self._guarded | self._unbound or (line.prefix.text, bridge) in self._here:
+        if TABLE in self._tables or (line.guest and BINDING.table in self._tables):
+            return True
+        if line.prefix.text in self._guarded | self._unbound or (line.prefix.text, bridge) in self._here:
             return True
         return any(bridge == where and line.prefix.lies_in(block) for block, where in self._blocks)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nethook.config import load
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
+from nethook.diagnosis.nft_version import ADVICE, why_it_cannot_bind
 from nethook.errors import ConfigError, ReadError
 from nethook.kernel import flows
 from nethook.kernel.process import Call, ToolMissingError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from nethook.config import Configuration, RoutedIP
     from nethook.config.problem import Problem
+    from nethook.diagnosis.host import Target
     from nethook.kernel.process import Tools
     from nethook.prefix import Prefix
 
@@ -97,6 +99,14 @@ def tools(runner: Tools) -> Iterator[Finding]:
             yield Finding(FAILURE, "tools", result.failure, advice=f"install {tool} anew")
     if versions:
         yield Finding(OK, "tools", "; ".join(versions))
+
+
+def tool_for_binding(about: Iterable[Target], runner: Tools) -> Iterator[Finding]:
+    """Whether nft can keep an address to its guest."""
+    bound = [target.name for target in about if target.line.guest]
+    why = why_it_cannot_bind(runner) if bound else ""
+    if why:
+        yield Finding(FAILURE, "tools", why, advice=ADVICE, addresses=bound)
 
 
 def tool_for_flows(lines: Iterable[RoutedIP]) -> Iterator[Finding]:

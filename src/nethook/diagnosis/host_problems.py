@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nethook.config.problem import Problem, excerpt
 from nethook.config.suggestion import DID_YOU_MEAN, suggestion
 from nethook.diagnosis.ip import ask
+from nethook.diagnosis.nft_version import ADVICE, why_it_cannot_bind
 from nethook.kernel import device
 from nethook.kernel.process import Tools
 from nethook.prefix import Prefix, parse_prefix
@@ -44,7 +45,17 @@ def host_problems(
         for line in configuration.routed_ips
         for problem in (*_problems(line, live, own), *guest_problems(line, guests or {}), *via_problems(line, lines))
     ]
-    return problems + _uplink_problems(configuration.routed_ips, live, tools)
+    return [
+        *problems,
+        *_uplink_problems(configuration.routed_ips, live, tools),
+        *_binding_problems(configuration.routed_ips, tools),
+    ]
+
+
+def _binding_problems(lines: Iterable[RoutedIP], tools: Tools) -> list[Problem]:
+    bound = [line for line in lines if line.guest]
+    why = why_it_cannot_bind(tools) if bound else ""
+    return [line.problem_of_option("guest", why, ADVICE) for line in bound] if why else []
 
 
 def _uplink_problems(lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], tools: Tools) -> list[Problem]:

@@ -12,46 +12,57 @@ from nethook.firewalld.gate import WHERE
 from nethook.gates import gates
 from nethook.gates.gate import PASSABLE
 from nethook.gates.iptables import IptablesGate
+from nethook.kernel.binding import BINDING
+from nethook.kernel.ruleset import TABLE as CLASSIFYING
 from nethook.prefix import parse_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from nethook.diagnosis.host import Host, Target
     from nethook.gates.gate import Chain, Gate
 
 TABLE, ACCEPTED, GATE, LEFTOVERS = "our table", "our table", "gate", "leftovers"
 GATEWAY, PROXY = "gateway", "proxy"
+OF_BINDING = {"bound", "neighbour", "reserved"}
 APPLY = "nethook apply"
 OTHER_GATEWAY = "choose another one as gateway4 in /etc/nethook/nethook.conf, or have them use that of their network"
 
 
-def table(host: Host) -> Iterator[Finding]:
-    """Whether our table is there, with its rules."""
-    effects = [effect for effect in host.plan.effects if effect.kind == "table"]
-    if any(effect.sign == ADD for effect in effects):
-        yield Finding(FAILURE, TABLE, "our nftables table inet nethook is not there, or has no rules", command=APPLY)
-    elif effects:
-        yield Finding(FAILURE, TABLE, "our nftables table inet nethook has not the rules it should have", command=APPLY)
+def table(host: Host, targets: Iterable[Target]) -> Iterator[Finding]:
+    """Whether our tables are there with their rules: that for all of these targets, and that for bound ones."""
+    if _is_lacking(host, CLASSIFYING):
+        yield Finding(FAILURE, TABLE, f"our nftables table {CLASSIFYING} is not there, or has no rules", command=APPLY)
     else:
-        yield Finding(OK, TABLE, "inet nethook has its rules")
+        yield Finding(OK, TABLE, f"{CLASSIFYING} has its rules")
         bridges = [effect for effect in host.plan.effects if effect.kind in {"bridge", "isolated"}]
         if bridges:
             text = "our table does not know libvirt's networks as they are: " + "; ".join(map(str, bridges))
             yield Finding(WARNING, TABLE, text, command=APPLY)
-    gone = [effect for effect in host.plan.effects if effect.sign == REMOVE and effect.kind in {"route", "accept"}]
+    bound = [target.name for target in targets if target.line.guest]
+    if bound and _is_lacking(host, BINDING.table):
+        text = f"our nftables table {BINDING.table}, which keeps addresses to guests, is not there, or has no rules"
+        yield Finding(FAILURE, TABLE, text, command=APPLY, addresses=bound)
+    kinds = {"route", "accept", "table"}
+    gone = [effect for effect in host.plan.effects if effect.sign == REMOVE and effect.kind in kinds]
     if gone:
         text = f"in the kernel is what no line wants: {gone[0].text}" + (" and more" if len(gone) > 1 else "")
         yield Finding(WARNING, LEFTOVERS, text, command=APPLY)
 
 
+def _is_lacking(host: Host, table: str) -> bool:
+    """Whether one of our tables is to be made, or made anew."""
+    return any(effect.kind == "table" and effect.to == table and effect.sign == ADD for effect in host.plan.effects)
+
+
 def accepted(host: Host, target: Target) -> Iterator[Finding]:
     """Whether our table accepts the address on its bridge, and guards it."""
     effects = host.plan.effects
-    if any(effect.kind == "table" for effect in effects):
+    if _is_lacking(host, CLASSIFYING):
         return
     prefix = target.line.prefix
-    if any(effect.line is target.line and effect.kind in {"bound", "neighbour", "reserved"} for effect in effects):
+    is_unbound = any(effect.line is target.line and effect.kind in OF_BINDING for effect in effects)
+    if is_unbound and not _is_lacking(host, BINDING.table):
         text = f"{prefix} is not bound to its guest's NIC"
         yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
     for effect in effects:

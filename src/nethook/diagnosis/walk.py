@@ -109,6 +109,7 @@ def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator
 
 
 def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
+    yield from configuration.tool_for_binding(about, host.tools)
     yield from configuration.tool_for_flows(target.line for target in about)
     families = sorted({target.family for target in about})
     yield from forwarding.forwarding(host, about)
@@ -129,7 +130,7 @@ def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
     sound = [target for target in up if target.name not in ill]  # else the rest is what it is for that reason
     routed = [target for target in sound if target.family == 6 or forwarding.is_on()]  # else no way for IPv4 is known
     yield from routing.routing(host, routed)
-    yield from ours.table(host)
+    yield from ours.table(host, up)
     for target in up:
         yield from ours.accepted(host, target)
         yield from ours.reached(host, target)
