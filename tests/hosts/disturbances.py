@@ -160,6 +160,15 @@ def own_table_deleted_one_event(site: Site) -> Iterator[None]:
     site.host.restart_libvirtd()
 
 
+@disturbance("every ruleset flushed, libvirtd restarted", spares_bystander=False)
+def all_flushed(site: Site) -> Iterator[None]:
+    site.host.run(["systemctl", "start", "nethook"])
+    site.host.run(["nft", "flush", "ruleset"])
+    site.host.restart_libvirtd()
+    yield
+    site.host.run(["systemctl", "stop", "nethook"])
+
+
 @disturbance("firewalld started", spares_bystander=False)
 def firewalld_started(site: Site) -> Iterator[None]:
     with _firewalld(site):
@@ -192,6 +201,10 @@ def _firewalld(site: Site) -> Iterator[None]:
         site.host.run(["systemctl", "stop", "firewalld"])
         if flushes:  # also libvirt's rules, and libvirt is told only of a start
             site.host.restart_libvirtd()
+        # What has been left to do would start nethook.service, which is stopped in the matrix.
+        site.host.run(["systemctl", "restart", "nethook-firewalld"])
+        site.host.run(["systemctl", "stop", "nethook"])
+        site.host.nethook("apply")
         site.host.run(["firewall-offline-cmd", "--zone=public", f"--remove-interface={UPLINK}"])
 
 

@@ -119,6 +119,22 @@ def test_after_a_reboot_it_is_reachable_without_a_hand(bench: tuple[Lab, Systemd
     assert host.nethook("status").returncode == 0
 
 
+RESTARTS = {
+    "a service that loads rules": "systemctl restart nftables",
+    "its rules loaded anew": "systemctl reload nftables",
+    "libvirt, of which all was flushed": "nft flush ruleset; systemctl restart libvirtd",
+}
+
+
+@pytest.mark.parametrize("what", RESTARTS)
+def test_files_are_applied_after_restarts(bench: tuple[Lab, SystemdHost], what: str) -> None:
+    lab, host = bench
+    host.run(["sh", "-c", RESTARTS[what]])
+    wait_for(lambda: "table inet nethook\n" in host.run(["nft", "list", "tables"]).stdout, "our table is there again")
+    wait_for(lambda: host.nethook("plan").returncode == 0, "all is in force")
+    assert lab.wan.http(ADDRESS)
+
+
 def test_files_are_applied_when_they_change_if_that_is_wanted(bench: tuple[Lab, SystemdHost]) -> None:
     lab, host = bench
     assert host.run(["systemctl", "is-enabled", "nethook.path"], check=False).stdout == "disabled\n"
