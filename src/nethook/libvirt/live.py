@@ -181,7 +181,12 @@ def _live(libvirt: Any, network: Any) -> LiveNetwork:
         for ip, subnet in zip(read.ips, read.network.subnets)
     ]
     if is_active:
-        read.network.ports = Ports(list(_ports(libvirt, network)), all_known=True)
+        try:
+            read.network.ports = Ports(list(_ports(libvirt, network)), all_known=True)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID:
+                raise
+            is_active = False  # stopped meanwhile
     return LiveNetwork(read.network, is_active=is_active, addresses=addresses)
 
 
