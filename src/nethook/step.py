@@ -5,6 +5,7 @@ from __future__ import annotations
 from nethook.effect import ADD, REMOVE, Effect
 from nethook.kernel import bridge_ipv6, device, flows, proxy_ndp
 from nethook.kernel.batch import batch, refusals
+from nethook.kernel.binding import NEEDED_NFT
 from nethook.kernel.process import Call, Tools
 
 TYPE_CHECKING = False
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from nethook.kernel.kind import Key, Kind
 
 
+UNBOUND = (
+    "lines with guest= are not in force, because what keeps an address to its guest is not; "
+    f"that takes nft {NEEDED_NFT} or later and a kernel with nftables for bridges"
+)
 AT_ONCE = 8
 """Addresses whose connections are deleted side by side."""
 FLOW_SECONDS = 2.0
@@ -25,22 +30,14 @@ class Step:
     """One process to run, all of whose work is done or none; ``effects`` has each change that it makes."""
 
     def __init__(
-        self,
-        call: Call,
-        effects: Sequence[Effect],
-        *,
-        ends_run: bool = False,
-        needs_all: bool = False,
-        without: str = "",
+        self, call: Call, effects: Sequence[Effect], *, ends_run: bool = False, needs_all: bool = False
     ) -> None:
-        """``without`` is what a failure means for people, said before what the tool says; '' where that says it."""
         self.call = call
         self.effects = list(effects)
         self.ends_run = ends_run
         """Whether what comes behind this step must not be done without it."""
         self.needs_all = needs_all
         """Whether it must not be done unless everything before it has been."""
-        self._without = without
 
     needs_lock = True
     """Whether it must not be done while another run does something."""
@@ -53,9 +50,16 @@ class Step:
     def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
         """Run it. Returns what was done, and a sentence for each failure."""
         result = tools.run(self.call)
-        if result.status == 0:
-            return self.effects, []
-        return [], [f"{self._without}: {result.failure}" if self._without else result.failure]
+        return (self.effects, []) if result.status == 0 else ([], [result.failure])
+
+
+class BindingStep(Step):
+    """The table changed that keeps addresses to their guests. Lines that need it are not put in force without it."""
+
+    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+        """Run it; a failure says what it costs."""
+        done, failures = super().take(tools)
+        return done, [f"{UNBOUND}: {failure}" for failure in failures]
 
 
 class ObjectChange:

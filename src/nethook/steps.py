@@ -18,7 +18,7 @@ from nethook.kernel.process import Call
 from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, TABLE
-from nethook.step import BatchStep, FlowStep, IPv6Step, ObjectChange, ProxyNdpStep, Step
+from nethook.step import BatchStep, BindingStep, FlowStep, IPv6Step, ObjectChange, ProxyNdpStep, Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
     from nethook.kernel.kind import Key, Kind
     from nethook.kernel.table import Elements
     from nethook.present import Present
-
-
-UNBOUND = (
-    "lines with guest= are not in force, because what keeps an address to its guest is not; that takes nft 1.0.3 or "
-    "later and a kernel with nftables for bridges"
-)
 
 
 def steps(
@@ -88,7 +82,8 @@ def steps(
         free = [each for each in came if (each.kind, each.key[0]) not in of_bound]
         came = [each for each in came if (each.kind, each.key[0]) in of_bound]
         todo += [BatchStep(free)] if free else []
-        todo.append(_nft(commands, [*_table_effects(change.binding, desired)], without=UNBOUND))
+        effects = [*_table_effects(change.binding, desired)]
+        todo.append(BindingStep(_nft_call(commands), effects, ends_run=True))
     if came:
         todo.append(BatchStep(came))
     if change.moved:
@@ -128,8 +123,8 @@ def clearance(present: Present, closings: Sequence[GateChange], protocol: int) -
     return todo + _calls(closings)
 
 
-def _nft(commands: Sequence[str], effects: Sequence[Effect], without: str = "") -> Step:
-    return Step(_nft_call(commands), effects, ends_run=True, without=without)
+def _nft(commands: Sequence[str], effects: Sequence[Effect]) -> Step:
+    return Step(_nft_call(commands), effects, ends_run=True)
 
 
 def _arp(rules: ArpRules) -> Step:

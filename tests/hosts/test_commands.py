@@ -478,6 +478,30 @@ def test_without_root(site: Site) -> None:
         assert "what of ours is in firewalld's folder is shown to root only" in uninstall.stderr
 
 
+STOPPING = """
+import libvirt
+from nethook.libvirt import live
+
+class Stopping:
+    def __getattr__(self, name):
+        return getattr(network, name)
+    def isActive(self):
+        return 1
+
+network = libvirt.openReadOnly(live.URI).networkLookupByName("second")
+print(live._live(libvirt, Stopping()).is_active)
+"""
+"""A network that stops when it has just said that it is active, as seen by libvirt's real answers behind that."""
+
+
+def test_a_network_that_stops_while_libvirt_is_asked_is_not_active(site: Site) -> None:
+    site.other_guest.stop()
+    site.second.stop()
+    assert site.host.run(["/usr/bin/python3", "-c", STOPPING]).stdout == "False\n"
+    site.second.start()
+    site.other_guest.start()
+
+
 def test_what_libvirt_does_not_tell_is_said(site: Site) -> None:
     site.host.run(
         ["systemctl", "stop", "libvirtd.service", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket"]

@@ -42,6 +42,8 @@ from __future__ import annotations
 from nethook.kernel.layout import INDEX, MAC, Layout, SetType
 
 FAMILY = "bridge"
+NEEDED_NFT = "1.0.3"
+"""Before that nft has no pairs in which one part is found at an offset in the packet (``TARGET``)."""
 TARGET = "@th,64,128"
 """The address that a neighbour solicitation or advertisement is about. RFC 4861, sections 4.3 and 4.4."""
 FIRST_VLAN = "@ll,116,12"

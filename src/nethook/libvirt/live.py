@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nethook.libvirt.network import Network, Port
 
 Answer = TypeVar("Answer")
+Told = TypeVar("Told")
 
 URI = "network:///system"
 GUESTS_URI = "qemu:///system"
@@ -88,7 +89,7 @@ def live_networks() -> dict[str, LiveNetwork]:
     # By default the binding prints each error to stderr as well.
     libvirt.registerErrorHandler(lambda *_: None, None)
     try:
-        return _within(SECONDS, lambda: _networks(libvirt))
+        return _within(SECONDS, lambda: _told(libvirt, URI, _read_networks))
     except libvirt.libvirtError as error:
         raise LibvirtError(f"libvirt does not tell its networks: {error}; {ADVICE}") from None
 
@@ -101,17 +102,9 @@ def live_guests() -> dict[str, LiveGuest] | None:
     libvirt = _binding()
     libvirt.registerErrorHandler(lambda *_: None, None)
     try:
-        return _within(SECONDS, lambda: _guests(libvirt))
+        return _within(SECONDS, lambda: _told(libvirt, GUESTS_URI, _read_guests))
     except libvirt.libvirtError:
         return None
-
-
-def _guests(libvirt: Any) -> dict[str, LiveGuest]:
-    connection = libvirt.openReadOnly(GUESTS_URI)
-    try:
-        return dict(_read_guests(libvirt, connection))
-    finally:
-        connection.close()
 
 
 def _read_guests(libvirt: Any, connection: Any) -> Iterator[tuple[str, LiveGuest]]:
@@ -155,15 +148,16 @@ def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
     return answer
 
 
-def _networks(libvirt: Any) -> dict[str, LiveNetwork]:
-    connection = libvirt.openReadOnly(URI)
+def _told(libvirt: Any, uri: str, read: Callable[[Any, Any], Iterator[tuple[str, Told]]]) -> dict[str, Told]:
+    """What ``read`` finds by name, with a connection of its own."""
+    connection = libvirt.openReadOnly(uri)
     try:
-        return dict(_read(libvirt, connection))
+        return dict(read(libvirt, connection))
     finally:
         connection.close()
 
 
-def _read(libvirt: Any, connection: Any) -> Iterator[tuple[str, LiveNetwork]]:
+def _read_networks(libvirt: Any, connection: Any) -> Iterator[tuple[str, LiveNetwork]]:
     for network in connection.listAllNetworks():
         try:
             yield network.name(), _live(libvirt, network)
