@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from nethook.kernel.arp import ArpRules
 from nethook.kernel.binding import BINDING
+from nethook.kernel.device import is_sayable
+from nethook.kernel.fallback_rules import FALLBACK_RULES, rules_for
+from nethook.kernel.fallbacks import FALLBACKS, INNER, MAIN
 from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS
 from nethook.moved import handed_on
+from nethook.prefix import parse_prefix
+from nethook.prefixes import Ordered, disjoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,6 +111,7 @@ def difference(desired: Desired, present: Present, ruleset: Ruleset, scope: Scop
     change.new[ROUTES] = [route for route in lacking if route[:2] not in present.inherited]
     change.inherited = [route for route in lacking if route[:2] in present.inherited]
 
+    _complete_fallbacks(change, present, scope)
     rules = ArpRules(_afterwards(GATEWAYS, change, present))
     change.arp = rules if rules.comments != list(present.arp) else None
     answering = {uplink for address, _, uplink in _afterwards(PROXIES, change, present) if ":" in address}
@@ -116,6 +122,26 @@ def difference(desired: Desired, present: Present, ruleset: Ruleset, scope: Scop
         bridge: values for bridge, values in present.opened.items() if scope.has(bridge) and bridge not in desired.ipv6
     }
     return change
+
+
+def _complete_fallbacks(change: Change, present: Present, scope: Scope) -> None:
+    """Have the fallback routes that all others' routes take part in: inner ones, and the rules that lead to them all."""
+    fallbacks = {key[0] for key in _afterwards(FALLBACKS, change, present) if key[2:] != (MAIN,)}
+    routed = {route[0] for route in (*_afterwards(ROUTES, change, present), *change.inherited, *present.standing_in)}
+    routed |= scope.own_prefixes
+    unrouted = fallbacks - routed
+    around = Ordered(disjoint(parse_prefix(text) for text in routed if "/" in text)) if unrouted else None
+    inner = {text for text in unrouted if around and around.around(parse_prefix(text))}
+    keys: set[Key] = {(text, "", INNER) for text in inner}
+    there = present.objects[FALLBACKS]
+    change.gone[FALLBACKS] = sorted(
+        {key for key in change.gone[FALLBACKS] if key[2:] != (INNER,)}
+        | {key for key in there if key[2:] == (INNER,) and key not in keys}
+    )
+    change.new[FALLBACKS] += sorted(keys - there)
+    rules = rules_for(unrouted - inner, inner)
+    change.gone[FALLBACK_RULES] = sorted(present.objects[FALLBACK_RULES] - rules)
+    change.new[FALLBACK_RULES] = sorted(rules - present.objects[FALLBACK_RULES])
 
 
 def _afterwards(kind: Kind, change: Change, present: Present) -> set[Key]:
@@ -180,5 +206,5 @@ def _in_scope(name: str, elements: set[Element], prefixes: set[str], scope: Scop
     if not SETS[name].fields:  # of the configuration alone, so every run decides about all of them
         return elements
     if name in {BRIDGES, ISOLATED}:
-        return {element for element in elements if scope.has(element[0])}
+        return {element for element in elements if scope.has(element[0]) and is_sayable(element[0])}
     return {(bridge, block) for bridge, block in elements if scope.has(bridge) or block in prefixes}

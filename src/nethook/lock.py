@@ -31,6 +31,7 @@ class Locked:
         self._as_of = as_of
         self._fd = -1
         self._is_new = False
+        self._stamp = 0
         self.is_current = True
 
     def __enter__(self) -> Locked:
@@ -45,11 +46,17 @@ class Locked:
         self.is_current = self._as_of in {None, previous}
         if self.is_current:
             os.utime(self._fd)
+            self._stamp = os.fstat(self._fd).st_mtime_ns
         return self
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no file in the folder has come, gone or been replaced since the lock was taken."""
+        return os.fstat(self._fd).st_mtime_ns == self._stamp
 
     def _open(self) -> None:
         try:
-            self._is_new = _made(FOLDER)
+            self._is_new = make_folder()
             self._fd = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY)
             os.fchmod(self._fd, 0o700)  # whoever may open it may lock it
         except OSError as error:
@@ -70,10 +77,10 @@ class Locked:
         os.close(self._fd)
 
 
-def _made(folder: str) -> bool:
-    """Whether it was not there, and is now."""
+def make_folder() -> bool:
+    """Make the folder. Returns whether it was not there; OSError if it cannot be made."""
     try:
-        os.mkdir(folder, 0o700)
+        os.mkdir(FOLDER, 0o700)
     except FileExistsError:
         return False
     return True

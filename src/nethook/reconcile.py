@@ -8,7 +8,7 @@ one of them refuses is said, and the rest is done all the same. When nothing dif
 from __future__ import annotations
 
 from nethook.errors import NethookError
-from nethook.libvirt import record
+from nethook.kernel.guest_bridges import protect
 from nethook.plan import decide
 
 TYPE_CHECKING = False
@@ -82,5 +82,8 @@ def reconcile(
         outcome.failures = list(plan.failures)
         if outcome.take(plan.steps, tools):
             break
-    outcome.failures += record.update(networks, scope)
+    try:
+        protect(scope.guest_bridges, scope)  # an event may have come since, whose bridge a table made anew has not
+    except NethookError as error:
+        outcome.failures.append(str(error))
     return outcome

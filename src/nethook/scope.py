@@ -1,4 +1,4 @@
-"""What a run decides about, and leaves alone.
+"""What a run decides about, and leaves alone; and what is known of networks that it does not decide about.
 
 A hook's scope is its own network: what is on that network's bridge, and the prefixes that the configuration gives to it
 wherever they are now, because an address has one place. Everything else stays as it is. Without a scope, a run decides
@@ -9,31 +9,40 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from nethook.config import RoutedIP
     from nethook.libvirt.network import Network
-    from nethook.prefix import Prefix
 
 
 class Scope:
     """What a run decides about: everything, or some networks and what is on their bridges, but for some prefixes.
 
-    ``subnets`` are the networks' own, as far as they are known: of those in the scope at least.
+    ``known`` are all networks that are up or about to start, inside the scope and outside it.
     """
 
-    __slots__ = ("_networks", "_spared", "subnets")
+    __slots__ = ("_networks", "_spared", "known")
 
     def __init__(
         self,
         spared: Mapping[str, Collection[str]] | None = None,
         networks: Collection[str] = (),
-        subnets: Iterable[Prefix] = (),
+        known: Sequence[Network] = (),
     ) -> None:
         """``spared`` has the prefixes that are left alone, by bridge; None: the scope is everything."""
         self._spared = spared
         self._networks = networks
-        self.subnets = {subnet.text for subnet in subnets}
+        self.known = known
+
+    @property
+    def guest_bridges(self) -> list[tuple[str, bool]]:
+        """The bridges behind which are guests alone. True: they are isolated."""
+        return [(network.bridge, network.is_isolated) for network in self.known if network.is_libvirts_own]
+
+    @property
+    def own_prefixes(self) -> set[str]:
+        """The prefixes to which libvirt itself has made a route, for ``<ip>`` and ``<route>`` of its networks."""
+        return {prefix.text for network in self.known for prefix in (*network.subnets, *network.routes)}
 
     def has(self, bridge: str) -> bool:
         """Whether it decides about the bridge itself."""
@@ -49,19 +58,14 @@ class Scope:
 
 
 def scope_of(
-    networks: Iterable[Network], routed_ips: Collection[RoutedIP], subnets: Iterable[Prefix] | None = None
+    networks: Iterable[Network], routed_ips: Collection[RoutedIP], known: Sequence[Network] | None = None
 ) -> Scope:
-    """The bridges of these networks. Several networks may use one that the host brings: what is others' stays.
+    """Return the scope of these networks. Several may use one bridge that the host brings: what is others' stays.
 
-    ``subnets`` are those of all networks that are known, by default of these.
+    ``known`` are all networks that are up, by default these.
     """
     networks = list(networks)
     names = {network.name for network in networks}
     of_others = {routed.prefix.text for routed in routed_ips if routed.network not in names}
     spared = {network.bridge: () if network.is_libvirts_own else of_others for network in networks}
-    return Scope(spared, names, subnets_of(networks) if subnets is None else subnets)
-
-
-def subnets_of(networks: Iterable[Network]) -> list[Prefix]:
-    """The networks' own subnets."""
-    return [subnet for network in networks for subnet in network.subnets]
+    return Scope(spared, names, networks if known is None else known)

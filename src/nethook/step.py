@@ -77,10 +77,10 @@ class ObjectChange:
 class BatchStep(Step):
     """Objects changed by one process, a line for each; what the kernel refuses of them does not keep the others."""
 
-    def __init__(self, changes: Sequence[ObjectChange]) -> None:
-        """In this order."""
+    def __init__(self, changes: Sequence[ObjectChange], family: str = "") -> None:
+        """In this order; all of this ``family`` for ip."""
         self._changes = changes
-        super().__init__(batch([change.line for change in changes]), [change.effect for change in changes])
+        super().__init__(batch([change.line for change in changes], family), [change.effect for change in changes])
 
     def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
         """Run it; what is as desired by somebody else's doing is neither done nor a failure."""

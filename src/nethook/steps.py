@@ -51,8 +51,7 @@ def steps(
     gone = [
         _gone(kind, key, protocol) for kind in reversed(KINDS) for key in change.gone[kind] if key[0] not in moved[kind]
     ]
-    if gone:
-        todo.append(BatchStep(gone))
+    todo += _batches(gone)
     todo += [IPv6Step(REMOVE, bridge, values) for bridge, values in change.closed.items()]
 
     commands = [command for each in gate_changes for command in each.nft] + _table_commands(change.table)
@@ -81,11 +80,10 @@ def steps(
         of_bound = _of_bound_lines(change, desired)
         free = [each for each in came if (each.kind, each.key[0]) not in of_bound]
         came = [each for each in came if (each.kind, each.key[0]) in of_bound]
-        todo += [BatchStep(free)] if free else []
+        todo += _batches(free)
         effects = [*_table_effects(change.binding, desired)]
         todo.append(BindingStep(_nft_call(commands), effects, ends_run=True))
-    if came:
-        todo.append(BatchStep(came))
+    todo += _batches(came)
     if change.moved:
         todo.append(FlowStep([(block, Effect(REMOVE, "flows", prefix=block)) for block in change.moved]))
     todo += [Step(change.call, change.effects, needs_all=True) for change in removals if change.call]
@@ -106,8 +104,7 @@ def clearance(present: Present, closings: Sequence[GateChange], protocol: int) -
     """What removes everything of ours, in this order."""
     todo: list[Step] = []
     gone = [_gone(kind, key, protocol) for kind in reversed(KINDS) for key in sorted(present.objects[kind])]
-    if gone:
-        todo.append(BatchStep(gone))
+    todo += _batches(gone)
     todo += [IPv6Step(REMOVE, bridge, values) for bridge, values in present.opened.items()]
     todo += [ProxyNdpStep(REMOVE, uplink) for uplink in sorted(present.proxy_ndp)]
     if present.arp:
@@ -121,6 +118,15 @@ def clearance(present: Present, closings: Sequence[GateChange], protocol: int) -
     if commands:
         todo.append(_nft(commands, effects))
     return todo + _calls(closings)
+
+
+def _batches(changes: Sequence[ObjectChange]) -> list[Step]:
+    """A process for all changes, and one more for each family that ip has to be told."""
+    families = dict.fromkeys(change.kind.family(change.key) for change in changes)
+    return [
+        BatchStep([change for change in changes if change.kind.family(change.key) == family], family)
+        for family in sorted(families)
+    ]
 
 
 def _nft(commands: Sequence[str], effects: Sequence[Effect]) -> Step:
@@ -161,7 +167,7 @@ def _taken_over(key: Key, protocol: int, desired: Desired) -> ObjectChange:
 
 
 def _effect(sign: str, kind: Kind, key: Key, desired: Desired | None = None) -> Effect:
-    line = desired.objects[kind][key] if desired else None
+    line = desired.objects[kind].get(key) if desired else None
     return Effect(sign, kind.name, prefix=key[0], bridge=key[1], to="".join(key[2:]), line=line)
 
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "nft": "nft list ruleset",
     **{tool: f"{tool}-save" for tool in SAVES},
     **{ip: f"{ip} route show table all" for ip in ("ip -4", "ip -6")},
+    "rules": "ip -4 rule; ip -6 rule",
     "neighbours": "ip neighbour show nud permanent",
 }
 OUR_PROTOCOL = "218"
@@ -44,6 +45,7 @@ def foreign(machine: Machine) -> str:
         *_COUNTERS.sub("counter", tables).splitlines(),
         *(re.sub(r"\[\d+:\d+\]", "", line) for save in SAVES for line in kernel[save].splitlines() if line[:1] != "#"),
         *_routes(kernel),
+        *kernel["rules"].splitlines(),
         *kernel["neighbours"].splitlines(),
     ]
     of_us = (GATE, f"proto {OUR_PROTOCOL}")
@@ -58,7 +60,8 @@ def ours(machine: Machine) -> str:
     gateways = [line for line in _routes(kernel) if line.startswith(GATEWAYS)]
     arp = _OUR_ARP_TABLE.search(kernel["nft"])
     tables = (_our_table(kernel), _ARP_FINGERPRINT.sub("FINGERPRINT", arp[0]) if arp else "")
-    return "\n".join((*_our_routes(kernel), *gateways, "", *tables, *_our_gates(kernel), "", *_our_bindings(kernel)))
+    rules = [" ".join(line.split()) for line in kernel["rules"].splitlines() if f"proto {OUR_PROTOCOL}" in line]
+    return "\n".join((*_our_routes(kernel), *rules, *gateways, "", *tables, *_our_gates(kernel), "", *_our_bindings(kernel)))
 
 
 def routes(machine: Machine) -> list[str]:

@@ -39,11 +39,13 @@ class Network(NamedTuple):
     number: int
     mode: str
     """nat (of both families), route, open, or ISOLATED."""
+    device: str = ""
+    """The name of its bridge, where that is not the usual one."""
 
     @property
     def bridge(self) -> str:
         """The device of its bridge."""
-        return f"virbr{self.number}"
+        return self.device or f"virbr{self.number}"
 
     @property
     def ipv4(self) -> str:

@@ -148,6 +148,11 @@ class World:
             hook.give(xml.encode() if isinstance(xml, str) else xml)
         return self.machine.syslog.new()
 
+    def nethook(self, *arguments: str) -> str:
+        """Run the command ``nethook`` and return what it prints; it has to succeed."""
+        start = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from nethook.cli import main; sys.exit(main())"
+        return self.machine.run("/usr/bin/python3", "-I", "-c", start, *arguments)
+
     def outside(self, family: int) -> Place:
         """The client on the internet."""
         return Place(self._outside, OUTSIDE[family], UPLINK, OUTSIDE[family])

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from nethook.config import Configuration, RoutedIP, Settings
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.desired import Desired
-from nethook.desired.lines import desire_lines
+from nethook.desired.lines import desire_lines, introduce
 from nethook.kernel.routes import ROUTES
+from nethook.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,5 +44,6 @@ def desired_by(
     """What lines want when these networks are up; ``kept`` are routes, ``bound`` the blocks of bound lines."""
     desired = Desired()
     desired.kept[ROUTES].update(kept)
+    introduce(desired.elements, Scope(known=list(networks)))
     desire_lines(desired, routed_ips, networks, guarded=guarded, decided=bound or {}, holders={})
     return desired

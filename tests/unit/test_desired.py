@@ -14,7 +14,7 @@ from nethook.kernel.fallbacks import FALLBACKS
 from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.proxies import PROXIES
 from nethook.libvirt.network import Network
-from nethook.prefix import Prefix, parse_prefix
+from nethook.prefix import Prefix
 from nethook.prefixes import outermost
 from nethook.scope import Scope, scope_of
 from tests.unit.lines import configuration, desired_by, routed
@@ -128,11 +128,11 @@ def test_without_a_wrong_line_nothing_is_in_doubt() -> None:
     assert in_doubt(PRESENT, configuration("203.0.113.11 public")) == {}
 
 
-def test_each_line_has_a_fallback_but_for_subnets_of_networks() -> None:
+def test_each_line_has_a_fallback() -> None:
     lines = routed(LINES)
     desired = desired_by(lines, [])
-    desire_fallbacks(desired, lines, Scope(subnets=[parse_prefix("203.0.113.16/29")]))
-    assert list(desired.objects[FALLBACKS]) == [("203.0.113.10", ""), ("2001:db8:7::/64", ""), ("203.0.113.20", "")]
+    desire_fallbacks(desired, lines, Scope())
+    assert list(desired.objects[FALLBACKS]) == [(line.prefix.text, "") for line in lines]
     assert not desired.kept[FALLBACKS]
 
 

@@ -1,75 +1,145 @@
-"""What is remembered of what libvirt has told."""
+"""What is recorded of what libvirt has told."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from nethook import lock, recorded
 from nethook.libvirt import record
+from nethook.libvirt.event import Event
 from nethook.libvirt.network import Network, Port, Ports
-from nethook.scope import Scope, scope_of
+from nethook.lock import Locked, last_run
+from nethook.prefix import parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    import pytest
-
-
 MAC, OTHER_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02"
+WEB, DB = Port("a", MAC, "web 1"), Port("c", OTHER_MAC, "ž\tü\r\n客 ")
 
 
-def network(name: str, bridge: str, mode: str = "nat", ports: Iterable[tuple[str, str, str]] = ()) -> Network:
-    return Network(name, bridge, mode, Ports([Port(*port) for port in ports], all_known=True))
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for module in (lock, record):
+        monkeypatch.setattr(module, "FOLDER", str(tmp_path / "run"))
+    monkeypatch.setattr(record, "FILE", str(tmp_path / "run/told"))
+    monkeypatch.setattr(record, "LOCK_FILE", str(tmp_path / "run/told.lock"))
+    return tmp_path / "run"
 
 
-def recorded() -> dict[str, list[tuple[str, str, str]]]:
-    """UUID, MAC and guest of each port, by network."""
-    return {name: [(port.uuid, port.mac, port.guest) for port in ports] for name, ports in record.ports().items()}
+def network(name: str, bridge: str = "virbr1", mode: str = "nat", ports: Iterable[Port] = ()) -> Network:
+    return Network(name, bridge, mode, Ports([*ports], all_known=True))
 
 
-def put_into(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NETWORKS_FILE", "PORTS_FILE"):
-        monkeypatch.setattr(record, name, str(folder / name))
+def tell(operation: str, name: str = "my network", port: Port | None = None, mode: str = "nat") -> Network:
+    """The network after this event."""
+    event = Event(operation, network(name, mode=mode), port)
+    assert record.tell(event)[1] == ""
+    return event.network
 
 
-def test_names_may_hold_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put_into(tmp_path, monkeypatch)
-    assert record.ports() == {}
-    ports = {
-        "my network": [("a", MAC, "web 1"), ("b", MAC, "web 1"), ("c", OTHER_MAC, "ž\tü\r\n客 ")],
-        "other": [("d", MAC, "x" * 200)],
-    }
-    networks = [network(name, f"virbr{number}", ports=each) for number, (name, each) in enumerate(ports.items())]
-    assert record.update(networks, Scope()) == []
-    assert recorded() == ports
-    assert record.update([], Scope()) == []
-    assert record.ports() == {}
+def ports(name: str = "my network") -> list[tuple[str, str, str]]:
+    return [(port.uuid, port.mac, port.guest) for port in record.read().up[name].ports.known]
 
 
-def test_what_is_outside_the_scope_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put_into(tmp_path, monkeypatch)
-    there, other = network("there", "lo", "", [("a", MAC, "web")]), network("other", "virbr9")
-    record.update([there, other], Scope())
-    scope = scope_of([other], [])
-    record.update([], scope)
-    (found,) = record.networks_outside(scope)
-    assert (found.bridge, found.is_isolated) == ("lo", True)
-    assert record.networks_outside(Scope()) == []
-    assert recorded() == {"there": [("a", MAC, "web")]}
+def test_a_network_is_known_from_its_first_event_on() -> None:
+    assert not record.read().knows("my network")
+    tell("start", mode="")
+    assert record.read().up["my network"].is_isolated
+    tell("stopped")
+    assert list(record.read().down) == ["my network"]
+    assert not record.read().up
+    assert record.read().knows("my network")
 
 
-def test_the_same_ports_in_another_order_are_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put_into(tmp_path, monkeypatch)
-    ports = [("a", MAC, "web"), ("b", OTHER_MAC, "db")]
-    record.update([network("there", "lo", "", ports)], Scope())
-    written = (tmp_path / "PORTS_FILE").stat().st_ino
-    record.update([network("there", "lo", "", reversed(ports))], Scope())
-    assert (tmp_path / "PORTS_FILE").stat().st_ino == written
-    record.update([network("there", "lo", "", ports[1:])], Scope())
-    assert recorded() == {"there": ports[1:]}
+def test_ports_are_known_from_their_events() -> None:
+    tell("started")
+    assert [port.uuid for port in tell("port-created", port=WEB).ports.known] == ["a"]
+    tell("port-created", port=DB)
+    tell("updated")
+    assert ports() == [("a", MAC, "web 1"), ("c", OTHER_MAC, "ž\tü\r\n客 ")]
+    after = tell("port-deleted", port=WEB).ports
+    assert (after.gone, [port.uuid for port in after.known]) == (WEB, ["c"])
+    tell("start")  # without the guests that were plugged in before
+    assert ports() == []
 
 
-def test_a_record_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put_into(tmp_path / "missing", monkeypatch)
-    (failure,) = record.update([network("there", "lo")], Scope())
-    assert failure.startswith("cannot record which networks are up in ")
+def test_what_others_have_told_stays() -> None:
+    tell("port-created", "my network", WEB)
+    tell("started", "other")
+    tell("stopped", "third")
+    assert list(record.read().up) == ["my network", "other"]
+    assert ports() == [("a", MAC, "web 1")]
+
+
+def test_prefixes_and_any_names_come_back_as_they_were() -> None:
+    made = Network(
+        "n\n:ü ",
+        'br"*\\',
+        "route",
+        subnets=[parse_prefix("192.0.2.0/24"), parse_prefix("2001:db8::/64")],
+        routes=[parse_prefix("203.0.113.10")],
+    )
+    record.tell(Event("started", made, None))
+    found = record.read().up["n\n:ü "]
+    assert (found.bridge, found.forward_mode, found.subnets, found.routes) == (
+        made.bridge,
+        "route",
+        made.subnets,
+        made.routes,
+    )
+
+
+def test_nothing_is_written_when_nothing_is_new(folder: Path) -> None:
+    tell("port-created", port=WEB)
+    written = (folder / "told").stat().st_ino
+    tell("port-created", port=WEB)
+    assert (folder / "told").stat().st_ino == written
+    tell("port-created", port=DB)
+    assert (folder / "told").stat().st_ino != written
+
+
+@pytest.mark.parametrize("damage", ["", "up", "up\0a\0virbr1", "\0" * 100, "lorem ipsum\nup\0x\0y\0z\0q\0w\0e\0"])
+def test_what_is_broken_is_left_out(damage: str) -> None:
+    tell("started")
+    whole = recorded.read(record.FILE)
+    recorded.write(record.FILE, whole + damage)
+    assert list(filter(None, record.read().up)) == ["my network"]
+
+
+@pytest.mark.parametrize("obstacle", ["told.new", "told.lock", "told"])
+def test_a_record_that_cannot_be_kept_is_said(folder: Path, obstacle: str) -> None:
+    (folder / obstacle).mkdir(parents=True)
+    event = Event("port-created", network("there"), WEB)
+    told, failure = record.tell(event)
+    assert failure.startswith(f"cannot record this event in {folder}/told")
+    assert list(told.up) == ["there"]
+    assert list(event.network.ports.known) == [WEB]
+
+
+def test_apply_learns_all_networks_and_the_bridges_of_the_host() -> None:
+    tell("started", "gone")
+    before = last_run()
+    with Locked(as_of=before) as held:
+        assert held.is_current
+        assert record.learn([(network("a", ports=[WEB]), True), (network("b"), False)], ["br0"], held)
+    told = record.read()
+    assert list(told.up) == ["a", "/br0"]
+    assert list(told.down) == ["b"]
+    assert not told.up["/br0"].is_libvirts_own
+    assert ports("a") == [("a", MAC, "web 1")]
+
+
+def test_what_apply_has_heard_before_an_event_is_out_of_date() -> None:
+    tell("started", "a")
+    before = last_run()
+    tell("started", "b")
+    with Locked(as_of=before) as held:
+        assert not held.is_current
+    with Locked() as held:
+        tell("started", "c")
+        assert not record.learn([(network("a"), True)], [], held)
+    assert list(record.read().up) == ["a", "b", "c"]

@@ -50,10 +50,11 @@ def run(options: Namespace) -> int:
         with uninterrupted():
             tools = Tools(SECONDS)
             with Locked(as_of=before) as lock:
-                if not lock.is_current:
+                if not lock.is_current or not now.record(lock):
                     continue
                 try:
                     outcome = reconcile(configuration, now.up, now.scope, tools, now.others)
+                    outcome.failures += now.not_recorded
                 except ReadError:
                     if has_failed:
                         raise

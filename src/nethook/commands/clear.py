@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from nethook.firewalld.files import SETS
 from nethook.firewalld.gate import look
 from nethook.gates import IPTABLES, gates
 from nethook.kernel.process import Tools
+from nethook.libvirt.record import FILE, LOCK_FILE
 from nethook.lock import FOLDER, Locked
 from nethook.present import read
 from nethook.reconcile import Outcome
@@ -25,6 +26,8 @@ from nethook.terminal import confirm
 if TYPE_CHECKING:
     from argparse import Namespace
 
+RECORD = {os.path.basename(path) for path in (FILE, LOCK_FILE)}
+"""What libvirt has told stays: without it, the next event would take all other networks for the outside."""
 QUESTION = "Guests lose their routed addresses until the next event of their network, or `nethook apply`. Go on?"
 
 
@@ -44,5 +47,11 @@ def run(options: Namespace) -> int:
         closings += firewalld.changes() if firewalld else []
         outcome.take(clearance(present, closings, settings.route_protocol), tools)
         if not outcome.failures:
-            shutil.rmtree(FOLDER)
+            _forget()
         return report(outcome, "clear", "nothing of ours is in the kernel")
+
+
+def _forget() -> None:
+    for name in os.listdir(FOLDER):
+        if name not in RECORD:
+            os.remove(f"{FOLDER}/{name}")

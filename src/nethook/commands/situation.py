@@ -14,9 +14,11 @@ from nethook.config.suggestion import suggestion
 from nethook.diagnosis.host_problems import no_such_network
 from nethook.errors import NethookError
 from nethook.kernel import device
+from nethook.kernel.bridges import bridges
 from nethook.libvirt.live import live_networks
+from nethook.libvirt.record import FILE, learn
 from nethook.others import Others
-from nethook.scope import Scope, scope_of, subnets_of
+from nethook.scope import Scope, scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from nethook.config import Configuration
     from nethook.libvirt.live import LiveNetwork
     from nethook.libvirt.network import Network
+    from nethook.lock import Locked
 
 SECONDS = 5.0
 """For reading and changing the kernel: a hook that waits meanwhile gives up after 6."""
@@ -35,11 +38,13 @@ class Situation:
     def __init__(self, configuration: Configuration, live: dict[str, LiveNetwork], names: Sequence[str]) -> None:
         self.configuration = configuration
         self.live = live
+        self.not_recorded: list[str] = []
+        """Why the record could not be written, if so."""
         self._names = names
         about = [live[name].network for name in names] if names else [each.network for each in live.values()]
         about = [network for network in about if device_name.is_safe(network.bridge)]
-        subnets = subnets_of(each.network for each in live.values())
-        self.scope = scope_of(about, configuration.routed_ips, subnets) if names else Scope(subnets=subnets)
+        known = [each.network for each in live.values() if each.is_active]
+        self.scope = scope_of(about, configuration.routed_ips, known) if names else Scope(known=known)
         self.up: list[Network] = [
             network for network in about if live[network.name].is_active and device.exists(network.bridge)
         ]
@@ -54,6 +59,16 @@ class Situation:
                 print(f"nethook: waiting: {no_such_network(line, self.live)}", file=sys.stderr)
             elif why := unusable(self.live[line.network].network):
                 print(f"nethook: blocked: {one_line(f'{line.place}: {why}')}", file=sys.stderr)
+
+    def record(self, lock: Locked) -> bool:
+        """Record what libvirt has told. False if an event has come meanwhile, and it has to be asked again."""
+        own = {each.network.bridge for each in self.live.values()}
+        hosts = [bridge.name for bridge in bridges() if bridge.name not in own]
+        try:
+            return learn(((each.network, each.is_active) for each in self.live.values()), hosts, lock)
+        except OSError as error:
+            self.not_recorded = [f"cannot record the networks in {error.filename or FILE}: {error.strerror}"]
+            return True
 
     @property
     def others(self) -> Others:

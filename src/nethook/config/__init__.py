@@ -7,7 +7,7 @@ the run.
 
 from __future__ import annotations
 
-from nethook.config.files import find_routed_ips, read_file
+from nethook.config.files import find_routed_ips, read_file, stamp
 from nethook.config.routed_ips import RoutedIP, parse_routed_ips
 from nethook.config.settings import Settings, parse_settings
 
@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nethook.config.files import Stamp
     from nethook.config.problem import Problem
     from nethook.prefix import Prefix
 
@@ -25,12 +26,28 @@ ROUTED_IPS_FILES = ("/etc/nethook/routed-ips", "/etc/sysconfig/routed-ips", "/et
 class Configuration:
     """What the files say: the settings, the routed IPs, and the problems of the lines that are wrong."""
 
-    __slots__ = ("problems", "routed_ips", "settings")
+    __slots__ = ("_files", "_stamp", "problems", "routed_ips", "settings")
 
-    def __init__(self, settings: Settings, routed_ips: list[RoutedIP], problems: list[Problem]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        routed_ips: list[RoutedIP],
+        problems: list[Problem],
+        *,
+        files: Sequence[str] = (),
+        stamp: Sequence[Stamp] = (),
+    ) -> None:
+        """``stamp`` is that of ``files`` before they were read."""
         self.settings = settings
         self.routed_ips = routed_ips
         self.problems = problems
+        self._files = files
+        self._stamp = stamp
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the files are still those that were read."""
+        return stamp(self._files) == self._stamp
 
     def in_doubt(self, prefix: Prefix) -> bool:
         """Whether a wrong line is, or may be, about this prefix: what the kernel has for it then stays."""
@@ -43,9 +60,12 @@ class Configuration:
 
 def load(settings_file: str = SETTINGS_FILE, search: Sequence[str] = ROUTED_IPS_FILES) -> Configuration:
     """Read the configuration of this host. ConfigError or ReadError if it cannot be relied on as a whole."""
+    seen = stamp([settings_file])
     settings = load_settings(settings_file)
+    chosen = [settings.routed_ips] if settings.routed_ips else search
+    seen += stamp(chosen)
     routed_ips, problems = parse_routed_ips(find_routed_ips(settings.routed_ips, search))
-    return Configuration(settings, routed_ips, problems)
+    return Configuration(settings, routed_ips, problems, files=[settings_file, *chosen], stamp=seen)
 
 
 def load_settings(file: str = SETTINGS_FILE) -> Settings:

@@ -16,9 +16,11 @@ from nethook.errors import ConfigError, ReadError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     Source = tuple[str, bytes]
+    Stamp = tuple[str, int, int, int]
+    """A file as it was: its path, inode, size, and time of its last change in nanoseconds."""
 
 # A hundred times 10,000 lines; what is larger is not what somebody wrote.
 SIZE_LIMIT = 16 << 20
@@ -58,6 +60,26 @@ def place_for_lines(search: Sequence[str]) -> str:
     for path in places(search):
         return path[: -len(".d")] if path not in search else path
     return next((path for path in search if os.path.isdir(os.path.dirname(path))), search[0])
+
+
+def stamp(paths: Iterable[str]) -> list[Stamp]:
+    """Return what tells whether these files, or those in the directories beside them, have changed since."""
+    found = []
+    for path in paths:
+        for each in (path, f"{path}.d", *(f"{path}.d/{name}" for name in _names(f"{path}.d"))):
+            try:
+                status = os.stat(each)
+            except OSError:
+                continue
+            found.append((each, status.st_ino, status.st_size, status.st_mtime_ns))
+    return found
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
 
 
 def read_file(path: str) -> bytes | None:

@@ -134,9 +134,9 @@ def _mark_bit(value: list[Word]) -> int:
 def _route_protocol(value: list[Word]) -> int:
     word = _only(value)
     number = _number(word.text)
-    if number is None or number > 255:
+    if number is None or number > 250:  # the next two are our routing tables, and 253 to 255 are the kernel's
         what = f"{excerpt(word.text)} is not the number of a route protocol"
-        raise LineError(word.column, what, f"write a number from 5 to 255, such as {ROUTE_PROTOCOL}")
+        raise LineError(word.column, what, f"write a number from 5 to 249, such as {ROUTE_PROTOCOL}")
     if number in _FOREIGN_PROTOCOLS:
         what = f"the routes of protocol {number} belong to the kernel or to a routing program"
         raise LineError(word.column, what, f"write a number that nobody uses, such as {ROUTE_PROTOCOL}")

@@ -7,7 +7,6 @@ from nethook.kernel import binding
 from nethook.kernel.neighbours import NEIGHBOURS
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.taps import tap_mac
-from nethook.libvirt import record
 from nethook.libvirt.network import Ports
 from nethook.prefix import parse_prefix
 from nethook.prefixes import Ordered, without
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from nethook.kernel.keys import Element
     from nethook.kernel.kind import Key
     from nethook.kernel.table import Elements
-    from nethook.libvirt.network import Network, Port
+    from nethook.libvirt.network import Network
     from nethook.prefix import Prefix
     from nethook.present import Present
     from nethook.scope import Scope
@@ -172,12 +171,14 @@ def _cut(block: Prefix, prefixes: Ordered, decided: Collection[str], *, is_doubt
     return rest + [part for part in within if part.text not in decided]
 
 
-def rebind(bindings: Bindings, present: Present, routed_ips: Iterable[RoutedIP], bound: Blocks) -> None:
+def rebind(
+    bindings: Bindings, present: Present, routed_ips: Iterable[RoutedIP], bound: Blocks, scope: Scope
+) -> None:
     """Bind again what this run does not decide about: somebody deleted the table that bound it, but not the routes."""
     there = {(route[0], route[1]): route for route in present.routes}
     lines = {routed.prefix.text: routed for routed in routed_ips if routed.prefix.text in bound}
     pins = {pin[:2]: pin[2] for pin in present.objects[NEIGHBOURS]}
-    plugged: dict[str, list[Port]] | None = None
+    plugged = {network.name: network.ports for network in scope.known}
     for (text, bridge), route in there.items():
         routed = lines.get(text)
         blocks = bound.get(text)
@@ -185,7 +186,6 @@ def rebind(bindings: Bindings, present: Present, routed_ips: Iterable[RoutedIP],
             continue
         mac = pins.get((route[2] or text, bridge))
         if not mac:
-            plugged = record.ports() if plugged is None else plugged
-            mac = nic(routed, Ports(plugged.get(routed.network, ()), all_known=False), ())
+            mac = nic(routed, plugged.get(routed.network) or Ports((), all_known=False), ())
         if mac:
             bindings.bind_again(blocks, mac)

@@ -8,14 +8,12 @@ from nethook.desired.doubt import in_doubt
 from nethook.desired.fallbacks import desire_fallbacks
 from nethook.desired.gateways import desire_gateways, leave_to_others
 from nethook.desired.ipv6 import desire_ipv6
-from nethook.desired.lines import desire_lines
+from nethook.desired.lines import desire_lines, introduce
 from nethook.desired.proxies import desire_proxies
 from nethook.desired.state import Desired
 from nethook.kernel.fallbacks import FALLBACKS
 from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
-from nethook.libvirt import record
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,15 +44,15 @@ def desire(configuration: Configuration, networks: Sequence[Network], scope: Sco
     desired.kept[ROUTES].update(  # of networks with which one of these shares its bridge
         route for route in present.routes if scope.has(route[1]) and not scope.covers(route[0], route[1])
     )
-    if present.table is None:  # new, or somebody deleted it: what it held of other networks is in routes and record
+    if present.table is None:  # new, or somebody deleted it: what it held of other networks is in routes
         _keep_routes_outside(desired, configuration, networks, scope, present)
-        networks = [*networks, *record.networks_outside(scope)]
+    introduce(desired.elements, scope)
     desire_lines(desired, routed_ips, networks, guarded=doubtful.values(), decided=decided, holders=holders)
     if bound or present.binding:
         desired.bindings.name(routed_ips, bound, apart(routed_ips))
         keep_bindings(desired, present, configuration.in_doubt_within)
         if present.binding is None:
-            rebind(desired.bindings, present, routed_ips, bound)
+            rebind(desired.bindings, present, routed_ips, bound, scope)
 
     desire_ipv6(desired, networks, scope, has_gateway=settings.gateway6 is not None)
     desire_gateways(desired, settings, present.opened)

@@ -14,14 +14,10 @@ if TYPE_CHECKING:
 
 
 def desire_fallbacks(desired: Desired, routed_ips: Iterable[RoutedIP], scope: Scope) -> None:
-    """A fallback for each line, whatever networks are up; those of other networks stay as they are.
-
-    Never for a network's own subnet: libvirt does not start a network if there is a route to exactly its subnet.
-    """
+    """Want a fallback route for each line, whatever networks are up; those of other networks stay as they are."""
     for routed in routed_ips:
-        text = routed.prefix.text
-        if text not in scope.subnets:
-            if scope.has_network(routed.network):
-                desired.objects[FALLBACKS][text, ""] = routed
-            else:
-                desired.kept[FALLBACKS].add((text, ""))
+        key = (routed.prefix.text, "")
+        if scope.has_network(routed.network):
+            desired.objects[FALLBACKS][key] = routed
+        else:
+            desired.kept[FALLBACKS].add(key)

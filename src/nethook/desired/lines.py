@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nethook.bound import macs_of, nic
+from nethook.kernel.device import is_sayable
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, set_name
 from nethook.prefix import parse_prefix
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from nethook.kernel.table import Elements
     from nethook.libvirt.network import Network
     from nethook.prefix import Prefix
+    from nethook.scope import Scope
 
 
 def desire_lines(
@@ -36,7 +38,6 @@ def desire_lines(
     block is bound to until now.
     """
     up = {network.name: network for network in networks}
-    _introduce(desired.elements, networks)
     held: dict[str, list[Prefix]] = {}
     for routed in routed_ips:
         text = routed.prefix.text
@@ -53,12 +54,13 @@ def desire_lines(
         desired.elements[set_name("routed", prefix.family, single=prefix.is_address)].add((prefix.text,))
 
 
-def _introduce(elements: Elements, networks: Iterable[Network]) -> None:
-    for network in networks:
-        if network.is_libvirts_own:
-            elements[BRIDGES].add((network.bridge,))
-        if network.is_isolated:
-            elements[ISOLATED].add((network.bridge,))
+def introduce(elements: Elements, scope: Scope) -> None:
+    """Want all bridges with guests behind them in our table, but for those whose names nft cannot say."""
+    for bridge, is_isolated in scope.guest_bridges:
+        if is_sayable(bridge):
+            elements[BRIDGES].add((bridge,))
+            if is_isolated:
+                elements[ISOLATED].add((bridge,))
 
 
 def _bind(

@@ -14,7 +14,7 @@ from nethook.libvirt.live import live_guests
 from nethook.others import Others
 from nethook.plan import decide
 from nethook.prefix import Prefix, address_text, parse_prefix
-from nethook.scope import Scope, subnets_of
+from nethook.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -117,7 +117,7 @@ class Host:
     def plan(self) -> Plan:
         """What `nethook apply` would do."""
         others = Others({network.bridge for network in self.up})
-        scope = Scope(subnets=subnets_of(each.network for each in self.live.values()))
+        scope = Scope(known=[each.network for each in self.live.values() if each.is_active])
         return decide(self.configuration, self.up, scope, self.tools, others)
 
     @cached_property

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from nethook.kernel.process import Result
 
 
-def batch(lines: Sequence[str]) -> Call:
-    """One process for all lines; a line that the kernel refuses does not keep the others from being tried."""
-    return Call(("ip", "-force", "-batch", "-"), "\n".join(lines) + "\n")
+def batch(lines: Sequence[str], family: str = "") -> Call:
+    """One process for all lines; a line that the kernel refuses does not keep the others from being tried.
+
+    ``family`` is ``-4`` or ``-6``, for lines from which ip cannot tell.
+    """
+    return Call(("ip", *([family] if family else ()), "-force", "-batch", "-"), "\n".join(lines) + "\n")
 
 
 def refusals(result: Result) -> dict[int, str]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from _socket import if_indextoname, if_nametoindex
 
+NAME_SIZE = 16
+"""The kernel's IFNAMSIZ, with a zero behind the name."""
+
 
 def exists(name: str) -> bool:
     """Whether there is such a device in this network namespace."""
@@ -11,6 +14,22 @@ def exists(name: str) -> bool:
         return if_nametoindex(name) > 0
     except OSError:
         return False
+
+
+def can_exist(name: str) -> bool:
+    """Return whether the kernel allows a device of this name. Source: dev_valid_name() in net/core/dev.c."""
+    is_short = 0 < len(name.encode("utf-8", "surrogateescape")) < NAME_SIZE
+    return is_short and name not in {".", ".."} and not any(char in "/:" or char.isspace() for char in name)
+
+
+def is_sayable(name: str) -> bool:
+    """Return whether nft can write this name of a device. Its strings have no escape for a quotation mark."""
+    return can_exist(name) and name.isprintable() and '"' not in name
+
+
+def quoted(name: str) -> str:
+    """Return a sayable name as nft takes it for exactly this device: ``*`` at the end would stand for all that begin so."""
+    return f'"{name[:-1]}\\*"' if name.endswith("*") else f'"{name}"'
 
 
 def name_of(index: int) -> str:

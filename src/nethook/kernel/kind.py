@@ -48,6 +48,11 @@ class Kind:
         """The line for ``ip -batch`` that deletes it, if it is ours."""
         raise NotImplementedError
 
+    def family(self, key: Key) -> str:
+        """The option that tells ip the address family, '' where it sees that from the line."""
+        del key
+        return ""
+
     def added(self, keys: Sequence[Key]) -> None:
         """What is to be done once these have been added."""
         del keys

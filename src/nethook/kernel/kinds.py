@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nethook.kernel.fallback_rules import FALLBACK_RULES
 from nethook.kernel.fallbacks import FALLBACKS
 from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.neighbours import NEIGHBOURS
@@ -14,4 +15,4 @@ if TYPE_CHECKING:
 
     Objects = dict[Kind, set[Key]]
 
-KINDS: tuple[Kind, ...] = (FALLBACKS, GATEWAYS, NEIGHBOURS, ROUTES, PROXIES)
+KINDS: tuple[Kind, ...] = (FALLBACKS, FALLBACK_RULES, GATEWAYS, NEIGHBOURS, ROUTES, PROXIES)

@@ -21,11 +21,13 @@ OTHER_SHAPES = frozenset({"unreachable", "blackhole", "prohibit", "throw", "defa
 """How lines begin that ip prints for routes with our number and of another shape than ours."""
 
 EXISTS = "File exists"
+IN_TABLE = " table "
+"""What ip prints in front of a table's number, if it is not the main one."""
 
 
 def read_calls(protocol: int) -> list[Call]:
-    """What lists all routes with our number: one call a family."""
-    return [Call(("ip", family, "route", "show", "proto", str(protocol))) for family in ("-4", "-6")]
+    """What lists all routes with our number, of both families and in all tables."""
+    return [Call(("ip", "route", "show", "table", "all", "proto", str(protocol)))]
 
 
 class Routes(Kind):
@@ -46,7 +48,7 @@ class Routes(Kind):
             if result.status != 0:
                 raise ReadError(result.failure)
             for line in result.out.splitlines():
-                if line.startswith("unreachable "):  # half of all lines: our fallbacks
+                if IN_TABLE in line or line.startswith("unreachable "):  # half of all lines: our fallbacks
                     continue
                 first, *rest = line.split(None, 5)
                 if not line[0].isspace() and rest[:1] == ["dev"] and len(rest) > 1:

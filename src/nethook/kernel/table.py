@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from struct import pack
 
+from nethook.kernel.device import quoted
 from nethook.kernel.keys import interval_keys, single_keys
 from nethook.kernel.layout import DEVICE, NAME
 from nethook.kernel.netlink import GET_ELEMENTS, GET_RULE, GET_SETS, Nftables, attributes
@@ -54,16 +55,20 @@ def read(family: str, sets: Mapping[str, SetType]) -> Table | None:
     there = {_set_name(each) for each in nftables.dump(GET_SETS, NAME) or ()} & sets.keys()
     for name, kind in sets.items():
         dumped = nftables.dump(GET_ELEMENTS, NAME, name) if name in there else None
-        if dumped is None:
-            continue
-        lists = [
-            (data, first, last)
-            for data, begin, end in dumped
-            for number, first, last in attributes(data, begin, end)
-            if number == SET_ELEMENTS
-        ]
-        table.elements[name] = (interval_keys if kind.is_interval else single_keys)(kind, lists)
+        if dumped is not None:
+            table.elements[name] = elements(kind, dumped)
     return table if table.comments or there else None
+
+
+def elements(kind: SetType, dumped: Iterable[Span]) -> set[Element]:
+    """Return the elements in what the kernel sends of a set of this type."""
+    lists = [
+        (data, first, last)
+        for data, begin, end in dumped
+        for number, first, last in attributes(data, begin, end)
+        if number == SET_ELEMENTS
+    ]
+    return (interval_keys if kind.is_interval else single_keys)(kind, lists)
 
 
 def _set_name(found: Span) -> str:
@@ -99,7 +104,7 @@ def _command(verb: str, layout: Layout, name: str, elements: set[Element]) -> st
     if kind.in_payload:
         elements = {(*first, _number(block)) for *first, block in elements}
     if DEVICE in kind.fields:
-        keys = [" . ".join((f'"{device}"', *fields)) for device, *fields in elements]
+        keys = [" . ".join((quoted(device), *fields)) for device, *fields in elements]
     else:
         keys = [" . ".join(fields) for fields in elements]
     return f"{verb} element {layout.table} {name} {{ {', '.join(sorted(keys))} }}"

@@ -35,6 +35,11 @@ class Event:
         self.port = port
 
     @property
+    def begins(self) -> bool:
+        """Whether the network is about to start."""
+        return self.operation == "start"
+
+    @property
     def is_up(self) -> bool:
         """Whether the network is up after this event."""
         return self.operation in UP

@@ -8,7 +8,9 @@ if TYPE_CHECKING:
 
     from nethook.prefix import Prefix
 
-MANAGED_MODES = frozenset({"", "nat", "route", "open"})
+ISOLATED = ""
+"""The forward mode of a network without ``<forward>``."""
+MANAGED_MODES = frozenset({ISOLATED, "nat", "route", "open"})
 """Forward modes for which libvirt makes the bridge itself ('' is an isolated network, without ``<forward>``)."""
 
 
@@ -53,12 +55,13 @@ class Ports:
 class Network:
     """A network: its name, the device of its bridge ('' if it has none), its forward mode ('' if isolated), its ports.
 
-    ``subnets`` are those of its ``<ip>`` elements.
+    ``subnets`` are those of its ``<ip>`` elements, ``routes`` the prefixes of its ``<route>`` elements: libvirt makes a
+    route to each of both, and refuses to start the network where the main table has one to the same IPv4 prefix.
 
     https://libvirt.org/formatnetwork.html
     """
 
-    __slots__ = ("bridge", "forward_mode", "name", "ports", "subnets")
+    __slots__ = ("bridge", "forward_mode", "name", "ports", "routes", "subnets")
 
     def __init__(
         self,
@@ -68,12 +71,14 @@ class Network:
         ports: Ports | None = None,
         *,
         subnets: Sequence[Prefix] = (),
+        routes: Sequence[Prefix] = (),
     ) -> None:
         self.name = name
         self.bridge = bridge
         self.forward_mode = forward_mode
         self.ports = ports or Ports((), all_known=False)
         self.subnets = subnets
+        self.routes = routes
 
     @property
     def is_libvirts_own(self) -> bool:
@@ -83,4 +88,4 @@ class Network:
     @property
     def is_isolated(self) -> bool:
         """Whether its guests must reach nobody but each other and the host."""
-        return self.forward_mode == ""
+        return self.forward_mode == ISOLATED

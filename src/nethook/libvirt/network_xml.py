@@ -36,13 +36,14 @@ def read_network(xml: XML, source: str, path: str = "network") -> NetworkXML:
     ips = xml.all(f"{path}/ip")
     try:
         subnets = [_subnet(ip) for ip in ips]
+        routes = [_subnet(route) for route in xml.all(f"{path}/route")]
     except (KeyError, ValueError):
-        raise ReadError(f"{source} has an <ip> that is not understood") from None
-    return NetworkXML(Network(xml.text(f"{path}/name"), bridge, mode, subnets=subnets), ips)
+        raise ReadError(f"{source} has an <ip> or a <route> that is not understood") from None
+    return NetworkXML(Network(xml.text(f"{path}/name"), bridge, mode, subnets=subnets, routes=routes), ips)
 
 
 def _subnet(ip: dict[str, str]) -> Prefix:
-    """The subnet of an ``<ip>`` element: a length or netmask, or by class of the address where it has neither."""
+    """Return the subnet of an ``<ip>`` or ``<route>`` element: by length or netmask, or else by the address's class."""
     family, number = parse_address(ip["address"])
     if "prefix" in ip:
         length = int(ip["prefix"])

@@ -1,90 +1,180 @@
-"""What libvirt has told and the kernel cannot tell, kept in files: the networks that are up, and who is plugged in.
+"""The record: which networks libvirt has told about, and who is plugged in there.
 
-Our table in the kernel holds the networks too, as long as nobody deletes that (``nft flush ruleset`` does). Afterwards
-only libvirt could tell, and a hook must not ask. Without the record, guests of isolated networks would reach routed IPs
-until libvirt speaks of their networks again. And the kernel knows guests by their MACs, but not their names.
+Only libvirt knows this, and a hook must not ask it. So each event is recorded before anything else is done that can
+fail, and each run uses the whole record: a network that is not in it would pass for the outside, and guests of an
+isolated one would reach routed IPs.
+
+What makes it hard, and how each point is met:
+
+- Events of several networks come at once, and a run may take seconds. The record has a lock of its own, which is held
+  only while the file is read and written, and waits for no run.
+- A killed hook must not lose it. The file is replaced in one step.
+- ``apply`` asks libvirt without any lock, and events may come meanwhile: ``learn`` refuses an answer that is older than
+  the record.
+- Names may hold anything: each field has a zero behind it.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
+import time
+
 from nethook import recorded
 from nethook.errors import ReadError
-from nethook.kernel import device
-from nethook.libvirt.network import Network, Port
+from nethook.libvirt.network import Network, Port, Ports
+from nethook.lock import FOLDER, make_folder
+from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from nethook.scope import Scope
+    from nethook.libvirt.event import Event
+    from nethook.lock import Locked
 
-    Modes = dict[str, str]
-    """Forward modes of networks, by bridge."""
-    Plugged = list[tuple[str, str, str, str]]
-    """Network, and UUID, MAC and guest of each port."""
+FILE = f"{FOLDER}/told"
+LOCK_FILE = f"{FOLDER}/told.lock"
+WAIT_SECONDS = 1.0
+"""The lock of the record is held for less than a millisecond."""
+POLL_SECONDS = 0.002
+UP, DOWN = "up", "down"
+HOSTS_OWN = "bridge"
+"""The forward mode of a bridge that is not libvirt's."""
 
-NETWORKS_FILE = "/run/nethook/networks"
-"""Bridge and forward mode, a line each."""
-PORTS_FILE = "/run/nethook/plugged"
-"""Network, UUID, MAC and guest of each port, each with a zero behind it: names may hold anything else."""
+
+class Record:
+    """The networks that are ``up`` or about to start, and those that are ``down``, by name.
+
+    A bridge of the host that belongs to no network is in ``up`` as well: its key is ``/`` and its name, which no
+    network can have. It is known not to be libvirt's.
+    """
+
+    __slots__ = ("down", "up")
+
+    def __init__(self) -> None:
+        self.up: dict[str, Network] = {}
+        self.down: dict[str, Network] = {}
+
+    def knows(self, name: str) -> bool:
+        """Return whether libvirt has told about a network of this name since the host started."""
+        return name in self.up or name in self.down
+
+    def put(self, key: str, network: Network, *, is_up: bool) -> None:
+        """Enter this network in the place of what the record has of it."""
+        self.up.pop(key, None)
+        self.down.pop(key, None)
+        (self.up if is_up else self.down)[key] = network
 
 
-def networks_outside(scope: Scope) -> list[Network]:
-    """The networks that were up when libvirt last told, nameless, whose bridges are still there; ReadError."""
+def read() -> Record:
+    """Return the record; ReadError if it cannot be read. What is broken in it is left out."""
     try:
-        modes = _modes()
+        return _parse(recorded.read(FILE))
     except OSError as error:
-        raise ReadError(f"cannot read {NETWORKS_FILE}: {error.strerror}") from None
-    found = ((bridge, mode) for bridge, mode in modes.items() if not scope.has(bridge) and device.exists(bridge))
-    return [Network("", bridge, mode) for bridge, mode in found]
+        raise ReadError(f"cannot read {FILE}: {error.strerror}") from None
 
 
-def ports() -> dict[str, list[Port]]:
-    """Which ports there were when libvirt last told, by network; ReadError if that is not known."""
+def tell(event: Event) -> tuple[Record, str]:
+    """Record what this event tells, and let the event's network know its ports.
+
+    Returns the whole record with this event in it, and what failed, '' if nothing did. Of a record that cannot be read,
+    this event is all.
+    """
+    record = Record()
+    failure = ""
     try:
-        plugged = _plugged()
+        with _RecordLock():
+            text = recorded.read(FILE)
+            record = _parse(text)
+            _enter(record, event)
+            _write(record, text)
     except OSError as error:
-        raise ReadError(f"cannot read {PORTS_FILE}: {error.strerror}") from None
-    found: dict[str, list[Port]] = {}
-    for network, *fields in plugged:
-        found.setdefault(network, []).append(Port(*fields))
-    return found
+        failure = f"cannot record this event in {error.filename or FILE}: {error.strerror}"
+        _enter(record, event)
+    return record, failure
 
 
-def update(networks: Sequence[Network], scope: Scope) -> list[str]:
-    """Record that of the scope exactly these networks are up, and who is plugged in there. Returns what failed."""
+def _enter(record: Record, event: Event) -> None:
+    network = event.network
+    before = record.up.get(network.name)
+    if before is not network:
+        network.ports = event.ports(before.ports.known if before and event.is_up else ())
+    record.put(network.name, network, is_up=event.begins or event.is_up)
+
+
+def learn(networks: Iterable[tuple[Network, bool]], bridges: Iterable[str], lock: Locked) -> bool:
+    """Record that these are all networks of libvirt (True: active), and these bridges of the host are not libvirt's.
+
+    False if an event has been recorded since the lock was taken: then libvirt has to be asked again. OSError if the
+    record cannot be written.
+    """
+    with _RecordLock():
+        if not lock.is_untouched:
+            return False
+        record = Record()
+        for network, is_active in networks:
+            record.put(network.name, network, is_up=is_active)
+        for bridge in bridges:
+            record.put(f"/{bridge}", Network("", bridge, HOSTS_OWN), is_up=True)
+        _write(record, recorded.read(FILE))
+        return True
+
+
+class _RecordLock:
+    """Holds the lock of the record for a ``with`` block; OSError if it is not to be had."""
+
+    def __enter__(self) -> None:
+        make_folder()
+        self._fd = os.open(LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        until = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > until:
+                    os.close(self._fd)
+                    error.filename = LOCK_FILE
+                    raise
+                time.sleep(POLL_SECONDS)
+            else:
+                return
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self._fd)
+
+
+def _write(record: Record, before: str) -> None:
+    text = "".join(f"{field}\0" for field in _fields(record))
+    if text != before:
+        recorded.write(FILE, text)
+
+
+def _fields(record: Record) -> Iterator[str]:
+    for state, networks in ((UP, record.up), (DOWN, record.down)):
+        for network in networks.values():
+            prefixes = (" ".join(each.text for each in some) for some in (network.subnets, network.routes))
+            ports = sorted((port.uuid, port.mac, port.guest) for port in network.ports.known)
+            yield from (state, network.name, network.bridge, network.forward_mode, *prefixes, str(len(ports)))
+            for port in ports:
+                yield from port
+
+
+def _parse(text: str) -> Record:
+    record = Record()
+    fields = iter(text.split("\0"))
     try:
-        _update_modes(networks, scope)
-    except OSError as error:
-        return [f"cannot record which networks are up in {NETWORKS_FILE}: {error.strerror}"]
-    try:
-        _update_plugged(networks, scope)
-    except OSError as error:
-        return [f"cannot record who is plugged in, in {PORTS_FILE}: {error.strerror}"]
-    return []
-
-
-def _update_modes(networks: Iterable[Network], scope: Scope) -> None:
-    before = _modes()
-    after = {bridge: mode for bridge, mode in before.items() if not scope.has(bridge)}
-    after.update({network.bridge: network.forward_mode for network in networks if network.is_libvirts_own})
-    if after != before:
-        recorded.write(NETWORKS_FILE, "".join(f"{bridge} {mode}\n" for bridge, mode in after.items()))
-
-
-def _update_plugged(networks: Iterable[Network], scope: Scope) -> None:
-    before = _plugged()
-    after = [plugged for plugged in before if not scope.has_network(plugged[0])]
-    after += [(network.name, port.uuid, port.mac, port.guest) for network in networks for port in network.ports.known]
-    if set(after) != set(before):
-        recorded.write(PORTS_FILE, "".join(f"{field}\0" for plugged in after for field in plugged))
-
-
-def _modes() -> Modes:
-    lines = recorded.read(NETWORKS_FILE).splitlines()
-    return {bridge: mode for bridge, _, mode in (line.partition(" ") for line in lines)}
-
-
-def _plugged() -> Plugged:
-    fields = iter(recorded.read(PORTS_FILE).split("\0"))
-    return list(zip(fields, fields, fields, fields))
+        while True:
+            state, name, bridge, mode, subnets, routes, count = (next(fields) for _ in range(7))
+            ports = [Port(next(fields), next(fields), next(fields)) for _ in range(int(count))]
+            network = Network(
+                name,
+                bridge,
+                mode,
+                Ports(ports, all_known=False),
+                subnets=[parse_prefix(each) for each in subnets.split()],
+                routes=[parse_prefix(each) for each in routes.split()],
+            )
+            record.put(name or f"/{bridge}", network, is_up=state == UP)
+    except (StopIteration, RuntimeError, ValueError):
+        return record

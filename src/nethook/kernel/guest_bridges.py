@@ -1,0 +1,45 @@
+"""The bridges with guests behind them, which our table has to know: what it does not know passes for the outside.
+
+The first thing that a run does, and the last: no configuration is needed for it, no lock, and no tool. So it is done
+over netlink, which also takes names that nft cannot say (``"`` has no escape in its strings). Adding is idempotent and
+harmless; a table that is not there gets all bridges when it is made.
+"""
+
+from __future__ import annotations
+
+from nethook.kernel.device import NAME_SIZE, can_exist, is_sayable
+from nethook.kernel.layout import NAME
+from nethook.kernel.netlink import GET_ELEMENTS, Nftables
+from nethook.kernel.ruleset import BRIDGES, FAMILY, ISOLATED, SETS
+from nethook.kernel.table import elements
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from nethook.scope import Scope
+
+def protect(known: Collection[tuple[str, bool]], scope: Scope | None = None) -> None:
+    """Add those of these bridges (True: isolated) that our table lacks, if it is there.
+
+    With a scope, bridges in it that are not known are deleted, if nft cannot say their names: all others are a run's
+    own business. ReadError if the kernel refuses.
+    """
+    known = [(name, is_isolated) for name, is_isolated in known if can_exist(name)]
+    wanted = {BRIDGES: {name for name, _ in known}, ISOLATED: {name for name, is_isolated in known if is_isolated}}
+    nftables = Nftables(FAMILY)
+    new, gone = {}, {}
+    for name, bridges in wanted.items():
+        dumped = nftables.dump(GET_ELEMENTS, NAME, name)
+        if dumped is None:
+            return
+        there = {bridge for (bridge,) in elements(SETS[name], dumped)}
+        new[name] = [_key(bridge) for bridge in bridges - there]
+        if scope:
+            surplus = (bridge for bridge in there - bridges if scope.has(bridge) and not is_sayable(bridge))
+            gone[name] = [_key(bridge) for bridge in surplus]
+    nftables.change(NAME, new, gone)
+
+
+def _key(bridge: str) -> bytes:
+    return bridge.encode("utf-8", "surrogateescape").ljust(NAME_SIZE, b"\0")
