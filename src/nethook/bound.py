@@ -80,7 +80,7 @@ def nic(routed: RoutedIP, ports: Ports, holders: Collection[str]) -> str | None:
 
 def is_undecided(routed: RoutedIP, ports: Ports, holders: Collection[str]) -> bool:
     """Whether it is not known whether its guest is plugged in, so that what is there for it has to stay."""
-    if ports.all_known:
+    if ports.all_known or any(port.is_of(routed.guest, routed.mac) for port in ports.known):
         return False
-    told = (*ports.known, ports.gone) if ports.gone else ports.known
-    return not any(port.is_of(routed.guest, routed.mac) or port.mac in holders for port in told)
+    gone = ports.gone
+    return not (gone and (gone.is_of(routed.guest, routed.mac) or gone.mac in holders))

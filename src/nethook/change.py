@@ -105,7 +105,9 @@ def difference(desired: Desired, present: Present, ruleset: Ruleset, scope: Scop
     for kind in KINDS:
         there, wanted = present.objects[kind], desired.objects[kind]
         surplus = there - wanted.keys() - desired.kept[kind]
-        change.gone[kind] = sorted(key for key in surplus if scope.covers(key[0], key[1]) or key[0] in prefixes)
+        in_the_way = {key for key in there if key[0] in scope.starting} if kind is ROUTES else set()
+        mine = {key for key in surplus if scope.covers(key[0], key[1]) or key[0] in prefixes}
+        change.gone[kind] = sorted(mine | in_the_way)
         change.new[kind] = [key for key in wanted if key not in there]
     lacking = [route for route in change.new[ROUTES] if route[:2] not in present.standing_in]
     change.new[ROUTES] = [route for route in lacking if route[:2] not in present.inherited]
@@ -125,7 +127,7 @@ def difference(desired: Desired, present: Present, ruleset: Ruleset, scope: Scop
 
 
 def _complete_fallbacks(change: Change, present: Present, scope: Scope) -> None:
-    """Have the fallback routes that all others' routes take part in: inner ones, and the rules that lead to them all."""
+    """Add what depends on all routes: inner fallback routes, and the rules that lead to fallback routes."""
     fallbacks = {key[0] for key in _afterwards(FALLBACKS, change, present) if key[2:] != (MAIN,)}
     routed = {route[0] for route in (*_afterwards(ROUTES, change, present), *change.inherited, *present.standing_in)}
     routed |= scope.own_prefixes

@@ -11,6 +11,7 @@ import sys
 
 from nethook import device_name, log
 from nethook.config import load
+from nethook.effect import REMOVE
 from nethook.errors import ConfigError, NethookError
 from nethook.kernel import device
 from nethook.kernel.bridges import bridges
@@ -25,10 +26,13 @@ from nethook.scope import scope_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from nethook.config import Configuration
     from nethook.libvirt.event import Event
     from nethook.libvirt.record import Record
+    from nethook.reconcile import Outcome
+    from nethook.scope import Scope
 
 SECONDS = 8.0
 """For everything together; the stub ends us after 10."""
@@ -53,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
 def _handle(event: Event) -> None:
     network = event.network
     reason = f"network {network.name} {event.operation}"
-    told = _record(event, reason)
+    unwritten = _record(event, reason)
     if not network.bridge:
         if event.is_up:
             log.info(
@@ -66,27 +70,51 @@ def _handle(event: Event) -> None:
     with Locked():
         if not configuration.is_current:
             configuration = load()
+        told = unwritten or record.read()
         up = [network] if event.is_up and is_usable and device.exists(network.bridge) else []
-        known = [*told.up.values(), *_unknown(told)]
-        outcome = reconcile(configuration, up, scope_of([network], configuration.routed_ips, known), tools)
+        outcome = reconcile(configuration, up, _scope(event, configuration, told), tools)
     outcome.finish(tools)
+    outcome.failures += _taken_away(event, outcome)
     if not is_usable and any(routed.network == network.name for routed in configuration.routed_ips):
         outcome.failures.append(f"its bridge has a name that cannot be used in rules and routes: {network.bridge!r}")
-    log.errors(str(problem) for problem in configuration.problems)
+    log.errors(str(problem) for problem in (*configuration.problems, *outcome.refused))
     log.info(f"{effect} [{reason}]" for effect in outcome.done)
     log.errors(f"{reason}: {failure}" for failure in outcome.failures)
 
 
-def _record(event: Event, reason: str) -> Record:
-    """Record what libvirt tells, and have our table know the bridges with guests: before anything else can fail."""
+def _record(event: Event, reason: str) -> Record | None:
+    """Record what libvirt tells, and have our table know the bridges with guests: before anything else can fail.
+
+    If it could not be written, returns what the record should be.
+    """
     told, failure = record.tell(event)
     failures = [failure] if failure else []
     try:
-        protect([(network.bridge, network.is_isolated) for network in told.up.values() if network.is_libvirts_own])
+        log.info(f"{effect} [{reason}]" for effect in protect(told.guest_bridges))
     except NethookError as error:
         failures.append(str(error))
-    log.errors(f"{reason}: {failure}" for failure in failures)
-    return told
+    log.errors(f"{reason}: {each}" for each in failures)
+    return told if failure else None
+
+
+def _scope(event: Event, configuration: Configuration, told: Record) -> Scope:
+    """Return the scope of this event. A network of which libvirt has not told may not exist."""
+    lines = configuration.routed_ips
+    return scope_of(
+        [event.network],
+        lines,
+        [*told.up.values(), *_unknown(told)],
+        down=[*told.down.values()],
+        unresolved={line.prefix.text for line in lines if not told.knows(line.network)},
+        starting=event.network.own_prefixes if event.begins else (),
+    )
+
+
+def _taken_away(event: Event, outcome: Outcome) -> Iterator[str]:
+    """A sentence for each route that had to go because the network that starts has its prefix itself."""
+    for effect in outcome.done if event.begins else ():
+        if effect.kind == "route" and effect.sign == REMOVE and effect.prefix in event.network.own_prefixes:
+            yield f"the route {effect.prefix} → {effect.bridge} is gone: with it, libvirt would not start this network"
 
 
 def _unknown(told: Record) -> list[Network]:

@@ -9,12 +9,14 @@ from nethook.gates import gates
 from nethook.kernel.ruleset import Ruleset
 from nethook.present import read
 from nethook.steps import steps
+from nethook.vital import claimed, dangers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.config import Configuration
+    from nethook.config import Configuration, RoutedIP
+    from nethook.config.problem import Problem
     from nethook.desired import Desired
     from nethook.effect import Effect
     from nethook.firewalld.gate import Firewalld
@@ -32,10 +34,11 @@ FAMILIES = (4, 6)
 class Plan:
     """What is there (``present``, ``chains``), what should be (``desired``), and the ``steps`` that lead there.
 
-    ``firewalld`` is None where it does not run or was not looked at; ``failures`` are what could not be decided.
+    ``firewalld`` is None where it does not run or was not looked at; ``failures`` are what could not be decided, and
+    ``refused`` the problems of lines that must not be put in force on this host.
     """
 
-    __slots__ = ("chains", "desired", "failures", "firewalld", "present", "steps")
+    __slots__ = ("chains", "desired", "failures", "firewalld", "present", "refused", "steps")
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Plan:
         *,
         firewalld: Firewalld | None = None,
         failures: Sequence[str] = (),
+        refused: Sequence[Problem] = (),
     ) -> None:
         self.present = present
         self.chains = chains
@@ -53,6 +57,7 @@ class Plan:
         self.steps = steps
         self.firewalld = firewalld
         self.failures = failures
+        self.refused = refused
 
     @property
     def effects(self) -> list[Effect]:
@@ -80,6 +85,9 @@ def decide(
     families = {routed.prefix.family for routed in configuration.routed_ips}
     chosen = gates(settings.gates, FAMILIES if others else sorted(families), settings.mark_bit)
     present, chains = read(protocol, chosen, tools, others)
+    refused = _refused(configuration, scope, present)
+    if refused:
+        configuration = configuration.refusing(refused)
     desired = desire(configuration, networks, scope, present)
     change = difference(desired, present, Ruleset(settings.mark_bit), scope, rebuild=again)
 
@@ -91,7 +99,24 @@ def decide(
         gate_changes += firewalld.changes() if firewalld else []
     removals = others.removals(desired, chains) if others else []
     todo = steps(change, desired, [*filter(None, gate_changes)], removals, protocol=protocol, apart=again)
-    return Plan(present, chains, desired, todo, firewalld=firewalld, failures=failures)
+    problems = [problem for _, problem in refused]
+    return Plan(present, chains, desired, todo, firewalld=firewalld, failures=failures, refused=problems)
+
+
+def _refused(configuration: Configuration, scope: Scope, present: Present) -> list[tuple[RoutedIP, Problem]]:
+    """Return the lines that must not be put in force on this host, each with its problem.
+
+    Only those that are not in force are looked at: what the host needs costs some milliseconds to read.
+    """
+    routed = {route[0] for route in present.routes}
+    lacking = [
+        line for line in configuration.routed_ips if line.prefix.text not in routed and scope.has_network(line.network)
+    ]
+    owners = scope.owners
+    found = [(line, problem) for line in configuration.routed_ips if (problem := claimed(line, owners))]
+    if lacking:
+        found += dangers(lacking, {network.bridge for network in scope.known if network.is_libvirts_own})
+    return found
 
 
 def _firewalld(desired: Desired, tools: Tools) -> tuple[Firewalld | None, list[str]]:

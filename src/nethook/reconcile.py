@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from nethook.errors import NethookError
 from nethook.kernel.guest_bridges import protect
+from nethook.libvirt import record
 from nethook.plan import decide
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nethook.config import Configuration
+    from nethook.config.problem import Problem
     from nethook.effect import Effect
     from nethook.kernel.process import Tools
     from nethook.libvirt.network import Network
@@ -27,14 +29,18 @@ ATTEMPTS = 2
 
 
 class Outcome:
-    """What a run has done, and what failed, a sentence each; and what is ``left`` to be done without the lock."""
+    """What a run has done, and what failed, a sentence each; and what is ``left`` to be done without the lock.
 
-    __slots__ = ("done", "failures", "left")
+    ``refused`` are the problems of lines that were not put in force, because on this host they must not be.
+    """
+
+    __slots__ = ("done", "failures", "left", "refused")
 
     def __init__(self) -> None:
         self.done: list[Effect] = []
         self.failures: list[str] = []
         self.left: list[Step] = []
+        self.refused: Sequence[Problem] = ()
 
     def take(self, todo: Sequence[Step], tools: Tools) -> bool:
         """Take the steps. False when one failed without which the others must not be taken."""
@@ -80,10 +86,12 @@ def reconcile(
             outcome.failures.append(str(error))
             break
         outcome.failures = list(plan.failures)
+        outcome.refused = plan.refused
         if outcome.take(plan.steps, tools):
             break
     try:
-        protect(scope.guest_bridges, scope)  # an event may have come since, whose bridge a table made anew has not
+        # An event may have come since, whose bridge a table does not have that was made anew.
+        outcome.done += protect([*record.read().guest_bridges, *scope.guest_bridges], scope)
     except NethookError as error:
         outcome.failures.append(str(error))
     return outcome

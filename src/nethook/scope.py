@@ -18,21 +18,31 @@ if TYPE_CHECKING:
 class Scope:
     """What a run decides about: everything, or some networks and what is on their bridges, but for some prefixes.
 
-    ``known`` are all networks that are up or about to start, inside the scope and outside it.
+    ``known`` are all networks that are up or about to start, inside the scope and outside it, ``down`` all others that
+    libvirt has told about. ``unresolved`` are the prefixes of lines whose network or guest nobody knows by that name:
+    what is in force for them stays. ``starting`` are the prefixes of a network about to start: no route of ours may be
+    there to them.
     """
 
-    __slots__ = ("_networks", "_spared", "known")
+    __slots__ = ("_networks", "_spared", "down", "known", "starting", "unresolved")
 
     def __init__(
         self,
         spared: Mapping[str, Collection[str]] | None = None,
         networks: Collection[str] = (),
         known: Sequence[Network] = (),
+        *,
+        down: Sequence[Network] = (),
+        unresolved: Collection[str] = (),
+        starting: Collection[str] = (),
     ) -> None:
         """``spared`` has the prefixes that are left alone, by bridge; None: the scope is everything."""
         self._spared = spared
         self._networks = networks
         self.known = known
+        self.down = down
+        self.unresolved = unresolved
+        self.starting = starting
 
     @property
     def guest_bridges(self) -> list[tuple[str, bool]]:
@@ -42,7 +52,12 @@ class Scope:
     @property
     def own_prefixes(self) -> set[str]:
         """The prefixes to which libvirt itself has made a route, for ``<ip>`` and ``<route>`` of its networks."""
-        return {prefix.text for network in self.known for prefix in (*network.subnets, *network.routes)}
+        return {text for network in self.known for text in network.own_prefixes}
+
+    @property
+    def owners(self) -> dict[str, str]:
+        """The networks, up or down, that have a prefix as ``<ip>`` or ``<route>``, by that prefix."""
+        return {text: network.name for network in (*self.known, *self.down) for text in network.own_prefixes}
 
     def has(self, bridge: str) -> bool:
         """Whether it decides about the bridge itself."""
@@ -58,7 +73,13 @@ class Scope:
 
 
 def scope_of(
-    networks: Iterable[Network], routed_ips: Collection[RoutedIP], known: Sequence[Network] | None = None
+    networks: Iterable[Network],
+    routed_ips: Collection[RoutedIP],
+    known: Sequence[Network] | None = None,
+    *,
+    down: Sequence[Network] = (),
+    unresolved: Collection[str] = (),
+    starting: Collection[str] = (),
 ) -> Scope:
     """Return the scope of these networks. Several may use one bridge that the host brings: what is others' stays.
 
@@ -68,4 +89,5 @@ def scope_of(
     names = {network.name for network in networks}
     of_others = {routed.prefix.text for routed in routed_ips if routed.network not in names}
     spared = {network.bridge: () if network.is_libvirts_own else of_others for network in networks}
-    return Scope(spared, names, networks if known is None else known)
+    known = networks if known is None else known
+    return Scope(spared, names, known, down=down, unresolved=unresolved, starting=starting)

@@ -61,7 +61,8 @@ def ours(machine: Machine) -> str:
     arp = _OUR_ARP_TABLE.search(kernel["nft"])
     tables = (_our_table(kernel), _ARP_FINGERPRINT.sub("FINGERPRINT", arp[0]) if arp else "")
     rules = [" ".join(line.split()) for line in kernel["rules"].splitlines() if f"proto {OUR_PROTOCOL}" in line]
-    return "\n".join((*_our_routes(kernel), *rules, *gateways, "", *tables, *_our_gates(kernel), "", *_our_bindings(kernel)))
+    routing = [*_our_routes(kernel), *rules, *gateways]
+    return "\n".join((*routing, "", *tables, *_our_gates(kernel), "", *_our_bindings(kernel)))
 
 
 def routes(machine: Machine) -> list[str]:

@@ -226,7 +226,9 @@ def test_those_of_a_release_before_are_replaced(world: World) -> None:
     assert fallbacks(world) == {A[4], A[6]}
 
 
-@pytest.mark.parametrize("line", ["203.0.113.64/29 public", "203.0.113.64/29 other", "203.0.113.70 public via=192.0.2.10"])
+@pytest.mark.parametrize(
+    "line", ["203.0.113.64/29 public", "203.0.113.64/29 other", "203.0.113.70 public via=192.0.2.10"]
+)
 def test_nothing_of_ours_keeps_a_network_from_starting(world: World, line: str) -> None:
     """Whichever network has it as its subnet or route, whether or not nethook knows of it, and with the hook gone."""
     other = world.network("other", 2)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.libvirt.record import PORTS_FILE
+from nethook.libvirt.record import FILE
 from tests.kernel import listings
 from tests.kernel.network import Port
 
@@ -96,7 +96,7 @@ def test_an_entry_stays_while_nobody_knows_whether_its_guest_is_plugged_in(world
     public = world.network("public", 1)
     world.configure(f"{A[4]} public guest=web1 proxy=uplink")
     world.event(public, "port-created", port=Port("web1", "52:54:00:00:01:02"))
-    (world.machine.root / PORTS_FILE.lstrip("/")).unlink()
+    (world.machine.root / FILE.lstrip("/")).unlink()
     world.event(public, "port-created", port=Port("web2", "52:54:00:00:01:03"))
     assert proxies(world) == [A[4]]
 

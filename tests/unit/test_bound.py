@@ -123,7 +123,7 @@ def test_a_nic_with_two_ports_is_one() -> None:
         ([], None, [], True),
         ([], None, [ONE], True),
         ([(OTHER, "b")], None, [ONE], True),
-        ([(OTHER, "b")], None, [OTHER], False),
+        ([(OTHER, "b")], None, [OTHER], True),  # until apply, or an event of one of both
         ([], (OTHER, "b"), [OTHER], False),
         ([], (OTHER, "b"), [ONE], True),
         ([], (ONE, "a"), [], False),
@@ -144,8 +144,8 @@ def test_a_guest_that_nobody_told_of_may_be_there(
     ("line", "problem"),
     [
         ("guest=web1", None),
-        ("guest=somewhere-else", None),
-        ("guest=web2", None),
+        ("guest=somewhere-else", "a:1:21: libvirt has no guest somewhere-else; write one of: db, two, web1"),
+        ("guest=web2", "a:1:21: libvirt has no guest web2; did you mean web1?"),
         ("guest=wbe1", "a:1:21: libvirt has no guest wbe1; did you mean web1?"),
         ("guest=db", "a:1:21: guest db has no NIC on network public; it has on: inner"),
         (f"guest=web1 mac={OTHER}", f"a:1:32: guest web1 has no NIC {OTHER} on network public; write mac={ONE}"),
@@ -157,7 +157,7 @@ def test_what_check_says_of_guests(line: str, problem: str | None) -> None:
     nics = {"web1": [("public", ONE)], "db": [("inner", OTHER)], "two": [("public", ONE), ("public", TWO)]}
     guests = {name: LiveGuest(of_guest, is_running=True) for name, of_guest in nics.items()}
     (routed_ip,) = routed(f"203.0.113.10 public {line}")
-    assert [str(found).replace("routed-ips", "a") for found in guest_problems(routed_ip, guests)] == (
+    assert [str(found).replace("routed-ips", "a") for found in guest_problems(routed_ip, guests, {})] == (
         [problem] if problem else []
     )
 

@@ -69,6 +69,8 @@ def run(options: Namespace) -> int:
                     nothing = ""
                 continue
             status = report(outcome, "apply", nothing)
+            mistakes = now.mistakes(outcome.refused)
+            show_problems(mistakes, sys.stderr)
             now.say_what_is_odd()
-            return status
+            return DIFFERENT if mistakes else status
     raise NethookError("other runs keep coming between; nothing was changed, try again")

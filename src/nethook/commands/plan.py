@@ -50,10 +50,12 @@ def run(options: Namespace) -> int:
             print(painted(effect, sys.stdout))
     for failure in plan.failures:
         print(f"nethook: {failure}", file=sys.stderr)
+    mistakes = now.mistakes(plan.refused)
+    show_problems(mistakes, sys.stderr)
     now.say_what_is_odd()
     if not plan.effects:  # a guest's tap may have to be noted, which every guest has some time after it is plugged in
         print("nethook: nothing to do", file=sys.stderr)
-    return DIFFERENT if plan.effects else OK
+    return DIFFERENT if plan.effects or mistakes else OK
 
 
 def as_json(effect: Effect) -> dict[str, Any]:

@@ -11,19 +11,20 @@ from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import places
 from nethook.config.problem import one_line
 from nethook.config.suggestion import suggestion
-from nethook.diagnosis.host_problems import no_such_network
+from nethook.diagnosis.host_problems import no_such_guest, no_such_network
 from nethook.errors import NethookError
 from nethook.kernel import device
 from nethook.kernel.bridges import bridges
-from nethook.libvirt.live import live_networks
+from nethook.libvirt.live import live_guests, live_networks
 from nethook.libvirt.record import FILE, learn
 from nethook.others import Others
 from nethook.scope import Scope, scope_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from nethook.config import Configuration
+    from nethook.config import Configuration, RoutedIP
+    from nethook.config.problem import Problem
     from nethook.libvirt.live import LiveNetwork
     from nethook.libvirt.network import Network
     from nethook.lock import Locked
@@ -44,20 +45,37 @@ class Situation:
         about = [live[name].network for name in names] if names else [each.network for each in live.values()]
         about = [network for network in about if device_name.is_safe(network.bridge)]
         known = [each.network for each in live.values() if each.is_active]
-        self.scope = scope_of(about, configuration.routed_ips, known) if names else Scope(known=known)
+        down = [each.network for each in live.values() if not each.is_active]
+        self.unresolved = unresolved(configuration, live)
+        texts = {line.prefix.text for line, _ in self.unresolved}
+        self.scope = (
+            scope_of(about, configuration.routed_ips, known, down=down, unresolved=texts)
+            if names
+            else Scope(known=known, down=down, unresolved=texts)
+        )
         self.up: list[Network] = [
             network for network in about if live[network.name].is_active and device.exists(network.bridge)
         ]
+
+    def mistakes(self, refused: Sequence[Problem] = ()) -> list[Problem]:
+        """The mistakes in lines that this run is about, which only this host and libvirt could tell.
+
+        ``refused`` are those that the run has found.
+        """
+        found = [
+            problem
+            for line, problem in self.unresolved
+            if problem and (not self._names or line.network in self._names or line.network not in self.live)
+        ]
+        return [*found, *refused]
 
     def say_what_is_odd(self) -> None:
         """Files that are not read, and lines of this run that cannot be put in force whatever is applied."""
         say_what_is_not_read(self.configuration)
         for line in self.configuration.routed_ips:
-            if self._names and line.network not in self._names:
+            if line.network not in self.live or (self._names and line.network not in self._names):
                 continue
-            if line.network not in self.live:
-                print(f"nethook: waiting: {no_such_network(line, self.live)}", file=sys.stderr)
-            elif why := unusable(self.live[line.network].network):
+            if why := unusable(self.live[line.network].network):
                 print(f"nethook: blocked: {one_line(f'{line.place}: {why}')}", file=sys.stderr)
 
     def record(self, lock: Locked) -> bool:
@@ -87,6 +105,24 @@ def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situat
             advice = suggestion(name, sorted(live)) if live else "it has none at all"
             raise NethookError(one_line(f"libvirt has no network {name}: {advice}"))
     return Situation(configuration, live, names)
+
+
+def unresolved(configuration: Configuration, live: Mapping[str, LiveNetwork]) -> list[tuple[RoutedIP, Problem | None]]:
+    """Return the lines whose network or guest libvirt does not have, with the problem; None: it could not be asked."""
+    found: list[tuple[RoutedIP, Problem | None]] = []
+    absent = []
+    for line in configuration.routed_ips:
+        if line.network not in live:
+            found.append((line, no_such_network(line, live)))
+        elif line.guest and not live[line.network].network.ports.of(line.guest, None):
+            absent.append(line)
+    guests = live_guests() if absent else None
+    for line in absent:
+        if guests is None:
+            found.append((line, None))
+        elif line.guest not in guests:
+            found.append((line, no_such_guest(line, guests)))
+    return found
 
 
 def unusable(network: Network) -> str:

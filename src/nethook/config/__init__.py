@@ -44,6 +44,12 @@ class Configuration:
         self._files = files
         self._stamp = stamp
 
+    def refusing(self, problems: Sequence[tuple[RoutedIP, Problem]]) -> Configuration:
+        """Return this configuration without these lines, as if they were wrong by themselves."""
+        refused = {line.prefix.text for line, _ in problems}
+        lines = [line for line in self.routed_ips if line.prefix.text not in refused]
+        return Configuration(self.settings, lines, [*self.problems, *(problem for _, problem in problems)])
+
     @property
     def is_current(self) -> bool:
         """Whether the files are still those that were read."""

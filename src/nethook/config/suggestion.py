@@ -6,8 +6,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DID_YOU_MEAN = "did you mean "
-
 # A typing error is in a short word, and comparing takes quadratic time.
 _LONGEST = 40
 
@@ -17,4 +15,4 @@ def suggestion(word: str, known: Sequence[str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - 5 ms, only where there is something to say
 
     near = get_close_matches(word[:_LONGEST].lower(), known, n=1)
-    return f"{DID_YOU_MEAN}{near[0]}?" if near else f"write one of: {', '.join(known)}"
+    return f"did you mean {near[0]}?" if near else f"write one of: {', '.join(known)}"

@@ -131,6 +131,8 @@ def decided_blocks(
         if not routed.guest or not scope.has_network(routed.network):
             continue
         network = up.get(routed.network)
+        if text in scope.unresolved:
+            continue
         if network and is_undecided(routed, network.ports, macs_of(bound[text], holders)):
             stay += [route for route in routes if route[:2] == (text, network.bridge)]
         else:
@@ -171,9 +173,7 @@ def _cut(block: Prefix, prefixes: Ordered, decided: Collection[str], *, is_doubt
     return rest + [part for part in within if part.text not in decided]
 
 
-def rebind(
-    bindings: Bindings, present: Present, routed_ips: Iterable[RoutedIP], bound: Blocks, scope: Scope
-) -> None:
+def rebind(bindings: Bindings, present: Present, routed_ips: Iterable[RoutedIP], bound: Blocks, scope: Scope) -> None:
     """Bind again what this run does not decide about: somebody deleted the table that bound it, but not the routes."""
     there = {(route[0], route[1]): route for route in present.routes}
     lines = {routed.prefix.text: routed for routed in routed_ips if routed.prefix.text in bound}

@@ -14,6 +14,7 @@ from nethook.desired.state import Desired
 from nethook.kernel.fallbacks import FALLBACKS
 from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,7 @@ def desire(configuration: Configuration, networks: Sequence[Network], scope: Sco
     holders = held(bound, present.holders)
     decided, undecided = decided_blocks(bound, routed_ips, networks, scope, holders=holders, routes=present.routes)
     desired.kept[ROUTES].update(undecided)
+    desired.kept[ROUTES].update(route for route in present.routes if route[0] in scope.unresolved)
     desired.kept[ROUTES].update(  # of networks with which one of these shares its bridge
         route for route in present.routes if scope.has(route[1]) and not scope.covers(route[0], route[1])
     )

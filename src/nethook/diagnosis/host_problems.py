@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from string import digits
 from typing import TYPE_CHECKING, NamedTuple
 
 from nethook.config.problem import Problem, excerpt
-from nethook.config.suggestion import DID_YOU_MEAN, suggestion
+from nethook.config.suggestion import suggestion
 from nethook.diagnosis.ip import ask
 from nethook.diagnosis.nft_version import ADVICE, why_it_cannot_bind
 from nethook.kernel import device
@@ -43,7 +42,7 @@ def host_problems(
     problems = [
         problem
         for line in configuration.routed_ips
-        for problem in (*_problems(line, live, own), *guest_problems(line, guests or {}), *via_problems(line, lines))
+        for problem in (*_problems(line, live, own), *guest_problems(line, guests, live), *via_problems(line, lines))
     ]
     return [
         *problems,
@@ -86,18 +85,25 @@ def via_problems(line: RoutedIP, lines: Mapping[str, RoutedIP]) -> Iterator[Prob
         yield line.problem_of_option("via", what, f"write an address of {excerpt(line.guest)}, or the same guest")
 
 
-def guest_problems(line: RoutedIP, guests: Mapping[str, LiveGuest]) -> Iterator[Problem]:
+def no_such_guest(line: RoutedIP, guests: Mapping[str, LiveGuest]) -> Problem:
+    """The problem of a line whose guest libvirt does not know."""
+    advice = suggestion(line.guest or "", sorted(guests)) if guests else "define it first, or write another one"
+    return line.problem_of_option("guest", f"libvirt has no guest {excerpt(line.guest or '')}", advice)
+
+
+def guest_problems(
+    line: RoutedIP, guests: Mapping[str, LiveGuest] | None, live: Mapping[str, LiveNetwork]
+) -> Iterator[Problem]:
     """Of a line that is bound to a guest: no such NIC, or several.
 
-    A guest that libvirt does not know may exist only while it runs, or be on another host; unless one is called alike.
+    A guest may be plugged in that ``guests`` does not have: one of another driver.
     """
-    if not line.guest:
+    if not line.guest or guests is None:
         return
     if line.guest not in guests:
-        advice = suggestion(line.guest, sorted(guests)) if guests else ""
-        alike = {name.strip(digits) for name in guests}  # web2 may be on another host, where web1 is here
-        if advice.startswith(DID_YOU_MEAN) and line.guest.strip(digits) not in alike:
-            yield line.problem_of_option("guest", f"libvirt has no guest {excerpt(line.guest)}", advice)
+        network = live.get(line.network)
+        if not network or not network.network.ports.of(line.guest, None):
+            yield no_such_guest(line, guests)
         return
     guest = guests[line.guest]
     macs = guest.macs_on(line.network)
@@ -124,7 +130,7 @@ def _problems(line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[Own
         yield no_such_network(line, live)
     yield from subnet_problems(line, live)
     for held in addresses_within(line, live, own):
-        yield line.problem(what_is_wrong_with(held), f"write another one, or remove it from {held.device}")
+        yield line.problem(what_is_wrong_with(held), "write an address that is for guests alone")
 
 
 def what_is_wrong_with(held: OwnAddress) -> str:

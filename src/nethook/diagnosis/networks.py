@@ -89,7 +89,7 @@ def _not_plugged(host: Host, target: Target, name: str) -> Iterator[Finding]:
         advice = f"start it; {AFTER_RESTART}" if known.is_running else ""
         yield Finding(FAILURE, GUEST, text, command=command, advice=advice, addresses=[target.name])
         return
-    problems = list(guest_problems(line, guests))
+    problems = list(guest_problems(line, host.guests, host.live))
     for problem in problems:
         wrong = f"{problem.place}: {problem.what}"
         yield Finding(FAILURE, GUEST, wrong, advice=problem.advice, addresses=[target.name])
@@ -106,9 +106,9 @@ def other_users(host: Host, target: Target) -> Iterator[Finding]:
     for held in addresses_within(target.line, host.live, host.own_addresses):
         if held.device in host.bridges:  # libvirt's own, for the subnet that has just been named
             continue
-        command = f"ip address del {held.address}/{held.length} dev {quote(held.device)}"
-        advice = "and remove it from the file that brings it at boot"
-        yield Finding(FAILURE, OWN, what_is_wrong_with(held), command=command, advice=advice, addresses=[target.name])
+        # No command: to delete an address of the host may take its default route, and whoever is connected, along.
+        advice = f"change the line at {target.line.place}: write an address that is for guests alone"
+        yield Finding(FAILURE, OWN, what_is_wrong_with(held), advice=advice, addresses=[target.name])
 
 
 def _failure(target: Target, text: str, command: str = "", advice: str = "") -> Finding:

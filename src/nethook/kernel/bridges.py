@@ -21,7 +21,7 @@ TAPS = frozenset(bytes.fromhex(first) for first in (TAP, TAP_IF_NIC_HAS_THAT))
 
 
 class Bridge:
-    """A bridge by its name: whether it has a port that looks like a libvirt guest's tap, and one that may be an uplink."""
+    """A bridge. ``has_tap``: a port looks like the tap of a libvirt guest; ``has_uplink``: a port may be an uplink."""
 
     __slots__ = ("has_tap", "has_uplink", "name")
 

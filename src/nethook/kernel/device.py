@@ -28,7 +28,7 @@ def is_sayable(name: str) -> bool:
 
 
 def quoted(name: str) -> str:
-    """Return a sayable name as nft takes it for exactly this device: ``*`` at the end would stand for all that begin so."""
+    """Return a sayable name as nft takes it for this device alone: a ``*`` at its end would be a wildcard."""
     return f'"{name[:-1]}\\*"' if name.endswith("*") else f'"{name}"'
 
 

@@ -5,9 +5,9 @@ to live ends. They come and go with the lines of the configuration, whatever net
 
 They are in routing tables of their own, because libvirt refuses to start a network if the main table has a route to
 exactly one of its prefixes, and because a routing daemon announces what it finds in there. Rules lead to these tables
-(``fallback_rules.py``): to one behind the main table but for its default route, so that any other route wins; and to one
-before the main table, for a prefix within another that is routed, where the shorter route must not win. Releases before
-had them in the main table: those are deleted.
+(``fallback_rules.py``). One table comes behind all routes of the main table but the default, so any of these wins. The
+other comes before the main table: it is for a prefix within another that is routed, where the shorter route must not
+win. Earlier releases had fallback routes in the main table: those are deleted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SHAPE = "unreachable "
 
 
 def tables(protocol: int) -> tuple[int, int]:
-    """Return the numbers of the routing tables of the fallback routes, and of inner ones: those behind our protocol's."""
+    """Return the numbers of the routing tables of fallback routes and of inner ones: the next two after ours."""
     return protocol + 1, protocol + 2
 
 

@@ -4,17 +4,13 @@ That an address is ours its metric tells, which is our number. It has no other e
 for the address, it is the only one of its kind. (A protocol number of addresses is not known to kernels before 5.18,
 nor to iproute2 6.1.)
 
-Read over netlink, because every run does it. Messages and attributes: linux/rtnetlink.h, linux/if_addr.h.
+Read over netlink, because every run does it.
 """
 
 from __future__ import annotations
 
-from _socket import AF_INET, AF_INET6, inet_ntop
-from struct import pack, unpack, unpack_from
-
-from nethook.kernel.device import name_of
+from nethook.kernel.addresses import addresses
 from nethook.kernel.kind import Kind
-from nethook.kernel.netlink import NETLINK_ROUTE, Netlink, attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,13 +19,10 @@ if TYPE_CHECKING:
     from nethook.kernel.kind import Key
     from nethook.kernel.process import Result
 
-GET_ADDRESSES = 22
-HEADER, HEADER_SIZE = "BBBBI", 8
-ADDRESS, LOCAL, FLAGS, METRIC = 1, 2, 8, 9
 NO_PREFIX_ROUTE = 0x200
 WITHOUT_ROUTE = "noprefixroute"
 """For IPv6 on a bridge that has ``fe80::/64`` already: the kernel would leave a second route when the gateway goes."""
-LENGTHS = {AF_INET: 32, AF_INET6: 64}
+LENGTHS = {4: 32, 6: 64}
 """A single IPv4 address has no subnet; a link-local IPv6 one has the subnet that all have."""
 
 
@@ -64,21 +57,14 @@ class Gateways(Kind):
 
 def _words(key: Key) -> str:
     address, bridge, _ = key
-    return f"{address}/{LENGTHS[AF_INET6 if ':' in address else AF_INET]} dev {bridge}"
+    return f"{address}/{LENGTHS[6 if ':' in address else 4]} dev {bridge}"
 
 
-def _addresses(protocol: int) -> Iterator[tuple[tuple[str, str, str], bool]]:
-    """All addresses with their devices, and whether they are ours."""
-    for data, begin, end in Netlink(NETLINK_ROUTE, "addresses").dump(GET_ADDRESSES, pack(HEADER, *[0] * 5)) or ():
-        family, length, _, _, device = unpack_from(HEADER, data, begin)
-        values = {number: data[at:until] for number, at, until in attributes(data, begin + HEADER_SIZE, end)}
-        address = values.get(LOCAL) or values.get(ADDRESS)
-        name = name_of(device)
-        if family in LENGTHS and address and name:
-            metric = unpack("I", values[METRIC])[0] if METRIC in values else 0
-            flags = unpack("I", values[FLAGS])[0] if FLAGS in values else 0
-            key = (inet_ntop(family, address), name, WITHOUT_ROUTE if flags & NO_PREFIX_ROUTE else "")
-            yield key, metric == protocol and length == LENGTHS[family]
+def _addresses(protocol: int) -> Iterator[tuple[Key, bool]]:
+    """All addresses as keys, and whether they are ours."""
+    for each in addresses():
+        key = (each.text, each.device, WITHOUT_ROUTE if each.flags & NO_PREFIX_ROUTE else "")
+        yield key, each.metric == protocol and each.length == LENGTHS[each.family]
 
 
 GATEWAYS = Gateways()

@@ -7,6 +7,7 @@ harmless; a table that is not there gets all bridges when it is made.
 
 from __future__ import annotations
 
+from nethook.effect import ADD, REMOVE, Effect
 from nethook.kernel.device import NAME_SIZE, can_exist, is_sayable
 from nethook.kernel.layout import NAME
 from nethook.kernel.netlink import GET_ELEMENTS, Nftables
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 
     from nethook.scope import Scope
 
-def protect(known: Collection[tuple[str, bool]], scope: Scope | None = None) -> None:
-    """Add those of these bridges (True: isolated) that our table lacks, if it is there.
+KINDS = {BRIDGES: "bridge", ISOLATED: "isolated"}
+"""What effects call the elements of each set."""
+
+
+def protect(known: Collection[tuple[str, bool]], scope: Scope | None = None) -> list[Effect]:
+    """Add those of these bridges (True: isolated) that our table lacks, if it is there. Returns what was changed.
 
     With a scope, bridges in it that are not known are deleted, if nft cannot say their names: all others are a run's
     own business. ReadError if the kernel refuses.
@@ -29,16 +34,19 @@ def protect(known: Collection[tuple[str, bool]], scope: Scope | None = None) -> 
     wanted = {BRIDGES: {name for name, _ in known}, ISOLATED: {name for name, is_isolated in known if is_isolated}}
     nftables = Nftables(FAMILY)
     new, gone = {}, {}
+    effects = []
     for name, bridges in wanted.items():
         dumped = nftables.dump(GET_ELEMENTS, NAME, name)
         if dumped is None:
-            return
+            return []
         there = {bridge for (bridge,) in elements(SETS[name], dumped)}
-        new[name] = [_key(bridge) for bridge in bridges - there]
-        if scope:
-            surplus = (bridge for bridge in there - bridges if scope.has(bridge) and not is_sayable(bridge))
-            gone[name] = [_key(bridge) for bridge in surplus]
+        lacking = sorted(bridges - there)
+        surplus = sorted(name for name in there - bridges if scope and scope.has(name) and not is_sayable(name))
+        new[name], gone[name] = ([_key(bridge) for bridge in some] for some in (lacking, surplus))
+        for sign, some in ((ADD, lacking), (REMOVE, surplus)):
+            effects += [Effect(sign, KINDS[name], bridge=bridge) for bridge in some]
     nftables.change(NAME, new, gone)
+    return effects
 
 
 def _key(bridge: str) -> bytes:

@@ -81,6 +81,11 @@ class Network:
         self.routes = routes
 
     @property
+    def own_prefixes(self) -> set[str]:
+        """The prefixes to which libvirt itself makes routes."""
+        return {prefix.text for prefix in (*self.subnets, *self.routes)}
+
+    @property
     def is_libvirts_own(self) -> bool:
         """Whether behind the bridge are guests alone: a bridge that the host brings may have an uplink as its port."""
         return self.forward_mode in MANAGED_MODES

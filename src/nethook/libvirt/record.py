@@ -56,6 +56,11 @@ class Record:
         self.up: dict[str, Network] = {}
         self.down: dict[str, Network] = {}
 
+    @property
+    def guest_bridges(self) -> list[tuple[str, bool]]:
+        """The bridges behind which are guests alone. True: they are isolated."""
+        return [(network.bridge, network.is_isolated) for network in self.up.values() if network.is_libvirts_own]
+
     def knows(self, name: str) -> bool:
         """Return whether libvirt has told about a network of this name since the host started."""
         return name in self.up or name in self.down

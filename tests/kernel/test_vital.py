@@ -1,0 +1,153 @@
+"""No line that is put in force takes away what the host itself needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kernel.world import SOURCE, UPLINK
+
+if TYPE_CHECKING:
+    from tests.kernel.syslog import Logged
+    from tests.kernel.world import World
+
+REFUSED = [
+    ("198.51.100.1", "198.51.100.1 is a next hop of this host's routes, on uplink"),
+    ("198.51.100.0/25", "198.51.100.1 is a next hop of this host's routes, on uplink"),
+    ("198.51.100.0/24", "198.51.100.0/24 is the subnet of uplink, by which this host reaches the outside"),
+    ("198.51.100.2", "198.51.100.2 is an address of this host, on uplink"),
+    ("198.51.100.53", "198.51.100.53 is a resolver of this host, on uplink"),
+    ("198.51.100.7", "198.51.100.7 is a next hop of this host's routes, on uplink"),
+    ("198.51.100.8/31", "198.51.100.9 is a next hop of this host's routes, on uplink"),
+    ("2001:db8:ffff::1", "2001:db8:ffff::1 is a next hop of this host's routes, on uplink"),
+    ("2001:db8:ffff::/120", "2001:db8:ffff::1 is a next hop of this host's routes, on uplink"),
+    ("2001:db8:ffff::/64", "2001:db8:ffff::/64 is the subnet of uplink, by which this host reaches the outside"),
+    ("2001:db8:ffff::2", "2001:db8:ffff::2 is an address of this host, on uplink"),
+]
+TAKEN = [
+    "198.51.100.64/29",
+    "198.51.100.77",
+    "198.51.0.0/16",
+    "203.0.113.10",
+    "2001:db8:ffff::77",
+    "2001:db8:7::/64",
+]
+
+
+def prepare(world: World) -> None:
+    world.machine.write("/etc/resolv.conf", "search example.org\nnameserver 198.51.100.53\nnameserver 203.0.113.10\n")
+    world.host.ip(
+        "route add 10.1.0.0/16 via 198.51.100.7 table 77",
+        "route add 10.2.0.0/16 nexthop via 198.51.100.9 nexthop via 198.51.100.10",
+    )
+
+
+def errors(logged: list[Logged]) -> list[str]:
+    return [line.text for line in logged if line.is_error]
+
+
+def in_force(world: World) -> set[str]:
+    listed = world.machine.run("ip", "-4", "route", "show", "proto", "218")
+    listed += world.machine.run("ip", "-6", "route", "show", "proto", "218")
+    return {line.split()[0] for line in listed.splitlines()}
+
+
+@pytest.mark.parametrize(("prefix", "why"), REFUSED)
+def test_a_line_that_the_host_could_not_live_with(nftables_world: World, prefix: str, why: str) -> None:
+    world = nftables_world
+    prepare(world)
+    public = world.network("public", 1)
+    world.configure("203.0.113.77 public", f"{prefix} public")
+    (error,) = errors(world.event(public, "started"))
+    assert error.startswith(f"/etc/nethook/routed-ips:2:1: {why}")
+    assert in_force(world) == {"203.0.113.77"}
+    for family in (4, 6):
+        assert world.exchange(world.outside(family), world.host_itself(family))
+    assert prefix not in world.machine.run("nft", "list", "table", "inet", "nethook")
+    assert errors(world.event(public, "port-created")) == [error]
+
+
+@pytest.mark.parametrize("prefix", TAKEN)
+def test_a_line_that_takes_nothing_away(nftables_world: World, prefix: str) -> None:
+    world = nftables_world
+    prepare(world)
+    public = world.network("public", 1)
+    world.configure(f"{prefix} public")
+    assert errors(world.event(public, "started")) == []
+    assert in_force(world) == {prefix}
+    for family in (4, 6):
+        assert world.exchange(world.outside(family), world.host_itself(family))
+
+
+def test_a_next_hop_behind_a_guests_bridge_is_the_guests(nftables_world: World) -> None:
+    """The host reaches something through a guest, by the address that is routed to that."""
+    world = nftables_world
+    public = world.network("public", 1)
+    world.host.ip("route add 10.3.0.0/16 via 203.0.113.10 dev virbr1 onlink")
+    world.configure("203.0.113.10 public")
+    assert errors(world.event(public, "started")) == []
+    assert in_force(world) == {"203.0.113.10"}
+
+
+def test_what_is_in_force_already_stays(nftables_world: World) -> None:
+    """Whatever the host has come to need since: to withdraw it may be just as wrong."""
+    world = nftables_world
+    public = world.network("public", 1)
+    guest = world.guest(public, "198.51.100.77")
+    world.configure("198.51.100.77 public proxy=uplink")
+    world.event(public, "started")
+    world.machine.write("/etc/resolv.conf", "nameserver 198.51.100.77\n")
+    assert errors(world.event(public, "port-created")) == []
+    assert world.exchange(world.outside(4), guest.at("198.51.100.77"))
+
+
+@pytest.mark.parametrize("environment", ["SSH_CONNECTION=203.0.113.66 5000 198.51.100.2 22", "NOTHING=1"])
+def test_where_the_administrator_is(nftables_world: World, environment: str) -> None:
+    """sudo takes the variable out of the environment; it is still that of the shell before."""
+    question = (
+        f"import sys; sys.path.insert(0, {str(SOURCE)!r})\n"
+        "from nethook.config.routed_ips import parse_routed_ips\n"
+        "from nethook.vital import dangers\n"
+        "lines, _ = parse_routed_ips([('f', b'203.0.113.64/29 public\\n203.0.113.72/29 public')])\n"
+        "print([problem.what for _, problem in dangers(lines, ())])\n"
+    )
+    shell = 'env -i /usr/bin/python3 -I -c "$1"; true'
+    said = nftables_world.machine.run("env", environment, "sh", "-c", shell, "sh", question)
+    expected = "you are connected from 203.0.113.66" if "SSH" in environment else "[]"
+    assert expected in said
+    assert "203.0.113.72" not in said
+
+
+def test_a_network_that_nobody_knows_withdraws_nothing(nftables_world: World) -> None:
+    """A typing error in the name, and then an event of the network that has the address."""
+    world = nftables_world
+    public, other = world.network("public", 1), world.network("other", 2)
+    guest = world.guest(public, "203.0.113.10")
+    world.configure("203.0.113.10 public")
+    world.event(public, "started")
+    world.configure("203.0.113.10 pubilc")
+    for operation in ("updated", "port-created"):
+        world.event(public, operation)
+    assert world.exchange(world.outside(4), guest.at("203.0.113.10"))
+    assert world.exchange(guest.at("203.0.113.10"), world.outside(4)) == "203.0.113.10"
+    assert "gateway" not in " ".join(line.text for line in world.event(public, "updated"))
+    world.configure("203.0.113.10 other")  # which libvirt has told about
+    world.event(other, "started")
+    assert f"203.0.113.10 dev {other.bridge}" in world.machine.run("ip", "route", "show", "proto", "218")
+
+
+def test_the_uplink_is_known_by_what_is_reached_through_it(nftables_world: World) -> None:
+    """One without a subnet, as at providers that give a host an address of its own."""
+    world = nftables_world
+    public = world.network("public", 1)
+    world.host.ip(
+        f"address flush dev {UPLINK}",
+        f"address add 203.0.113.1/32 dev {UPLINK}",
+        f"route add default via 198.51.100.1 dev {UPLINK} onlink",
+    )
+    world.configure("198.51.100.0/24 public", "203.0.113.1 public")
+    first, second = errors(world.event(public, "started"))
+    assert "is an address of this host" in first
+    assert "is a next hop" in second
+    assert in_force(world) == set()
