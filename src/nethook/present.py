@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nethook.errors import ReadError
-from nethook.kernel import arp, binding, bridge_ipv6, proxy_ndp, ruleset, table, taps
+from nethook.kernel import arp, binding, bridge_ipv6, link_local, proxy_ndp, ruleset, table, taps
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.routes import ROUTES
 
@@ -25,7 +25,7 @@ class Present:
     """Our objects, tables (None if there is none) and settings in the kernel, and routes of others that do for ours."""
 
     __slots__ = (
-        *("arp", "binding", "inherited", "objects", "opened"),
+        *("arp", "binding", "inherited", "no_learning", "objects", "opened"),
         *("proxy_ndp", "read_taps", "standing_in", "table"),
     )
 
@@ -37,6 +37,7 @@ class Present:
         binding: Table | None = None,
         arp: Sequence[str] = (),
         opened: Mapping[str, Values] | None = None,
+        no_learning: Collection[str] = (),
         proxy_ndp: Collection[str] = (),
         standing_in: Collection[Place] = (),
         inherited: Collection[Place] = (),
@@ -51,6 +52,8 @@ class Present:
         """Comments of the rules in our table for ARP."""
         self.opened = opened or {}
         """The bridges on which we have turned IPv6 on, with what turns it off."""
+        self.no_learning = no_learning
+        """The bridges on which we have switched on that they do not learn from link-local frames."""
         self.proxy_ndp = proxy_ndp
         """The uplinks on which we have turned on proxy_ndp."""
         self.standing_in = standing_in
@@ -90,7 +93,7 @@ def read(
     finally:
         found = results()
     listed = dict(zip(lists, found))
-    opened, uplinks = _turned_on()
+    opened, no_learning, uplinks = _turned_on()
     standing_in, inherited = others.routes(found[len(calls) :]) if others else ((), ())
     present = Present(
         {kind: kind.read([listed[str(call)] for call in kind.read_calls(protocol)], protocol) for kind in KINDS},
@@ -98,6 +101,7 @@ def read(
         binding=binding_table,
         arp=arp_comments,
         opened=opened,
+        no_learning=no_learning,
         proxy_ndp=uplinks,
         standing_in=standing_in,
         inherited=inherited,
@@ -107,9 +111,9 @@ def read(
     return present, [(gate, gate.settled(chain, tools)) for gate, chain in chains if chain]
 
 
-def _turned_on() -> tuple[dict[str, Values], set[str]]:
+def _turned_on() -> tuple[dict[str, Values], set[str], set[str]]:
     """The bridges and the uplinks on which we have turned on what the kernel needs."""
     try:
-        return bridge_ipv6.opened(), proxy_ndp.turned_on()
+        return bridge_ipv6.opened(), link_local.switched_on(), proxy_ndp.turned_on()
     except OSError as error:
         raise ReadError(f"cannot read {error.filename}: {error.strerror}") from None

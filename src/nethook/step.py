@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nethook.effect import ADD, REMOVE, Effect
-from nethook.kernel import bridge_ipv6, device, flows, proxy_ndp
+from nethook.kernel import bridge_ipv6, device, flows, link_local, proxy_ndp
 from nethook.kernel.batch import batch, refusals
 from nethook.kernel.binding import NEEDED_NFT
 from nethook.kernel.process import Call, Tools
@@ -198,3 +198,28 @@ class IPv6Step(Step):
                 f"on {self._bridge}: {what}"
             ]
         return self.effects, []
+
+
+class LearningStep(Step):
+    """The setting no_linklocal_learn of a bridge switched on or off."""
+
+    def __init__(self, sign: str, bridge: str) -> None:
+        """Switch it on where the sign is ADD, else off."""
+        self._bridge = bridge
+        self._on = sign == ADD
+        super().__init__(link_local.switch(bridge, on=self._on), [Effect(sign, link_local.SETTING, bridge=bridge)])
+
+    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+        """Record it before it is on, and until it is off; a bridge that went meanwhile is no failure."""
+        try:
+            if self._on:
+                link_local.remember(self._bridge, on=True)
+            done, failures = super().take(tools)
+            if failures and not device.exists(self._bridge):
+                done, failures = [], []
+            if not self._on and not failures:
+                link_local.remember(self._bridge, on=False)
+        except OSError as error:
+            what = f"cannot record {link_local.SETTING} of {self._bridge} in {link_local.FILE}: {error.strerror}"
+            return [], [what]
+        return done, failures

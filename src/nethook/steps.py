@@ -18,7 +18,7 @@ from nethook.kernel.process import Call
 from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, TABLE
-from nethook.step import BatchStep, BindingStep, FlowStep, IPv6Step, ObjectChange, ProxyNdpStep, Step
+from nethook.step import BatchStep, BindingStep, FlowStep, IPv6Step, LearningStep, ObjectChange, ProxyNdpStep, Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def steps(
         todo.append(_arp(arp))
     todo += [ProxyNdpStep(ADD if on else REMOVE, uplink) for uplink, on in change.proxy_ndp.items()]
     todo += [IPv6Step(ADD, bridge, values) for bridge, values in change.opened.items()]
+    todo += [LearningStep(ADD if on else REMOVE, bridge) for bridge, on in change.no_learning.items()]
 
     came = []
     for kind in KINDS:
@@ -109,6 +110,7 @@ def clearance(present: Present, closings: Sequence[GateChange], protocol: int) -
     if gone:
         todo.append(BatchStep(gone))
     todo += [IPv6Step(REMOVE, bridge, values) for bridge, values in present.opened.items()]
+    todo += [LearningStep(REMOVE, bridge) for bridge in sorted(present.no_learning)]
     todo += [ProxyNdpStep(REMOVE, uplink) for uplink in sorted(present.proxy_ndp)]
     if present.arp:
         todo.append(_arp(ArpRules(())))

@@ -457,6 +457,7 @@ def test_an_address_that_moves_to_a_guest_of_another_network(nftables_world: Wor
     assert [logged.text for logged in world.event(network, "updated")] == [
         "- gateway 169.254.0.1 on virbr1 [network public updated]",
         "+ arp for 169.254.0.1, answered towards guests only [network public updated]",
+        "- no_linklocal_learn on virbr1 [network public updated]",
     ]
     assert not world.reaches(one.at("203.0.113.10")._replace(device=one.tap), world.outside(4))
 

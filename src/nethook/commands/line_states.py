@@ -9,6 +9,7 @@ from nethook.effect import ADD, REMOVE
 from nethook.gates.gate import PASSABLE
 from nethook.kernel import device
 from nethook.kernel.binding import BINDING
+from nethook.kernel.link_local import SETTING
 from nethook.kernel.ruleset import TABLE
 from nethook.prefix import parse_prefix
 
@@ -138,6 +139,7 @@ class _Pending:
         added = [effect for effect in plan.effects if effect.sign == ADD]
         self._unanswered = {effect.line.prefix.text for effect in added if effect.line and effect.kind == "proxy"}
         self._deaf = {effect.to for effect in added if effect.kind == "proxy_ndp"}
+        self._learning = {effect.bridge for effect in added if effect.kind == SETTING}
         self._nics = plan.desired.bindings.nics
         self._here = {
             (effect.prefix, effect.bridge)
@@ -176,7 +178,7 @@ class _Pending:
         return None
 
     def _concerns(self, line: RoutedIP, bridge: str) -> bool:
-        if TABLE in self._tables or (line.guest and BINDING.table in self._tables):
+        if TABLE in self._tables or (line.guest and (BINDING.table in self._tables or bridge in self._learning)):
             return True
         if line.prefix.text in self._guarded | self._unbound or (line.prefix.text, bridge) in self._here:
             return True

@@ -13,6 +13,7 @@ from nethook.gates import gates
 from nethook.gates.gate import PASSABLE
 from nethook.gates.iptables import IptablesGate
 from nethook.kernel.binding import BINDING
+from nethook.kernel.link_local import SETTING
 from nethook.kernel.ruleset import TABLE as CLASSIFYING
 from nethook.prefix import parse_prefix
 
@@ -73,6 +74,9 @@ def accepted(host: Host, target: Target) -> Iterator[Finding]:
         elif effect.kind == "guard" and effect.sign == ADD and prefix.lies_in(parse_prefix(effect.prefix)):
             text = f"our table does not guard {effect.prefix}: other guests can use it as well"
             yield Finding(WARNING, ACCEPTED, text, command=APPLY, addresses=[target.name])
+        elif effect.kind == SETTING and effect.sign == ADD and effect.bridge == target.bridge and target.line.guest:
+            text = f"other guests on {effect.bridge} can take what is sent to {prefix}: its {SETTING} is off"
+            yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
 
 
 def reached(host: Host, target: Target) -> Iterator[Finding]:
