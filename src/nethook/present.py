@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nethook.errors import ReadError
-from nethook.kernel import arp, binding, bridge_ipv6, link_local, proxy_ndp, ruleset, table, taps
+from nethook.kernel import arp, binding, bridge_ipv6, link_local, owed, proxy_ndp, ruleset, table, taps
 from nethook.kernel.kinds import KINDS
+from nethook.kernel.owed import Owed
 from nethook.kernel.routes import ROUTES
 
 TYPE_CHECKING = False
@@ -26,7 +27,7 @@ class Present:
 
     __slots__ = (
         *("arp", "binding", "inherited", "no_learning", "objects", "opened"),
-        *("proxy_ndp", "read_taps", "standing_in", "table"),
+        *("owed", "proxy_ndp", "read_taps", "standing_in", "table"),
     )
 
     def __init__(
@@ -38,6 +39,7 @@ class Present:
         arp: Sequence[str] = (),
         opened: Mapping[str, Values] | None = None,
         no_learning: Collection[str] = (),
+        owed: Owed | None = None,
         proxy_ndp: Collection[str] = (),
         standing_in: Collection[Place] = (),
         inherited: Collection[Place] = (),
@@ -54,6 +56,8 @@ class Present:
         """The bridges on which we have turned IPv6 on, with what turns it off."""
         self.no_learning = no_learning
         """The bridges on which we have switched on that they do not learn from link-local frames."""
+        self.owed = owed or Owed()
+        """The prefixes whose connections must still be deleted."""
         self.proxy_ndp = proxy_ndp
         """The uplinks on which we have turned on proxy_ndp."""
         self.standing_in = standing_in
@@ -93,7 +97,7 @@ def read(
     finally:
         found = results()
     listed = dict(zip(lists, found))
-    opened, no_learning, uplinks = _turned_on()
+    opened, no_learning, uplinks, noted = _recorded()
     standing_in, inherited = others.routes(found[len(calls) :]) if others else ((), ())
     present = Present(
         {kind: kind.read([listed[str(call)] for call in kind.read_calls(protocol)], protocol) for kind in KINDS},
@@ -102,6 +106,7 @@ def read(
         arp=arp_comments,
         opened=opened,
         no_learning=no_learning,
+        owed=noted,
         proxy_ndp=uplinks,
         standing_in=standing_in,
         inherited=inherited,
@@ -111,9 +116,9 @@ def read(
     return present, [(gate, gate.settled(chain, tools)) for gate, chain in chains if chain]
 
 
-def _turned_on() -> tuple[dict[str, Values], set[str], set[str]]:
-    """The bridges and the uplinks on which we have turned on what the kernel needs."""
+def _recorded() -> tuple[dict[str, Values], set[str], set[str], Owed]:
+    """The bridges and the uplinks on which we have turned on what the kernel needs, and what is still to be done."""
     try:
-        return bridge_ipv6.opened(), link_local.switched_on(), proxy_ndp.turned_on()
+        return bridge_ipv6.opened(), link_local.switched_on(), proxy_ndp.turned_on(), owed.read()
     except OSError as error:
         raise ReadError(f"cannot read {error.filename}: {error.strerror}") from None

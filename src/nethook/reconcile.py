@@ -10,6 +10,7 @@ from __future__ import annotations
 from nethook.errors import NethookError
 from nethook.libvirt import record
 from nethook.plan import decide
+from nethook.step import FlowStep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,24 +35,34 @@ class Outcome:
     def __init__(self) -> None:
         self.done: list[Effect] = []
         self.failures: list[str] = []
-        self.left: list[Step] = []
+        self.left: FlowStep | None = None
 
     def take(self, todo: Sequence[Step], tools: Tools) -> bool:
-        """Take the steps. False when one failed without which the others must not be taken."""
+        """Take the steps. False when one failed without which the others must not be taken.
+
+        What is left to be done without the lock is noted before anything changes.
+        """
         for step in todo:
-            if step.needs_all and self.failures:
+            if isinstance(step, FlowStep):
+                self.left = step.joined(self.left)
+        not_noted = self.left.note() if self.left else []
+        is_complete = self._take_all(todo, tools)
+        self.failures += not_noted
+        return is_complete
+
+    def _take_all(self, todo: Sequence[Step], tools: Tools) -> bool:
+        for step in todo:
+            if isinstance(step, FlowStep) or (step.needs_all and self.failures):
                 continue
-            if not step.needs_lock:
-                self.left.append(step)
-            elif not self._take(step, tools) and step.ends_run:
+            if not self._take(step, tools) and step.ends_run:
                 return False
         return True
 
     def finish(self, tools: Tools) -> None:
         """Take what is left, once the lock has been given back."""
-        for step in self.left:
-            self._take(step, tools)
-        self.left = []
+        if self.left:
+            self._take(self.left, tools)
+        self.left = None
 
     def _take(self, step: Step, tools: Tools) -> bool:
         try:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from nethook.effect import ADD, REMOVE, Effect
-from nethook.kernel import bridge_ipv6, device, flows, link_local, proxy_ndp
+from nethook.kernel import bridge_ipv6, device, flows, link_local, owed, proxy_ndp
 from nethook.kernel.batch import batch, refusals
 from nethook.kernel.binding import NEEDED_NFT
 from nethook.kernel.process import Call, Tools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.kind import Key, Kind
+    from nethook.kernel.owed import Owed
 
 
 UNBOUND = (
@@ -38,9 +39,6 @@ class Step:
         """Whether what comes behind this step must not be done without it."""
         self.needs_all = needs_all
         """Whether it must not be done unless everything before it has been."""
-
-    needs_lock = True
-    """Whether it must not be done while another run does something."""
 
     @property
     def calls(self) -> list[Call]:
@@ -116,39 +114,69 @@ class BatchStep(Step):
 class FlowStep(Step):
     """Connections of addresses that are at another guest now are deleted, so that none goes on to the old one.
 
-    Each deletion goes through the kernel's whole table, which may take seconds; so nobody waits for it with the lock.
+    Each deletion goes through the kernel's whole table, which may take seconds. So it is done without the lock, behind
+    everything else. ``note`` comes first: whatever happens until then, the next run knows what must be deleted.
     """
 
-    needs_lock = False
-
-    def __init__(self, prefixes: Sequence[tuple[str, Effect]]) -> None:
-        """Each with its effect."""
-        self._prefixes = prefixes
-        super().__init__(flows.deletions(prefixes[0][0])[0], [effect for _, effect in prefixes])
+    def __init__(self, prefixes: Iterable[str], noted: Owed) -> None:
+        """``noted`` has those of the prefixes that are noted already."""
+        self._prefixes = sorted(prefixes)
+        self._noted = noted
+        effects = [Effect(REMOVE, "flows", prefix=prefix) for prefix in self._prefixes]
+        super().__init__(flows.deletions(self._prefixes[0])[0], effects)
 
     @property
     def calls(self) -> list[Call]:
         """All that it runs."""
-        return [call for prefix, _ in self._prefixes for call in flows.deletions(prefix)]
+        return [call for prefix in self._prefixes for call in flows.deletions(prefix)]
+
+    def joined(self, other: FlowStep | None) -> FlowStep:
+        """Return one step for both."""
+        return FlowStep({*self._prefixes, *other._prefixes}, self._noted.joined(other._noted)) if other else self
+
+    def note(self) -> list[str]:
+        """Note what is not noted yet; the caller holds the lock. Returns a sentence for each failure."""
+        new = set(self._prefixes) - self._noted.prefixes
+        try:
+            if new and flows.can_be_deleted():
+                self._noted = self._noted.joined(owed.note(new))
+        except OSError as error:
+            return [f"cannot note in {owed.FOLDER} which connections must be deleted: {error.strerror}"]
+        return []
 
     def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
         """Run them; an address without connections is no failure, and nothing was done then."""
-        if not flows.can_be_deleted():
-            return [], []
+        done, failures, left = self._delete(tools) if flows.can_be_deleted() else ([], [], [])
+        try:
+            if len(left) < len(self._prefixes):
+                rest = owed.note(left) if left else None
+                self._noted.forget()
+                self._noted = rest or self._noted
+        except OSError as error:
+            failures.append(f"cannot note in {owed.FOLDER} that connections have been deleted: {error.strerror}")
+        return done, failures
+
+    def _delete(self, tools: Tools) -> tuple[list[Effect], list[str], list[str]]:
+        """Return what was done, what failed, and the prefixes that are left for the next run."""
         within = Tools(min(FLOW_SECONDS, tools.seconds_left))
         done: list[Effect] = []
         failures: list[str] = []
+        left: list[str] = []
         for start in range(0, len(self._prefixes), AT_ONCE):
             some = self._prefixes[start : start + AT_ONCE]
-            results = within.start([call for prefix, _ in some for call in flows.deletions(prefix)])()
-            for number, (_, effect) in enumerate(some):
-                if any(result.status == 0 for result in results[number * 2 : number * 2 + 2]):
-                    done.append(effect)
+            results = within.start([call for prefix in some for call in flows.deletions(prefix)])()
+            for number, prefix in enumerate(some):
+                of_it = results[number * 2 : number * 2 + 2]
+                if any(result.status == 0 for result in of_it):
+                    done.append(self.effects[start + number])
+                if any(flows.has_failed(result) for result in of_it):
+                    left.append(prefix)
             failures += [result.failure for result in results if flows.has_failed(result)]
             if any(result.status is None for result in results):  # then the others would take as long
-                failures.append("connections from before may go on until they end")
+                left += self._prefixes[start + AT_ONCE :]
+                failures.append("connections from before may go on until the next run deletes them")
                 break
-        return done, failures
+        return done, failures, left
 
 
 class ProxyNdpStep(Step):

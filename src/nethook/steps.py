@@ -87,8 +87,8 @@ def steps(
         todo.append(BindingStep(_nft_call(commands), effects, ends_run=True))
     if came:
         todo.append(BatchStep(came))
-    if change.moved:
-        todo.append(FlowStep([(block, Effect(REMOVE, "flows", prefix=block)) for block in change.moved]))
+    if change.moved or change.owed.prefixes:
+        todo.append(FlowStep(change.owed.prefixes.union(change.moved), change.owed))
     todo += [Step(change.call, change.effects, needs_all=True) for change in removals if change.call]
     return todo
 
