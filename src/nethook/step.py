@@ -12,15 +12,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from nethook.config import RoutedIP
     from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.kind import Key, Kind
     from nethook.kernel.owed import Owed
 
 
 UNBOUND = (
-    "lines with guest= are not in force, because what keeps an address to its guest is not; "
-    f"that takes nft {NEEDED_NFT} or later and a kernel with nftables for bridges"
+    "cannot keep addresses to their guests, so new addresses with guest= are not routed "
+    f"(it takes nft {NEEDED_NFT} or later and a kernel with nftables for bridges)"
 )
+UNKEPT = "still routed, but not yet kept to their guests"
+MOST_NAMED = 5
+"""Addresses in one sentence."""
 AT_ONCE = 8
 """Addresses whose connections are deleted side by side."""
 FLOW_SECONDS = 2.0
@@ -52,12 +56,24 @@ class Step:
 
 
 class BindingStep(Step):
-    """The table changed that keeps addresses to their guests. Lines that need it are not put in force without it."""
+    """The table changed that keeps addresses to their guests.
+
+    Without it, no new address of a bound line is routed. One that is routed already stays so: until now every guest of
+    its network could use it, and to withdraw it would only take it from its guest as well.
+    """
+
+    def __init__(self, call: Call, effects: Sequence[Effect], routed: Sequence[RoutedIP]) -> None:
+        """``routed`` are the lines that are routed already and are not kept to their guests without this step."""
+        super().__init__(call, effects, ends_run=True)
+        self._routed = routed
 
     def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
         """Run it; a failure says what it costs."""
         done, failures = super().take(tools)
-        return done, [f"{UNBOUND}: {failure}" for failure in failures]
+        named = ", ".join(f"{line.prefix} ({line.guest})" for line in self._routed[:MOST_NAMED])
+        more = f" and {len(self._routed) - MOST_NAMED} more" if len(self._routed) > MOST_NAMED else ""
+        unkept = f"; {UNKEPT}: {named}{more}" if named else ""
+        return done, [f"{UNBOUND}{unkept}: {failure}" for failure in failures]
 
 
 class ObjectChange:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nethook.change import Change, TableChange
+    from nethook.config import RoutedIP
     from nethook.desired import Desired
     from nethook.gates.gate import GateChange
     from nethook.kernel.kind import Key, Kind
@@ -84,7 +85,7 @@ def steps(
         came = [each for each in came if (each.kind, each.key[0]) in of_bound]
         todo += [BatchStep(free)] if free else []
         effects = [*_table_effects(change.binding, desired)]
-        todo.append(BindingStep(_nft_call(commands), effects, ends_run=True))
+        todo.append(BindingStep(_nft_call(commands), effects, _unkept(change, desired)))
     if came:
         todo.append(BatchStep(came))
     if change.moved or change.owed.prefixes:
@@ -101,6 +102,16 @@ def _of_bound_lines(change: Change, desired: Desired) -> set[tuple[Kind, str]]:
     new = [(kind, key) for kind in (NEIGHBOURS, ROUTES, PROXIES) for key in change.new[kind]]
     new += [(ROUTES, key) for key in change.inherited]
     return {(kind, key[0]) for kind, key in new if desired.objects[kind][key].guest}
+
+
+def _unkept(change: Change, desired: Desired) -> list[RoutedIP]:
+    """Return the bound lines that are routed already, and that are not kept to their guests before binding changes."""
+    new = {*change.new[ROUTES], *change.inherited}
+    lines = desired.bindings.lines
+    blocks = {block for elements in change.binding.new.values() for *_, block in elements}
+    lacking = {lines[block].prefix.text for block in blocks & lines.keys()}
+    routes = ((key, line) for key, line in desired.routes.items() if line.guest and key not in new)
+    return [line for _, line in routes if line.prefix.text in lacking]
 
 
 def clearance(present: Present, closings: Sequence[GateChange], protocol: int) -> list[Step]:
