@@ -79,7 +79,9 @@ def decide(
     protocol = settings.route_protocol
     families = {routed.prefix.family for routed in configuration.routed_ips}
     chosen = gates(settings.gates, FAMILIES if others else sorted(families), settings.mark_bit)
+    tools.allow_for(len(configuration.routed_ips))
     present, chains = read(protocol, chosen, tools, others)
+    tools.allow_for(len(present.routes))
     desired = desire(configuration, networks, scope, present)
     change = difference(desired, present, Ruleset(settings.mark_bit), scope, rebuild=again)
 

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from nethook.kernel.process import Tools
     from nethook.libvirt.network import Network
     from nethook.others import Others
+    from nethook.plan import Plan
     from nethook.scope import Scope
     from nethook.step import Step
 
 ATTEMPTS = 2
+MOST_BY_EVENT = 50_000
+"""New addresses that an event has the time to put in force."""
 
 
 class Outcome:
@@ -74,6 +77,16 @@ class Outcome:
         return not failures
 
 
+def _refuse_too_many(plan: Plan) -> None:
+    """NethookError where an event has not the time for what is new; half of it would be in force, by chance which."""
+    new = len(plan.desired.routes.keys() - plan.present.routes)
+    if new > MOST_BY_EVENT:
+        raise NethookError(
+            f"nothing was changed: {new} new addresses are more than an event has time for ({MOST_BY_EVENT}); "
+            "run `nethook apply`"
+        )
+
+
 def reconcile(
     configuration: Configuration, networks: Sequence[Network], scope: Scope, tools: Tools, others: Others | None = None
 ) -> Outcome:
@@ -90,6 +103,8 @@ def reconcile(
                 raise
             outcome.failures.append(str(error))
             break
+        if others is None:
+            _refuse_too_many(plan)
         outcome.failures = list(plan.failures)
         if outcome.take(plan.steps, tools):
             break

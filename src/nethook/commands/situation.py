@@ -14,6 +14,7 @@ from nethook.config.suggestion import suggestion
 from nethook.diagnosis.host_problems import no_such_network
 from nethook.errors import NethookError
 from nethook.kernel import device
+from nethook.kernel.process import Tools
 from nethook.libvirt.live import live_networks
 from nethook.others import Others
 from nethook.scope import Scope, scope_of, subnets_of
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 SECONDS = 5.0
 """For reading and changing the kernel: a hook that waits meanwhile gives up after 6."""
+SECONDS_PER_ADDRESS = 0.0005
+"""More, where there are many: some five times what an idle machine takes."""
 
 
 class Situation:
@@ -72,6 +75,11 @@ def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situat
             advice = suggestion(name, sorted(live)) if live else "it has none at all"
             raise NethookError(one_line(f"libvirt has no network {name}: {advice}"))
     return Situation(configuration, live, names)
+
+
+def limited_tools() -> Tools:
+    """Return what runs programs for a verb, with its deadline."""
+    return Tools(SECONDS, SECONDS_PER_ADDRESS)
 
 
 def unusable(network: Network) -> str:
