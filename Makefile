@@ -1,8 +1,9 @@
 # `make` says what there is. Everything that a target needs, it installs: Debian packages with apt, the rest into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test shell lint bench completions clean
+.PHONY: help demo check test shell lint bench completions clean
 PYTHON := .venv/bin/python
-TESTS ?= tests
+# `make check` runs tests/unit.
+TESTS ?= $(filter-out tests/unit/ tests/__pycache__/,$(wildcard tests/*/))
 # Tests of booted hosts wait more than they compute.
 PROCESSES ?= $(shell echo $$(($$(nproc) + 1)))
 HOST ?= trixie
@@ -14,7 +15,10 @@ help: ## this list
 demo: .venv/ready ## a private libvirtd with a real guest: unreachable before, reachable after (as root)
 	$(PYTHON) -m demo
 
-test: lint ## all tests: logic, real kernel, real libvirtd with real guests (as root)
+check: lint ## what takes less than a minute and no root: lint, and the tests of the logic
+	$(PYTHON) -m pytest -q tests/unit
+
+test: check ## all tests: logic, real kernel, real libvirtd with real guests (as root)
 	$(PYTHON) -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 shell: .venv/ready ## a shell on a freshly booted host: make shell HOST=trixie BACKEND=nftables (as root)

@@ -11,6 +11,7 @@ from bench.forwarding import RateSeries, measure_rates
 from bench.hook_time import measure_hook, measure_ignored_event
 from bench.lab import Lab, enter_namespaces, is_in_namespaces
 from bench.libvirt_rules import BACKENDS
+from bench.scale import measure_scale
 
 FULL_HOOK = {1: 15, 10: 15, 100: 15, 300: 5, 1000: 9, 10_000: 5}
 """How many samples to take, by the number of addresses: few where one takes long."""
@@ -24,6 +25,7 @@ def main() -> None:
     """Measure everything and print it."""
     parser = argparse.ArgumentParser(prog="python3 -m bench", description="How fast the hook is. Run as root.")
     parser.add_argument("--quick", action="store_true", help="fewer numbers and samples: a smoke test")
+    parser.add_argument("--scale", action="store_true", help="only how the time grows, up to the most addresses")
     parser.add_argument(
         "--backend", choices=sorted(BACKENDS), default="nftables", help="whose rules of libvirt stand in the way"
     )
@@ -35,6 +37,9 @@ def main() -> None:
 
     lab = Lab(options.backend)
     print(report.machine(options.backend), flush=True)
+    if options.scale:
+        print(*measure_scale(lab, _progress), sep="\n")
+        return
     hook = measure_hook(lab, QUICK_HOOK if options.quick else FULL_HOOK, _progress)
     print(report.hook_times(hook, measure_ignored_event(lab, samples=15)), flush=True)
     rates = measure_rates(lab, QUICK_RATES if options.quick else FULL_RATES, _progress)

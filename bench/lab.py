@@ -11,6 +11,7 @@ import sys
 import syslog
 import threading
 import time
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
@@ -123,8 +124,9 @@ class Lab:
 
 
 def addresses(count: int) -> list[str]:
-    """So many addresses out of the block for measurements (RFC 2544)."""
-    return [f"198.18.{number // 256}.{number % 256}" for number in range(1, count + 1)]
+    """So many addresses, at most 131,071, out of the block for measurements (RFC 2544)."""
+    first = int(ip_address("198.18.0.0"))
+    return [str(ip_address(first + number)) for number in range(1, count + 1)]
 
 
 def _make_private(*folders: str) -> None:

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import settings
 
 from tests.hosts.matrix_report import rows, table
+from tests.signals import keep_ignored_signals_from_children
 
 LOGS = Path(__file__).parents[1] / "test-logs"
 
+keep_ignored_signals_from_children()
 settings.load_profile("ci")  # repeatable, and nothing fails because the machine is busy
 
 

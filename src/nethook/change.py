@@ -9,6 +9,7 @@ from nethook.kernel.fallback_rules import FALLBACK_RULES, rules_for
 from nethook.kernel.fallbacks import FALLBACKS, INNER, MAIN
 from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.kinds import KINDS
+from nethook.kernel.owed import Owed
 from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, SETS
@@ -50,7 +51,19 @@ class TableChange:
 class Change:
     """What differs. An object that is only another now is in ``gone`` and in ``new``; both are by kind."""
 
-    __slots__ = ("arp", "binding", "closed", "gone", "inherited", "new", "opened", "proxy_ndp", "table")
+    __slots__ = (
+        "arp",
+        "binding",
+        "closed",
+        "gone",
+        "inherited",
+        "new",
+        "no_learning",
+        "opened",
+        "owed",
+        "proxy_ndp",
+        "table",
+    )
 
     def __init__(self, table: TableChange, binding: TableChange) -> None:
         self.gone: dict[Kind, list[Key]] = {}
@@ -63,6 +76,10 @@ class Change:
         """The rules for ARP, where they are not as they should be."""
         self.proxy_ndp: dict[str, bool] = {}
         """The uplinks on which it is turned on, or off."""
+        self.no_learning: dict[str, bool] = {}
+        """The bridges on which that they do not learn from link-local frames is switched on, or off."""
+        self.owed = Owed()
+        """The prefixes that moved in earlier runs and whose connections are still to be deleted."""
         self.opened: Mapping[str, Values] = {}
         """The bridges on which IPv6 is turned on, with what does it."""
         self.closed: Mapping[str, Values] = {}
@@ -119,6 +136,13 @@ def difference(desired: Desired, present: Present, ruleset: Ruleset, scope: Scop
     answering = {uplink for address, _, uplink in _afterwards(PROXIES, change, present) if ":" in address}
     change.proxy_ndp = {uplink: False for uplink in sorted(present.proxy_ndp) if uplink not in answering}
     change.proxy_ndp.update(dict.fromkeys(desired.proxy_ndp, True))
+    change.no_learning = {
+        bridge: False
+        for bridge in sorted(present.no_learning)
+        if scope.has(bridge) and bridge not in desired.no_learning
+    }
+    change.no_learning.update((bridge, True) for bridge, is_lacking in desired.no_learning.items() if is_lacking)
+    change.owed = present.owed
     change.opened = {bridge: values for bridge, values in desired.ipv6.items() if values}
     change.closed = {
         bridge: values for bridge, values in present.opened.items() if scope.has(bridge) and bridge not in desired.ipv6

@@ -22,6 +22,7 @@ _WORDS = {
     "proxy": "proxy {prefix} on {to}",
     "proxy_ndp": "proxy_ndp on {to}",
     "ipv6": "IPv6 on {bridge}",
+    "no_linklocal_learn": "no_linklocal_learn on {bridge}",
     "accept": "accept {prefix} on {bridge}",
     "guard": "guard {prefix} against forgery",
     "reserved": "reserved {prefix} for its guest",
@@ -39,10 +40,10 @@ class Effect:
 
     ``kind`` is that of an object (``kernel/kinds.py``), accept (an address may be used on a bridge), guard (nobody else
     may use it), reserved (only its guest may), bound (only this NIC may), apart (what binds the prefix around it is not
-    about it), flows (connections are forgotten), ipv6 (a bridge has it), proxy_ndp, arp, bridge, isolated, table, gate
-    or rule. ``prefix`` and ``bridge`` are '' where they have no meaning, and so is ``to``: the next hop of a route, the
-    MAC of a NIC, an uplink, one of our tables. ``line`` is the line of the configuration that wants it, ``note`` what
-    else is to be said.
+    about it), flows (connections are forgotten), ipv6 (a bridge has it), no_linklocal_learn (a bridge's setting),
+    proxy_ndp, arp, bridge, isolated, table, gate or rule. ``prefix`` and ``bridge`` are '' where they have no meaning,
+    and so is ``to``: the next hop of a route, the MAC of a NIC, an uplink, one of our tables. ``line`` is the line of
+    the configuration that wants it, ``note`` what else is to be said.
     """
 
     __slots__ = ("bridge", "kind", "line", "note", "prefix", "sign", "to")

@@ -13,6 +13,8 @@ import time
 from nethook.errors import NethookError
 
 FOLDER = "/run/nethook"
+MISSED = f"{FOLDER}/missed"
+"""Is there when a run has given up waiting for the lock."""
 POLL_SECONDS = 0.01
 WAIT_SECONDS = 6.0
 """Leaves time for the work itself to whoever gets the lock last."""
@@ -40,6 +42,7 @@ class Locked:
         while not self._taken():
             if time.monotonic() > until:
                 os.close(self._fd)
+                _note_missed()
                 raise NethookError(f"another run has held the lock {FOLDER} for too long; nothing was changed")
             time.sleep(POLL_SECONDS)
         previous = 0 if self._is_new else os.fstat(self._fd).st_mtime_ns
@@ -82,6 +85,23 @@ def make_folder() -> bool:
     try:
         os.mkdir(FOLDER, 0o700)
     except FileExistsError:
+        return False
+    return True
+
+
+def _note_missed() -> None:
+    try:
+        file = os.open(MISSED, os.O_CREAT | os.O_WRONLY, 0o600)
+    except OSError:  # then nothing but the log tells
+        return
+    os.close(file)
+
+
+def take_missed() -> bool:
+    """Return whether a run has given up waiting for the lock since this was asked last."""
+    try:
+        os.unlink(MISSED)
+    except OSError:
         return False
     return True
 

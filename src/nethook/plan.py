@@ -84,7 +84,9 @@ def decide(
     protocol = settings.route_protocol
     families = {routed.prefix.family for routed in configuration.routed_ips}
     chosen = gates(settings.gates, FAMILIES if others else sorted(families), settings.mark_bit)
+    tools.allow_for(len(configuration.routed_ips))
     present, chains = read(protocol, chosen, tools, others)
+    tools.allow_for(len(present.routes))
     refused = _refused(configuration, scope, present)
     if refused:
         configuration = configuration.refusing(refused)

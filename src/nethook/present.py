@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nethook.errors import ReadError
-from nethook.kernel import arp, binding, bridge_ipv6, proxy_ndp, ruleset, table, taps
+from nethook.kernel import arp, binding, bridge_ipv6, link_local, owed, proxy_ndp, ruleset, table, taps
 from nethook.kernel.kinds import KINDS
+from nethook.kernel.owed import Owed
 from nethook.kernel.routes import ROUTES
 
 TYPE_CHECKING = False
@@ -25,8 +26,8 @@ class Present:
     """Our objects, tables (None if there is none) and settings in the kernel, and routes of others that do for ours."""
 
     __slots__ = (
-        *("arp", "binding", "inherited", "objects", "opened"),
-        *("proxy_ndp", "read_taps", "standing_in", "table"),
+        *("arp", "binding", "inherited", "no_learning", "objects", "opened"),
+        *("owed", "proxy_ndp", "read_taps", "standing_in", "table"),
     )
 
     def __init__(
@@ -37,6 +38,8 @@ class Present:
         binding: Table | None = None,
         arp: Sequence[str] = (),
         opened: Mapping[str, Values] | None = None,
+        no_learning: Collection[str] = (),
+        owed: Owed | None = None,
         proxy_ndp: Collection[str] = (),
         standing_in: Collection[Place] = (),
         inherited: Collection[Place] = (),
@@ -51,6 +54,10 @@ class Present:
         """Comments of the rules in our table for ARP."""
         self.opened = opened or {}
         """The bridges on which we have turned IPv6 on, with what turns it off."""
+        self.no_learning = no_learning
+        """The bridges on which we have switched on that they do not learn from link-local frames."""
+        self.owed = owed or Owed()
+        """The prefixes whose connections must still be deleted."""
         self.proxy_ndp = proxy_ndp
         """The uplinks on which we have turned on proxy_ndp."""
         self.standing_in = standing_in
@@ -90,7 +97,7 @@ def read(
     finally:
         found = results()
     listed = dict(zip(lists, found))
-    opened, uplinks = _turned_on()
+    opened, no_learning, uplinks, noted = _recorded()
     standing_in, inherited = others.routes(found[len(calls) :]) if others else ((), ())
     present = Present(
         {kind: kind.read([listed[str(call)] for call in kind.read_calls(protocol)], protocol) for kind in KINDS},
@@ -98,6 +105,8 @@ def read(
         binding=binding_table,
         arp=arp_comments,
         opened=opened,
+        no_learning=no_learning,
+        owed=noted,
         proxy_ndp=uplinks,
         standing_in=standing_in,
         inherited=inherited,
@@ -107,9 +116,9 @@ def read(
     return present, [(gate, gate.settled(chain, tools)) for gate, chain in chains if chain]
 
 
-def _turned_on() -> tuple[dict[str, Values], set[str]]:
-    """The bridges and the uplinks on which we have turned on what the kernel needs."""
+def _recorded() -> tuple[dict[str, Values], set[str], set[str], Owed]:
+    """The bridges and the uplinks on which we have turned on what the kernel needs, and what is still to be done."""
     try:
-        return bridge_ipv6.opened(), proxy_ndp.turned_on()
+        return bridge_ipv6.opened(), link_local.switched_on(), proxy_ndp.turned_on(), owed.read()
     except OSError as error:
         raise ReadError(f"cannot read {error.filename}: {error.strerror}") from None

@@ -11,6 +11,7 @@ from nethook.errors import NethookError
 from nethook.kernel.guest_bridges import protect
 from nethook.libvirt import record
 from nethook.plan import decide
+from nethook.step import FlowStep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from nethook.kernel.process import Tools
     from nethook.libvirt.network import Network
     from nethook.others import Others
+    from nethook.plan import Plan
     from nethook.scope import Scope
     from nethook.step import Step
 
 ATTEMPTS = 2
+MOST_BY_EVENT = 50_000
+"""New addresses that an event has the time to put in force."""
 
 
 class Outcome:
@@ -39,25 +43,35 @@ class Outcome:
     def __init__(self) -> None:
         self.done: list[Effect] = []
         self.failures: list[str] = []
-        self.left: list[Step] = []
+        self.left: FlowStep | None = None
         self.refused: Sequence[Problem] = ()
 
     def take(self, todo: Sequence[Step], tools: Tools) -> bool:
-        """Take the steps. False when one failed without which the others must not be taken."""
+        """Take the steps. False when one failed without which the others must not be taken.
+
+        What is left to be done without the lock is noted before anything changes.
+        """
         for step in todo:
-            if step.needs_all and self.failures:
+            if isinstance(step, FlowStep):
+                self.left = step.joined(self.left)
+        not_noted = self.left.note() if self.left else []
+        is_complete = self._take_all(todo, tools)
+        self.failures += not_noted
+        return is_complete
+
+    def _take_all(self, todo: Sequence[Step], tools: Tools) -> bool:
+        for step in todo:
+            if isinstance(step, FlowStep) or (step.needs_all and self.failures):
                 continue
-            if not step.needs_lock:
-                self.left.append(step)
-            elif not self._take(step, tools) and step.ends_run:
+            if not self._take(step, tools) and step.ends_run:
                 return False
         return True
 
     def finish(self, tools: Tools) -> None:
         """Take what is left, once the lock has been given back."""
-        for step in self.left:
-            self._take(step, tools)
-        self.left = []
+        if self.left:
+            self._take(self.left, tools)
+        self.left = None
 
     def _take(self, step: Step, tools: Tools) -> bool:
         try:
@@ -67,6 +81,16 @@ class Outcome:
         self.done += done
         self.failures += failures
         return not failures
+
+
+def _refuse_too_many(plan: Plan) -> None:
+    """NethookError where an event has not the time for what is new; half of it would be in force, by chance which."""
+    new = len(plan.desired.routes.keys() - plan.present.routes)
+    if new > MOST_BY_EVENT:
+        raise NethookError(
+            f"nothing was changed: {new} new addresses are more than an event has time for ({MOST_BY_EVENT}); "
+            "run `nethook apply`"
+        )
 
 
 def reconcile(
@@ -85,6 +109,8 @@ def reconcile(
                 raise
             outcome.failures.append(str(error))
             break
+        if others is None:
+            _refuse_too_many(plan)
         outcome.failures = list(plan.failures)
         outcome.refused = plan.refused
         if outcome.take(plan.steps, tools):

@@ -17,6 +17,11 @@ def read(path: str) -> str:
 def write(path: str, text: str) -> None:
     """Make the file hold this, in one step; OSError if that is not possible."""
     beside = f"{path}.new"
-    with open(beside, "wb") as file:
-        file.write(text.encode("utf-8", "surrogateescape"))
-    os.replace(beside, path)
+    try:
+        with open(beside, "wb") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+        os.replace(beside, path)
+    except OSError:
+        if os.path.isfile(beside):
+            os.unlink(beside)
+        raise

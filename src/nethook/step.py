@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from nethook.effect import ADD, REMOVE, Effect
-from nethook.kernel import bridge_ipv6, device, flows, proxy_ndp
+from nethook.kernel import bridge_ipv6, device, flows, link_local, owed, proxy_ndp
 from nethook.kernel.batch import batch, refusals
 from nethook.kernel.binding import NEEDED_NFT
 from nethook.kernel.process import Call, Tools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from nethook.config import RoutedIP
     from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.kind import Key, Kind
+    from nethook.kernel.owed import Owed
 
 
 UNBOUND = (
-    "lines with guest= are not in force, because what keeps an address to its guest is not; "
-    f"that takes nft {NEEDED_NFT} or later and a kernel with nftables for bridges"
+    "cannot keep addresses to their guests, so new addresses with guest= are not routed "
+    f"(it takes nft {NEEDED_NFT} or later and a kernel with nftables for bridges)"
 )
+UNKEPT = "still routed, but not yet kept to their guests"
+MOST_NAMED = 5
+"""Addresses in one sentence."""
 AT_ONCE = 8
 """Addresses whose connections are deleted side by side."""
 FLOW_SECONDS = 2.0
@@ -39,9 +44,6 @@ class Step:
         self.needs_all = needs_all
         """Whether it must not be done unless everything before it has been."""
 
-    needs_lock = True
-    """Whether it must not be done while another run does something."""
-
     @property
     def calls(self) -> list[Call]:
         """All that it runs."""
@@ -54,12 +56,24 @@ class Step:
 
 
 class BindingStep(Step):
-    """The table changed that keeps addresses to their guests. Lines that need it are not put in force without it."""
+    """The table changed that keeps addresses to their guests.
+
+    Without it, no new address of a bound line is routed. One that is routed already stays so: until now every guest of
+    its network could use it, and to withdraw it would only take it from its guest as well.
+    """
+
+    def __init__(self, call: Call, effects: Sequence[Effect], routed: Sequence[RoutedIP]) -> None:
+        """``routed`` are the lines that are routed already and are not kept to their guests without this step."""
+        super().__init__(call, effects, ends_run=True)
+        self._routed = routed
 
     def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
         """Run it; a failure says what it costs."""
         done, failures = super().take(tools)
-        return done, [f"{UNBOUND}: {failure}" for failure in failures]
+        named = ", ".join(f"{line.prefix} ({line.guest})" for line in self._routed[:MOST_NAMED])
+        more = f" and {len(self._routed) - MOST_NAMED} more" if len(self._routed) > MOST_NAMED else ""
+        unkept = f"; {UNKEPT}: {named}{more}" if named else ""
+        return done, [f"{UNBOUND}{unkept}: {failure}" for failure in failures]
 
 
 class ObjectChange:
@@ -116,39 +130,69 @@ class BatchStep(Step):
 class FlowStep(Step):
     """Connections of addresses that are at another guest now are deleted, so that none goes on to the old one.
 
-    Each deletion goes through the kernel's whole table, which may take seconds; so nobody waits for it with the lock.
+    Each deletion goes through the kernel's whole table, which may take seconds. So it is done without the lock, behind
+    everything else. ``note`` comes first: whatever happens until then, the next run knows what must be deleted.
     """
 
-    needs_lock = False
-
-    def __init__(self, prefixes: Sequence[tuple[str, Effect]]) -> None:
-        """Each with its effect."""
-        self._prefixes = prefixes
-        super().__init__(flows.deletions(prefixes[0][0])[0], [effect for _, effect in prefixes])
+    def __init__(self, prefixes: Iterable[str], noted: Owed) -> None:
+        """``noted`` has those of the prefixes that are noted already."""
+        self._prefixes = sorted(prefixes)
+        self._noted = noted
+        effects = [Effect(REMOVE, "flows", prefix=prefix) for prefix in self._prefixes]
+        super().__init__(flows.deletions(self._prefixes[0])[0], effects)
 
     @property
     def calls(self) -> list[Call]:
         """All that it runs."""
-        return [call for prefix, _ in self._prefixes for call in flows.deletions(prefix)]
+        return [call for prefix in self._prefixes for call in flows.deletions(prefix)]
+
+    def joined(self, other: FlowStep | None) -> FlowStep:
+        """Return one step for both."""
+        return FlowStep({*self._prefixes, *other._prefixes}, self._noted.joined(other._noted)) if other else self
+
+    def note(self) -> list[str]:
+        """Note what is not noted yet; the caller holds the lock. Returns a sentence for each failure."""
+        new = set(self._prefixes) - self._noted.prefixes
+        try:
+            if new and flows.can_be_deleted():
+                self._noted = self._noted.joined(owed.note(new))
+        except OSError as error:
+            return [f"cannot note in {owed.FOLDER} which connections must be deleted: {error.strerror}"]
+        return []
 
     def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
         """Run them; an address without connections is no failure, and nothing was done then."""
-        if not flows.can_be_deleted():
-            return [], []
+        done, failures, left = self._delete(tools) if flows.can_be_deleted() else ([], [], [])
+        try:
+            if len(left) < len(self._prefixes):
+                rest = owed.note(left) if left else None
+                self._noted.forget()
+                self._noted = rest or self._noted
+        except OSError as error:
+            failures.append(f"cannot note in {owed.FOLDER} that connections have been deleted: {error.strerror}")
+        return done, failures
+
+    def _delete(self, tools: Tools) -> tuple[list[Effect], list[str], list[str]]:
+        """Return what was done, what failed, and the prefixes that are left for the next run."""
         within = Tools(min(FLOW_SECONDS, tools.seconds_left))
         done: list[Effect] = []
         failures: list[str] = []
+        left: list[str] = []
         for start in range(0, len(self._prefixes), AT_ONCE):
             some = self._prefixes[start : start + AT_ONCE]
-            results = within.start([call for prefix, _ in some for call in flows.deletions(prefix)])()
-            for number, (_, effect) in enumerate(some):
-                if any(result.status == 0 for result in results[number * 2 : number * 2 + 2]):
-                    done.append(effect)
+            results = within.start([call for prefix in some for call in flows.deletions(prefix)])()
+            for number, prefix in enumerate(some):
+                of_it = results[number * 2 : number * 2 + 2]
+                if any(result.status == 0 for result in of_it):
+                    done.append(self.effects[start + number])
+                if any(flows.has_failed(result) for result in of_it):
+                    left.append(prefix)
             failures += [result.failure for result in results if flows.has_failed(result)]
             if any(result.status is None for result in results):  # then the others would take as long
-                failures.append("connections from before may go on until they end")
+                left += self._prefixes[start + AT_ONCE :]
+                failures.append("connections from before may go on until the next run deletes them")
                 break
-        return done, failures
+        return done, failures, left
 
 
 class ProxyNdpStep(Step):
@@ -198,3 +242,28 @@ class IPv6Step(Step):
                 f"on {self._bridge}: {what}"
             ]
         return self.effects, []
+
+
+class LearningStep(Step):
+    """The setting no_linklocal_learn of a bridge switched on or off."""
+
+    def __init__(self, sign: str, bridge: str) -> None:
+        """Switch it on where the sign is ADD, else off."""
+        self._bridge = bridge
+        self._on = sign == ADD
+        super().__init__(link_local.switch(bridge, on=self._on), [Effect(sign, link_local.SETTING, bridge=bridge)])
+
+    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+        """Record it before it is on, and until it is off; a bridge that went meanwhile is no failure."""
+        try:
+            if self._on:
+                link_local.remember(self._bridge, on=True)
+            done, failures = super().take(tools)
+            if failures and not device.exists(self._bridge):
+                done, failures = [], []
+            if not self._on and not failures:
+                link_local.remember(self._bridge, on=False)
+        except OSError as error:
+            what = f"cannot record {link_local.SETTING} of {self._bridge} in {link_local.FILE}: {error.strerror}"
+            return [], [what]
+        return done, failures

@@ -18,13 +18,14 @@ from nethook.kernel.process import Call
 from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import BRIDGES, ISOLATED, TABLE
-from nethook.step import BatchStep, BindingStep, FlowStep, IPv6Step, ObjectChange, ProxyNdpStep, Step
+from nethook.step import BatchStep, BindingStep, FlowStep, IPv6Step, LearningStep, ObjectChange, ProxyNdpStep, Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nethook.change import Change, TableChange
+    from nethook.config import RoutedIP
     from nethook.desired import Desired
     from nethook.gates.gate import GateChange
     from nethook.kernel.kind import Key, Kind
@@ -69,6 +70,7 @@ def steps(
         todo.append(_arp(arp))
     todo += [ProxyNdpStep(ADD if on else REMOVE, uplink) for uplink, on in change.proxy_ndp.items()]
     todo += [IPv6Step(ADD, bridge, values) for bridge, values in change.opened.items()]
+    todo += [LearningStep(ADD if on else REMOVE, bridge) for bridge, on in change.no_learning.items()]
 
     came = []
     for kind in KINDS:
@@ -82,10 +84,10 @@ def steps(
         came = [each for each in came if (each.kind, each.key[0]) in of_bound]
         todo += _batches(free)
         effects = [*_table_effects(change.binding, desired)]
-        todo.append(BindingStep(_nft_call(commands), effects, ends_run=True))
+        todo.append(BindingStep(_nft_call(commands), effects, _unkept(change, desired)))
     todo += _batches(came)
-    if change.moved:
-        todo.append(FlowStep([(block, Effect(REMOVE, "flows", prefix=block)) for block in change.moved]))
+    if change.moved or change.owed.prefixes:
+        todo.append(FlowStep(change.owed.prefixes.union(change.moved), change.owed))
     todo += [Step(change.call, change.effects, needs_all=True) for change in removals if change.call]
     return todo
 
@@ -100,12 +102,23 @@ def _of_bound_lines(change: Change, desired: Desired) -> set[tuple[Kind, str]]:
     return {(kind, key[0]) for kind, key in new if desired.objects[kind][key].guest}
 
 
+def _unkept(change: Change, desired: Desired) -> list[RoutedIP]:
+    """Return the bound lines that are routed already, and that are not kept to their guests before binding changes."""
+    new = {*change.new[ROUTES], *change.inherited}
+    lines = desired.bindings.lines
+    blocks = {block for elements in change.binding.new.values() for *_, block in elements}
+    lacking = {lines[block].prefix.text for block in blocks & lines.keys()}
+    routes = ((key, line) for key, line in desired.routes.items() if line.guest and key not in new)
+    return [line for _, line in routes if line.prefix.text in lacking]
+
+
 def clearance(present: Present, closings: Sequence[GateChange], protocol: int) -> list[Step]:
     """What removes everything of ours, in this order."""
     todo: list[Step] = []
     gone = [_gone(kind, key, protocol) for kind in reversed(KINDS) for key in sorted(present.objects[kind])]
     todo += _batches(gone)
     todo += [IPv6Step(REMOVE, bridge, values) for bridge, values in present.opened.items()]
+    todo += [LearningStep(REMOVE, bridge) for bridge in sorted(present.no_learning)]
     todo += [ProxyNdpStep(REMOVE, uplink) for uplink in sorted(present.proxy_ndp)]
     if present.arp:
         todo.append(_arp(ArpRules(())))

@@ -35,6 +35,8 @@ from tests.hosts.frame import (
     udp,
 )
 
+LINK_LOCAL_GROUPS = [f"01:80:c2:00:00:{number:02x}" for number in range(16)]
+"""What a bridge takes for itself, but the first only with STP: IEEE 802.1D, table 7-10."""
 ALL_NODES, ALL_ROUTERS = "ff02::1", "ff02::2"
 NOBODY = "00:00:00:00:00:00"
 UNSPECIFIED = "0.0.0.0"  # noqa: S104 - nothing is bound to it
@@ -90,6 +92,12 @@ class Forger:
                 f"IPv{version} to {target.name}", {target.name}, target.mac, kind, packet, mark=mark
             )
             yield forgery._replace(port=port)
+
+    def packets_to_bridge(self, host: Station, groups: Sequence[str]) -> Iterable[Forgery]:
+        """UDP to the host, in frames that a bridge takes for itself."""
+        for group in groups:
+            for forgery in self.packets(host._replace(mac=group)):
+                yield forgery._replace(name=f"{forgery.name}, sent to {group}")
 
     def claims(self, stations: Sequence[Station]) -> Iterable[Forgery]:
         """ARP and NDP to these stations, which are all that are on the bridge."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hosts.forgery import LINK_LOCAL_GROUPS
 from tests.hosts.guest import Nic
 from tests.hosts.lab import Lab
 from tests.hosts.processes import CommandError
@@ -58,6 +59,16 @@ def test_unbound_forged_packets_arrive(theft: Theft) -> None:
         theft.give_back()
 
 
+def test_unbound_the_bridge_learns_from_link_local_frames(theft: Theft) -> None:
+    """So the thief gets what is sent to the holder; but forged addresses do not get to the host's sockets."""
+    wait_for(lambda: theft.port_of("holder") == theft.tap_of("holder"), "the bridge knows the holder")
+    theft.send(theft.frames_to_bridge("holder", "thief"))
+    assert theft.port_of("holder") == theft.tap_of("thief")
+    theft.rows.append("not bound, link-local frames with the holder's MAC address: the bridge believes them")
+    theft.take_link_local_frames(LINK_LOCAL_GROUPS[1:])  # these bridges have no STP
+    theft.give_back()
+
+
 def test_bound_nothing_forged_arrives(theft: Theft) -> None:
     theft.configure(*BOUND)
     before = theft.spoofed()
@@ -90,6 +101,15 @@ def test_bound_the_holders_mac_address_helps_nobody_else(theft: Theft) -> None:
         arrivals = theft.arrivals(forgeries)
     theft.rows += ["bound, from the MAC address of the holder:", *map(str, arrivals), *map(str, flows)]
     assert [str(arrival) for arrival in arrivals if arrival.arrived] == []
+    assert [each.lost for each in flows] == [0, 0, 0, 0]
+
+
+def test_bound_the_bridge_does_not_learn_from_link_local_frames(theft: Theft) -> None:
+    with theft.flows() as flows:
+        theft.send(theft.frames_to_bridge("holder", "thief"))
+        assert theft.port_of("holder") == theft.tap_of("holder")
+        theft.take_link_local_frames()
+    theft.rows += ["bound, link-local frames with the holder's MAC address: the bridge ignores them", *map(str, flows)]
     assert [each.lost for each in flows] == [0, 0, 0, 0]
 
 

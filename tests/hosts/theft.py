@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from tests.hosts.flow import Flow, flow, flow_from
-from tests.hosts.forgery import Forger, Forgery, Station
+from tests.hosts.forgery import LINK_LOCAL_GROUPS, Forger, Forgery, Station
 from tests.hosts.frame_counter import counted_frames
 from tests.hosts.guest import IMAGE, Guest
 from tests.hosts.guest_image import guest_image
@@ -173,10 +173,36 @@ class Theft:
             for where, listing in listings.items()
         }
 
+    def frames_to_bridge(self, source: str, claimed: str, groups: Sequence[str] = LINK_LOCAL_GROUPS) -> list[Forgery]:
+        """What the thief can send to the host as link-local frames, from the MAC of one guest, as another or itself."""
+        stations = self._stations()
+        stolen = Station("holder", MACS["holder"], *STOLEN) if claimed == "holder" else stations[claimed]
+        forger = Forger(MACS[source], stations["thief"], stolen)
+        return [*forger.packets_to_bridge(Station("host", self._bridge_mac(), *GATEWAYS), groups)]
+
+    def port_of(self, name: str) -> str:
+        """Behind which port the bridge believes this guest's MAC to be; '' if it does not know."""
+        found = self._ports()
+        return found.get(MACS[name], "")
+
+    def tap_of(self, name: str) -> str:
+        """The port of this guest, by the MAC that libvirt gives to it."""
+        return self._ports()[f"fe{MACS[name][2:]}"]
+
+    def _ports(self) -> dict[str, str]:
+        listing = self.host.run(["bridge", "fdb", "show", "br", BRIDGE]).stdout
+        return dict(re.findall(r"^(\S+) dev (\S+) ", listing, re.MULTILINE))
+
+    def _stations(self) -> dict[str, Station]:
+        return {name: Station(name, MACS[name], *self._private(name)) for name in MACS}
+
+    def _bridge_mac(self) -> str:
+        found: str = json.loads(self.host.run(["ip", "-json", "link", "show", BRIDGE]).stdout)[0]["address"]
+        return found
+
     def forgeries(self, source: str = "thief") -> list[Forgery]:
         """All that the thief can send, from the MAC address of this guest."""
-        stations = {name: Station(name, MACS[name], *self._private(name)) for name in MACS}
-        mac = json.loads(self.host.run(["ip", "-json", "link", "show", BRIDGE]).stdout)[0]["address"]
+        stations, mac = self._stations(), self._bridge_mac()
         host = Station("host", mac, *GATEWAYS)
         outside = Station("outside", mac, CLIENT.ipv4, CLIENT.ipv6)
         stolen = Station("holder", MACS["holder"], *STOLEN)
@@ -217,6 +243,15 @@ class Theft:
             }
             found += [Arrival(forgery, name, TIMES, arrived[name]) for name in sorted(forgery.receivers)]
         return found
+
+    def take_link_local_frames(self, groups: Sequence[str] = LINK_LOCAL_GROUPS) -> None:
+        """The host's sockets get none of these frames that claims a stolen address; they do get the thief's own."""
+        for source in ("thief", "holder"):
+            forged = self.arrivals(self.frames_to_bridge(source, "holder", groups))
+            own = self.arrivals(self.frames_to_bridge(source, "thief", groups))
+            self.rows += [f"link-local frames from the MAC address of the {source}:", *map(str, forged + own)]
+            assert [str(arrival) for arrival in forged if arrival.arrived] == []
+            assert {arrival.forgery.version for arrival in own if arrival.arrived} == {4, 6}
 
     def _on_host(self, command: str) -> str:
         return self.host.run(["sh", "-c", command]).stdout

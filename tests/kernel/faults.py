@@ -32,6 +32,7 @@ KINDS = {
     "hang": "exec sleep 1000",
     "kill -9 before": "kill -9 $PPID; exit 1",
     "kill -9 after": 'kill -9 $PPID; exec "$real" "$@"',
+    "kill -9 when it has written": 'case "$*" in *-f*) "$real" "$@"; kill -9 $PPID; exit 1; esac; exec "$real" "$@"',
     "exit 1 if it writes": 'case "$*" in *-f*) echo injected failure >&2; exit 1; esac; exec "$real" "$@"',
     "no tables for ARP": _refuses("table arp ", "Could not process rule: Operation not supported"),
     "too old to bind": _refuses(

@@ -48,10 +48,13 @@ def arp(operation: int, sender: tuple[str, str], target: tuple[str, str]) -> byt
     return pack("!HHBBH", 1, IPV4, 6, 4, operation) + ends
 
 
-def udp(source: str, destination: str) -> bytes:
-    """An IP packet of either family, with UDP in it whose checksum nobody has to look at."""
-    content = pack("!HHHH", UDP_PORT, UDP_PORT, 12, 0) + b"test"
+def udp(source: str, destination: str, data: bytes = b"test") -> bytes:
+    """An IP packet of either family, with UDP in it. IPv4 needs no checksum there, IPv6 does. RFC 768, RFC 8200 8.1."""
+    head = pack("!HHH", UDP_PORT, UDP_PORT, 8 + len(data))
+    content = head + pack("!H", 0) + data
     if ":" in source:
+        pseudo = _ip(source) + _ip(destination) + pack("!II", len(content), UDP)
+        content = head + pack("!H", _checksum(pseudo + content)) + data
         return _ipv6(source, destination, UDP, content)
     head = pack("!BBHHHBBH", 0x45, 0, 20 + len(content), 0, 0, 64, UDP, 0) + _ip(source) + _ip(destination)
     return head[:10] + pack("!H", _checksum(head)) + head[12:] + content

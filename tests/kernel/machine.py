@@ -27,6 +27,9 @@ for folder in dev etc usr; do
 done
 mount -t tmpfs -o mode=755,size=1m nethook-test /run
 mkdir /run/lock
+# Nothing of an installation on this machine counts.
+rm -rf /dev/log /etc/nethook /etc/default/routed-ips* /etc/sysconfig/routed-ips* /etc/libvirt/hooks
+rm -f /etc/firewalld/policies/00-nethook.xml /etc/firewalld/ipsets/nethook*
 mkdir -p /etc/nethook
 echo ready
 exec cat >/dev/null

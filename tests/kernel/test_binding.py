@@ -457,6 +457,7 @@ def test_an_address_that_moves_to_a_guest_of_another_network(nftables_world: Wor
     assert [logged.text for logged in world.event(network, "updated")] == [
         "- gateway 169.254.0.1 on virbr1 [network public updated]",
         "+ arp for 169.254.0.1, answered towards guests only [network public updated]",
+        "- no_linklocal_learn on virbr1 [network public updated]",
     ]
     assert not world.reaches(one.at("203.0.113.10")._replace(device=one.tap), world.outside(4))
 
@@ -591,7 +592,8 @@ def test_an_nft_that_is_too_old_costs_the_bound_lines_alone(nftables_world: Worl
     fault = Fault(world.machine, ["nft"], "too old to bind")
     port = Port("web1", "52:54:00:00:01:02")
     (error,) = [line.text for line in world.event(network, "port-created", port=port) if line.is_error]
-    assert "lines with guest= are not in force" in error
+    assert "new addresses with guest= are not routed" in error
+    assert "still routed" not in error
     assert "variable sized data types" in error
     assert world.exchange(world.outside(4), guest.at("203.0.113.11"))
     assert (routes(world), pins(world)) == ({"203.0.113.11"}, {})
@@ -601,6 +603,30 @@ def test_an_nft_that_is_too_old_costs_the_bound_lines_alone(nftables_world: Worl
     world.event(network, "port-created", port=port)
     assert routes(world) == {"203.0.113.10", "203.0.113.11"}
     assert set(pins(world)) == {"203.0.113.10"}
+
+
+def test_an_address_that_gets_a_guest_stays_routed_where_binding_fails_and_that_is_said(nftables_world: World) -> None:
+    """It was every guest's before, and dark it would be nobody's."""
+    world = nftables_world
+    network = world.network("public", 1)
+    guest, other = world.guest(network, "203.0.113.10"), world.guest(network)
+    port = Port("web1", guest.mac)
+    world.configure("203.0.113.10 public", "203.0.113.11 public")
+    world.event(network, "port-created", port=port)
+    world.configure("203.0.113.10 public guest=web1", "203.0.113.11 public", "203.0.113.12 public guest=web1")
+    fault = Fault(world.machine, ["nft"], "too old to bind")
+    for _ in range(2):
+        (error,) = [line.text for line in world.event(network, "port-created", port=port) if line.is_error]
+        assert "still routed, but not yet kept to their guests: 203.0.113.10 (web1)" in error
+        assert "203.0.113.11" not in error
+        assert "203.0.113.12" not in error
+        assert routes(world) == {"203.0.113.10", "203.0.113.11"}
+        assert world.exchange(world.outside(4), guest.at("203.0.113.10"))
+    fault.mend()
+    assert not [line for line in world.event(network, "port-created", port=port) if line.is_error]
+    assert world.exchange(world.outside(4), guest.at("203.0.113.10"))
+    assert not world.reaches(other.at("203.0.113.10")._replace(device=other.tap), world.outside(4))
+    assert routes(world) == {"203.0.113.10", "203.0.113.11", "203.0.113.12"}
 
 
 def test_a_wrong_line_changes_nothing_about_its_guest(nftables_world: World) -> None:

@@ -255,6 +255,24 @@ def test_what_is_recorded_of_a_bridge_is_not_taken_for_another_of_the_same_name(
     assert ipv6_of(world, "virbr1")["disable_ipv6"] == "0"
 
 
+def test_what_a_bridge_had_before_survives_that_ipv6_is_turned_on_twice(small_world: World) -> None:
+    """As when libvirt turns it off again, or a write failed half-way."""
+    world = small_world
+    public = world.network("public", 1)
+    xml = public.event_xml().replace(WITHOUT_IPV6.format(public.address(6, 1)), "")
+    for name, value in (("disable_ipv6", 1), ("accept_ra", 1)):
+        world.host.sysctl(f"ipv6/conf/virbr1/{name}", value)
+    before = ipv6_of(world, "virbr1")
+    world.configure(f"{A[6]} public")
+    world.event(public, "started", xml)
+    world.host.sysctl("ipv6/conf/virbr1/disable_ipv6", 1)
+    world.event(public, "updated", xml)
+    assert ipv6_of(world, "virbr1") == {"disable_ipv6": "0", "addr_gen_mode": "1", "accept_ra": "0"}
+    world.configure("# nothing")
+    world.event(public, "updated", xml)
+    assert ipv6_of(world, "virbr1") == before
+
+
 def test_without_a_gateway_of_ours_the_bridge_gets_an_address_of_its_own(small_world: World) -> None:
     world = small_world
     public = world.network("public", 1)

@@ -54,6 +54,7 @@ def test_what_a_verb_raises(
         raise error
 
     monkeypatch.setattr(check, "run", fail)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert main(["check"]) == status
     assert capsys.readouterr().err.startswith(said)
 

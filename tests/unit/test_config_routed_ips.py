@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nethook.config import RoutedIP
+from nethook.config import RoutedIP, routed_ips
 from nethook.config.problem import Problem
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.words import in_quotes
@@ -408,3 +408,17 @@ def test_a_wrong_line_never_costs_a_right_one(before: list[bytes], behind: list[
 def test_what_the_host_answers_for_on_an_uplink(prefix: str) -> None:
     (line,), problems = parse(f"{prefix} public proxy=enp1s0")
     assert (line.proxy, problems) == ("enp1s0", [])
+
+
+def test_more_lines_than_can_be_in_force_are_one_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routed_ips, "MOST", 3)
+    text = "".join(f"203.0.113.{number} public\n" for number in range(1, 10))
+    found, problems = routed_ips.parse_routed_ips([("a", text.encode()), ("b", text.encode())])
+    assert [line.prefix.text for line in found] == ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
+    (problem,) = problems
+    assert str(problem) == (
+        "a:4:1: this line and those behind it are left out: at most 3 addresses and prefixes can be in force; "
+        "write prefixes in the place of single addresses, or use another host for the rest"
+    )
+    assert problem.prefix is None
+    assert routed_ips.parse_routed_ips([("a", text[:57].encode())])[1] == []

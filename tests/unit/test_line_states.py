@@ -75,6 +75,20 @@ def test_a_table_concerns_those_lines_that_need_it() -> None:
         assert [found.state for found in line_states(routed(lines), live, lacking)] == expected
 
 
+def test_a_routed_line_that_is_not_kept_to_its_guest_yet_says_so() -> None:
+    lines = routed("203.0.113.10 public guest=web1\n203.0.113.11 public guest=web1")
+    ports = Ports([Port("", "52:54:00:00:00:01", "web1")], all_known=True)
+    live = {"public": LiveNetwork(Network("public", BRIDGE, "nat", ports), is_active=True)}
+    present = Present({ROUTES: {("203.0.113.10", BRIDGE, "")}})
+    effects = [Effect(ADD, "table", to="bridge nethook"), Effect(ADD, "route", prefix="203.0.113.11", bridge=BRIDGE)]
+    effects += [Effect(ADD, "bound", prefix=line.prefix.text, line=line) for line in lines]
+    lacking = Plan(present, [], Desired(), [Step(Call(("nft",)), effects)])
+    assert [(found.state, found.reason) for found in line_states(lines, live, lacking)] == [
+        ("not applied", "still routed, but not yet kept to guest web1; run nethook apply"),
+        ("not applied", "run nethook apply"),
+    ]
+
+
 def test_a_prefix_within_another_is_not_applied_before_that_one_is() -> None:
     lines = "203.0.113.0/24 public\n203.0.113.16/29 public"
     inner = line_states(routed(lines), LIVE, plan(lines, "203.0.113.16/29 public"))[1]

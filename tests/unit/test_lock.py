@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nethook import lock
-from nethook.lock import Locked, last_run
+from nethook.errors import NethookError
+from nethook.lock import Locked, last_run, take_missed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = tmp_path / "nethook"
     monkeypatch.setattr(lock, "FOLDER", str(made))
+    monkeypatch.setattr(lock, "MISSED", str(made / "missed"))
     return made
 
 
@@ -62,3 +64,15 @@ def test_a_folder_that_is_removed_is_made_anew_by_who_waits(folder: Path) -> Non
     waiting.join()
     assert entered.is_set()
     assert folder.is_dir()
+
+
+def test_who_gives_up_waiting_leaves_word(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as an event while `nethook apply` puts 100,000 addresses in force, which then asks libvirt again."""
+    del folder
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.05)
+    assert not take_missed()
+    with Locked():
+        with pytest.raises(NethookError, match="nothing was changed"), Locked():
+            pass
+        assert take_missed()
+    assert not take_missed()

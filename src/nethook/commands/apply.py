@@ -6,13 +6,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook.commands.report import report
-from nethook.commands.situation import SECONDS, require_root, situation
+from nethook.commands.situation import limited_tools, require_root, situation
 from nethook.commands.uninterrupted import uninterrupted
 from nethook.config import load
 from nethook.errors import NethookError, ReadError
 from nethook.exit_status import DIFFERENT
-from nethook.kernel.process import Tools
-from nethook.lock import Locked, last_run
+from nethook.lock import Locked, last_run, take_missed
 from nethook.reconcile import reconcile
 from nethook.terminal import show_problems
 
@@ -34,6 +33,7 @@ def run(options: Namespace) -> int:
     nothing = "nothing to do"
     told: list[str] = []
     for _ in range(ATTEMPTS):
+        take_missed()
         before = last_run()
         configuration = load()
         problems = [str(problem) for problem in configuration.problems]
@@ -48,7 +48,7 @@ def run(options: Namespace) -> int:
             return DIFFERENT
         now = situation(configuration, options.networks)
         with uninterrupted():
-            tools = Tools(SECONDS)
+            tools = limited_tools()
             with Locked(as_of=before) as lock:
                 if not lock.is_current or not now.record(lock):
                     continue
@@ -61,8 +61,9 @@ def run(options: Namespace) -> int:
                     has_failed = True
                     continue
             outcome.finish(tools)
-            if outcome.failures and not has_failed:  # perhaps a network was about to stop: libvirt is asked once more
-                has_failed = True
+            # Perhaps a network was about to stop, or an event has given up waiting: libvirt is asked once more.
+            if take_missed() or (outcome.failures and not has_failed):
+                has_failed = has_failed or bool(outcome.failures)
                 outcome.failures = []
                 if outcome.done:
                     report(outcome, "apply", nothing)

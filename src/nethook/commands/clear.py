@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook.commands.report import report
-from nethook.commands.situation import SECONDS, require_root
+from nethook.commands.situation import limited_tools, require_root
 from nethook.commands.uninterrupted import uninterrupted
 from nethook.config import load_settings
 from nethook.config.settings import GATES
@@ -15,7 +15,6 @@ from nethook.exit_status import DIFFERENT
 from nethook.firewalld.files import SETS
 from nethook.firewalld.gate import look
 from nethook.gates import IPTABLES, gates
-from nethook.kernel.process import Tools
 from nethook.libvirt.record import FILE, LOCK_FILE
 from nethook.lock import FOLDER, Locked
 from nethook.present import read
@@ -38,10 +37,11 @@ def run(options: Namespace) -> int:
         print("nethook: nothing was removed; it takes a yes, or --yes", file=sys.stderr)
         return DIFFERENT
     settings = load_settings()
-    tools = Tools(SECONDS)
+    tools = limited_tools()
     outcome = Outcome()
     with uninterrupted(), Locked():
         present, chains = read(settings.route_protocol, gates(GATES, IPTABLES, settings.mark_bit), tools)
+        tools.allow_for(len(present.routes))
         closings = [closing for closing in (gate.closing(chain) for gate, chain in chains) if closing]
         firewalld, outcome.failures = look(dict.fromkeys(SETS, ()), tools)
         closings += firewalld.changes() if firewalld else []

@@ -9,6 +9,7 @@ from nethook.effect import ADD, REMOVE
 from nethook.gates.gate import PASSABLE
 from nethook.kernel import device
 from nethook.kernel.binding import BINDING
+from nethook.kernel.link_local import SETTING
 from nethook.kernel.ruleset import TABLE
 from nethook.prefix import parse_prefix
 
@@ -138,7 +139,9 @@ class _Pending:
         added = [effect for effect in plan.effects if effect.sign == ADD]
         self._unanswered = {effect.line.prefix.text for effect in added if effect.line and effect.kind == "proxy"}
         self._deaf = {effect.to for effect in added if effect.kind == "proxy_ndp"}
+        self._learning = {effect.bridge for effect in added if effect.kind == SETTING}
         self._nics = plan.desired.bindings.nics
+        self._routed = {(route[0], route[1]) for route in plan.present.routes}
         self._here = {
             (effect.prefix, effect.bridge)
             for effect in plan.effects
@@ -157,7 +160,7 @@ class _Pending:
 
     def _state(self, line: RoutedIP, bridge: str) -> LineState:
         if self._concerns(line, bridge):
-            return LineState(line, bridge, NOT_APPLIED, APPLY)
+            return LineState(line, bridge, NOT_APPLIED, self._what_is_not_applied(line, bridge))
         for gate, misfit in self._closed:
             if misfit and misfit not in PASSABLE and gate.family == line.prefix.family:
                 return LineState(line, bridge, BLOCKED, f"by {gate.where}, its gate is {misfit}; {APPLY}")
@@ -175,9 +178,19 @@ class _Pending:
             return LineState(line, bridge, NOT_APPLIED, APPLY)
         return None
 
+    def _what_is_not_applied(self, line: RoutedIP, bridge: str) -> str:
+        if TABLE in self._tables or (line.prefix.text, bridge) not in self._routed or not self._unkept(line, bridge):
+            return APPLY
+        return f"still routed, but not yet kept to guest {line.guest}; {APPLY}"
+
+    def _unkept(self, line: RoutedIP, bridge: str) -> bool:
+        """Whether others may use the address of a bound line."""
+        is_lacking = BINDING.table in self._tables or bridge in self._learning
+        return bool(line.guest) and (is_lacking or line.prefix.text in self._unbound)
+
     def _concerns(self, line: RoutedIP, bridge: str) -> bool:
-        if TABLE in self._tables or (line.guest and BINDING.table in self._tables):
+        if TABLE in self._tables or self._unkept(line, bridge):
             return True
-        if line.prefix.text in self._guarded | self._unbound or (line.prefix.text, bridge) in self._here:
+        if line.prefix.text in self._guarded or (line.prefix.text, bridge) in self._here:
             return True
         return any(bridge == where and line.prefix.lies_in(block) for block, where in self._blocks)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from nethook.bound import blocks
 from nethook.commands.line_states import BLOCKED, NOT_APPLIED, UNKNOWN, line_states, states_without_root
-from nethook.commands.situation import SECONDS, situation
+from nethook.commands.situation import limited_tools, situation
 from nethook.config import load
 from nethook.effect import ADD
 from nethook.firewalld.gate import WHERE
 from nethook.kernel import counters
-from nethook.kernel.process import Tools
 from nethook.kernel.routes import ROUTES, holder, holder_call
 from nethook.plan import decide
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from nethook.effect import Effect
     from nethook.gates.gate import Chain, Gate
     from nethook.kernel.kind import Key
+    from nethook.kernel.process import Tools
     from nethook.kernel.routes import Place
 
 MOST_LOOKED_UP = 100
@@ -68,7 +68,7 @@ def overview() -> Overview:
     """How everything is now; without root, as far as it can be read. NethookError if it cannot."""
     configuration = load()
     now = situation(configuration)
-    tools = Tools(SECONDS)
+    tools = limited_tools()
     if os.geteuid() != 0:
         states = states_without_root(configuration.routed_ips, now.live, _routes(now, tools))
         return Overview(states, configuration.problems)

@@ -6,11 +6,10 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nethook.commands.situation import SECONDS, require_root, situation
+from nethook.commands.situation import limited_tools, require_root, situation
 from nethook.config import load
 from nethook.effect import ADD, REMOVE, REPLACE
 from nethook.exit_status import DIFFERENT, OK, UNKNOWN
-from nethook.kernel.process import Tools
 from nethook.plan import decide
 from nethook.terminal import painted, show_problems
 
@@ -40,7 +39,7 @@ def run(options: Namespace) -> int:
         print("nethook: apply would change nothing, because of this; mend it, or use --keep-going", file=sys.stderr)
         return UNKNOWN
     now = situation(configuration, options.networks)
-    plan = decide(configuration, now.up, now.scope, Tools(SECONDS), now.others)
+    plan = decide(configuration, now.up, now.scope, limited_tools(), now.others)
     if options.json:
         print(json.dumps({"version": VERSION, "changes": [as_json(effect) for effect in plan.effects]}, indent=2))
     elif options.commands:

@@ -15,6 +15,7 @@ from nethook.diagnosis.host_problems import no_such_guest, no_such_network
 from nethook.errors import NethookError
 from nethook.kernel import device
 from nethook.kernel.bridges import bridges
+from nethook.kernel.process import Tools
 from nethook.libvirt.live import live_guests, live_networks
 from nethook.libvirt.record import FILE, learn
 from nethook.others import Others
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 SECONDS = 5.0
 """For reading and changing the kernel: a hook that waits meanwhile gives up after 6."""
+SECONDS_PER_ADDRESS = 0.0005
+"""More, where there are many: some five times what an idle machine takes."""
 
 
 class Situation:
@@ -123,6 +126,11 @@ def unresolved(configuration: Configuration, live: Mapping[str, LiveNetwork]) ->
         elif line.guest not in guests:
             found.append((line, no_such_guest(line, guests)))
     return found
+
+
+def limited_tools() -> Tools:
+    """Return what runs programs for a verb, with its deadline."""
+    return Tools(SECONDS, SECONDS_PER_ADDRESS)
 
 
 def unusable(network: Network) -> str:

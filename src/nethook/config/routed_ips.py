@@ -80,12 +80,19 @@ class RoutedIP:
         return f"RoutedIP({self.prefix}, {self.network!r}, {self.place})"
 
 
+MOST = 100_000
+"""Addresses and prefixes; with more, reading alone takes longer than an event may."""
+
+
 def parse_routed_ips(sources: Iterable[tuple[str, bytes]]) -> tuple[list[RoutedIP], list[Problem]]:
     """The routed IPs of all files, in order, and all problems. A source is a file's name and content."""
     reader = _Reader()
     for file, data in sources:
         for line in read_lines(file, data):
             reader.read(line)
+            if len(reader.routed_ips) > MOST:
+                reader.refuse_the_rest(line)
+                return list(reader.routed_ips.values()), reader.problems
     return list(reader.routed_ips.values()), reader.problems
 
 
@@ -105,6 +112,13 @@ class _Reader:
         else:
             if words:
                 self._read_words(line, words)
+
+    def refuse_the_rest(self, line: Line) -> None:
+        """Take back this line; this and all behind it are one problem, that is about any prefix."""
+        del self.routed_ips[next(reversed(self.routed_ips))]
+        what = f"this line and those behind it are left out: at most {MOST} addresses and prefixes can be in force"
+        advice = "write prefixes in the place of single addresses, or use another host for the rest"
+        self.problems.append(line.problem(LineError(1, what, advice)))
 
     def _read_words(self, line: Line, words: list[Word]) -> None:
         errors: list[LineError] = []

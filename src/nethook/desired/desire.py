@@ -9,6 +9,7 @@ from nethook.desired.fallbacks import desire_fallbacks
 from nethook.desired.gateways import desire_gateways, leave_to_others
 from nethook.desired.ipv6 import desire_ipv6
 from nethook.desired.lines import desire_lines, introduce
+from nethook.desired.link_local import desire_no_learning
 from nethook.desired.proxies import desire_proxies
 from nethook.desired.state import Desired
 from nethook.kernel.fallbacks import FALLBACKS
@@ -56,6 +57,7 @@ def desire(configuration: Configuration, networks: Sequence[Network], scope: Sco
         if present.binding is None:
             rebind(desired.bindings, present, routed_ips, bound, scope)
 
+    desire_no_learning(desired, routed_ips, networks, present.no_learning)
     desire_ipv6(desired, networks, scope, has_gateway=settings.gateway6 is not None)
     desire_gateways(desired, settings, present.opened)
     leave_to_others(desired, present, settings.route_protocol)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Desired:
     """What should be: objects and elements, what is bound to guests, and settings of the kernel."""
 
-    __slots__ = ("bindings", "elements", "ipv6", "kept", "objects", "proxy_ndp", "taken")
+    __slots__ = ("bindings", "elements", "ipv6", "kept", "no_learning", "objects", "proxy_ndp", "taken")
 
     def __init__(self) -> None:
         self.bindings = Bindings()
@@ -32,6 +32,8 @@ class Desired:
         """Of the table in which packets are classified."""
         self.ipv6: dict[str, Values] = {}
         """The bridges that need IPv6, with what turns it on where it is off."""
+        self.no_learning: dict[str, bool] = {}
+        """The bridges that must not learn from link-local frames, and whether that is to be switched on."""
         self.proxy_ndp: list[str] = []
         """The uplinks that need it and do not have it."""
         self.taken: dict[tuple[str, str], str] = {}

@@ -13,11 +13,13 @@ from nethook.gates import gates
 from nethook.gates.gate import PASSABLE
 from nethook.gates.iptables import IptablesGate
 from nethook.kernel.binding import BINDING
+from nethook.kernel.link_local import SETTING
 from nethook.kernel.ruleset import TABLE as CLASSIFYING
 from nethook.prefix import parse_prefix
+from nethook.step import UNKEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from nethook.diagnosis.host import Host, Target
     from nethook.gates.gate import Chain, Gate
@@ -29,7 +31,7 @@ APPLY = "nethook apply"
 OTHER_GATEWAY = "choose another one as gateway4 in /etc/nethook/nethook.conf, or have them use that of their network"
 
 
-def table(host: Host, targets: Iterable[Target]) -> Iterator[Finding]:
+def table(host: Host, targets: Collection[Target]) -> Iterator[Finding]:
     """Whether our tables are there with their rules: that for all of these targets, and that for bound ones."""
     if _is_lacking(host, CLASSIFYING):
         yield Finding(FAILURE, TABLE, f"our nftables table {CLASSIFYING} is not there, or has no rules", command=APPLY)
@@ -42,6 +44,8 @@ def table(host: Host, targets: Iterable[Target]) -> Iterator[Finding]:
     bound = [target.name for target in targets if target.line.guest]
     if bound and _is_lacking(host, BINDING.table):
         text = f"our nftables table {BINDING.table}, which keeps addresses to guests, is not there, or has no rules"
+        routed = [target.name for target in targets if target.line.guest and _is_routed(host, target)]
+        text += f"; {UNKEPT}: {', '.join(routed)}" if routed else ""
         yield Finding(FAILURE, TABLE, text, command=APPLY, addresses=bound)
     kinds = {"route", "accept", "table"}
     gone = [effect for effect in host.plan.effects if effect.sign == REMOVE and effect.kind in kinds]
@@ -55,6 +59,10 @@ def _is_lacking(host: Host, table: str) -> bool:
     return any(effect.kind == "table" and effect.to == table and effect.sign == ADD for effect in host.plan.effects)
 
 
+def _is_routed(host: Host, target: Target) -> bool:
+    return any(route[:2] == (target.line.prefix.text, target.bridge) for route in host.plan.present.routes)
+
+
 def accepted(host: Host, target: Target) -> Iterator[Finding]:
     """Whether our table accepts the address on its bridge, and guards it."""
     effects = host.plan.effects
@@ -64,6 +72,8 @@ def accepted(host: Host, target: Target) -> Iterator[Finding]:
     is_unbound = any(effect.line is target.line and effect.kind in OF_BINDING for effect in effects)
     if is_unbound and not _is_lacking(host, BINDING.table):
         text = f"{prefix} is not bound to its guest's NIC"
+        if _is_routed(host, target):
+            text = f"{prefix} is routed, but not yet kept to guest {target.line.guest}"
         yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
     for effect in effects:
         if effect.kind == "accept" and effect.sign != REMOVE and effect.bridge == target.bridge:
@@ -73,6 +83,9 @@ def accepted(host: Host, target: Target) -> Iterator[Finding]:
         elif effect.kind == "guard" and effect.sign == ADD and prefix.lies_in(parse_prefix(effect.prefix)):
             text = f"our table does not guard {effect.prefix}: other guests can use it as well"
             yield Finding(WARNING, ACCEPTED, text, command=APPLY, addresses=[target.name])
+        elif effect.kind == SETTING and effect.sign == ADD and effect.bridge == target.bridge and target.line.guest:
+            text = f"other guests on {effect.bridge} can take what is sent to {prefix}: its {SETTING} is off"
+            yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
 
 
 def reached(host: Host, target: Target) -> Iterator[Finding]:

@@ -55,10 +55,14 @@ def opened() -> dict[str, Values]:
 
 
 def turn_on(bridge: str, values: Values) -> None:
-    """Turn it on with these values, and record what was; OSError if that fails."""
-    record = _record()
-    record[bridge] = [_index(bridge), _read(bridge, ADDRESSES), _read(bridge, ADVERTISEMENTS)]
-    _write_record(record)
+    """Turn it on with these values, and record what was; OSError if that fails.
+
+    Where it has been turned on before, for the same device, what is there now is ours, so the record stays.
+    """
+    record, index = _record(), _index(bridge)
+    if bridge not in record or record[bridge][0] != index:
+        record[bridge] = [index, _read(bridge, ADDRESSES), _read(bridge, ADVERTISEMENTS)]
+        _write_record(record)
     _set(bridge, values)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SEARCHED = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 ENVIRONMENT = {"PATH": ":".join(SEARCHED), "LC_ALL": "C"}
 CALL_SECONDS = 4.0
+"""For one program, or several side by side, where there are few addresses."""
 
 
 class ToolMissingError(NethookError):
@@ -129,12 +130,22 @@ def find(name: str) -> str:
 
 
 class Tools:
-    """Runs programs until a common deadline, ``seconds`` from now."""
+    """Runs programs until a common deadline, ``seconds`` from now, or later where there are many addresses."""
 
-    __slots__ = ("deadline",)
+    __slots__ = ("_addresses", "_call_seconds", "_seconds_per_address", "deadline")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, seconds_per_address: float = 0.0) -> None:
         self.deadline = time.monotonic() + seconds
+        self._call_seconds = CALL_SECONDS
+        self._seconds_per_address = seconds_per_address
+        self._addresses = 0
+
+    def allow_for(self, addresses: int) -> None:
+        """Give all programs together, and each, the time that so many addresses take."""
+        more = max(0, addresses - self._addresses) * self._seconds_per_address
+        self._addresses = max(addresses, self._addresses)
+        self._call_seconds += more
+        self.deadline += more
 
     @property
     def seconds_left(self) -> float:
@@ -150,7 +161,7 @@ class Tools:
 
         ToolMissingError or another NethookError if one cannot be started; then none has been left running.
         """
-        until = min(self.deadline, time.monotonic() + CALL_SECONDS)
+        until = min(self.deadline, time.monotonic() + self._call_seconds)
         children: list[_Child] = []
 
         def results() -> list[Result]:

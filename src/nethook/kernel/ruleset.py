@@ -84,7 +84,7 @@ class Ruleset(Layout):
         ]
         chains["forward_end"] = [f"{clear} # behind the last gate the bit has done its work"]
         chains["input"] = [
-            "iifname != @bridges accept # not from a guest",
+            'iifname != @bridges meta iifkind != { "tun", "veth" } accept # not from a guest',
             "meta nfproto ipv4 goto input4",
             "meta nfproto ipv6 goto input6",
         ]
@@ -121,6 +121,7 @@ def _family_chains(family: int, ip: str) -> dict[str, list[str]]:
             f"{delivered_to} goto to_routed{family}",
             f"{delivered_to}_prefixes goto to_routed{family}",
         ],
+        # What a bridge takes for itself comes with the port as its device (link_local.py), behind which nobody lives.
         f"input{family}": [
             f"{astray} {is_routed} drop # forged",
             f"{astray} {is_routed}_prefixes drop # forged",

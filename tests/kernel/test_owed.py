@@ -1,0 +1,138 @@
+"""Connections of an address that has moved are deleted, whatever goes wrong meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kernel.faults import EVERY_CALL, Fault, Missing
+from tests.kernel.network import Port
+from tests.kernel.waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.kernel.syslog import Logged
+    from tests.kernel.world import World
+
+MOVED, STAYS, BOUND = "203.0.113.10", "203.0.113.17", "203.0.113.30"
+FLOWS = f"- flows of {MOVED} from before"
+
+
+class Move:
+    """Two networks: an address with a connection from outside goes from a guest of the one to a guest of the other."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.here, self.there = world.network("here", 1), world.network("there", 2)
+        self.guest, self.other = world.guest(self.here, MOVED, STAYS), world.guest(self.there)
+        world.configure(f"{MOVED} here", f"{STAYS} here")
+        for network in (self.here, self.there):
+            world.event(network, "started")
+        for address in (MOVED, STAYS):
+            assert world.exchange(world.outside(4), self.guest.at(address))
+        assert MOVED in self.flows
+
+    @property
+    def flows(self) -> str:
+        """The connections that the kernel tracks."""
+        return self.world.machine.run("conntrack", "-L")
+
+    @property
+    def noted(self) -> str:
+        """The files that note what is owed."""
+        return self.world.machine.run("find", "/run/nethook", "-name", "owed*")
+
+    def move(self, *lines: str) -> list[Logged]:
+        """The event with which the address moves."""
+        self.world.configure(f"{MOVED} there", f"{STAYS} here", *lines)
+        return self.world.event(self.there, "port-created", port=Port("web1", self.other.mac))
+
+    def check(self) -> None:
+        """It has moved, with no connection from before, and nothing is left to be done."""
+        assert MOVED not in self.flows
+        assert STAYS in self.flows
+        assert self.noted == ""
+        self.other.add(MOVED)
+        assert self.world.exchange(self.world.outside(4), self.other.at(MOVED))
+        assert self.world.event(self.there, "updated") == []
+
+
+@pytest.fixture
+def move(nftables_world: World) -> Move:
+    return Move(nftables_world)
+
+
+def test_where_binding_fails(move: Move) -> None:
+    """Which is what guest= does on a host whose nft is too old for it."""
+    fault = Fault(move.world.machine, ["nft"], "too old to bind")
+    logged = [line.text for line in move.move(f"{BOUND} there guest=web1")]
+    assert [text for text in logged if text.startswith(FLOWS)]
+    assert MOVED not in move.flows
+    assert move.noted == ""
+    fault.mend()
+    move.world.event(move.there, "updated")
+    move.check()
+
+
+def test_where_the_run_is_killed_behind_the_tables(move: Move) -> None:
+    fault = Fault(move.world.machine, ["nft"], "kill -9 when it has written")
+    move.move()
+    assert fault.was_hit
+    fault.mend()
+    wait_for(lambda: not move.world.machine.processes(), "no process is left behind")
+    assert MOVED in move.flows
+    logged = [line.text for line in move.world.event(move.here, "port-created")]
+    assert [text for text in logged if text.startswith(FLOWS)], "any network's event does it"
+    move.world.event(move.there, "updated")
+    move.check()
+
+
+@pytest.mark.parametrize("kind", ["exit 1", "hang", "kill -9 before"])
+def test_where_conntrack_fails(move: Move, kind: str) -> None:
+    fault = Fault(move.world.machine, ["conntrack"], kind, EVERY_CALL)
+    logged = move.move()
+    assert [line for line in logged if line.is_error]
+    fault.mend()
+    assert MOVED in move.flows
+    wait_for(lambda: not move.world.machine.processes(), "no process is left behind")
+    logged = move.world.event(move.here, "port-created")
+    assert [line for line in logged if line.text.startswith(FLOWS)]
+    move.check()
+
+
+def test_where_it_cannot_be_noted(move: Move) -> None:
+    move.world.machine.run("sh", "-c", "cat /dev/zero >/run/full; :", check=False)
+    logged = move.move()
+    errors = [line.text for line in logged if line.is_error]
+    assert [text for text in errors if "note" in text and "No space left on device" in text]
+    assert [line for line in logged if line.text.startswith(FLOWS)]
+    assert MOVED not in move.flows
+    move.world.machine.run("rm", "/run/full")
+    move.world.event(move.there, "updated")
+    move.check()
+
+
+def test_without_conntrack_nothing_is_owed(move: Move) -> None:
+    """A host without the program has nothing that could pay, and must not try for ever."""
+    missing = Missing(move.world.machine, "conntrack")
+    assert not [line for line in move.move() if line.is_error]
+    assert move.noted == ""
+    missing.mend()
+    assert move.world.event(move.there, "updated") == []
+
+
+def test_what_takes_too_long_goes_on_with_the_next_run(move: Move) -> None:
+    """A file is paid in parts: those that are done are not done again."""
+    addresses = [MOVED, *(f"203.0.113.{number}" for number in range(100, 120))]
+    lines = [f"{address} here" for address in addresses]
+    move.world.configure(*lines, f"{STAYS} here")
+    move.world.event(move.here, "updated")
+    fault = Fault(move.world.machine, ["conntrack"], "hang", 20)
+    move.world.configure(*(line.replace("here", "there") for line in lines), f"{STAYS} here")
+    logged = move.world.event(move.there, "updated")
+    assert [line for line in logged if line.is_error]
+    left = move.world.machine.run("sh", "-c", "cat /run/nethook/owed*").split()
+    assert 0 < len(left) < len(addresses)
+    fault.mend()
+    move.world.event(move.here, "port-created")
+    move.check()

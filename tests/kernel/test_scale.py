@@ -1,0 +1,61 @@
+"""Many addresses: what an event cannot do in its time, `nethook apply` does. ``bench/scale.py`` measures."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from nethook.reconcile import MOST_BY_EVENT
+from tests.kernel.world import SOURCE
+
+if TYPE_CHECKING:
+    from tests.kernel.world import World
+
+SECONDS = 180
+APPLY = f"""
+import sys
+sys.path.insert(0, "{SOURCE}")
+from nethook.commands.situation import limited_tools
+from nethook.config import load
+from nethook.libvirt.network import Network
+from nethook.lock import Locked
+from nethook.others import Others
+from nethook.reconcile import reconcile
+from nethook.scope import Scope
+with Locked():
+    outcome = reconcile(load(), [Network("public", "virbr1", "nat")], Scope(), limited_tools(), Others({{"virbr1"}}))
+sys.exit("\\n".join(outcome.failures) or 0)
+"""
+"""What the verb does when libvirt has told it of its networks, which these hosts do not have."""
+
+
+def routed(world: World) -> int:
+    """How many addresses are routed to the bridge."""
+    return world.machine.run("ip", "route", "show", "dev", "virbr1", "proto", "218").count("\n")
+
+
+def apply(world: World) -> None:
+    argv = world.machine.command(["/usr/bin/python3", "-I", "-c", APPLY])
+    subprocess.run(argv, check=True, timeout=SECONDS)
+
+
+def test_more_new_addresses_than_an_event_has_time_for(nftables_world: World) -> None:
+    world = nftables_world
+    network = world.network("public", 1)
+    last = "203.0.113.10"
+    guest = world.guest(network, last)
+    lines = [f"198.18.{number // 250}.{number % 250} public" for number in range(MOST_BY_EVENT)]
+    world.configure(*lines, f"{last} public")
+    (error,) = world.event(network, "started")
+    assert error.is_error
+    assert error.text.startswith("network public started: nothing was changed: 50001 new addresses are more than")
+    assert error.text.endswith("run `nethook apply`")
+    assert routed(world) == 0
+    apply(world)
+    assert routed(world) == MOST_BY_EVENT + 1
+    assert world.exchange(world.outside(4), guest.at(last))
+    assert world.event(network, "port-created") == []
+    world.configure(f"{last} public")
+    apply(world)
+    assert routed(world) == 1
+    assert world.exchange(world.outside(4), guest.at(last))
