@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
         if event:
             _handle(event)
     except ConfigError as error:
-        log.errors(str(problem) for problem in error.problems)
+        log.problems(error.problems)
         log.errors([f"network {arguments[0]} {arguments[1]}: nothing was changed, because of these files"])
     except NethookError as error:
         log.errors([f"network {arguments[0]} {arguments[1]}: {error}"])
@@ -64,7 +64,7 @@ def _handle(event: Event) -> None:
         up = [network] if event.is_up and device.exists(network.bridge) else []
         outcome = reconcile(configuration, up, scope_of([network], configuration.routed_ips), tools)
     outcome.finish(tools)
-    log.errors(str(problem) for problem in configuration.problems)
+    log.problems(configuration.problems)
     log.info(f"{effect} [{reason}]" for effect in outcome.done)
     log.errors(f"{reason}: {failure}" for failure in outcome.failures)
 

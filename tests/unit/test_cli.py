@@ -142,8 +142,8 @@ def test_a_line_goes_where_its_folder_is(tmp_path: Path) -> None:
         (("routed-ips", "203.0.113.10 public\n203.0.113.11 public\n"), "nothing is wrong with 2 lines\n"),
         (("routed-ips", "# none\n"), "nothing is wrong with {}, and no lines of routed IPs are there\n"),
         (("nethook.conf", "mark-bit = 0x80\n"), "nothing is wrong with {}, and no lines of routed IPs are there\n"),
-        (("nethook.conf", "mark-bit = 3\n"), "1 to mend\n"),
-        (("routed-ips", "203.0.113.10\n203.0.113.300 x\n"), "2 to mend\n"),
+        (("nethook.conf", "mark-bit = 3\n"), "1 mistake\n"),
+        (("routed-ips", "203.0.113.10\n203.0.113.300 x\n"), "2 mistakes\n"),
     ],
 )
 def test_what_check_sums_up(

@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nethook.config import RoutedIP
+from nethook.config.lines import MOST_LINES, MOST_PROBLEMS
 from nethook.config.problem import Problem
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.words import in_quotes
@@ -101,6 +102,18 @@ def test_a_routed_ip_knows_its_place() -> None:
             "203.0.113.10\xa0public",
             r"203.0.113.10\xa0public is not an IP address",
             ADDRESS_FIRST,
+        ),
+        ("[2001:db8:7::11]", "[2001:db8:7::11] has brackets", "write 2001:db8:7::11"),
+        ("[2001:db8:7::]/64", "[2001:db8:7::]/64 has brackets", "write 2001:db8:7::/64"),
+        (
+            "203.0.113.10,203.0.113.11",
+            "203.0.113.10,203.0.113.11 is a list",
+            "write a line for each address or prefix",
+        ),
+        (
+            "203.0.113.8/29,2001:db8::/64",
+            "203.0.113.8/29,2001:db8::/64 is a list",
+            "write a line for each address or prefix",
         ),
         ("203.0.113.1-203.0.113.9", "203.0.113.1-203.0.113.9 is a range", "write a prefix, or a line for each address"),
         ("2001:db8::1%eth0", "2001:db8::1%eth0 has a zone, which a routed address has not", "write 2001:db8::1"),
@@ -225,7 +238,37 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
             GUESTS,
         ),
         ('203.0.113.10 public guest=a mac="x"', "a:1:29", "x is not a MAC address", MACS),
-        ("203.0.113.10 public guest=a mac=52-54-00-12-34-56", "a:1:29", "52-54-00-12-34-56 is not a MAC address", MACS),
+        (
+            "203.0.113.10 public guest=a mac=52-54-00-12-34-5G",
+            "a:1:29",
+            "52-54-00-12-34-5G is not a MAC address",
+            MACS,
+        ),
+        *(
+            (f"203.0.113.10 public guest=a mac={mac}", "a:1:29", f"{mac} is not a MAC address", f"write mac={meant}")
+            for mac, meant in (
+                ("52-54-00-12-34-56", "52:54:00:12:34:56"),
+                ("5254.0012.34AB", "52:54:00:12:34:ab"),
+                ("525400123456", "52:54:00:12:34:56"),
+            )
+        ),
+        *(
+            (f"203.0.113.10 public {spaced}", "a:1:21", "there are spaces around the = of guest=", advice)
+            for spaced, advice in (
+                ("guest = web1", "write guest=web1"),
+                ("guest =web1", "write guest=web1"),
+                ("guest= web1", "write guest=web1"),
+                ('guest = "web 1"', 'write guest="web 1"'),
+                ("guest = web1 mac=52:54:00:12:34:56", "write guest=web1"),
+            )
+        ),
+        (
+            "203.0.113.10 public guest=fw1,fw2",
+            "a:1:21",
+            "fw1,fw2 names several guests, and an address can be bound to one only",
+            "write guest=fw1, or leave out guest= so that any guest of the network may use it; "
+            'a name with a comma needs quotes: guest="fw1,fw2"',
+        ),
         (
             "203.0.113.10 public guest=a mac=01:00:5e:00:00:01",
             "a:1:29",
@@ -408,3 +451,35 @@ def test_a_wrong_line_never_costs_a_right_one(before: list[bytes], behind: list[
 def test_what_the_host_answers_for_on_an_uplink(prefix: str) -> None:
     (line,), problems = parse(f"{prefix} public proxy=enp1s0")
     assert (line.proxy, problems) == ("enp1s0", [])
+
+
+def test_a_guest_with_a_comma_in_its_name_is_written_in_quotes() -> None:
+    (line,), problems = parse('203.0.113.10 public guest="fw1,fw2"')
+    assert (line.guest, problems) == ("fw1,fw2", [])
+
+
+def test_of_very_many_mistakes_the_first_are_explained_and_right_lines_count() -> None:
+    lines = "203.0.113.10\n" * (MOST_PROBLEMS + 500)
+    found, problems = parse_routed_ips([("a", (lines + "203.0.113.11 public guest=web1\n").encode())])
+    assert [line.prefix.text for line in found] == ["203.0.113.11"]
+    assert len(problems) == MOST_PROBLEMS + 1
+    last = problems[-1]
+    assert (str(last), last.mistakes, last.prefix) == (
+        f"a:{MOST_PROBLEMS + 1}:1: 500 more mistakes, from here on; correct those before it first",
+        500,
+        None,
+    )
+
+
+def test_what_is_behind_very_many_lines_is_not_read() -> None:
+    lines = "\n" * MOST_LINES
+    for rest in ("", "\n\n"):
+        assert parse_routed_ips([("a", (lines + rest).encode())]) == ([], [])
+    found, problems = parse_routed_ips([("a", (lines + "203.0.113.11 public\n").encode()), ("b", b"x\n")])
+    assert (found, [str(problem) for problem in problems]) == (
+        [],
+        [
+            f"a:{MOST_LINES + 1}:1: the files have more than 200,000 lines, and what follows is not read; "
+            "remove what is not a line of yours"
+        ],
+    )

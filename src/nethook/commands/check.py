@@ -48,7 +48,8 @@ def run(options: Namespace) -> int:
 
 def _to_mend(problems: Sequence[Problem]) -> int:
     show_problems(problems, sys.stdout)
-    print(f"nethook: {len(problems)} to mend", file=sys.stderr)
+    number = sum(problem.mistakes for problem in problems)
+    print(f"nethook: {number:,} mistake{'s' * (number != 1)}", file=sys.stderr)
     return DIFFERENT
 
 

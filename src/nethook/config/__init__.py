@@ -10,6 +10,7 @@ from __future__ import annotations
 from nethook.config.files import find_routed_ips, read_file
 from nethook.config.routed_ips import RoutedIP, parse_routed_ips
 from nethook.config.settings import Settings, parse_settings
+from nethook.prefixes import Ordered, disjoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,20 +26,24 @@ ROUTED_IPS_FILES = ("/etc/nethook/routed-ips", "/etc/sysconfig/routed-ips", "/et
 class Configuration:
     """What the files say: the settings, the routed IPs, and the problems of the lines that are wrong."""
 
-    __slots__ = ("problems", "routed_ips", "settings")
+    __slots__ = ("_doubtful", "_doubtful_around", "_doubts_all", "problems", "routed_ips", "settings")
 
     def __init__(self, settings: Settings, routed_ips: list[RoutedIP], problems: list[Problem]) -> None:
         self.settings = settings
         self.routed_ips = routed_ips
         self.problems = problems
+        # Asked for each object in the kernel, of which there may be as many as problems: so each answer is a look-up.
+        self._doubts_all = any(problem.prefix is None for problem in problems)
+        self._doubtful = {problem.prefix for problem in problems if problem.prefix}
+        self._doubtful_around = Ordered(disjoint(self._doubtful))
 
     def in_doubt(self, prefix: Prefix) -> bool:
-        """Whether a wrong line is, or may be, about this prefix: what the kernel has for it then stays."""
-        return any(problem.prefix is None or problem.prefix == prefix for problem in self.problems)
+        """Return whether a wrong line is, or may be, about this prefix: what the kernel has for it then stays."""
+        return self._doubts_all or prefix in self._doubtful
 
     def in_doubt_within(self, block: Prefix) -> bool:
-        """Whether a wrong line is, or may be, about this block or a prefix around it."""
-        return any(problem.prefix is None or block.lies_in(problem.prefix) for problem in self.problems)
+        """Return whether a wrong line is, or may be, about this block or a prefix around it."""
+        return self._doubts_all or self._doubtful_around.around(block) is not None
 
 
 def load(settings_file: str = SETTINGS_FILE, search: Sequence[str] = ROUTED_IPS_FILES) -> Configuration:

@@ -8,17 +8,19 @@ from nethook.config.problem import excerpt
 from nethook.config.proxy import proxy_refusal, uplink_refusal
 from nethook.config.suggestion import suggestion
 from nethook.config.unroutable import unroutable_kind
+from nethook.config.words import Word
+from nethook.mac import is_mac
 from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nethook.config.name import Refusal
-    from nethook.config.words import Word
     from nethook.prefix import Prefix
 
 OPTIONS = ("guest", "mac", "via", "proxy")
 
-MAC_LENGTH = 17
 GROUP_BIT = 1
 """Of the first byte of a MAC: it is that of a group, not of one NIC. IEEE 802."""
 
@@ -29,6 +31,11 @@ def is_option(word: Word) -> bool:
     return bool(equals) and key in OPTIONS
 
 
+def may_be_option(word: Word) -> bool:
+    """Return whether the word is the spelling of an option, whatever its value is."""
+    return word.text.partition("=")[0] in OPTIONS
+
+
 def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineError]) -> dict[str, str]:
     """The options that the words spell, by key, for a line about this prefix (None: it is wrong itself).
 
@@ -36,7 +43,7 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
     """
     options: dict[str, str] = {}
     columns: dict[str, int] = {}
-    for word in words:
+    for word in _without_spaces(words, errors):
         key, _, value = word.text.partition("=")
         reason = _refusal(word, options)
         if not reason:
@@ -57,6 +64,29 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
     return options
 
 
+def _without_spaces(words: list[Word], errors: list[LineError]) -> Iterator[Word]:
+    """Yield the words; those that are one option with spaces around its ``=`` as one word, after an error."""
+    at = 0
+    while at < len(words):
+        word, *rest = words[at : at + 3]
+        key = word.source.removesuffix("=")
+        value = None
+        if rest and key in OPTIONS:
+            following = rest[0].source
+            if key == word.source and following.startswith("="):
+                value = rest[0] if following != "=" else rest[1] if rest[1:] else None
+            elif key != word.source and "=" not in following:
+                value = rest[0]
+        if value is None:
+            yield word
+            at += 1
+            continue
+        option = f"{key}={value.source.removeprefix('=')}"
+        errors.append(LineError(word.column, f"there are spaces around the = of {key}=", f"write {excerpt(option)}"))
+        yield Word(word.column, f"{key}={value.text.removeprefix('=')}", option)
+        at = words.index(value) + 1
+
+
 def _refusal(word: Word, before: dict[str, str]) -> Refusal | None:
     """What is wrong with the word as an option behind those ``before`` it, and what to write instead."""
     key, equals, value = word.text.partition("=")
@@ -70,6 +100,10 @@ def _refusal(word: Word, before: dict[str, str]) -> Refusal | None:
         return f"{key}= is here twice", "keep one of them"
     if not value:
         return f"{key}= has no value", f"write {key}=VALUE, or remove it"
+    if key == "guest" and "," in value and not word.is_quoted:
+        what = f"{excerpt(value)} names several guests, and an address can be bound to one only"
+        advice = f"write guest={excerpt(value.partition(',')[0])}, or leave out guest= so that any guest of the network"
+        return what, f'{advice} may use it; a name with a comma needs quotes: guest="{excerpt(value)}"'
     return _value_refusal(key, value)
 
 
@@ -83,13 +117,18 @@ def _value_refusal(key: str, value: str) -> Refusal | None:
 
 def _mac_refusal(text: str) -> Refusal | None:
     advice = "write it as virsh domiflist GUEST shows it, such as 52:54:00:12:34:56"
-    parts = text.split(":")
-    hexadecimal = frozenset("0123456789abcdefABCDEF")
-    if len(text) != MAC_LENGTH or any(len(part) != 2 or not hexadecimal.issuperset(part) for part in parts):
-        return f"{excerpt(text)} is not a MAC address", advice
-    if int(parts[0], 16) & GROUP_BIT or not any(int(part, 16) for part in parts):
+    if not is_mac(text):
+        return f"{excerpt(text)} is not a MAC address", _mac_as_written_otherwise(text) or advice
+    if int(text[:2], 16) & GROUP_BIT or not text.strip("0:"):
         return f"{text} is not the MAC address of a NIC", advice
     return None
+
+
+def _mac_as_written_otherwise(text: str) -> str:
+    """Return the advice for a MAC address in the spelling of Windows or of switches; '' if the text is none."""
+    digits = "".join(char for char in text if char not in "-.:")
+    mac = ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
+    return f"write mac={mac.lower()}" if is_mac(mac) else ""
 
 
 def _address_refusal(text: str) -> Refusal | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.libvirt.network import Network, Port
 from nethook.libvirt.place import XML
+from nethook.mac import is_mac
 from nethook.prefix import BITS, Prefix, parse_address
 
 TYPE_CHECKING = False
@@ -57,5 +58,5 @@ def _subnet(ip: dict[str, str]) -> Prefix:
 def read_port(xml: XML, path: str = PORT) -> Port | None:
     """The port whose element is at this path, None without one or if it is no guest's."""
     guest, mac = xml.text(f"{path}/owner/name"), xml.first(f"{path}/mac").get("address", "").lower()
-    # libvirt gives each port a UUID; without one, its MAC is what tells it from others
-    return Port(xml.text(f"{path}/uuid") or mac, mac, guest) if guest and mac else None
+    # The MAC goes into the input of nft and ip. libvirt gives each port a UUID; without one, its MAC identifies it.
+    return Port(xml.text(f"{path}/uuid") or mac, mac, guest) if guest and is_mac(mac) else None
