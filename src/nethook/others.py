@@ -9,12 +9,12 @@ A network's own subnet has a route of the kernel's; for a line that names this v
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from nethook.effect import REMOVE, Effect
 from nethook.errors import ReadError
 from nethook.gates.iptables import IptablesGate
+from nethook.kernel.ip_json import json_lists
 from nethook.kernel.process import Call
 from nethook.prefix import parse_prefix
 
@@ -60,17 +60,14 @@ class Others:
         return standing_in, inherited
 
     def _listed(self, result: Result) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Each listed route, with its bridge."""
+        """Yield each listed route, with its bridge."""
         if result.status != 0:
             raise ReadError(result.failure)
-        rest = result.out.lstrip()
-        try:
-            for bridge in self._bridges:
-                routes, end = json.JSONDecoder().raw_decode(rest)
-                yield from ((bridge, route) for route in routes)
-                rest = rest[end:].lstrip()
-        except ValueError:
-            raise ReadError(result.not_understood) from None
+        for bridge, routes in zip(self._bridges, json_lists(result, len(self._bridges))):
+            for route in routes:
+                if not isinstance(route.get("dst"), str):
+                    raise ReadError(result.not_understood)
+                yield bridge, route
 
     def removals(self, desired: Desired, chains: Iterable[tuple[Gate, Chain]]) -> list[GateChange]:
         """What deletes the rules of release 0.6 for what is routed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from nethook import device_name
@@ -15,6 +14,7 @@ from nethook.others import Others
 from nethook.plan import decide
 from nethook.prefix import Prefix, address_text, parse_prefix
 from nethook.scope import Scope, subnets_of
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -185,7 +185,7 @@ class Host:
 
 def set_sysctl(name: str, value: int) -> str:
     """The command that sets it. With slashes where a device has dots in its name."""
-    return f"sysctl -w {quote(shown(name))}={value}"
+    return f"sysctl -w {word(shown(name))}={value}"
 
 
 def keep_sysctl(name: str, value: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from nethook import device_name
@@ -15,6 +14,7 @@ from nethook.diagnosis.host_problems import (
     what_is_wrong_with,
 )
 from nethook.kernel import device
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +41,9 @@ def network(host: Host, target: Target) -> Iterator[Finding]:
         yield _failure(target, f"the name of bridge {bridge} cannot be used in rules", advice="give it a plain name")
     elif not live.is_active:
         what = f"network {name} is not running, its lines wait for it"
-        yield _failure(target, what, command=f"virsh net-start {quote(name)}")
+        yield _failure(target, what, command=f"virsh net-start {word(name)}")
     elif not device.exists(bridge):
-        command = f"virsh net-destroy {quote(name)} && virsh net-start {quote(name)}"
+        command = f"virsh net-destroy {word(name)} && virsh net-start {word(name)}"
         advice = "then start its guests anew"
         yield _failure(target, f"network {name} is running, but its bridge {bridge} is gone", command, advice)
     else:
@@ -85,7 +85,7 @@ def _not_plugged(host: Host, target: Target, name: str) -> Iterator[Finding]:
     text = f"{name}, which it is bound to, is not plugged into network {line.network}"
     known = guests.get(guest)
     if known and any(line.mac in {None, mac} for mac in known.macs_on(line.network)):
-        command = "" if known.is_running else f"virsh start {quote(guest)}"
+        command = "" if known.is_running else f"virsh start {word(guest)}"
         advice = f"start it; {AFTER_RESTART}" if known.is_running else ""
         yield Finding(FAILURE, GUEST, text, command=command, advice=advice, addresses=[target.name])
         return
@@ -106,7 +106,7 @@ def other_users(host: Host, target: Target) -> Iterator[Finding]:
     for held in addresses_within(target.line, host.live, host.own_addresses):
         if held.device in host.bridges:  # libvirt's own, for the subnet that has just been named
             continue
-        command = f"ip address del {held.address}/{held.length} dev {quote(held.device)}"
+        command = f"ip address del {held.address}/{held.length} dev {word(held.device)}"
         advice = "and remove it from the file that brings it at boot"
         yield Finding(FAILURE, OWN, what_is_wrong_with(held), command=command, advice=advice, addresses=[target.name])
 

@@ -69,7 +69,9 @@ def _words(key: Key) -> str:
 
 def _addresses(protocol: int) -> Iterator[tuple[tuple[str, str, str], bool]]:
     """All addresses with their devices, and whether they are ours."""
-    for data, begin, end in Netlink(NETLINK_ROUTE, "addresses").dump(GET_ADDRESSES, pack(HEADER, *[0] * 5)) or ():
+    with Netlink(NETLINK_ROUTE, "addresses") as netlink:
+        found = netlink.dump(GET_ADDRESSES, pack(HEADER, *[0] * 5)) or ()
+    for data, begin, end in found:
         family, length, _, _, device = unpack_from(HEADER, data, begin)
         values = {number: data[at:until] for number, at, until in attributes(data, begin + HEADER_SIZE, end)}
         address = values.get(LOCAL) or values.get(ADDRESS)

@@ -11,7 +11,7 @@ Messages, attributes and flags: linux/netlink.h, linux/netfilter/nfnetlink.h, li
 from __future__ import annotations
 
 import os
-from _socket import SOCK_RAW, socket
+from _socket import SO_RCVTIMEO, SOCK_RAW, SOL_SOCKET, socket
 from struct import pack, unpack_from
 
 from nethook.errors import ReadError
@@ -30,20 +30,32 @@ GET_RULE, GET_SETS, GET_ELEMENTS = NFTABLES | 7, NFTABLES | 10, NFTABLES | 13
 REQUEST, DUMP, DUMP_INTERRUPTED = 0x1, 0x300, 0x10
 ERROR, DONE = 2, 3
 NUMBER_MASK = 0x3FFF
-HEADER, NFTABLES_HEADER = 16, 4
+HEADER, NFTABLES_HEADER, ATTRIBUTE_HEADER = 16, 4, 4
 LARGEST_PART = 1 << 18
 ATTEMPTS = 5
+SECONDS = 4
+"""For each part of an answer. The kernel needs milliseconds, but a hook must not wait without an end."""
 
 
 class Netlink:
-    """A connection to one part of the kernel in this network namespace; ``about`` says for people which."""
+    """A connection to one part of the kernel in this network namespace, for a ``with`` block.
+
+    ``about`` says for people which part that is.
+    """
 
     def __init__(self, part: int, about: str) -> None:
         self._about = about
         try:
             self._socket = socket(AF_NETLINK, SOCK_RAW, part)
+            self._socket.setsockopt(SOL_SOCKET, SO_RCVTIMEO, pack("ll", SECONDS, 0))
         except OSError as error:
             raise ReadError(f"cannot ask the kernel for {about}: {error.strerror}") from None
+
+    def __enter__(self) -> Netlink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
 
     def dump(self, kind: int, body: bytes) -> list[Span] | None:
         """The content of each message that answers this question; None if there is no such thing.
@@ -59,6 +71,8 @@ class Netlink:
                     return found
         except FileNotFoundError:
             return None
+        except BlockingIOError:
+            raise ReadError(f"cannot read {self._about}: the kernel has not answered within {SECONDS} s") from None
         except OSError as error:
             raise ReadError(f"cannot read {self._about}: {error.strerror}") from None
         raise ReadError(f"cannot read {self._about}: others keep changing it")
@@ -72,6 +86,7 @@ class Netlink:
             at = 0
             while at < len(data):
                 length, kind, flags = unpack_from("IHH", data, at)
+                _refuse_shorter(length, HEADER)
                 interrupted |= bool(flags & DUMP_INTERRUPTED)
                 if kind in {ERROR, DONE}:
                     (status,) = unpack_from("i", data, at + HEADER)
@@ -79,15 +94,21 @@ class Netlink:
                         raise OSError(-status, os.strerror(-status))
                     return None if interrupted else found
                 found.append((data, at + HEADER, at + length))
-                at += length + 3 & ~3
+                at += (length + 3) & ~3
 
 
 class Nftables:
-    """A connection to nftables, for the tables of one family, which is nft's word."""
+    """A connection to nftables, for a ``with`` block, about the tables of one family, which is nft's word."""
 
     def __init__(self, family: str) -> None:
         self._family = FAMILIES[family]
         self._netlink = Netlink(NETLINK_NETFILTER, "nftables")
+
+    def __enter__(self) -> Nftables:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._netlink.__exit__()
 
     def dump(self, kind: int, *names: str) -> list[Span] | None:
         """All rules of a table or all elements of a set, which ``names`` name; None if there is no such set.
@@ -106,5 +127,12 @@ def attributes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, in
     """Each attribute in this part of a message: its number, and where its content begins and ends."""
     while begin < end:
         length, kind = unpack_from("HH", data, begin)
-        yield kind & NUMBER_MASK, begin + 4, begin + length
-        begin += length + 3 & ~3
+        _refuse_shorter(length, ATTRIBUTE_HEADER)
+        yield kind & NUMBER_MASK, begin + ATTRIBUTE_HEADER, begin + length
+        begin += (length + 3) & ~3
+
+
+def _refuse_shorter(length: int, header: int) -> None:
+    """ReadError for a length that is less than that of the header that has it: nobody would get past it."""
+    if length < header:
+        raise ReadError("cannot read what the kernel sends: a part of it has no length")

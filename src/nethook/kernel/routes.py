@@ -46,7 +46,7 @@ class Routes(Kind):
             if result.status != 0:
                 raise ReadError(result.failure)
             for line in result.out.splitlines():
-                if line.startswith("unreachable "):  # half of all lines: our fallbacks
+                if line.startswith("unreachable ") or not line.strip():  # half of all lines are our fallbacks
                     continue
                 first, *rest = line.split(None, 5)
                 if not line[0].isspace() and rest[:1] == ["dev"] and len(rest) > 1:
