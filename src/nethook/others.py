@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nethook.effect import REMOVE, Effect
 from nethook.errors import ReadError
 from nethook.gates.iptables import IptablesGate
+from nethook.kernel.families import available
 from nethook.kernel.ip_json import json_lists
 from nethook.kernel.process import Call
 from nethook.prefix import parse_prefix
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from nethook.kernel.process import Result
     from nethook.kernel.routes import Place
 
-FAMILIES = ("-4", "-6")
 INDIRECT = frozenset({"gateway", "via", "nexthops", "type"})
 """What a route has that leads to somewhere behind the bridge, or nowhere."""
 
@@ -47,7 +47,7 @@ class Others:
         if not self._bridges:
             return []
         lines = "".join(f"route show dev {bridge}\n" for bridge in self._bridges)
-        return [Call(("ip", family, "-json", "-batch", "-"), lines) for family in FAMILIES]
+        return [Call(("ip", f"-{family}", "-json", "-batch", "-"), lines) for family in available()]
 
     def routes(self, results: Iterable[Result]) -> tuple[set[Place], set[Place]]:
         """Routes that stand in for ours, and routes of release 0.6; ReadError if they are not known."""

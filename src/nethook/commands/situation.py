@@ -14,6 +14,7 @@ from nethook.config.suggestion import suggestion
 from nethook.diagnosis.host_problems import no_such_network
 from nethook.errors import NethookError
 from nethook.kernel import device
+from nethook.kernel.families import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.live import live_networks
 from nethook.others import Others
 from nethook.scope import Scope, scope_of, subnets_of
@@ -47,7 +48,12 @@ class Situation:
     def say_what_is_odd(self) -> None:
         """Files that are not read, and lines of this run that cannot be put in force whatever is applied."""
         say_what_is_not_read(self.configuration)
-        for line in self.configuration.routed_ips:
+        lines = self.configuration.routed_ips
+        lost = [line for line in lines if line.prefix.family not in available()]
+        if lost:
+            more = f" (and {len(lost) - 1} more lines)" if lost[1:] else ""
+            print(f"nethook: blocked: {lost[0].place}: {NO_IPV6}{more}; {NO_IPV6_ADVICE}", file=sys.stderr)
+        for line in lines:
             if self._names and line.network not in self._names:
                 continue
             if line.network not in self.live:

@@ -14,7 +14,7 @@ from nethook.prefixes import Ordered, disjoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from nethook.config.problem import Problem
     from nethook.prefix import Prefix
@@ -36,6 +36,13 @@ class Configuration:
         self._doubts_all = any(problem.prefix is None for problem in problems)
         self._doubtful = {problem.prefix for problem in problems if problem.prefix}
         self._doubtful_around = Ordered(disjoint(self._doubtful))
+
+    def of(self, families: Collection[int]) -> Configuration:
+        """Return the configuration without the lines of other IP families than these (4, 6)."""
+        if all(routed.prefix.family in families for routed in self.routed_ips):
+            return self
+        routed_ips = [routed for routed in self.routed_ips if routed.prefix.family in families]
+        return Configuration(self.settings, routed_ips, self.problems)
 
     def in_doubt(self, prefix: Prefix) -> bool:
         """Return whether a wrong line is, or may be, about this prefix: what the kernel has for it then stays."""

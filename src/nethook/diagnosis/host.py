@@ -11,6 +11,7 @@ from nethook.diagnosis.ip import ask
 from nethook.kernel import device
 from nethook.libvirt.live import live_guests
 from nethook.others import Others
+from nethook.pending import Pending
 from nethook.plan import decide
 from nethook.prefix import Prefix, address_text, parse_prefix
 from nethook.scope import Scope, subnets_of
@@ -119,6 +120,11 @@ class Host:
         others = Others({network.bridge for network in self.up})
         scope = Scope(subnets=subnets_of(each.network for each in self.live.values()))
         return decide(self.configuration, self.up, scope, self.tools, others)
+
+    @cached_property
+    def pending(self) -> Pending:
+        """What of that concerns which line."""
+        return Pending(self.plan.effects)
 
     @cached_property
     def guests(self) -> Mapping[str, LiveGuest] | None:

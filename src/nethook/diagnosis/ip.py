@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nethook.errors import ReadError
 from nethook.kernel.batch import refusals
+from nethook.kernel.families import available
 from nethook.kernel.ip_json import json_lists
 from nethook.kernel.process import Call
 
@@ -35,7 +36,9 @@ MOST_QUESTIONS = 400
 
 
 def ask(tools: Tools, family: int, questions: Sequence[str]) -> list[Answer]:
-    """The answers, in order. ReadError if they are not known."""
+    """The answers, in order; nothing of a family that the kernel has not. ReadError if they are not known."""
+    if family not in available():
+        return [Answer([]) for _ in questions]
     return [
         answer
         for start in range(0, len(questions), MOST_QUESTIONS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from _socket import if_indextoname, if_nametoindex
 
+from nethook.kernel.families import available, has_ipv6
+
 
 def exists(name: str) -> bool:
     """Whether there is such a device in this network namespace."""
@@ -11,6 +13,18 @@ def exists(name: str) -> bool:
         return if_nametoindex(name) > 0
     except OSError:
         return False
+
+
+def why_refused(name: str, address: str, said: str) -> str:
+    """Return why the kernel refused an address or route on this device, in words that tell what to do; '' if unknown.
+
+    ``said`` is what the kernel said.
+    """
+    if said.endswith("is not up"):
+        return f"{name} is down: run `ip link set {name} up`, then `nethook apply`"
+    if ":" in address and exists(name) and 6 in available() and not has_ipv6(name):
+        return f"{name} has no IPv6, because its MTU is below 1280 bytes: set a larger one, then run `nethook apply`"
+    return ""
 
 
 def name_of(index: int) -> str:

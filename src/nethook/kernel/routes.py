@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nethook.errors import ReadError
+from nethook.kernel.families import available
 from nethook.kernel.kind import NO_DEVICE, Kind
 from nethook.kernel.process import Call
 from nethook.prefix import parse_prefix
@@ -25,7 +26,7 @@ EXISTS = "File exists"
 
 def read_calls(protocol: int) -> list[Call]:
     """What lists all routes with our number: one call a family."""
-    return [Call(("ip", family, "route", "show", "proto", str(protocol))) for family in ("-4", "-6")]
+    return [Call(("ip", f"-{family}", "route", "show", "proto", str(protocol))) for family in available()]
 
 
 class Routes(Kind):
