@@ -82,9 +82,9 @@ def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situat
 
 def unusable(network: Network) -> str:
     """Why nothing can ever be routed to this network; '' if it can."""
-    if not network.bridge:
-        return f"network {network.name} has no bridge (forward mode {network.forward_mode})"
-    if not device_name.is_safe(network.bridge):
+    if network.why_unroutable:
+        return network.why_unroutable
+    if network.bridge and not device_name.is_safe(network.bridge):
         return (
             f"the name of the bridge of network {network.name} cannot be used in rules and routes: {network.bridge!r}"
         )

@@ -140,6 +140,8 @@ def _problems(line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[Own
         yield line.problem(NO_IPV6, NO_IPV6_ADVICE)
     if line.network not in live:
         yield no_such_network(line, live)
+    elif why := live[line.network].network.why_unroutable:
+        yield line.problem_of_network(why, "route it to a network with a bridge of the kernel")
     yield from subnet_problems(line, live)
     for held in addresses_within(line, live, own):
         yield line.problem(what_is_wrong_with(held), f"write another one, or remove it from {held.device}")

@@ -34,10 +34,10 @@ def network(host: Host, target: Target) -> Iterator[Finding]:
         yield _failure(target, f"{problem.place}: {problem.what}", advice=problem.advice)
         return
     name, bridge = line.network, live.network.bridge
-    if not bridge:
-        what = f"network {name} has no bridge (forward mode {live.network.forward_mode}): nothing can be routed to it"
-        yield _failure(target, what, advice="route it to a network with a bridge")
-    elif not device_name.is_safe(bridge):
+    if live.network.why_unroutable:
+        what = f"{live.network.why_unroutable}: nothing can be routed to it"
+        yield _failure(target, what, advice="route it to a network with a bridge of the kernel")
+    elif bridge and not device_name.is_safe(bridge):
         yield _failure(target, f"the name of bridge {bridge} cannot be used in rules", advice="give it a plain name")
     elif not live.is_active:
         what = f"network {name} is not running, its lines wait for it"

@@ -12,6 +12,7 @@ from nethook.diagnosis import (
     libvirts_rules,
     neighbours,
     networks,
+    on_link,
     ours,
     routing,
 )
@@ -135,6 +136,7 @@ def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
     routed = [target for target in sound if target.family == 6 or forwarding.is_on()]  # else no way for IPv4 is known
     yield from routing.routing(host, routed)
     yield from ours.table(host, up)
+    yield from on_link.on_link(up)
     for target in up:
         yield from ours.accepted(host, target)
         yield from ours.reached(host, target)

@@ -6,7 +6,7 @@ https://libvirt.org/formatnetwork.html, https://libvirt.org/formatnetworkport.ht
 from __future__ import annotations
 
 from nethook.errors import ReadError
-from nethook.libvirt.network import Network, Port
+from nethook.libvirt.network import OPENVSWITCH, Network, Port
 from nethook.libvirt.place import XML
 from nethook.mac import is_mac
 from nethook.prefix import BITS, Prefix, parse_address
@@ -33,7 +33,11 @@ def read_network(xml: XML, source: str, path: str = "network") -> NetworkXML:
     if not xml.has(path):
         raise ReadError(f"{source} contains no <network>")
     mode = xml.first(f"{path}/forward").get("mode", "nat") if xml.has(f"{path}/forward") else ""
+    mode = "" if mode == "none" else mode
     bridge = xml.first(f"{path}/bridge").get("name", "")
+    ports = (*xml.all(f"{path}/virtualport"), *xml.all(f"{path}/portgroup/virtualport"))
+    if any(port.get("type") == OPENVSWITCH for port in ports):
+        mode, bridge = OPENVSWITCH, ""
     ips = xml.all(f"{path}/ip")
     try:
         subnets = [_subnet(ip) for ip in ips]
