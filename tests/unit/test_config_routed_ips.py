@@ -92,7 +92,6 @@ def test_a_routed_ip_knows_its_place() -> None:
         ),
         ("203.0.113.", "203.0.113. is not an IP address", ADDRESS_FIRST),
         ("public", "public is not an IP address", ADDRESS_FIRST),
-        ("203.0.113.10,", "203.0.113.10, is not an IP address", ADDRESS_FIRST),
         ("2001:db8:::1", "2001:db8:::1 is not an IP address", ADDRESS_FIRST),
         ("٢٠٣.0.113.1", "٢٠٣.0.113.1 is not an IP address", ADDRESS_FIRST),
         ("/24", "/24 is not an IP address", ADDRESS_FIRST),
@@ -103,6 +102,7 @@ def test_a_routed_ip_knows_its_place() -> None:
             r"203.0.113.10\xa0public is not an IP address",
             ADDRESS_FIRST,
         ),
+        ("203.0.113.10,", "203.0.113.10, has a comma", "write 203.0.113.10"),
         ("[2001:db8:7::11]", "[2001:db8:7::11] has brackets", "write 2001:db8:7::11"),
         ("[2001:db8:7::]/64", "[2001:db8:7::]/64 has brackets", "write 2001:db8:7::/64"),
         (
@@ -252,6 +252,7 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
                 ("525400123456", "52:54:00:12:34:56"),
             )
         ),
+        ("203.0.113.10 public guest =", "a:1:21", "guest= has no value", "write guest=VALUE, or remove it"),
         *(
             (f"203.0.113.10 public {spaced}", "a:1:21", "there are spaces around the = of guest=", advice)
             for spaced, advice in (
@@ -259,6 +260,7 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
                 ("guest =web1", "write guest=web1"),
                 ("guest= web1", "write guest=web1"),
                 ('guest = "web 1"', 'write guest="web 1"'),
+                ("guest = fw1,fw2", "write guest=fw1,fw2"),
                 ("guest = web1 mac=52:54:00:12:34:56", "write guest=web1"),
             )
         ),

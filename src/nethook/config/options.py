@@ -25,10 +25,10 @@ GROUP_BIT = 1
 """Of the first byte of a MAC: it is that of a group, not of one NIC. IEEE 802."""
 
 
-def is_option(word: Word) -> bool:
-    """Whether the word can only be meant as an option, and not as the name of a network."""
-    key, equals, _ = word.source.partition("=")
-    return bool(equals) and key in OPTIONS
+def is_option(words: list[Word]) -> bool:
+    """Return whether the first of these words can only be meant as an option, and not as the name of a network."""
+    key, equals, _ = words[0].source.partition("=")
+    return key in OPTIONS and (bool(equals) or _words_of_option(words) > 1)
 
 
 def may_be_option(word: Word) -> bool:
@@ -43,7 +43,7 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
     """
     options: dict[str, str] = {}
     columns: dict[str, int] = {}
-    for word in _without_spaces(words, errors):
+    for word, has_spaces in _without_spaces(words):
         key, _, value = word.text.partition("=")
         reason = _refusal(word, options)
         if not reason:
@@ -54,7 +54,10 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
                 reason = _via_refusal(value, prefix) if prefix else None
             elif key == "proxy":
                 reason = proxy_refusal(prefix) if prefix else None
-        if reason:
+        if has_spaces and value:
+            what = f"there are spaces around the = of {key}="
+            errors.append(LineError(word.column, what, f"write {excerpt(word.source)}"))
+        elif reason:
             errors.append(LineError(word.column, *reason))
         options.setdefault(key, value)
         columns.setdefault(key, word.column)
@@ -64,27 +67,29 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
     return options
 
 
-def _without_spaces(words: list[Word], errors: list[LineError]) -> Iterator[Word]:
-    """Yield the words; those that are one option with spaces around its ``=`` as one word, after an error."""
+def _without_spaces(words: list[Word]) -> Iterator[tuple[Word, bool]]:
+    """Yield the words, and those that are one option with spaces around its ``=`` as one word, with True."""
     at = 0
     while at < len(words):
-        word, *rest = words[at : at + 3]
-        key = word.source.removesuffix("=")
-        value = None
-        if rest and key in OPTIONS:
-            following = rest[0].source
-            if key == word.source and following.startswith("="):
-                value = rest[0] if following != "=" else rest[1] if rest[1:] else None
-            elif key != word.source and "=" not in following:
-                value = rest[0]
-        if value is None:
-            yield word
-            at += 1
-            continue
-        option = f"{key}={value.source.removeprefix('=')}"
-        errors.append(LineError(word.column, f"there are spaces around the = of {key}=", f"write {excerpt(option)}"))
-        yield Word(word.column, f"{key}={value.text.removeprefix('=')}", option)
-        at = words.index(value) + 1
+        parts = words[at : at + _words_of_option(words[at:])]
+        if parts[1:]:
+            source = "".join(word.source for word in parts)
+            yield Word(parts[0].column, "".join(word.text for word in parts), source), True
+        else:
+            yield parts[0], False
+        at += len(parts)
+
+
+def _words_of_option(words: list[Word]) -> int:
+    """Return how many of the words, from the first on, are one option with spaces around its ``=``."""
+    first, *rest = words
+    key = first.source.removesuffix("=")
+    if key not in OPTIONS or not rest:
+        return 1
+    following = rest[0].source
+    if key == first.source:
+        return 1 if not following.startswith("=") else 3 if following == "=" and rest[1:] else 2
+    return 1 if "=" in following else 2
 
 
 def _refusal(word: Word, before: dict[str, str]) -> Refusal | None:

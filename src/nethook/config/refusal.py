@@ -18,8 +18,8 @@ _ADDRESS_FIRST = "begin the line with an address or prefix, such as 203.0.113.10
 
 def refusal(text: str) -> Reason:
     """The reason why the text was refused as an address or prefix."""
-    if "," in text and all(_is_address(part.partition("/")[0]) for part in text.split(",")):
-        return f"{excerpt(text)} is a list", "write a line for each address or prefix"
+    if "," in text and (reason := _with_commas(text)):
+        return reason
     address, slash, length_text = text.partition("/")
     try:
         family, number = parse_address(address)
@@ -36,6 +36,16 @@ def refusal(text: str) -> Reason:
         return set_behind_length(text, block)
     advice = f"write {_without_mapping(block)}" if kind == "IPv4-mapped" and length >= 96 else _PROVIDER
     return f"{block} cannot be routed to a guest, {kind} addresses never are", advice
+
+
+def _with_commas(text: str) -> Reason | None:
+    """Return the reason where addresses with commas are all there is."""
+    parts = text.strip(",").split(",")
+    if not all(_is_address(part.partition("/")[0]) for part in parts):
+        return None
+    if parts[1:]:
+        return f"{excerpt(text)} is a list", "write a line for each address or prefix"
+    return f"{excerpt(text)} has a comma", f"write {parts[0]}"
 
 
 def _not_an_address(address: str, tail: str) -> Reason:

@@ -191,7 +191,7 @@ def _behind_network(words: list[Word], errors: list[LineError]) -> list[Word]:
     if len(words) == 1:
         advice = "write the name of the libvirt network behind the address"
         errors.append(LineError(words[0].end, "the network is missing", advice))
-    elif is_option(words[1]):
+    elif is_option(words[1:]):
         advice = f"write its name before {excerpt(words[1].source)}; a network called so needs quotes"
         errors.append(LineError(words[1].column, "the network is missing", advice))
         return words[1:]
