@@ -161,6 +161,19 @@ def test_what_check_sums_up(
     assert capsys.readouterr().err == "nethook: " + said.format(path)
 
 
+def test_a_warning_of_check_does_not_change_its_exit_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(check, "host_problems", lambda *_: [])
+    monkeypatch.setattr(check, "live_networks", dict)
+    path = tmp_path / "routed-ips"
+    path.write_text("2001:db8:7::/64 public\n")
+    assert main(["check", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{path}:1:1: warning: 2001:db8:7::/64 is on the link: ")
+    assert err == "nethook: nothing is wrong with 1 line; 1 warning\n"
+
+
 def test_what_check_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,3 +80,12 @@ def test_lines_of_ipv6_where_the_kernel_has_none(monkeypatch: pytest.MonkeyPatch
         "routed-ips:1:1: this kernel has no IPv6; remove ipv6.disable=1 from the kernel's command line and boot anew, "
         "or remove the lines with IPv6"
     ]
+
+
+def test_lines_of_a_network_that_can_never_be_routed_to() -> None:
+    live = {"public": LiveNetwork(Network("public", "", "bridge"), is_active=True)}
+    problems = [str(problem) for problem in host_problems._problems(OTHER, live, [])]
+    assert problems == [
+        "routed-ips:2:14: network public has no bridge (forward mode bridge); "
+        "route it to a network with a bridge of the kernel"
+    ]
