@@ -199,6 +199,17 @@ class TestTrust:
         opened.chmod(0o755)
         assert read_file(str(tmp_path / "link" / "file")) == b"content"
 
+    def test_a_folder_of_somebody_is_not_to_be_given_to_root(self, tmp_path: Path) -> None:
+        """It may be their home."""
+        path = tmp_path / "home" / "file"
+        write(path, "content")
+        os.chown(path.parent, 1000, 0)
+        advice = "keep the file in a folder of root's, such as /etc/nethook"
+        assert refusal(path) == f"{path.parent}: belongs to user 1000, not to root; {advice}"
+        status = os.stat_result((stat.S_IFDIR | 0o755, 0, 0, 1, 1000, 0, 0, 0, 0, 0))
+        with pytest.raises(ConfigError, match="run: chown root /etc/nethook"):
+            _refuse_untrusted("/etc/nethook", status)
+
     def test_the_owner_of_a_link_on_the_way(self, tmp_path: Path) -> None:
         write(tmp_path / "a dir" / "file", "content")
         link = tmp_path / "other link"

@@ -99,7 +99,8 @@ def _refuse_unfit(path: str, status: os.stat_result) -> None:
     if status.st_size > SIZE_LIMIT:
         raise _refused(path, f"the file is larger than {SIZE_LIMIT >> 20} MiB", "split it, or remove what is not ours")
     if os.geteuid() == 0:
-        for each in sorted(on_the_way([os.path.abspath(path)])):
+        # the real path too: behind a link, ".." is not what it looks like
+        for each in sorted(on_the_way([os.path.abspath(path), os.path.realpath(path)])):
             _refuse_untrusted(each, os.lstat(each))
         _refuse_untrusted(path, status)  # if the file was another one a moment ago
 
@@ -111,8 +112,11 @@ def _refuse_untrusted(path: str, status: os.stat_result) -> None:
     from nethook.shell import word  # noqa: PLC0415 - only where something is wrong
 
     if found == OWNER:
+        what = f"belongs to user {status.st_uid}, not to root"
+        if stat.S_ISDIR(status.st_mode) and not path.startswith("/etc/"):  # somebody's own, such as their home
+            raise _refused(path, what, "keep the file in a folder of root's, such as /etc/nethook")
         how = "chown -h" if stat.S_ISLNK(status.st_mode) else "chown"
-        raise _refused(path, f"belongs to user {status.st_uid}, not to root", f"run: {how} root {word(path)}")
+        raise _refused(path, what, f"run: {how} root {word(path)}")
     if found == ACL:
         what = "others than root may write to it, by its access control list"
         raise _refused(path, what, f"run: setfacl -b {word(path)}")
