@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> None:
         if event:
             _handle(event)
     except ConfigError as error:
-        log.errors(str(problem) for problem in error.problems)
+        log.problems(error.problems)
         log.errors([f"network {arguments[0]} {arguments[1]}: nothing was changed, because of these files"])
     except NethookError as error:
         log.errors([f"network {arguments[0]} {arguments[1]}: {error}"])
@@ -77,7 +77,7 @@ def _handle(event: Event) -> None:
     outcome.failures += _taken_away(event, outcome)
     if not is_usable and any(routed.network == network.name for routed in configuration.routed_ips):
         outcome.failures.append(f"its bridge has a name that cannot be used in rules and routes: {network.bridge!r}")
-    log.errors(str(problem) for problem in (*configuration.problems, *outcome.refused))
+    log.problems([*configuration.problems, *outcome.refused])
     log.info(f"{effect} [{reason}]" for effect in outcome.done)
     log.errors(f"{reason}: {failure}" for failure in outcome.failures)
 

@@ -9,12 +9,13 @@ A network's own subnet has a route of the kernel's; for a line that names this v
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from nethook.effect import REMOVE, Effect
 from nethook.errors import ReadError
 from nethook.gates.iptables import IptablesGate
+from nethook.kernel.families import available
+from nethook.kernel.ip_json import json_lists
 from nethook.kernel.process import Call
 from nethook.prefix import parse_prefix
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from nethook.kernel.process import Result
     from nethook.kernel.routes import Place
 
-FAMILIES = ("-4", "-6")
 INDIRECT = frozenset({"gateway", "via", "nexthops", "type"})
 """What a route has that leads to somewhere behind the bridge, or nowhere."""
 
@@ -47,7 +47,7 @@ class Others:
         if not self._bridges:
             return []
         lines = "".join(f"route show dev {bridge}\n" for bridge in self._bridges)
-        return [Call(("ip", family, "-json", "-batch", "-"), lines) for family in FAMILIES]
+        return [Call(("ip", f"-{family}", "-json", "-batch", "-"), lines) for family in available()]
 
     def routes(self, results: Iterable[Result]) -> tuple[set[Place], set[Place]]:
         """Routes that stand in for ours, and routes of release 0.6; ReadError if they are not known."""
@@ -60,17 +60,14 @@ class Others:
         return standing_in, inherited
 
     def _listed(self, result: Result) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Each listed route, with its bridge."""
+        """Yield each listed route, with its bridge."""
         if result.status != 0:
             raise ReadError(result.failure)
-        rest = result.out.lstrip()
-        try:
-            for bridge in self._bridges:
-                routes, end = json.JSONDecoder().raw_decode(rest)
-                yield from ((bridge, route) for route in routes)
-                rest = rest[end:].lstrip()
-        except ValueError:
-            raise ReadError(result.not_understood) from None
+        for bridge, routes in zip(self._bridges, json_lists(result, len(self._bridges))):
+            for route in routes:
+                if not isinstance(route.get("dst"), str):
+                    raise ReadError(result.not_understood)
+                yield bridge, route
 
     def removals(self, desired: Desired, chains: Iterable[tuple[Gate, Chain]]) -> list[GateChange]:
         """What deletes the rules of release 0.6 for what is routed."""

@@ -6,6 +6,7 @@ from nethook.change import difference
 from nethook.desired import desire
 from nethook.firewalld import is_configured
 from nethook.gates import gates
+from nethook.kernel.families import available
 from nethook.kernel.ruleset import Ruleset
 from nethook.present import read
 from nethook.steps import steps
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from nethook.present import Present
     from nethook.scope import Scope
     from nethook.step import Step
-
-FAMILIES = (4, 6)
 
 
 class Plan:
@@ -80,10 +79,12 @@ def decide(
     time that a hook has not; ``again`` is for when it did not work out: a table is made anew that could not be mended,
     and what may have failed alone is kept apart.
     """
+    possible = available()
+    configuration = configuration.of(possible)
     settings = configuration.settings
     protocol = settings.route_protocol
     families = {routed.prefix.family for routed in configuration.routed_ips}
-    chosen = gates(settings.gates, FAMILIES if others else sorted(families), settings.mark_bit)
+    chosen = gates(settings.gates, possible if others else sorted(families), settings.mark_bit)
     tools.allow_for(len(configuration.routed_ips))
     present, chains = read(protocol, chosen, tools, others)
     tools.allow_for(len(present.routes))

@@ -68,10 +68,28 @@ class Ordered:
         return self._prefixes[at] if at >= 0 and block.lies_in(self._prefixes[at]) else None
 
 
-def longest_around(block: Prefix, prefixes: Iterable[Prefix]) -> Prefix | None:
-    """The longest of the prefixes in which the block lies, as a router chooses; None if it lies in none."""
-    around = [prefix for prefix in prefixes if block.lies_in(prefix)]
-    return max(around, key=lambda prefix: prefix.length, default=None)
+class Longest:
+    """Prefixes, among which the longest around an address is to be found, as a router chooses."""
+
+    __slots__ = ("_lengths", "_prefixes")
+
+    def __init__(self, prefixes: Iterable[Prefix]) -> None:
+        self._prefixes = {in_order(prefix): prefix for prefix in prefixes}
+        self._lengths = {
+            family: sorted({length for of, _, length in self._prefixes if of == family}, reverse=True)
+            for family in BITS
+        }
+
+    def around(self, block: Prefix) -> Prefix | None:
+        """Return the longest of the prefixes in which the block lies; None if it lies in none."""
+        bits = BITS[block.family]
+        for length in self._lengths[block.family]:
+            if length <= block.length:
+                host_bits = bits - length
+                found = self._prefixes.get((block.family, (block.first >> host_bits) << host_bits, length))
+                if found:
+                    return found
+        return None
 
 
 def in_order(prefix: Prefix) -> tuple[int, int, int]:

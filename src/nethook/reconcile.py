@@ -104,7 +104,7 @@ def reconcile(
     for attempt in range(ATTEMPTS):
         try:
             plan = decide(configuration, networks, scope, tools, others, again=attempt > 0)
-        except NethookError as error:
+        except (NethookError, ImportError) as error:  # the package may be replaced while we run
             if not outcome.done:
                 raise
             outcome.failures.append(str(error))

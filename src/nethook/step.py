@@ -110,21 +110,27 @@ class BatchStep(Step):
                     if change.kind is kind and change.effect.sign != REMOVE and number not in refused
                 ]
             )
-        failures: list[str] = []
+        failures: dict[tuple[str, str], list[str]] = {}
         for number, said in sorted(refused.items()):
             change = self._changes[number]
+            prefix, bridge, *rest = change.key
             if change.effect.sign != REMOVE:
                 why = change.kind.why_not_added(change.key, said, tools)
+                if why and bridge:
+                    why = device.why_refused(bridge, prefix, said) or why
                 verb = "add"
             else:
                 why = "" if said.startswith(change.kind.already_gone) else said
                 verb = "delete"
             if why:
-                prefix, bridge, *rest = change.key
                 where = bridge or "".join(rest)  # the uplink of a proxy entry; a fallback route has none
                 what = f"{change.kind.name} {prefix} dev {where}" if where else f"{change.kind.name} {prefix}"
-                failures.append(f"cannot {verb} {what}: {why}")
-        return [effect for number, effect in enumerate(self.effects) if number not in refused], failures
+                failures.setdefault((verb, why), []).append(what)
+        said_once = [
+            f"cannot {verb} {first}{f' and {len(more)} more' if more else ''}: {why}"
+            for (verb, why), (first, *more) in failures.items()
+        ]
+        return [effect for number, effect in enumerate(self.effects) if number not in refused], said_once
 
 
 class FlowStep(Step):

@@ -82,6 +82,36 @@ def test_the_hook_is_found_without_a_restart_of_libvirtd(bench: tuple[Lab, Syste
     assert lab.wan.http(ADDRESS)
 
 
+def test_the_service_writes_its_folder_and_the_lock_of_iptables_only(bench: tuple[Lab, SystemdHost]) -> None:
+    lab, host = bench
+    drop_in = "/etc/systemd/system/nethook.service.d/test.conf"
+    tries = "touch /run/nethook/written; touch /run/elsewhere; touch /etc/elsewhere"
+    host.write(drop_in, f"[Service]\nExecStartPre=-/bin/sh -c '{tries}'\n")
+    host.run(["iptables-legacy", "-P", "FORWARD", "DROP"])
+    host.run(["rm", "/run/xtables.lock"])
+    host.run(["systemctl", "daemon-reload"])
+    host.run(["systemctl", "restart", "nethook.service"])
+    assert "nethook" in host.run(["iptables-legacy", "-S", "FORWARD"]).stdout
+    assert lab.wan.http(ADDRESS)
+    assert host.run(["test", "-e", "/run/nethook/written"], check=False).returncode == 0
+    for path in ("/run/elsewhere", "/etc/elsewhere"):
+        assert host.run(["test", "-e", path], check=False).returncode == 1
+    assert host.run(["stat", "-c", "%a", "/run/nethook", "/run/xtables.lock"]).stdout.split() == ["700", "600"]
+    host.run(["rm", "-r", "/etc/systemd/system/nethook.service.d", "/run/nethook/written"])
+    host.run(["iptables-legacy", "-P", "FORWARD", "ACCEPT"])
+    host.run(["systemctl", "daemon-reload"])
+    host.run(["systemctl", "restart", "nethook.service"])
+
+
+def test_mistakes_of_the_service_are_in_the_journal_under_our_name(bench: tuple[Lab, SystemdHost]) -> None:
+    _, host = bench
+    host.write(FILE, f"{ADDRESS} public\n203.0.113.300 public\n")
+    host.run(["systemctl", "restart", "nethook.service"])
+    logged = host.run(["journalctl", "-t", "nethook", "-o", "cat"]).stdout
+    assert f"{FILE}:2:1: 203.0.113.300 is not an IPv4 address" in logged
+    host.write(FILE, f"{ADDRESS} public\n")
+
+
 def test_apply_never_undoes_what_a_hook_does_meanwhile(bench: tuple[Lab, SystemdHost]) -> None:
     _, host = bench
     second = host.network("second", addresses=["192.168.60.1/24"])

@@ -1,4 +1,4 @@
-"""An admin filters routed guests in a table of their own: the example of docs/firewalls.md, with packets."""
+"""An admin filters routed guests in tables of their own: the examples of docs/firewalls.md, with packets."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.packets import PATIENCE
+from tests.kernel.packets import PATIENCE, Place
 from tests.kernel.scenario import Scenario
+from tests.kernel.world import UPLINK
 
 if TYPE_CHECKING:
-    from tests.kernel.packets import Place
     from tests.kernel.world import World
 
 DOCUMENT = Path(__file__).parents[2] / "docs/firewalls.md"
 ADDRESS, OTHER = "203.0.113.10", "203.0.113.17"
 
 
-def example() -> str:
-    """The table that the document shows."""
-    (table,) = DOCUMENT.read_text(encoding="utf-8").split("```nft\n")[1:]
+def example(heading: str) -> str:
+    """The table that the document shows in this part."""
+    (part,) = DOCUMENT.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1:]
+    (table,) = part.partition("\n## ")[0].split("```nft\n")[1:]
     return table.partition("```")[0]
 
 
@@ -47,7 +48,7 @@ def test_only_the_ports_that_the_admin_lets_in(world: World, priority: str) -> N
     scenario.event("started")
     outside, guest = world.outside(4), scenario.guest.at(ADDRESS)
     assert connects(outside, guest, 8080)
-    scenario.machine.run("nft", "-f", "-", stdin=example().replace("filter - 5", priority))
+    scenario.machine.run("nft", "-f", "-", stdin=example("Filtering routed guests").replace("filter - 5", priority))
     assert connects(outside, guest, 443)
     assert not connects(outside, guest, 8080)
     assert not world.reaches(outside, guest)
@@ -55,3 +56,25 @@ def test_only_the_ports_that_the_admin_lets_in(world: World, priority: str) -> N
     assert connects(outside, scenario.guest.at(OTHER), 8080), "it is about one address"
     scenario.event("port-created")
     assert not connects(outside, guest, 8080), "no event opens it"
+
+
+PRIVATE = {4: ("10.1.2.3", "172.31.2.3", "192.168.2.3", "100.64.2.3"), 6: ("fd00:1::1",)}
+BESIDE = {4: ("172.32.2.3", "100.128.2.3"), 6: ("2001:db8:fffe::1",)}
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_no_guest_sends_to_private_addresses_by_the_uplink(world: World, family: int) -> None:
+    scenario = Scenario(world)
+    scenario.event("started")
+    outside = world.outside(family).namespace
+    beyond = {address: Place(outside, address, UPLINK, address) for address in (*PRIVATE[family], *BESIDE[family])}
+    outside.ip(*(f"address add {address} dev eth0" for address in beyond))
+    routed = scenario.guest.at({4: ADDRESS, 6: "2001:db8:7::10"}[family])
+    for source in (routed, scenario.guest.private(family)):
+        assert all(world.reaches(source, destination) for destination in beyond.values())
+    table = example("Private destinations at the uplink").replace('"eth0"', f'"{UPLINK}"')
+    scenario.machine.run("nft", "-f", "-", stdin=table)
+    scenario.event("port-created")
+    for source in (routed, scenario.guest.private(family)):
+        assert [address for address, there in beyond.items() if world.reaches(source, there)] == [*BESIDE[family]]
+    assert scenario.silent() == []

@@ -87,6 +87,18 @@ def test_a_network_with_more_metadata_than_anybody_has(scenario: Scenario) -> No
 
 
 @pytest.mark.parametrize(
+    "text", ["a line of a description\n" * 100_000, "<a>" * 20_000 + "</a>" * 20_000], ids=["lines", "elements"]
+)
+def test_a_network_with_a_long_description(scenario: Scenario, text: str) -> None:
+    """Its length costs its length, and not the square of it."""
+    xml = scenario.network.event_xml().replace("<ip ", f"<metadata><x>{text}</x></metadata><ip ", 1)
+    began = time.monotonic()
+    assert scenario.world.event(scenario.network, "port-created", xml) == []
+    assert time.monotonic() - began < 1.5
+    check_unchanged(scenario)
+
+
+@pytest.mark.parametrize(
     ("path", "content"),
     [
         (SETTINGS, "mark-bit = 3\n"),
@@ -219,7 +231,21 @@ def test_stdin_that_never_ends_ends_the_hook_in_time(nftables_world: World) -> N
     scenario = Scenario(nftables_world)
     with HookProcess(scenario.machine, scenario.network.name, "started"):
         pass
-    assert errors(scenario.machine.syslog.new())
+    (error,) = errors(scenario.machine.syslog.new())
+    assert "took longer than 10 s and was stopped" in error
+    assert "nethook apply" in error
+    assert "installed" not in error
+
+
+def test_programs_of_usr_local_are_not_run(nftables_world: World) -> None:
+    """libvirtd has them first in its PATH, and on some hosts others than root may write there."""
+    scenario = Scenario(nftables_world)
+    for name in ("timeout", "logger", "readlink", "dirname"):
+        scenario.machine.write(f"/usr/local/bin/{name}", "#!/bin/sh\n>>/run/was-here\n", 0o755)
+    scenario.event("started")
+    scenario.machine.run("rm", "/usr/bin/python3")
+    scenario.event("stopped")
+    assert not (scenario.machine.root / "run/was-here").exists()
 
 
 def test_an_input_that_is_larger_than_a_pipe_is_read_to_its_end(nftables_world: World) -> None:

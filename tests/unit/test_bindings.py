@@ -13,7 +13,7 @@ from nethook.desired.bindings import Bindings, keep_bindings
 from nethook.kernel.binding import SETS
 from nethook.kernel.table import Table
 from nethook.prefix import Prefix, parse_prefix
-from nethook.prefixes import longest_around
+from nethook.prefixes import Longest
 from nethook.present import Present
 from tests.unit.lines import routed
 
@@ -95,7 +95,7 @@ def test_what_a_run_does_not_decide_about_stays(before: list[RoutedIP], lines: l
         assert not any(one.overlaps(other) for one in found for other in found if one is not other)
     for number in range(BLOCK.first, BLOCK.last + 1):
         address = Prefix(4, number, 32)
-        prefix = longest_around(address, (line.prefix for line in lines))
+        prefix = Longest(line.prefix for line in lines).around(address)
         line = next((line for line in lines if line.prefix == prefix), None)
         if doubt or line is None or not line.guest:  # in doubt, what is there stays, whoever has it
             continue

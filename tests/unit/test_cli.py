@@ -143,8 +143,8 @@ def test_a_line_goes_where_its_folder_is(tmp_path: Path) -> None:
         (("routed-ips", "203.0.113.10 public\n203.0.113.11 public\n"), "nothing is wrong with 2 lines\n"),
         (("routed-ips", "# none\n"), "nothing is wrong with {}, and no lines of routed IPs are there\n"),
         (("nethook.conf", "mark-bit = 0x80\n"), "nothing is wrong with {}, and no lines of routed IPs are there\n"),
-        (("nethook.conf", "mark-bit = 3\n"), "1 to mend\n"),
-        (("routed-ips", "203.0.113.10\n203.0.113.300 x\n"), "2 to mend\n"),
+        (("nethook.conf", "mark-bit = 3\n"), "1 mistake\n"),
+        (("routed-ips", "203.0.113.10\n203.0.113.300 x\n"), "2 mistakes\n"),
     ],
 )
 def test_what_check_sums_up(
@@ -160,6 +160,19 @@ def test_what_check_sums_up(
     path.write_text(file[1])
     main(["check", str(path)])
     assert capsys.readouterr().err == "nethook: " + said.format(path)
+
+
+def test_a_warning_of_check_does_not_change_its_exit_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(check, "host_problems", lambda *_: [])
+    monkeypatch.setattr(check, "live_networks", dict)
+    path = tmp_path / "routed-ips"
+    path.write_text("2001:db8:7::/64 public\n")
+    assert main(["check", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{path}:1:1: warning: 2001:db8:7::/64 is on the link: ")
+    assert err == "nethook: nothing is wrong with 1 line; 1 warning\n"
 
 
 def test_what_check_looked_for(

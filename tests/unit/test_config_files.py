@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from nethook.config import Configuration, load
-from nethook.config.files import SIZE_LIMIT, find_routed_ips, read_file
+from nethook.config.files import SIZE_LIMIT, _refuse_untrusted, find_routed_ips, read_file
 from nethook.errors import ConfigError, ReadError
 from nethook.prefix import parse_prefix
+from tests.unit.test_installation import ACL, LETS_NOBODY_WRITE
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="whom a file belongs to matters to root only")
 
@@ -170,7 +172,59 @@ class TestTrust:
         assert refusal(tmp_path / "link").startswith(f"{path.parent}: others than root may write to it; ")
         path.parent.chmod(0o755)
         os.chown(path, 1000, 0)
-        assert refusal(tmp_path / "link").startswith(f"{tmp_path}/link: belongs to user 1000, not to root; ")
+        assert refusal(tmp_path / "link") == f"{path}: belongs to user 1000, not to root; run: chown root {path}"
+
+    def test_an_access_control_list(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        write(path, "content")
+        os.setxattr(path, ACL, LETS_NOBODY_WRITE)
+        what = "others than root may write to it, by its access control list"
+        assert refusal(path) == f"{path}: {what}; run: setfacl -b {path}"
+        os.removexattr(path, ACL)
+        path.chmod(0o664)  # the group is root's
+        assert read_file(str(path)) == b"content"
+        os.setxattr(path.parent, ACL, LETS_NOBODY_WRITE)
+        assert refusal(path) == f"{path.parent}: {what}; run: setfacl -b {path.parent}"
+
+    def test_every_directory_on_the_way(self, tmp_path: Path) -> None:
+        path = tmp_path / "y" / "sub" / "a" / "file"
+        path.parent.mkdir(parents=True)
+        write(path, "content")
+        (tmp_path / "link").symlink_to(path.parent)
+        opened = tmp_path / "y"
+        opened.chmod(0o777)
+        for name in (path, tmp_path / "link" / "file"):
+            expected = f"{opened}: others than root may write to it; run: chmod go-w {opened}"
+            assert refusal(name) == expected
+        opened.chmod(0o755)
+        assert read_file(str(tmp_path / "link" / "file")) == b"content"
+
+    def test_a_folder_of_somebody_is_not_to_be_given_to_root(self, tmp_path: Path) -> None:
+        """It may be their home."""
+        path = tmp_path / "home" / "file"
+        write(path, "content")
+        os.chown(path.parent, 1000, 0)
+        advice = "keep the file in a folder of root's, such as /etc/nethook"
+        assert refusal(path) == f"{path.parent}: belongs to user 1000, not to root; {advice}"
+        status = os.stat_result((stat.S_IFDIR | 0o755, 0, 0, 1, 1000, 0, 0, 0, 0, 0))
+        with pytest.raises(ConfigError, match="run: chown root /etc/nethook"):
+            _refuse_untrusted("/etc/nethook", status)
+
+    def test_the_owner_of_a_link_on_the_way(self, tmp_path: Path) -> None:
+        write(tmp_path / "a dir" / "file", "content")
+        link = tmp_path / "other link"
+        link.symlink_to("a dir")
+        os.lchown(link, 1000, 0)
+        expected = f"{link}: belongs to user 1000, not to root; run: chown -h root '{link}'"
+        assert refusal(link / "file") == expected
+
+    def test_the_directories_of_a_plain_system(self) -> None:
+        """Of Debian, RHEL, Fedora and openSUSE, as their packages make them."""
+        modes = {"/": 0o555, "/etc": 0o755, "/etc/nethook": 0o755, "/etc/sysconfig": 0o755, "/etc/default": 0o755}
+        modes["/nix/store"] = 0o1775
+        for path, mode in modes.items():
+            status = os.stat_result((stat.S_IFDIR | mode, 0, 0, 1, 0, 0, 0, 0, 0, 0))
+            _refuse_untrusted(path, status)
 
 
 class TestLoad:

@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nethook.config import RoutedIP, routed_ips
+from nethook.config.lines import MOST_LINES, MOST_PROBLEMS
 from nethook.config.problem import Problem
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.words import in_quotes
@@ -91,7 +92,6 @@ def test_a_routed_ip_knows_its_place() -> None:
         ),
         ("203.0.113.", "203.0.113. is not an IP address", ADDRESS_FIRST),
         ("public", "public is not an IP address", ADDRESS_FIRST),
-        ("203.0.113.10,", "203.0.113.10, is not an IP address", ADDRESS_FIRST),
         ("2001:db8:::1", "2001:db8:::1 is not an IP address", ADDRESS_FIRST),
         ("٢٠٣.0.113.1", "٢٠٣.0.113.1 is not an IP address", ADDRESS_FIRST),
         ("/24", "/24 is not an IP address", ADDRESS_FIRST),
@@ -101,6 +101,19 @@ def test_a_routed_ip_knows_its_place() -> None:
             "203.0.113.10\xa0public",
             r"203.0.113.10\xa0public is not an IP address",
             ADDRESS_FIRST,
+        ),
+        ("203.0.113.10,", "203.0.113.10, has a comma", "write 203.0.113.10"),
+        ("[2001:db8:7::11]", "[2001:db8:7::11] has brackets", "write 2001:db8:7::11"),
+        ("[2001:db8:7::]/64", "[2001:db8:7::]/64 has brackets", "write 2001:db8:7::/64"),
+        (
+            "203.0.113.10,203.0.113.11",
+            "203.0.113.10,203.0.113.11 is a list",
+            "write a line for each address or prefix",
+        ),
+        (
+            "203.0.113.8/29,2001:db8::/64",
+            "203.0.113.8/29,2001:db8::/64 is a list",
+            "write a line for each address or prefix",
         ),
         ("203.0.113.1-203.0.113.9", "203.0.113.1-203.0.113.9 is a range", "write a prefix, or a line for each address"),
         ("2001:db8::1%eth0", "2001:db8::1%eth0 has a zone, which a routed address has not", "write 2001:db8::1"),
@@ -225,7 +238,39 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
             GUESTS,
         ),
         ('203.0.113.10 public guest=a mac="x"', "a:1:29", "x is not a MAC address", MACS),
-        ("203.0.113.10 public guest=a mac=52-54-00-12-34-56", "a:1:29", "52-54-00-12-34-56 is not a MAC address", MACS),
+        (
+            "203.0.113.10 public guest=a mac=52-54-00-12-34-5G",
+            "a:1:29",
+            "52-54-00-12-34-5G is not a MAC address",
+            MACS,
+        ),
+        *(
+            (f"203.0.113.10 public guest=a mac={mac}", "a:1:29", f"{mac} is not a MAC address", f"write mac={meant}")
+            for mac, meant in (
+                ("52-54-00-12-34-56", "52:54:00:12:34:56"),
+                ("5254.0012.34AB", "52:54:00:12:34:ab"),
+                ("525400123456", "52:54:00:12:34:56"),
+            )
+        ),
+        ("203.0.113.10 public guest =", "a:1:21", "guest= has no value", "write guest=VALUE, or remove it"),
+        *(
+            (f"203.0.113.10 public {spaced}", "a:1:21", "there are spaces around the = of guest=", advice)
+            for spaced, advice in (
+                ("guest = web1", "write guest=web1"),
+                ("guest =web1", "write guest=web1"),
+                ("guest= web1", "write guest=web1"),
+                ('guest = "web 1"', 'write guest="web 1"'),
+                ("guest = fw1,fw2", "write guest=fw1,fw2"),
+                ("guest = web1 mac=52:54:00:12:34:56", "write guest=web1"),
+            )
+        ),
+        (
+            "203.0.113.10 public guest=fw1,fw2",
+            "a:1:21",
+            "fw1,fw2 names several guests, and an address can be bound to one only",
+            "write guest=fw1, or leave out guest= so that any guest of the network may use it; "
+            'a name with a comma needs quotes: guest="fw1,fw2"',
+        ),
         (
             "203.0.113.10 public guest=a mac=01:00:5e:00:00:01",
             "a:1:29",
@@ -422,3 +467,35 @@ def test_more_lines_than_can_be_in_force_are_one_problem(monkeypatch: pytest.Mon
     )
     assert problem.prefix is None
     assert routed_ips.parse_routed_ips([("a", text[:57].encode())])[1] == []
+
+
+def test_a_guest_with_a_comma_in_its_name_is_written_in_quotes() -> None:
+    (line,), problems = parse('203.0.113.10 public guest="fw1,fw2"')
+    assert (line.guest, problems) == ("fw1,fw2", [])
+
+
+def test_of_very_many_mistakes_the_first_are_explained_and_right_lines_count() -> None:
+    lines = "203.0.113.10\n" * (MOST_PROBLEMS + 500)
+    found, problems = parse_routed_ips([("a", (lines + "203.0.113.11 public guest=web1\n").encode())])
+    assert [line.prefix.text for line in found] == ["203.0.113.11"]
+    assert len(problems) == MOST_PROBLEMS + 1
+    last = problems[-1]
+    assert (str(last), last.mistakes, last.prefix) == (
+        f"a:{MOST_PROBLEMS + 1}:1: 500 more mistakes, from here on; correct those before it first",
+        500,
+        None,
+    )
+
+
+def test_what_is_behind_very_many_lines_is_not_read() -> None:
+    lines = "\n" * MOST_LINES
+    for rest in ("", "\n\n"):
+        assert parse_routed_ips([("a", (lines + rest).encode())]) == ([], [])
+    found, problems = parse_routed_ips([("a", (lines + "203.0.113.11 public\n").encode()), ("b", b"x\n")])
+    assert (found, [str(problem) for problem in problems]) == (
+        [],
+        [
+            f"a:{MOST_LINES + 1}:1: the files have more than 200,000 lines, and what follows is not read; "
+            "remove what is not a line of yours"
+        ],
+    )

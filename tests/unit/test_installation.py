@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import stat
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,6 +57,34 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 def test_no_placeholder_is_left_in_a_unit() -> None:
     for unit in units.UNITS:
         assert not re.search("@[A-Z]+@", units.text(unit, "/usr/bin/python3"))
+
+
+def _settings(unit: str) -> list[str]:
+    return units.text(unit, "/usr/bin/python3").splitlines()
+
+
+def test_the_service_writes_its_own_folder_and_the_lock_of_iptables_only() -> None:
+    service = _settings(units.SERVICE)
+    assert "ProtectSystem=strict" in service
+    assert [line for line in service if line.startswith(("ReadWritePaths=", "RuntimeDirectory"))] == [
+        "RuntimeDirectory=nethook",
+        "RuntimeDirectoryMode=0700",
+        "RuntimeDirectoryPreserve=yes",
+        "ReadWritePaths=-/run/xtables.lock",
+    ]
+
+
+@pytest.mark.parametrize("unit", [unit for unit in units.UNITS if unit.endswith(".service")])
+def test_all_that_a_unit_says_is_found_under_our_name(unit: str) -> None:
+    assert "SyslogIdentifier=nethook" in _settings(unit)
+
+
+def test_the_watcher_of_firewalld_hears_nobody_else() -> None:
+    watcher = _settings(units.FIREWALLD)
+    matches = [line for line in watcher if line.startswith('"--match=')]
+    assert len(matches) == 2
+    assert all(",sender=" in line for line in matches)
+    assert "TasksMax=16" in watcher
 
 
 @pytest.mark.parametrize(
@@ -123,6 +152,14 @@ def test_apparmor_lets_libvirt_run(program: str, may: bool) -> None:
     assert apparmor.may_run(program) == may
 
 
+# Version; then tag, permissions and number of each entry: owner, user, group, mask, others. linux/posix_acl_xattr.h
+LETS_NOBODY_WRITE = struct.pack(
+    "<I" + "HHI" * 5,
+    *(2, 1, 6, 2**32 - 1, 2, 6, 65534, 4, 4, 2**32 - 1, 16, 6, 2**32 - 1, 32, 4, 2**32 - 1),
+)
+ACL = "system.posix_acl_access"
+
+
 def status(mode: int, uid: int = 0, gid: int = 0) -> os.stat_result:
     return os.stat_result((mode, 0, 0, 1, uid, gid, 0, 0, 0, 0))
 
@@ -143,17 +180,28 @@ def status(mode: int, uid: int = 0, gid: int = 0) -> os.stat_result:
     ],
 )
 def test_who_else_may_change_it(of: os.stat_result, weakness: str) -> None:
-    assert trust.weakness(of, others_may_add=True) == weakness
+    assert trust.who_may_change("/a", of, others_may_add=True) == weakness
 
 
 def test_whoever_is_in_the_group_may_change_it() -> None:
     nobody = pwd.getpwnam("nobody")
-    weakness = trust.weakness(status(stat.S_IFREG | 0o775, gid=nobody.pw_gid), others_may_add=True)
+    weakness = trust.who_may_change("/a", status(stat.S_IFREG | 0o775, gid=nobody.pw_gid), others_may_add=True)
     assert "nobody" in weakness.removeprefix("can be written by ").split(", ")
 
 
 def test_nobody_may_add_to_code() -> None:
-    assert trust.weakness(status(stat.S_IFDIR | 0o1777), others_may_add=False) == "can be written by everybody"
+    found = trust.who_may_change("/a", status(stat.S_IFDIR | 0o1777), others_may_add=False)
+    assert found == "can be written by everybody"
+
+
+def test_whoever_an_access_control_list_names_may_change_it(tmp_path: Path) -> None:
+    path = tmp_path / "code"
+    path.write_text("")
+    path.chmod(0o644)
+    os.setxattr(path, ACL, LETS_NOBODY_WRITE)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o664
+    found = trust.who_may_change(str(path), path.stat(), others_may_add=True)
+    assert found == f"has an access control list (see getfacl {path}) and can be written by those named in it"
 
 
 def test_writing_is_all_or_nothing(tmp_path: Path) -> None:

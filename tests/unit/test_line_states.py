@@ -156,3 +156,9 @@ def test_an_uplink_that_does_not_look_at_its_entries_is_told() -> None:
     found = plan(text, text)
     found.steps = [*found.steps, Step(Call(("true",)), [Effect(ADD, "proxy_ndp", to="lo")])]
     assert [state.state for state in line_states(routed(text), LIVE, found)] == ["routed", "not applied", "routed"]
+
+
+def test_a_line_of_ipv6_where_the_kernel_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nethook.commands.line_states.available", lambda: (4,))
+    lines = "203.0.113.10 public\n2001:db8::1 public\n2001:db8::2 stopped"
+    assert states(lines, "203.0.113.10 public") == [("routed", ""), *[("blocked", "this kernel has no IPv6")] * 2]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from nethook.commands.line_states import states_without_root
+from nethook.commands.situation import unusable
 from nethook.errors import ReadError
-from nethook.libvirt.live import _nics
+from nethook.libvirt.live import LiveNetwork, _nics
+from nethook.libvirt.network import Network
 from nethook.libvirt.network_xml import _subnet, read_network
 from nethook.libvirt.place import XML
+from tests.unit.lines import routed
 
 
 @pytest.mark.parametrize(
@@ -50,3 +54,53 @@ def test_the_nics_of_a_guest_are_those_on_networks() -> None:
     <interface type='network'><mac address='52:54:00:aa:00:04'/><source network='inner'/></interface>
     </devices></domain>"""
     assert _nics(xml) == [("public", "52:54:00:aa:00:01"), ("inner", "52:54:00:aa:00:04")]
+
+
+NETWORKS = {
+    "<bridge name='b'/>": ("b", "", ""),
+    "<forward mode='none'/><bridge name='b'/>": ("b", "", ""),
+    "<forward mode='nat'/><bridge stp='on' delay='0'/>": ("", "nat", ""),
+    "<forward mode='nat'/><bridge name='b' macTableManager='libvirt'/>": ("b", "nat", ""),
+    "<forward mode='route'/><bridge name='b'/><port isolated='yes'/>": ("b", "route", ""),
+    "<forward mode='bridge'/><bridge name='br0'/>": ("br0", "bridge", ""),
+    "<forward mode='bridge'><interface dev='eno1'/></forward>": (
+        "",
+        "bridge",
+        "network n has no bridge (forward mode bridge)",
+    ),
+    "<forward dev='eno1' mode='private'><interface dev='eno1'/></forward>": (
+        "",
+        "private",
+        "network n has no bridge (forward mode private)",
+    ),
+    "<forward mode='hostdev' managed='yes'><pf dev='eno2'/></forward>": (
+        "",
+        "hostdev",
+        "network n has no bridge (forward mode hostdev)",
+    ),
+    **{
+        f"<forward mode='bridge'/><bridge name='ovs0'/>{port}": (
+            "",
+            "openvswitch",
+            "network n has a bridge of Open vSwitch, which nftables and this program do not see",
+        )
+        for port in (
+            "<virtualport type='openvswitch'/><portgroup name='a' default='yes'><vlan><tag id='7'/></vlan></portgroup>",
+            "<portgroup name='a'><virtualport type='openvswitch'/></portgroup>",
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("inside", NETWORKS)
+def test_every_sort_of_network_is_right_or_refused(inside: str) -> None:
+    xml = f"<network><name>n</name>{inside}</network>"
+    network = read_network(XML(xml.encode(), "the XML"), "the XML").network
+    assert (network.bridge, network.forward_mode, network.why_unroutable) == NETWORKS[inside]
+    assert unusable(network) == network.why_unroutable
+
+
+def test_a_network_whose_bridge_has_no_name_yet_is_waited_for() -> None:
+    unnamed = {"n": LiveNetwork(Network("n", "", "nat"), is_active=False)}
+    (state,) = states_without_root(routed("203.0.113.10 n"), unnamed, ())
+    assert (state.state, state.reason) == ("waiting", "network n is not running")

@@ -13,7 +13,7 @@ from nethook.errors import NethookError, ReadError
 from nethook.exit_status import DIFFERENT
 from nethook.lock import Locked, last_run, take_missed
 from nethook.reconcile import reconcile
-from nethook.terminal import show_problems
+from nethook.terminal import show_first_problems, show_problems
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -38,7 +38,8 @@ def run(options: Namespace) -> int:
         configuration = load()
         problems = [str(problem) for problem in configuration.problems]
         if problems != told:
-            show_problems(configuration.problems, sys.stderr)
+            show = show_first_problems if options.keep_going else show_problems
+            show(configuration.problems, sys.stderr)
             told = problems
         if problems and not options.keep_going:
             print(

@@ -11,6 +11,7 @@ from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE, Configuration, Setti
 from nethook.config.files import places, read_file
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import parse_settings
+from nethook.diagnosis import on_link
 from nethook.diagnosis.host_problems import host_problems
 from nethook.errors import ConfigError, NethookError, ReadError
 from nethook.exit_status import DIFFERENT, OK
@@ -36,19 +37,23 @@ def run(options: Namespace) -> int:
     except ConfigError as error:
         return _to_mend(error.problems)
     problems = configuration.problems
+    warnings = on_link.warnings(configuration.routed_ips)
+    show_problems(warnings, sys.stdout)
     try:
         problems = problems + host_problems(configuration, live_networks(), _guests(configuration))
     except NethookError as error:
         print(f"nethook: not compared with this host and its networks: {error}", file=sys.stderr)
     if problems:
         return _to_mend(sorted(problems, key=lambda problem: (problem.place.file, problem.place.line)))
-    print(f"nethook: {_nothing_wrong(configuration, options.files)}", file=sys.stderr)
+    warned = f"; {len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else ""
+    print(f"nethook: {_nothing_wrong(configuration, options.files)}{warned}", file=sys.stderr)
     return OK
 
 
 def _to_mend(problems: Sequence[Problem]) -> int:
     show_problems(problems, sys.stdout)
-    print(f"nethook: {len(problems)} to mend", file=sys.stderr)
+    number = sum(problem.mistakes for problem in problems)
+    print(f"nethook: {number:,} mistake{'s' * (number != 1)}", file=sys.stderr)
     return DIFFERENT
 
 

@@ -14,7 +14,8 @@ from nethook.config.settings import GATES
 from nethook.exit_status import DIFFERENT
 from nethook.firewalld.files import SETS
 from nethook.firewalld.gate import look
-from nethook.gates import IPTABLES, gates
+from nethook.gates import gates
+from nethook.kernel.families import available
 from nethook.libvirt.record import FILE, LOCK_FILE
 from nethook.lock import FOLDER, Locked
 from nethook.present import read
@@ -40,7 +41,7 @@ def run(options: Namespace) -> int:
     tools = limited_tools()
     outcome = Outcome()
     with uninterrupted(), Locked():
-        present, chains = read(settings.route_protocol, gates(GATES, IPTABLES, settings.mark_bit), tools)
+        present, chains = read(settings.route_protocol, gates(GATES, available(), settings.mark_bit), tools)
         tools.allow_for(len(present.routes))
         closings = [closing for closing in (gate.closing(chain) for gate, chain in chains) if closing]
         firewalld, outcome.failures = look(dict.fromkeys(SETS, ()), tools)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nethook.commands.situation import unusable
-from nethook.effect import ADD, REMOVE
 from nethook.gates.gate import PASSABLE
 from nethook.kernel import device
-from nethook.kernel.binding import BINDING
-from nethook.kernel.link_local import SETTING
+from nethook.kernel.families import NO_IPV6, available
 from nethook.kernel.ruleset import TABLE
-from nethook.prefix import parse_prefix
+from nethook.pending import Pending
+from nethook.prefixes import Longest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -68,11 +67,11 @@ class LineState:
 
 def line_states(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], plan: Plan) -> list[LineState]:
     """The state of each line, when nothing of others keeps a route from being added."""
-    pending = _Pending(plan)
+    states = _States(plan)
     return [
         _network_state(line, live)
         or _guest_state(line, live[line.network].network)
-        or pending.state(line, live[line.network].network)
+        or states.state(line, live[line.network].network)
         for line in lines
     ]
 
@@ -98,6 +97,8 @@ def _route_state(line: RoutedIP, bridge: str, routes: Collection[Place]) -> Line
 def _network_state(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> LineState | None:
     """The state of a line whose network is the reason; None where the network is up."""
     found = live.get(line.network)
+    if line.prefix.family not in available():
+        return LineState(line, found.network.bridge if found else "", BLOCKED, NO_IPV6)
     if found is None:
         return LineState(line, "", WAITING, f"libvirt has no network {line.network}")
     network = found.network
@@ -125,31 +126,15 @@ def _ambiguity(line: RoutedIP, network: Network) -> str:
     return f"guest {line.guest} has {len(macs)} NICs here: write mac=, one of {', '.join(macs)}" if macs[1:] else ""
 
 
-class _Pending:
-    """What the plan would still change, arranged so that each line is looked up once."""
+class _States:
+    """The states of lines whose networks are up and whose guests are plugged in."""
 
     def __init__(self, plan: Plan) -> None:
-        self._tables = {effect.to for effect in plan.effects if effect.kind == "table" and effect.sign == ADD}
-        self._guarded = {effect.prefix for effect in plan.effects if effect.kind == "guard"}
-        self._unbound = {
-            effect.line.prefix.text
-            for effect in plan.effects
-            if effect.line and effect.kind in {"neighbour", "bound", "reserved"}
-        }
-        added = [effect for effect in plan.effects if effect.sign == ADD]
-        self._unanswered = {effect.line.prefix.text for effect in added if effect.line and effect.kind == "proxy"}
-        self._deaf = {effect.to for effect in added if effect.kind == "proxy_ndp"}
-        self._learning = {effect.bridge for effect in added if effect.kind == SETTING}
+        self._pending = Pending(plan.effects)
         self._nics = plan.desired.bindings.nics
         self._routed = {(route[0], route[1]) for route in plan.present.routes}
-        self._here = {
-            (effect.prefix, effect.bridge)
-            for effect in plan.effects
-            if effect.kind in {"route", "accept"} and effect.sign != REMOVE
-        }
-        self._blocks = [(parse_prefix(text), bridge) for text, bridge in self._here if "/" in text]
         self._firewalld = plan.firewalld
-        self._lacking = plan.firewalld.lacking if plan.firewalld else []
+        self._lacking = Longest(plan.firewalld.lacking if plan.firewalld else ())
         self._closed = [(gate, gate.misfit(chain)) for gate, chain in plan.chains]
 
     def state(self, line: RoutedIP, network: Network) -> LineState:
@@ -159,14 +144,21 @@ class _Pending:
         return found
 
     def _state(self, line: RoutedIP, bridge: str) -> LineState:
-        if self._concerns(line, bridge):
+        pending = self._pending
+        if (
+            pending.lacks_table_of(line)
+            or pending.is_unkept(line, bridge)
+            or pending.is_unrouted(line, bridge)
+            or pending.unaccepted(line, bridge)
+            or pending.unguarded(line)
+        ):
             return LineState(line, bridge, NOT_APPLIED, self._what_is_not_applied(line, bridge))
         for gate, misfit in self._closed:
             if misfit and misfit not in PASSABLE and gate.family == line.prefix.family:
                 return LineState(line, bridge, BLOCKED, f"by {gate.where}, its gate is {misfit}; {APPLY}")
         if self._firewalld and self._firewalld.hindrance:
             return LineState(line, bridge, BLOCKED, f"by firewalld, its gate is {self._firewalld.hindrance}")
-        if any(line.prefix.lies_in(prefix) for prefix in self._lacking):
+        if self._lacking.around(line.prefix):
             return LineState(line, bridge, BLOCKED, f"by firewalld, its gate is not for it; {APPLY}")
         return self._uplink_state(line, bridge) or LineState(line, bridge, ROUTED, "")
 
@@ -174,23 +166,13 @@ class _Pending:
         """The state of a line for which its uplink does not answer; None where it does, or need not."""
         if line.proxy and not device.exists(line.proxy):
             return LineState(line, bridge, BLOCKED, f"there is no device {line.proxy}, on which the host is to answer")
-        if line.prefix.text in self._unanswered or (line.prefix.family == 6 and line.proxy in self._deaf):
+        if self._pending.unanswered(line) or self._pending.has_deaf_uplink(line):
             return LineState(line, bridge, NOT_APPLIED, APPLY)
         return None
 
     def _what_is_not_applied(self, line: RoutedIP, bridge: str) -> str:
-        if TABLE in self._tables or (line.prefix.text, bridge) not in self._routed or not self._unkept(line, bridge):
-            return APPLY
-        return f"still routed, but not yet kept to guest {line.guest}; {APPLY}"
-
-    def _unkept(self, line: RoutedIP, bridge: str) -> bool:
-        """Whether others may use the address of a bound line."""
-        is_lacking = BINDING.table in self._tables or bridge in self._learning
-        return bool(line.guest) and (is_lacking or line.prefix.text in self._unbound)
-
-    def _concerns(self, line: RoutedIP, bridge: str) -> bool:
-        if TABLE in self._tables or self._unkept(line, bridge):
-            return True
-        if line.prefix.text in self._guarded or (line.prefix.text, bridge) in self._here:
-            return True
-        return any(bridge == where and line.prefix.lies_in(block) for block, where in self._blocks)
+        pending = self._pending
+        is_routed = (line.prefix.text, bridge) in self._routed and not pending.lacks(TABLE)
+        if is_routed and pending.is_unkept(line, bridge):
+            return f"still routed, but not yet kept to guest {line.guest}; {APPLY}"
+        return APPLY

@@ -76,4 +76,5 @@ def as_json(effect: Effect) -> dict[str, Any]:
 def _print_commands(steps: Sequence[Step]) -> None:
     """As a shell would take them. No input has a line of just this word: each begins with a command of its tool."""
     for call in (call for step in steps for call in step.calls):
-        print(f"{call} <<'{END_OF_INPUT}'\n{call.stdin}{END_OF_INPUT}" if call.stdin else call)
+        line = " ".join(call.argv)
+        print(f"{line} <<'{END_OF_INPUT}'\n{call.stdin}{END_OF_INPUT}" if call.stdin else line)

@@ -15,6 +15,7 @@ from nethook.diagnosis.host_problems import no_such_guest, no_such_network
 from nethook.errors import NethookError
 from nethook.kernel import device
 from nethook.kernel.bridges import bridges
+from nethook.kernel.families import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.kernel.process import Tools
 from nethook.libvirt.live import live_guests, live_networks
 from nethook.libvirt.record import FILE, learn
@@ -75,7 +76,12 @@ class Situation:
     def say_what_is_odd(self) -> None:
         """Files that are not read, and lines of this run that cannot be put in force whatever is applied."""
         say_what_is_not_read(self.configuration)
-        for line in self.configuration.routed_ips:
+        lines = self.configuration.routed_ips
+        lost = [line for line in lines if line.prefix.family not in available()]
+        if lost:
+            more = f" (and {len(lost) - 1} more lines)" if lost[1:] else ""
+            print(f"nethook: blocked: {lost[0].place}: {NO_IPV6}{more}; {NO_IPV6_ADVICE}", file=sys.stderr)
+        for line in lines:
             if line.network not in self.live or (self._names and line.network not in self._names):
                 continue
             if why := unusable(self.live[line.network].network):
@@ -135,9 +141,9 @@ def limited_tools() -> Tools:
 
 def unusable(network: Network) -> str:
     """Why nothing can ever be routed to this network; '' if it can."""
-    if not network.bridge:
-        return f"network {network.name} has no bridge (forward mode {network.forward_mode})"
-    if not device_name.is_safe(network.bridge):
+    if network.why_unroutable:
+        return network.why_unroutable
+    if network.bridge and not device_name.is_safe(network.bridge):
         return (
             f"the name of the bridge of network {network.name} cannot be used in rules and routes: {network.bridge!r}"
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nethook.commands.status_text import messages, status_text
 from nethook.commands.traffic_text import RATES
+from nethook.config.problem import one_line
 from nethook.errors import NethookError
 from nethook.exit_status import OK
 from nethook.kernel.counters import Traffic
@@ -45,7 +46,7 @@ def _text(look: Callable[[], Overview], rates: Rates) -> str:
     try:
         found = look()
     except NethookError as error:
-        return str(error)
+        return one_line(str(error))
     rates.take(found, time.monotonic())
     width = width_of(sys.stdout)
     text = status_text(found, width, RATES, coloured=is_rich(sys.stdout))

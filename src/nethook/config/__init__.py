@@ -7,13 +7,14 @@ the run.
 
 from __future__ import annotations
 
-from nethook.config.files import find_routed_ips, read_file, stamp
+from nethook.config.files import find_routed_ips, hidden_routed_ips, read_file, stamp
 from nethook.config.routed_ips import RoutedIP, parse_routed_ips
 from nethook.config.settings import Settings, parse_settings
+from nethook.prefixes import Ordered, disjoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from nethook.config.files import Stamp
     from nethook.config.problem import Problem
@@ -24,9 +25,16 @@ ROUTED_IPS_FILES = ("/etc/nethook/routed-ips", "/etc/sysconfig/routed-ips", "/et
 
 
 class Configuration:
-    """What the files say: the settings, the routed IPs, and the problems of the lines that are wrong."""
+    """What the files say: the settings, the routed IPs, and the problems of the lines that are wrong.
 
-    __slots__ = ("_files", "_stamp", "problems", "routed_ips", "settings")
+    ``hidden`` has the lines of files that are not read because another one comes before them, and that no line which is
+    read has, by prefix.
+    """
+
+    __slots__ = (
+        *("_doubtful", "_doubtful_around", "_doubts_all", "_files", "_stamp"),
+        *("hidden", "problems", "routed_ips", "settings"),
+    )
 
     def __init__(
         self,
@@ -34,6 +42,7 @@ class Configuration:
         routed_ips: list[RoutedIP],
         problems: list[Problem],
         *,
+        hidden: Mapping[str, RoutedIP] | None = None,
         files: Sequence[str] = (),
         stamp: Sequence[Stamp] = (),
     ) -> None:
@@ -41,27 +50,50 @@ class Configuration:
         self.settings = settings
         self.routed_ips = routed_ips
         self.problems = problems
+        self.hidden = hidden or {}
         self._files = files
         self._stamp = stamp
-
-    def refusing(self, problems: Sequence[tuple[RoutedIP, Problem]]) -> Configuration:
-        """Return this configuration without these lines, as if they were wrong by themselves."""
-        refused = {line.prefix.text for line, _ in problems}
-        lines = [line for line in self.routed_ips if line.prefix.text not in refused]
-        return Configuration(self.settings, lines, [*self.problems, *(problem for _, problem in problems)])
+        # Asked for each object in the kernel, of which there may be as many as problems: so each answer is a look-up.
+        self._doubts_all = any(problem.prefix is None for problem in problems)
+        self._doubtful = {problem.prefix for problem in problems if problem.prefix}
+        self._doubtful.update(line.prefix for line in self.hidden.values())
+        self._doubtful_around = Ordered(disjoint(self._doubtful))
 
     @property
     def is_current(self) -> bool:
         """Whether the files are still those that were read."""
         return stamp(self._files) == self._stamp
 
+    @property
+    def leaves_doubt(self) -> bool:
+        """Whether something in the kernel may have to stay although no right line names it."""
+        return self._doubts_all or bool(self._doubtful)
+
+    def of(self, families: Collection[int]) -> Configuration:
+        """Return the configuration without the lines of other IP families than these (4, 6)."""
+        return self._with([line for line in self.routed_ips if line.prefix.family in families])
+
+    def refusing(self, problems: Sequence[tuple[RoutedIP, Problem]]) -> Configuration:
+        """Return this configuration without these lines, as if they were wrong by themselves."""
+        refused = {line.prefix.text for line, _ in problems}
+        lines = [line for line in self.routed_ips if line.prefix.text not in refused]
+        return self._with(lines, [*self.problems, *(problem for _, problem in problems)])
+
+    def without_hidden(self) -> Configuration:
+        """Return this configuration for somebody who wants what only hidden files have to be withdrawn."""
+        return Configuration(self.settings, self.routed_ips, self.problems, files=self._files, stamp=self._stamp)
+
+    def _with(self, lines: list[RoutedIP], problems: list[Problem] | None = None) -> Configuration:
+        problems = self.problems if problems is None else problems
+        return Configuration(self.settings, lines, problems, hidden=self.hidden, files=self._files, stamp=self._stamp)
+
     def in_doubt(self, prefix: Prefix) -> bool:
-        """Whether a wrong line is, or may be, about this prefix: what the kernel has for it then stays."""
-        return any(problem.prefix is None or problem.prefix == prefix for problem in self.problems)
+        """Return whether a wrong line is, or may be, about this prefix: what the kernel has for it then stays."""
+        return self._doubts_all or prefix in self._doubtful
 
     def in_doubt_within(self, block: Prefix) -> bool:
-        """Whether a wrong line is, or may be, about this block or a prefix around it."""
-        return any(problem.prefix is None or block.lies_in(problem.prefix) for problem in self.problems)
+        """Return whether a wrong line is, or may be, about this block or a prefix around it."""
+        return self._doubts_all or self._doubtful_around.around(block) is not None
 
 
 def load(settings_file: str = SETTINGS_FILE, search: Sequence[str] = ROUTED_IPS_FILES) -> Configuration:
@@ -71,7 +103,18 @@ def load(settings_file: str = SETTINGS_FILE, search: Sequence[str] = ROUTED_IPS_
     chosen = [settings.routed_ips] if settings.routed_ips else search
     seen += stamp(chosen)
     routed_ips, problems = parse_routed_ips(find_routed_ips(settings.routed_ips, search))
-    return Configuration(settings, routed_ips, problems, files=[settings_file, *chosen], stamp=seen)
+    hidden = {} if settings.routed_ips else _hidden(search, routed_ips)
+    return Configuration(settings, routed_ips, problems, hidden=hidden, files=[settings_file, *chosen], stamp=seen)
+
+
+def _hidden(search: Sequence[str], routed_ips: Sequence[RoutedIP]) -> dict[str, RoutedIP]:
+    """Return the right lines of files that are not read, but for those that ``routed_ips`` has as well."""
+    sources = hidden_routed_ips(search)
+    if not sources:
+        return {}
+    read = {line.prefix.text for line in routed_ips}
+    lines, _ = parse_routed_ips(sources)
+    return {line.prefix.text: line for line in lines if line.prefix.text not in read}
 
 
 def load_settings(file: str = SETTINGS_FILE) -> Settings:

@@ -2,7 +2,8 @@
 
 - Only "no such file" means that there is none. Any other failure stops the run: taken for an empty file, it
   would withdraw all addresses of the host.
-- The files decide what reaches which guest. As root, those that others than root may change are refused.
+- The files decide what reaches which guest. As root, those that others than root may change are refused, and those that
+  others may swap, because they may write to a directory or a link on the way.
 - What is not a file is not read: a FIFO would stop libvirt until the time-out of the hook.
 """
 
@@ -12,7 +13,8 @@ import os
 import stat
 
 from nethook.config.problem import Place, Problem, one_line
-from nethook.errors import ConfigError, ReadError
+from nethook.errors import ConfigError, NethookError, ReadError
+from nethook.trust import ACL, GROUP, OWNER, on_the_way, weakness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +49,22 @@ def find_routed_ips(chosen: str | None, search: Sequence[str]) -> list[Source]:
         if sources is not None:
             return sources
     return []
+
+
+def hidden_routed_ips(search: Sequence[str]) -> list[Source]:
+    """Return names and contents of the files that are not read because another one of ``search`` comes before them.
+
+    What cannot be read or trusted of them is left out.
+    """
+    sources = []
+    for place in places(search)[1:]:
+        try:
+            data = read_file(place) if place in search else None
+            sources += [(place, data)] if data is not None else []
+            sources += _drop_ins(place if place in search else place[: -len(".d")]) or []
+        except NethookError:
+            continue
+    return sources
 
 
 def places(search: Sequence[str]) -> list[str]:
@@ -119,20 +137,28 @@ def _refuse_unfit(path: str, status: os.stat_result) -> None:
     if status.st_size > SIZE_LIMIT:
         raise _refused(path, f"the file is larger than {SIZE_LIMIT >> 20} MiB", "split it, or remove what is not ours")
     if os.geteuid() == 0:
-        _refuse_untrusted(path, status)
-        # Both, where the file is behind a symlink: who may change either directory may swap the file.
-        for directory in sorted({os.path.dirname(path) or ".", os.path.dirname(os.path.realpath(path))}):
-            _refuse_untrusted(directory, os.stat(directory))
+        # the real path too: behind a link, ".." is not what it looks like
+        for each in sorted(on_the_way([os.path.abspath(path), os.path.realpath(path)])):
+            _refuse_untrusted(each, os.lstat(each))
+        _refuse_untrusted(path, status)  # if the file was another one a moment ago
 
 
 def _refuse_untrusted(path: str, status: os.stat_result) -> None:
-    mode = status.st_mode
-    if status.st_uid != 0:
-        raise _refused(path, f"belongs to user {status.st_uid}, not to root", f"run: chown root {path}")
-    writable = mode & stat.S_IWOTH or (mode & stat.S_IWGRP and status.st_gid != 0)
-    # In a directory with the sticky bit others may write, but not touch a file of root's.
-    if writable and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
-        raise _refused(path, "others than root may write to it", f"run: chmod go-w {path}")
+    found = weakness(path, status, others_may_add=True)
+    if not found or (found == GROUP and status.st_gid == 0):
+        return
+    from nethook.shell import word  # noqa: PLC0415 - only where something is wrong
+
+    if found == OWNER:
+        what = f"belongs to user {status.st_uid}, not to root"
+        if stat.S_ISDIR(status.st_mode) and not path.startswith("/etc/"):  # somebody's own, such as their home
+            raise _refused(path, what, "keep the file in a folder of root's, such as /etc/nethook")
+        how = "chown -h" if stat.S_ISLNK(status.st_mode) else "chown"
+        raise _refused(path, what, f"run: {how} root {word(path)}")
+    if found == ACL:
+        what = "others than root may write to it, by its access control list"
+        raise _refused(path, what, f"run: setfacl -b {word(path)}")
+    raise _refused(path, "others than root may write to it", f"run: chmod go-w {word(path)}")
 
 
 def _raise_unless_absent(path: str, error: OSError) -> None:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+MOST_LINES = 200_000
+"""More lines than this are not read: each costs a few microseconds, and libvirt waits for the hook."""
+MOST_PROBLEMS = 1000
+"""More mistakes than this are counted, not explained."""
+
 
 class LineError(Exception):
     """Something wrong at a column of a line, raised where nobody knows yet which line of which file it is."""
@@ -44,10 +49,13 @@ class Line:
         return Problem(self.place(error.column), error.what, error.advice, text, prefix)
 
 
-def read_lines(file: str, data: bytes) -> Iterator[Line]:
-    """All lines of the file, without line ends and byte-order mark."""
+def read_lines(file: str, data: bytes, most: int = MOST_LINES) -> Iterator[Line]:
+    """Yield the lines of the file, without line ends and byte-order mark.
+
+    Behind the first ``most`` lines, all that is left is yielded as one line.
+    """
     if data.startswith(BYTE_ORDER_MARK):
         data = data[len(BYTE_ORDER_MARK) :]
     text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(text.split("\n", most), start=1):
         yield Line(file, number, line)

@@ -8,25 +8,32 @@ from nethook.config.problem import excerpt
 from nethook.config.proxy import proxy_refusal, uplink_refusal
 from nethook.config.suggestion import suggestion
 from nethook.config.unroutable import unroutable_kind
+from nethook.config.words import Word
+from nethook.mac import is_mac
 from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nethook.config.name import Refusal
-    from nethook.config.words import Word
     from nethook.prefix import Prefix
 
 OPTIONS = ("guest", "mac", "via", "proxy")
 
-MAC_LENGTH = 17
 GROUP_BIT = 1
 """Of the first byte of a MAC: it is that of a group, not of one NIC. IEEE 802."""
 
 
-def is_option(word: Word) -> bool:
-    """Whether the word can only be meant as an option, and not as the name of a network."""
-    key, equals, _ = word.source.partition("=")
-    return bool(equals) and key in OPTIONS
+def is_option(words: list[Word]) -> bool:
+    """Return whether the first of these words can only be meant as an option, and not as the name of a network."""
+    key, equals, _ = words[0].source.partition("=")
+    return key in OPTIONS and (bool(equals) or _words_of_option(words) > 1)
+
+
+def may_be_option(word: Word) -> bool:
+    """Return whether the word is the spelling of an option, whatever its value is."""
+    return word.text.partition("=")[0] in OPTIONS
 
 
 def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineError]) -> dict[str, str]:
@@ -36,7 +43,7 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
     """
     options: dict[str, str] = {}
     columns: dict[str, int] = {}
-    for word in words:
+    for word, has_spaces in _without_spaces(words):
         key, _, value = word.text.partition("=")
         reason = _refusal(word, options)
         if not reason:
@@ -47,7 +54,10 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
                 reason = _via_refusal(value, prefix) if prefix else None
             elif key == "proxy":
                 reason = proxy_refusal(prefix) if prefix else None
-        if reason:
+        if has_spaces and value:
+            what = f"there are spaces around the = of {key}="
+            errors.append(LineError(word.column, what, f"write {excerpt(word.source)}"))
+        elif reason:
             errors.append(LineError(word.column, *reason))
         options.setdefault(key, value)
         columns.setdefault(key, word.column)
@@ -55,6 +65,31 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
         what = "mac= says which NIC of a guest, and no guest= says whose"
         errors.append(LineError(columns["mac"], what, "write guest=NAME, too"))
     return options
+
+
+def _without_spaces(words: list[Word]) -> Iterator[tuple[Word, bool]]:
+    """Yield the words, and those that are one option with spaces around its ``=`` as one word, with True."""
+    at = 0
+    while at < len(words):
+        parts = words[at : at + _words_of_option(words[at:])]
+        if parts[1:]:
+            source = "".join(word.source for word in parts)
+            yield Word(parts[0].column, "".join(word.text for word in parts), source), True
+        else:
+            yield parts[0], False
+        at += len(parts)
+
+
+def _words_of_option(words: list[Word]) -> int:
+    """Return how many of the words, from the first on, are one option with spaces around its ``=``."""
+    first, *rest = words
+    key = first.source.removesuffix("=")
+    if key not in OPTIONS or not rest:
+        return 1
+    following = rest[0].source
+    if key == first.source:
+        return 1 if not following.startswith("=") else 3 if following == "=" and rest[1:] else 2
+    return 1 if "=" in following else 2
 
 
 def _refusal(word: Word, before: dict[str, str]) -> Refusal | None:
@@ -70,6 +105,10 @@ def _refusal(word: Word, before: dict[str, str]) -> Refusal | None:
         return f"{key}= is here twice", "keep one of them"
     if not value:
         return f"{key}= has no value", f"write {key}=VALUE, or remove it"
+    if key == "guest" and "," in value and not word.is_quoted:
+        what = f"{excerpt(value)} names several guests, and an address can be bound to one only"
+        advice = f"write guest={excerpt(value.partition(',')[0])}, or leave out guest= so that any guest of the network"
+        return what, f'{advice} may use it; a name with a comma needs quotes: guest="{excerpt(value)}"'
     return _value_refusal(key, value)
 
 
@@ -83,13 +122,18 @@ def _value_refusal(key: str, value: str) -> Refusal | None:
 
 def _mac_refusal(text: str) -> Refusal | None:
     advice = "write it as virsh domiflist GUEST shows it, such as 52:54:00:12:34:56"
-    parts = text.split(":")
-    hexadecimal = frozenset("0123456789abcdefABCDEF")
-    if len(text) != MAC_LENGTH or any(len(part) != 2 or not hexadecimal.issuperset(part) for part in parts):
-        return f"{excerpt(text)} is not a MAC address", advice
-    if int(parts[0], 16) & GROUP_BIT or not any(int(part, 16) for part in parts):
+    if not is_mac(text):
+        return f"{excerpt(text)} is not a MAC address", _mac_as_written_otherwise(text) or advice
+    if int(text[:2], 16) & GROUP_BIT or not text.strip("0:"):
         return f"{text} is not the MAC address of a NIC", advice
     return None
+
+
+def _mac_as_written_otherwise(text: str) -> str:
+    """Return the advice for a MAC address in the spelling of Windows or of switches; '' if the text is none."""
+    digits = "".join(char for char in text if char not in "-.:")
+    mac = ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
+    return f"write mac={mac.lower()}" if is_mac(mac) else ""
 
 
 def _address_refusal(text: str) -> Refusal | None:

@@ -29,17 +29,21 @@ class Problem:
     """One thing that the person who wrote the file has to mend.
 
     ``text`` is the source line, to show a caret below ``place.column``; it is empty for a whole file.
-    ``prefix`` is the prefix that the line is about, None where that cannot be told.
+    ``prefix`` is the prefix that the line is about, None where that cannot be told. ``mistakes`` is how many it stands
+    for.
     """
 
-    __slots__ = ("advice", "place", "prefix", "text", "what")
+    __slots__ = ("advice", "mistakes", "place", "prefix", "text", "what")
 
-    def __init__(self, place: Place, what: str, advice: str, text: str = "", prefix: Prefix | None = None) -> None:
+    def __init__(
+        self, place: Place, what: str, advice: str, text: str = "", prefix: Prefix | None = None, *, mistakes: int = 1
+    ) -> None:
         self.place = place
         self.what = what
         self.advice = advice
         self.text = text
         self.prefix = prefix
+        self.mistakes = mistakes
 
     def __str__(self) -> str:
         return one_line(f"{self.place}: {self.what}; {self.advice}")

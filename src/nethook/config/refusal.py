@@ -18,6 +18,8 @@ _ADDRESS_FIRST = "begin the line with an address or prefix, such as 203.0.113.10
 
 def refusal(text: str) -> Reason:
     """The reason why the text was refused as an address or prefix."""
+    if "," in text and (reason := _with_commas(text)):
+        return reason
     address, slash, length_text = text.partition("/")
     try:
         family, number = parse_address(address)
@@ -36,6 +38,16 @@ def refusal(text: str) -> Reason:
     return f"{block} cannot be routed to a guest, {kind} addresses never are", advice
 
 
+def _with_commas(text: str) -> Reason | None:
+    """Return the reason where addresses with commas are all there is."""
+    parts = text.strip(",").split(",")
+    if not all(_is_address(part.partition("/")[0]) for part in parts):
+        return None
+    if parts[1:]:
+        return f"{excerpt(text)} is a list", "write a line for each address or prefix"
+    return f"{excerpt(text)} has a comma", f"write {parts[0]}"
+
+
 def _not_an_address(address: str, tail: str) -> Reason:
     numbers = address.split(".")
     if all(number.isascii() and number.isdigit() for number in numbers):
@@ -43,6 +55,9 @@ def _not_an_address(address: str, tail: str) -> Reason:
     bare, zone, _ = address.partition("%")
     if zone and _is_address(bare):
         return f"{excerpt(address)} has a zone, which a routed address has not", f"write {bare}{tail}"
+    bare = (address + tail).translate({ord(bracket): None for bracket in "[]"})
+    if bare != address + tail and _is_address(bare.partition("/")[0]):
+        return f"{excerpt(address + tail)} has brackets", f"write {bare}"
     if _is_address(address.partition("-")[0]):
         return f"{excerpt(address)} is a range", "write a prefix, or a line for each address"
     return f"{excerpt(address + tail)} is not an IP address", _ADDRESS_FIRST

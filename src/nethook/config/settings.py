@@ -6,7 +6,7 @@ could open firewalls for packets of others, or delete their routes.
 
 from __future__ import annotations
 
-from nethook.config.lines import LineError, read_lines
+from nethook.config.lines import MOST_PROBLEMS, LineError, read_lines
 from nethook.config.problem import excerpt
 from nethook.config.suggestion import suggestion
 from nethook.config.unroutable import unroutable_kind
@@ -77,6 +77,8 @@ def parse_settings(file: str, data: bytes) -> Settings:
                 _set(line, words, values, places)
         except LineError as error:
             problems.append(line.problem(error))
+            if len(problems) == MOST_PROBLEMS:  # one is enough to refuse the file
+                break
     if problems:
         raise ConfigError(problems)
     return Settings(**values)

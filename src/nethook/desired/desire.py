@@ -34,10 +34,11 @@ def desire(configuration: Configuration, networks: Sequence[Network], scope: Sco
     settings, routed_ips = configuration.settings, configuration.routed_ips
     desired = Desired()
     up = {network.bridge for network in networks}
-    doubtful = in_doubt(present.routes, configuration)
+    doubtful = in_doubt(present.routes, configuration, configuration.in_doubt)
     desired.kept[ROUTES].update(route for route in doubtful if route[1] in up)
-    for kind in (FALLBACKS, PROXIES):
-        desired.kept[kind].update(in_doubt(present.objects[kind], configuration))
+    desired.kept[FALLBACKS].update(in_doubt(present.objects[FALLBACKS], configuration, configuration.in_doubt))
+    # of a wrong line with a prefix there is an entry for each address
+    desired.kept[PROXIES].update(in_doubt(present.objects[PROXIES], configuration, configuration.in_doubt_within))
 
     bound = blocks(routed_ips)
     holders = held(bound, present.holders)

@@ -6,17 +6,19 @@ from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from nethook.config import Configuration
     from nethook.kernel.kind import Key
     from nethook.prefix import Prefix
 
 
-def in_doubt(present: Iterable[Key], configuration: Configuration) -> dict[Key, Prefix]:
-    """Those of our objects that no right line names, and a wrong line may be about, with their prefixes."""
+def in_doubt(
+    present: Iterable[Key], configuration: Configuration, is_doubtful: Callable[[Prefix], bool]
+) -> dict[Key, Prefix]:
+    """Return those of our objects that no right line names, and a wrong line may be about, with their prefixes."""
     if not configuration.problems:
         return {}
     named = {routed.prefix.text for routed in configuration.routed_ips}
     unnamed = {key: parse_prefix(key[0]) for key in sorted(present) if key[0] not in named}
-    return {key: prefix for key, prefix in unnamed.items() if configuration.in_doubt(prefix)}
+    return {key: prefix for key, prefix in unnamed.items() if is_doubtful(prefix)}

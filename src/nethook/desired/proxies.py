@@ -6,7 +6,7 @@ from nethook.kernel import proxy_ndp
 from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 from nethook.prefix import parse_prefix
-from nethook.prefixes import longest_around
+from nethook.prefixes import Longest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def desire_proxies(desired: Desired, routed_ips: Sequence[RoutedIP], scope: Scop
     for routed in routed_ips:
         if routed.proxy and id(routed) in routed_now:
             proxies.update({(address, "", routed.proxy): routed for address in routed.prefix.addresses()})
-    prefixes = [routed.prefix for routed in routed_ips]
+    prefixes = Longest(routed.prefix for routed in routed_ips)
     desired.kept[PROXIES].update(
-        key for key in present - proxies.keys() if longest_around(parse_prefix(key[0]), prefixes) in undecided
+        key for key in present - proxies.keys() if prefixes.around(parse_prefix(key[0])) in undecided
     )
     uplinks = {uplink for address, _, uplink in proxies if ":" in address}
     desired.proxy_ndp = sorted(uplink for uplink in uplinks if proxy_ndp.is_off(uplink))

@@ -38,7 +38,8 @@ class Finding:
         self.verdict = verdict
         self.station = station
         self.text = one_line(text)
-        self.command = command
+        # Names that others have chosen are in some of them, and escaped text would be another command.
+        self.command = command if command.isprintable() else ""
         self.advice = one_line(advice)
         self.addresses = list(addresses)
 

@@ -7,7 +7,6 @@ with the one line that lets routed addresses through; nothing is changed.
 from __future__ import annotations
 
 from functools import partial
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from nethook.diagnosis import iptables, packets
@@ -19,6 +18,7 @@ from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES
 from nethook.gates.iptables import IptablesGate
 from nethook.kernel.layout import NAME
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -146,7 +146,7 @@ def _opening(host: Host, chain: BaseChain, target: Target, handle: int | None) -
         ip = "ip6" if target.family == 6 else "ip"
         block = target.line.prefix.text
         matches = [f"{ip} daddr {block}", f"{ip} saddr {block}"]
-    return " && ".join(f"nft {quote(f'{place} {match} accept')}" for match in matches)
+    return " && ".join(f"nft {word(f'{place} {match} accept')}" for match in matches)
 
 
 def is_of_iptables(chain: BaseChain) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from nethook import device_name
@@ -12,9 +11,11 @@ from nethook.diagnosis.ip import ask
 from nethook.kernel import device
 from nethook.libvirt.live import live_guests
 from nethook.others import Others
+from nethook.pending import Pending
 from nethook.plan import decide
 from nethook.prefix import Prefix, address_text, parse_prefix
 from nethook.scope import Scope
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -121,6 +122,11 @@ class Host:
         return decide(self.configuration, self.up, scope, self.tools, others)
 
     @cached_property
+    def pending(self) -> Pending:
+        """What of that concerns which line."""
+        return Pending(self.plan.effects)
+
+    @cached_property
     def guests(self) -> Mapping[str, LiveGuest] | None:
         """The guests that libvirt knows; None if it does not tell."""
         return live_guests()
@@ -185,7 +191,7 @@ class Host:
 
 def set_sysctl(name: str, value: int) -> str:
     """The command that sets it. With slashes where a device has dots in its name."""
-    return f"sysctl -w {quote(shown(name))}={value}"
+    return f"sysctl -w {word(shown(name))}={value}"
 
 
 def keep_sysctl(name: str, value: int) -> str:

@@ -9,6 +9,7 @@ from nethook.config.suggestion import suggestion
 from nethook.diagnosis.ip import ask
 from nethook.diagnosis.nft_version import ADVICE, why_it_cannot_bind
 from nethook.kernel import device
+from nethook.kernel.families import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.kernel.process import Tools
 from nethook.prefix import Prefix, parse_prefix
 
@@ -44,11 +45,26 @@ def host_problems(
         for line in configuration.routed_ips
         for problem in (*_problems(line, live, own), *guest_problems(line, guests, live), *via_problems(line, lines))
     ]
-    return [
-        *problems,
-        *_uplink_problems(configuration.routed_ips, live, tools),
-        *_binding_problems(configuration.routed_ips, tools),
-    ]
+    return merged(
+        [
+            *problems,
+            *_uplink_problems(configuration.routed_ips, live, tools),
+            *_binding_problems(configuration.routed_ips, tools),
+        ]
+    )
+
+
+def merged(problems: Iterable[Problem]) -> list[Problem]:
+    """Return one problem for all lines about which the same is to be said, at the first of them."""
+    alike: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((problem.what, problem.advice), []).append(problem)
+    return [_for_all(first, len(more)) for first, *more in alike.values()]
+
+
+def _for_all(first: Problem, more: int) -> Problem:
+    what = f"{first.what} (here and in {more} more line{'s' * (more > 1)})" if more else first.what
+    return Problem(first.place, what, first.advice, first.text, first.prefix)
 
 
 def _binding_problems(lines: Iterable[RoutedIP], tools: Tools) -> list[Problem]:
@@ -126,8 +142,12 @@ def no_such_network(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> Problem:
 
 
 def _problems(line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[OwnAddress]) -> Iterator[Problem]:
+    if line.prefix.family not in available():
+        yield line.problem(NO_IPV6, NO_IPV6_ADVICE)
     if line.network not in live:
         yield no_such_network(line, live)
+    elif why := live[line.network].network.why_unroutable:
+        yield line.problem_of_network(why, "route it to a network with a bridge of the kernel")
     yield from subnet_problems(line, live)
     for held in addresses_within(line, live, own):
         yield line.problem(what_is_wrong_with(held), "write an address that is for guests alone")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from nethook.errors import ReadError
 from nethook.kernel.batch import refusals
+from nethook.kernel.families import available
+from nethook.kernel.ip_json import json_lists
 from nethook.kernel.process import Call
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ MOST_QUESTIONS = 400
 
 
 def ask(tools: Tools, family: int, questions: Sequence[str]) -> list[Answer]:
-    """The answers, in order. ReadError if they are not known."""
+    """The answers, in order; nothing of a family that the kernel has not. ReadError if they are not known."""
+    if family not in available():
+        return [Answer([]) for _ in questions]
     return [
         answer
         for start in range(0, len(questions), MOST_QUESTIONS)
@@ -49,16 +52,7 @@ def _ask(tools: Tools, family: int, questions: Sequence[str]) -> list[Answer]:
     refused = refusals(result)
     if result.status is None or (result.status != 0 and not refused):
         raise ReadError(result.failure)
-    answers = []
-    rest = result.out.lstrip()
-    try:
-        for number in range(len(questions)):
-            if number in refused:
-                answers.append(Answer([], refused[number]))
-                continue
-            listed, end = json.JSONDecoder().raw_decode(rest)
-            answers.append(Answer([entry for entry in listed if entry]))
-            rest = rest[end:].lstrip()
-    except ValueError:
-        raise ReadError(result.not_understood) from None
-    return answers
+    lists = json_lists(result, len(questions) - len(refused))
+    return [
+        Answer([], refused[number]) if number in refused else Answer(next(lists)) for number in range(len(questions))
+    ]

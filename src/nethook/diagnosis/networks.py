@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from nethook import device_name
@@ -15,6 +14,7 @@ from nethook.diagnosis.host_problems import (
     what_is_wrong_with,
 )
 from nethook.kernel import device
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,16 +34,16 @@ def network(host: Host, target: Target) -> Iterator[Finding]:
         yield _failure(target, f"{problem.place}: {problem.what}", advice=problem.advice)
         return
     name, bridge = line.network, live.network.bridge
-    if not bridge:
-        what = f"network {name} has no bridge (forward mode {live.network.forward_mode}): nothing can be routed to it"
-        yield _failure(target, what, advice="route it to a network with a bridge")
-    elif not device_name.is_safe(bridge):
+    if live.network.why_unroutable:
+        what = f"{live.network.why_unroutable}: nothing can be routed to it"
+        yield _failure(target, what, advice="route it to a network with a bridge of the kernel")
+    elif bridge and not device_name.is_safe(bridge):
         yield _failure(target, f"the name of bridge {bridge} cannot be used in rules", advice="give it a plain name")
     elif not live.is_active:
         what = f"network {name} is not running, its lines wait for it"
-        yield _failure(target, what, command=f"virsh net-start {quote(name)}")
+        yield _failure(target, what, command=f"virsh net-start {word(name)}")
     elif not device.exists(bridge):
-        command = f"virsh net-destroy {quote(name)} && virsh net-start {quote(name)}"
+        command = f"virsh net-destroy {word(name)} && virsh net-start {word(name)}"
         advice = "then start its guests anew"
         yield _failure(target, f"network {name} is running, but its bridge {bridge} is gone", command, advice)
     else:
@@ -85,7 +85,7 @@ def _not_plugged(host: Host, target: Target, name: str) -> Iterator[Finding]:
     text = f"{name}, which it is bound to, is not plugged into network {line.network}"
     known = guests.get(guest)
     if known and any(line.mac in {None, mac} for mac in known.macs_on(line.network)):
-        command = "" if known.is_running else f"virsh start {quote(guest)}"
+        command = "" if known.is_running else f"virsh start {word(guest)}"
         advice = f"start it; {AFTER_RESTART}" if known.is_running else ""
         yield Finding(FAILURE, GUEST, text, command=command, advice=advice, addresses=[target.name])
         return

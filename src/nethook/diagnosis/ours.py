@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from nethook.config.settings import GATES
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
 from nethook.diagnosis.host_problems import what_is_wrong_with_uplink, which_uplink
-from nethook.effect import ADD, REMOVE
+from nethook.effect import REMOVE
 from nethook.firewalld.gate import WHERE
 from nethook.gates import gates
 from nethook.gates.gate import PASSABLE
 from nethook.gates.iptables import IptablesGate
 from nethook.kernel.binding import BINDING
+from nethook.kernel.families import available
 from nethook.kernel.link_local import SETTING
 from nethook.kernel.ruleset import TABLE as CLASSIFYING
-from nethook.prefix import parse_prefix
 from nethook.step import UNKEPT
 
 if TYPE_CHECKING:
@@ -26,14 +26,13 @@ if TYPE_CHECKING:
 
 TABLE, ACCEPTED, GATE, LEFTOVERS = "our table", "our table", "gate", "leftovers"
 GATEWAY, PROXY = "gateway", "proxy"
-OF_BINDING = {"bound", "neighbour", "reserved"}
 APPLY = "nethook apply"
 OTHER_GATEWAY = "choose another one as gateway4 in /etc/nethook/nethook.conf, or have them use that of their network"
 
 
 def table(host: Host, targets: Collection[Target]) -> Iterator[Finding]:
     """Whether our tables are there with their rules: that for all of these targets, and that for bound ones."""
-    if _is_lacking(host, CLASSIFYING):
+    if host.pending.lacks(CLASSIFYING):
         yield Finding(FAILURE, TABLE, f"our nftables table {CLASSIFYING} is not there, or has no rules", command=APPLY)
     else:
         yield Finding(OK, TABLE, f"{CLASSIFYING} has its rules")
@@ -42,7 +41,7 @@ def table(host: Host, targets: Collection[Target]) -> Iterator[Finding]:
             text = "our table does not know libvirt's networks as they are: " + "; ".join(map(str, bridges))
             yield Finding(WARNING, TABLE, text, command=APPLY)
     bound = [target.name for target in targets if target.line.guest]
-    if bound and _is_lacking(host, BINDING.table):
+    if bound and host.pending.lacks(BINDING.table):
         text = f"our nftables table {BINDING.table}, which keeps addresses to guests, is not there, or has no rules"
         routed = [target.name for target in targets if target.line.guest and _is_routed(host, target)]
         text += f"; {UNKEPT}: {', '.join(routed)}" if routed else ""
@@ -54,38 +53,29 @@ def table(host: Host, targets: Collection[Target]) -> Iterator[Finding]:
         yield Finding(WARNING, LEFTOVERS, text, command=APPLY)
 
 
-def _is_lacking(host: Host, table: str) -> bool:
-    """Whether one of our tables is to be made, or made anew."""
-    return any(effect.kind == "table" and effect.to == table and effect.sign == ADD for effect in host.plan.effects)
-
-
 def _is_routed(host: Host, target: Target) -> bool:
     return any(route[:2] == (target.line.prefix.text, target.bridge) for route in host.plan.present.routes)
 
 
 def accepted(host: Host, target: Target) -> Iterator[Finding]:
     """Whether our table accepts the address on its bridge, and guards it."""
-    effects = host.plan.effects
-    if _is_lacking(host, CLASSIFYING):
+    pending, line = host.pending, target.line
+    if pending.lacks(CLASSIFYING):
         return
-    prefix = target.line.prefix
-    is_unbound = any(effect.line is target.line and effect.kind in OF_BINDING for effect in effects)
-    if is_unbound and not _is_lacking(host, BINDING.table):
-        text = f"{prefix} is not bound to its guest's NIC"
+    if pending.is_unbound(line) and not pending.lacks(BINDING.table):
+        text = f"{line.prefix} is not bound to its guest's NIC"
         if _is_routed(host, target):
-            text = f"{prefix} is routed, but not yet kept to guest {target.line.guest}"
+            text = f"{line.prefix} is routed, but not yet kept to guest {line.guest}"
         yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
-    for effect in effects:
-        if effect.kind == "accept" and effect.sign != REMOVE and effect.bridge == target.bridge:
-            if prefix.lies_in(parse_prefix(effect.prefix)):
-                text = f"our table does not accept {effect.prefix} on {target.bridge}"
-                yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
-        elif effect.kind == "guard" and effect.sign == ADD and prefix.lies_in(parse_prefix(effect.prefix)):
-            text = f"our table does not guard {effect.prefix}: other guests can use it as well"
-            yield Finding(WARNING, ACCEPTED, text, command=APPLY, addresses=[target.name])
-        elif effect.kind == SETTING and effect.sign == ADD and effect.bridge == target.bridge and target.line.guest:
-            text = f"other guests on {effect.bridge} can take what is sent to {prefix}: its {SETTING} is off"
-            yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
+    if unaccepted := pending.unaccepted(line, target.bridge):
+        text = f"our table does not accept {unaccepted} on {target.bridge}"
+        yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
+    if unguarded := pending.unguarded(line):
+        text = f"our table does not guard {unguarded}: other guests can use it as well"
+        yield Finding(WARNING, ACCEPTED, text, command=APPLY, addresses=[target.name])
+    if pending.lets_bridge_learn(line, target.bridge):
+        text = f"other guests on {target.bridge} can take what is sent to {line.prefix}: its {SETTING} is off"
+        yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
 
 
 def reached(host: Host, target: Target) -> Iterator[Finding]:
@@ -96,22 +86,18 @@ def reached(host: Host, target: Target) -> Iterator[Finding]:
         text = f"the host cannot answer for {target.line.prefix}: {wrong}"
         advice = f"{target.line.place}: {which_uplink(host.uplinks(target.family))}"
         yield Finding(FAILURE, PROXY, text, advice=advice, addresses=[target.name])
-    for effect in host.plan.effects:
-        if effect.sign != ADD:
-            continue
-        if effect.kind == "gateway" and effect.bridge == target.bridge:
-            if parse_prefix(effect.prefix).family == target.family:
-                text = f"guests on {effect.bridge} that use {effect.prefix} as their gateway find nobody there"
-                yield Finding(WARNING, GATEWAY, text, command=APPLY, addresses=[target.name])
-        elif effect.kind == "proxy" and not wrong and parse_prefix(effect.prefix).lies_in(target.line.prefix):
-            text = f"the host does not answer for {effect.prefix} on {effect.to}"
-            yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
+    if lacking := host.pending.gateway(target.bridge, target.family):
+        text = f"guests on {target.bridge} that use {lacking} as their gateway find nobody there"
+        yield Finding(WARNING, GATEWAY, text, command=APPLY, addresses=[target.name])
+    for address in [] if wrong else host.pending.unanswered(target.line):
+        text = f"the host does not answer for {address} on {uplink}"
+        yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
     gateway = host.settings.gateway(target.family) or ""
     device = host.plan.desired.taken.get((gateway, target.bridge), target.bridge)
     if device != target.bridge:
         text = f"guests on {target.bridge} cannot use {gateway} as their gateway: it is on {device}"
         yield Finding(WARNING, GATEWAY, text, advice=OTHER_GATEWAY, addresses=[target.name])
-    if uplink and target.family == 6 and any(effect.kind == "proxy_ndp" for effect in host.plan.effects):
+    if host.pending.has_deaf_uplink(target.line):
         text = f"the kernel does not look at our proxy entries on {uplink}: proxy_ndp is off"
         yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
 
@@ -156,9 +142,10 @@ def _firewalld(host: Host) -> Iterator[Finding]:
 
 def chains(host: Host, families: Collection[int]) -> list[tuple[Gate, Chain]]:
     """The chains of others where a gate belongs, those included that by the settings get none."""
+    possible = sorted({*families} & {*available()})
     found = [(gate, chain) for gate, chain in host.plan.chains if gate.family in families]
     left_out = [name for name in GATES if name not in host.settings.gates]
-    others = gates(left_out, sorted(families), host.settings.mark_bit)
+    others = gates(left_out, possible, host.settings.mark_bit)
     if others:
         results = host.tools.start([gate.read_call() for gate in others])()
         read = ((gate, gate.chain(result)) for gate, result in zip(others, results))

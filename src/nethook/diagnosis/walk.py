@@ -12,6 +12,7 @@ from nethook.diagnosis import (
     libvirts_rules,
     neighbours,
     networks,
+    on_link,
     ours,
     routing,
 )
@@ -19,6 +20,7 @@ from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding, merged
 from nethook.diagnosis.host import Host, targets
 from nethook.errors import NethookError
 from nethook.installation.daemon import NoDaemonError
+from nethook.kernel.families import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.kernel.process import Tools
 from nethook.libvirt.live import BindingMissingError, LibvirtError, live_networks
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from nethook.prefix import Prefix
 
 SECONDS = 120.0
-LIBVIRT = "libvirt"
+LIBVIRT, KERNEL = "libvirt", "kernel"
 
 
 class Diagnosis:
@@ -105,7 +107,10 @@ def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator
         yield Finding(WARNING, configuration.STATION, text, advice=f"write ADDRESS NETWORK into {file}, a line each")
     named = {address for finding in findings for address in finding.addresses}
     yield from configuration.lines_lacking([prefix for prefix in lost if prefix.text not in named], file)
-    yield from _host(Host(files, live, tools), about)
+    lost_family = [target.name for target in about if target.family not in available()]
+    if lost_family:
+        yield Finding(FAILURE, KERNEL, NO_IPV6, advice=NO_IPV6_ADVICE, addresses=lost_family)
+    yield from _host(Host(files, live, tools), [target for target in about if target.family in available()])
 
 
 def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
@@ -131,6 +136,7 @@ def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
     routed = [target for target in sound if target.family == 6 or forwarding.is_on()]  # else no way for IPv4 is known
     yield from routing.routing(host, routed)
     yield from ours.table(host, up)
+    yield from on_link.on_link(up)
     for target in up:
         yield from ours.accepted(host, target)
         yield from ours.reached(host, target)

@@ -19,6 +19,7 @@ from nethook.installation.refusal import RefusedError
 from nethook.installation.state_file import sysctl
 from nethook.installation.step import Step, remove
 from nethook.installation.writing import write
+from nethook.kernel.families import available
 from nethook.kernel.process import Call
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def removal() -> list[Step]:
 
 def _learning(tools: Tools) -> list[str]:
     """The devices on which the kernel takes router advertisements that this host uses, in order."""
+    if 6 not in available():
+        return []
     result = tools.run(Call(("ip", "-6", "-json", "route", "show", "default")))
     if result.status != 0:
         raise ReadError(result.failure)

@@ -6,7 +6,7 @@ from _socket import AF_INET, AF_INET6, inet_ntop
 from struct import pack, unpack, unpack_from
 
 from nethook.kernel.device import name_of
-from nethook.kernel.netlink import NETLINK_ROUTE, Netlink, attributes
+from nethook.kernel.netlink import attributes, routing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Address:
 
 def addresses() -> Iterator[Address]:
     """Return all addresses of this network namespace; ReadError if they cannot be known."""
-    for data, begin, end in Netlink(NETLINK_ROUTE, "addresses").dump(GET_ADDRESSES, pack(HEADER, *[0] * 5)) or ():
+    for data, begin, end in routing("addresses", GET_ADDRESSES, pack(HEADER, *[0] * 5)):
         family, length, _, _, index = unpack_from(HEADER, data, begin)
         values = {number: data[at:until] for number, at, until in attributes(data, begin + HEADER_SIZE, end)}
         found = values.get(LOCAL) or values.get(ADDRESS)

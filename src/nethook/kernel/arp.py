@@ -25,7 +25,8 @@ TABLE = f"{FAMILY} {NAME}"
 
 def read() -> list[str]:
     """The comments of its rules as they are now; nothing where there is no such table. ReadError if not known."""
-    return [chain_and_comment(rule)[1] for rule in Nftables(FAMILY).dump(GET_RULE, NAME) or ()]
+    with Nftables(FAMILY) as nftables:
+        return [chain_and_comment(rule)[1] for rule in nftables.dump(GET_RULE, NAME) or ()]
 
 
 class ArpRules:

@@ -25,7 +25,7 @@ def refusals(result: Result) -> dict[int, str]:
     said: list[str] = []
     for line in result.err.splitlines():
         _, failed, number = line.rpartition("Command failed -:")
-        if failed and number.isdigit():
+        if failed and number.isascii() and number.isdigit():
             refused[int(number) - 1] = "; ".join(said) or "refused"
             said = []
         else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from _socket import if_nametoindex
 
 from nethook import recorded
+from nethook.errors import ReadError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,11 +33,13 @@ def opening(*, has_gateway: bool) -> Values:
 
 
 def is_off(bridge: str) -> bool:
-    """Whether the bridge has no IPv6, where the kernel has."""
+    """Return whether the bridge has no IPv6, where the kernel has; False where there is no such bridge. ReadError."""
     try:
         return _read(bridge, DISABLED) == "1"
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError as error:
+        raise ReadError(f"cannot read {path(bridge, DISABLED)}: {error.strerror}") from None
 
 
 def path(bridge: str, name: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from struct import pack, unpack_from
 
-from nethook.kernel.netlink import NETLINK_ROUTE, Netlink, attributes
+from nethook.kernel.netlink import attributes, routing
 from nethook.kernel.taps import GET_LINKS, HEADER, HEADER_SIZE, TAP, TAP_IF_NIC_HAS_THAT
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ def bridges() -> list[Bridge]:
 
 def _links() -> Iterator[tuple[int, dict[int, bytes]]]:
     """Each device's number and attributes; instead of the attribute INFO only the kind that it holds."""
-    for data, begin, end in Netlink(NETLINK_ROUTE, "devices").dump(GET_LINKS, pack(HEADER, *[0] * 6)) or ():
+    for data, begin, end in routing("devices", GET_LINKS, pack(HEADER, *[0] * 6)):
         values = {}
         for number, at, until in attributes(data, begin + HEADER_SIZE, end):
             values[number] = data[at:until]

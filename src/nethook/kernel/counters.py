@@ -57,21 +57,20 @@ def spoofed() -> dict[str, int]:
     One that claims it twice, as a neighbour advertisement from the address about the address, counts once. By MAC,
     there are those that came with that of a NIC to which something is bound, from another one.
     """
-    nftables = Nftables(binding.FAMILY)
     counts: dict[str, int] = {}
-    for name, kind in binding.SETS.items():
-        if kind.counts:
-            for (block,), traffic in _elements(nftables, name, kind):
-                counts[block] = counts.get(block, 0) + traffic.packets
+    with Nftables(binding.FAMILY) as nftables:
+        for name, kind in binding.SETS.items():
+            if kind.counts:
+                for (block,), traffic in _elements(nftables, name, kind):
+                    counts[block] = counts.get(block, 0) + traffic.packets
     return counts
 
 
 def _read(direction: str) -> Counts:
-    nftables = Nftables("inet")
     counts: Counts = {}
-    for family in (4, 6):
-        for single in (True, False):
-            name = set_name(direction, family, single=single)
+    names = [set_name(direction, family, single=single) for family in (4, 6) for single in (True, False)]
+    with Nftables("inet") as nftables:
+        for name in names:
             for (bridge, block), traffic in _elements(nftables, name, SETS[name]):
                 counts[block, bridge] = traffic
     return counts

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from _socket import if_indextoname, if_nametoindex
 
+from nethook.kernel.families import available, has_ipv6
+
 NAME_SIZE = 16
 """The kernel's IFNAMSIZ, with a zero behind the name."""
 
@@ -30,6 +32,18 @@ def is_sayable(name: str) -> bool:
 def quoted(name: str) -> str:
     """Return a sayable name as nft takes it for this device alone: a ``*`` at its end would be a wildcard."""
     return f'"{name[:-1]}\\*"' if name.endswith("*") else f'"{name}"'
+
+
+def why_refused(name: str, address: str, said: str) -> str:
+    """Return why the kernel refused an address or route on this device, in words that tell what to do; '' if unknown.
+
+    ``said`` is what the kernel said.
+    """
+    if said.endswith("is not up"):
+        return f"{name} is down: run `ip link set {name} up`, then `nethook apply`"
+    if ":" in address and exists(name) and 6 in available() and not has_ipv6(name):
+        return f"{name} has no IPv6, because its MTU is below 1280 bytes: set a larger one, then run `nethook apply`"
+    return ""
 
 
 def name_of(index: int) -> str:

@@ -15,7 +15,7 @@ from struct import pack, unpack, unpack_from
 
 from nethook.kernel.fallbacks import tables
 from nethook.kernel.kind import Kind
-from nethook.kernel.netlink import NETLINK_ROUTE, Netlink, attributes
+from nethook.kernel.netlink import attributes, routing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class FallbackRules(Kind):
         """Ours, by our protocol number."""
         del results
         found: set[Key] = set()
-        rules = Netlink(NETLINK_ROUTE, "routing rules").dump(GET_RULES, pack(HEADER, AF_UNSPEC, *[0] * 8)) or ()
+        rules = routing("routing rules", GET_RULES, pack(HEADER, AF_UNSPEC, *[0] * 8))
         for data, begin, end in rules:
             values = {number: data[at:until] for number, at, until in attributes(data, begin + HEADER_SIZE, end)}
             family = FAMILIES.get(unpack_from("B", data, begin)[0])

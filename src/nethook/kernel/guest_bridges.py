@@ -32,20 +32,20 @@ def protect(known: Collection[tuple[str, bool]], scope: Scope | None = None) -> 
     """
     known = [(name, is_isolated) for name, is_isolated in known if can_exist(name)]
     wanted = {BRIDGES: {name for name, _ in known}, ISOLATED: {name for name, is_isolated in known if is_isolated}}
-    nftables = Nftables(FAMILY)
     new, gone = {}, {}
     effects = []
-    for name, bridges in wanted.items():
-        dumped = nftables.dump(GET_ELEMENTS, NAME, name)
-        if dumped is None:
-            return []
-        there = {bridge for (bridge,) in elements(SETS[name], dumped)}
-        lacking = sorted(bridges - there)
-        surplus = sorted(name for name in there - bridges if scope and scope.has(name) and not is_sayable(name))
-        new[name], gone[name] = ([_key(bridge) for bridge in some] for some in (lacking, surplus))
-        for sign, some in ((ADD, lacking), (REMOVE, surplus)):
-            effects += [Effect(sign, KINDS[name], bridge=bridge) for bridge in some]
-    nftables.change(NAME, new, gone)
+    with Nftables(FAMILY) as nftables:
+        for name, bridges in wanted.items():
+            dumped = nftables.dump(GET_ELEMENTS, NAME, name)
+            if dumped is None:
+                return []
+            there = {bridge for (bridge,) in elements(SETS[name], dumped)}
+            lacking = sorted(bridges - there)
+            surplus = sorted(name for name in there - bridges if scope and scope.has(name) and not is_sayable(name))
+            new[name], gone[name] = ([_key(bridge) for bridge in some] for some in (lacking, surplus))
+            for sign, some in ((ADD, lacking), (REMOVE, surplus)):
+                effects += [Effect(sign, KINDS[name], bridge=bridge) for bridge in some]
+        nftables.change(NAME, new, gone)
     return effects
 
 

@@ -46,10 +46,10 @@ def single_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
         at = begin
         while at < end:
             length, _, _, number = unpack_from("HHHH", data, at)
-            if number & NUMBER_MASK != KEY:
+            if number & NUMBER_MASK != KEY or length < VALUE_OFFSET:
                 raise ReadError("cannot read nftables: an element does not begin with its key")
             keys.append(data[at + VALUE_OFFSET : at + VALUE_OFFSET + size])
-            at += length + 3 & ~3
+            at += (length + 3) & ~3
     if not kind.family:
         return {_texts(kind, key) for key in keys}
     version = AF_INET if kind.family == 4 else AF_INET6

@@ -14,7 +14,7 @@ from _socket import if_nametoindex
 from struct import pack, unpack_from
 
 from nethook import recorded
-from nethook.kernel.netlink import NETLINK_ROUTE, Netlink, attributes
+from nethook.kernel.netlink import attributes, routing
 from nethook.kernel.process import Call
 
 SETTING = "no_linklocal_learn"
@@ -35,7 +35,7 @@ def learning() -> set[str]:
     """Return the bridges that learn from such frames; ReadError if they cannot be known."""
     header = pack(HEADER, *[0] * 6)
     found = set()
-    for data, begin, end in Netlink(NETLINK_ROUTE, "bridges").dump(GET_LINKS, header + BRIDGES_ONLY) or ():
+    for data, begin, end in routing("bridges", GET_LINKS, header + BRIDGES_ONLY):
         link = _parts(data, begin + HEADER_SIZE, end)
         info = _parts(data, *link[LINK_INFO]) if LINK_INFO in link else {}
         options = _parts(data, *info[DATA]) if DATA in info else {}

@@ -44,12 +44,13 @@ def _entries(
     protocol: int, about: str, families: Sequence[int], wanted: int
 ) -> Iterator[tuple[str, str, str, int, int]]:
     """Address, device, MAC, state and flags of entries with this number; ``wanted`` are flags for the question."""
-    netlink = Netlink(NETLINK_ROUTE, about)
-    for asked in families:
-        for data, begin, end in netlink.dump(GET_NEIGHBOURS, pack(HEADER, asked, 0, 0, 0, 0, wanted, 0)) or ():
-            family, _, _, index, state, flags, _ = unpack_from(HEADER, data, begin)
-            values = {number: data[at:until] for number, at, until in attributes(data, begin + HEADER_SIZE, end)}
-            if family in FAMILIES and ADDRESS in values and values.get(PROTOCOL) == bytes([protocol]):
-                device = name_of(index)
-                if device:
-                    yield inet_ntop(family, values[ADDRESS]), device, values.get(MAC, b"").hex(":"), state, flags
+    with Netlink(NETLINK_ROUTE, about) as netlink:
+        questions = (pack(HEADER, asked, 0, 0, 0, 0, wanted, 0) for asked in families)
+        found = [entry for question in questions for entry in netlink.dump(GET_NEIGHBOURS, question) or ()]
+    for data, begin, end in found:
+        family, _, _, index, state, flags, _ = unpack_from(HEADER, data, begin)
+        values = {number: data[at:until] for number, at, until in attributes(data, begin + HEADER_SIZE, end)}
+        if family in FAMILIES and ADDRESS in values and values.get(PROTOCOL) == bytes([protocol]):
+            device = name_of(index)
+            if device:
+                yield inet_ntop(family, values[ADDRESS]), device, values.get(MAC, b"").hex(":"), state, flags

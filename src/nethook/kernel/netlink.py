@@ -11,7 +11,7 @@ Messages, attributes and flags: linux/netlink.h, linux/netfilter/nfnetlink.h, li
 from __future__ import annotations
 
 import os
-from _socket import SOCK_RAW, socket
+from _socket import SO_RCVTIMEO, SOCK_RAW, SOL_SOCKET, socket
 from struct import pack, unpack_from
 
 from nethook.errors import ReadError
@@ -36,20 +36,32 @@ ELEMENT_LIST, LIST_ELEMENT, ELEMENT_KEY, DATA_VALUE = 3, 1, 1, 1
 """Numbers of attributes of a set's elements: linux/netfilter/nf_tables.h."""
 ERROR, DONE = 2, 3
 NUMBER_MASK = 0x3FFF
-HEADER, NFTABLES_HEADER = 16, 4
+HEADER, NFTABLES_HEADER, ATTRIBUTE_HEADER = 16, 4, 4
 LARGEST_PART = 1 << 18
 ATTEMPTS = 5
+SECONDS = 4
+"""For each part of an answer. The kernel needs milliseconds, but a hook must not wait without an end."""
 
 
 class Netlink:
-    """A connection to one part of the kernel in this network namespace; ``about`` says for people which."""
+    """A connection to one part of the kernel in this network namespace, for a ``with`` block.
+
+    ``about`` says for people which part that is.
+    """
 
     def __init__(self, part: int, about: str) -> None:
         self._about = about
         try:
             self._socket = socket(AF_NETLINK, SOCK_RAW, part)
+            self._socket.setsockopt(SOL_SOCKET, SO_RCVTIMEO, pack("ll", SECONDS, 0))
         except OSError as error:
             raise ReadError(f"cannot ask the kernel for {about}: {error.strerror}") from None
+
+    def __enter__(self) -> Netlink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
 
     def filter(self) -> None:
         """Have the kernel send only what the header of a question names. Since Linux 4.20."""
@@ -69,6 +81,8 @@ class Netlink:
                     return found
         except FileNotFoundError:
             return None
+        except BlockingIOError:
+            raise ReadError(f"cannot read {self._about}: the kernel has not answered within {SECONDS} s") from None
         except OSError as error:
             raise ReadError(f"cannot read {self._about}: {error.strerror}") from None
         raise ReadError(f"cannot read {self._about}: others keep changing it")
@@ -91,6 +105,7 @@ class Netlink:
             at = 0
             while at < len(data):
                 length, kind, flags = unpack_from("IHH", data, at)
+                _refuse_shorter(length, HEADER)
                 interrupted |= bool(flags & DUMP_INTERRUPTED)
                 if kind in {ERROR, DONE}:
                     (status,) = unpack_from("i", data, at + HEADER)
@@ -98,15 +113,30 @@ class Netlink:
                         raise OSError(-status, os.strerror(-status))
                     return None if interrupted else found
                 found.append((data, at + HEADER, at + length))
-                at += length + 3 & ~3
+                at += (length + 3) & ~3
+
+
+def routing(about: str, kind: int, body: bytes) -> list[Span]:
+    """Return the content of each message that answers one question to the kernel's routing part.
+
+    ReadError, which names ``about``, if the kernel does not tell.
+    """
+    with Netlink(NETLINK_ROUTE, about) as netlink:
+        return netlink.dump(kind, body) or []
 
 
 class Nftables:
-    """A connection to nftables, for the tables of one family, which is nft's word."""
+    """A connection to nftables, for a ``with`` block, about the tables of one family, which is nft's word."""
 
     def __init__(self, family: str) -> None:
         self._family = FAMILIES[family]
         self._netlink = Netlink(NETLINK_NETFILTER, "nftables")
+
+    def __enter__(self) -> Nftables:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._netlink.__exit__()
 
     def dump(self, kind: int, *names: str) -> list[Span] | None:
         """All rules of a table or all elements of a set, which ``names`` name; None if there is no such set.
@@ -162,5 +192,12 @@ def attributes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, in
     """Each attribute in this part of a message: its number, and where its content begins and ends."""
     while begin < end:
         length, kind = unpack_from("HH", data, begin)
-        yield kind & NUMBER_MASK, begin + 4, begin + length
-        begin += length + 3 & ~3
+        _refuse_shorter(length, ATTRIBUTE_HEADER)
+        yield kind & NUMBER_MASK, begin + ATTRIBUTE_HEADER, begin + length
+        begin += (length + 3) & ~3
+
+
+def _refuse_shorter(length: int, header: int) -> None:
+    """ReadError for a length that is less than that of the header that has it: nobody would get past it."""
+    if length < header:
+        raise ReadError("cannot read what the kernel sends: a part of it has no length")

@@ -12,6 +12,7 @@ from _socket import AF_INET, AF_INET6, inet_ntop
 from struct import pack, unpack_from
 
 from nethook.kernel.device import name_of
+from nethook.kernel.families import available
 from nethook.kernel.netlink import NETLINK_ROUTE, Netlink, attributes
 
 TYPE_CHECKING = False
@@ -23,19 +24,19 @@ HEADER, HEADER_SIZE = "BBBBBBBBI", 12
 DEVICE, GATEWAY, MULTIPATH, VIA = 4, 5, 9, 18
 HOP, HOP_SIZE = "HBBi", 8
 KERNEL, BOOT, STATIC, ADVERTISED, DHCP = 2, 3, 4, 9, 16
-FAMILIES = (AF_INET, AF_INET6)
+FAMILIES = {4: AF_INET, 6: AF_INET6}
 
 
 def next_hops() -> set[tuple[str, str]]:
     """Return address and device of each next hop; ReadError if they cannot be known."""
-    netlink = Netlink(NETLINK_ROUTE, "routes")
-    netlink.filter()
     found: set[tuple[str, str]] = set()
-    for family in FAMILIES:
-        for protocol in (KERNEL, BOOT, STATIC, ADVERTISED, DHCP):
-            question = pack(HEADER, family, 0, 0, 0, 0, protocol, 0, 0, 0)
-            for data, begin, end in netlink.dump(GET_ROUTES, question) or ():
-                found.update(_hops(family, data, begin + HEADER_SIZE, end))
+    with Netlink(NETLINK_ROUTE, "routes") as netlink:
+        netlink.filter()
+        for family in (FAMILIES[number] for number in available()):
+            for protocol in (KERNEL, BOOT, STATIC, ADVERTISED, DHCP):
+                question = pack(HEADER, family, 0, 0, 0, 0, protocol, 0, 0, 0)
+                for data, begin, end in netlink.dump(GET_ROUTES, question) or ():
+                    found.update(_hops(family, data, begin + HEADER_SIZE, end))
     return found
 
 
@@ -60,5 +61,5 @@ def _hop(family: int, data: bytes, values: dict[int, tuple[int, int]], index: in
     elif VIA in values and device:  # a hop of the other family: its number, and the address
         at, until = values[VIA]
         (of,) = unpack_from("H", data, at)
-        if of in FAMILIES:
+        if of in FAMILIES.values():
             yield inet_ntop(of, data[at + 2 : until]), device

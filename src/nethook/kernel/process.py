@@ -27,6 +27,9 @@ SEARCHED = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 ENVIRONMENT = {"PATH": ":".join(SEARCHED), "LC_ALL": "C"}
 CALL_SECONDS = 4.0
 """For one program, or several side by side, where there are few addresses."""
+LONGEST_SHOWN = 200
+"""Characters of a command line, and of what a program says."""
+MOST_SAID = 6
 
 
 class ToolMissingError(NethookError):
@@ -43,7 +46,9 @@ class Call:
         self.stdin = stdin
 
     def __str__(self) -> str:
-        return " ".join(self.argv)
+        """Return the command line for people, of whom nobody reads ten thousand arguments."""
+        text = " ".join(self.argv)
+        return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 class Result:
@@ -63,7 +68,8 @@ class Result:
         if self.status is None:
             return f"`{self.call}` did not end in time and was killed"
         how = f"was ended by signal {-self.status}" if self.status < 0 else f"failed with exit status {self.status}"
-        said = " | ".join(line for line in (self.err or self.out).splitlines()[:6] if line.strip())
+        lines = [line[:LONGEST_SHOWN] for line in (self.err or self.out).splitlines()[:MOST_SAID] if line.strip()]
+        said = " | ".join(lines)
         return f"`{self.call}` {how}: {said or '(it said nothing)'}"
 
     @property

@@ -45,8 +45,12 @@ class Proxies(Kind):
 
     def added(self, keys: Sequence[Key]) -> None:
         """Tell the uplink's network, so that nobody goes on sending to where the address was before."""
-        from nethook.kernel.announcement import announce  # noqa: PLC0415 - seldom needed
-
+        if not keys:
+            return
+        try:
+            from nethook.kernel.announcement import announce  # noqa: PLC0415 - seldom needed
+        except ImportError:  # the package is being replaced; the entries answer whoever asks
+            return
         for address, _, uplink in keys:
             announce(address, uplink)
 

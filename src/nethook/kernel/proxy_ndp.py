@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from nethook import recorded
+from nethook.errors import ReadError
 
 FILE = "/run/nethook/proxy_ndp"
 """The uplinks on which we have turned it on, a line each: that, the kernel cannot tell."""
@@ -21,12 +22,14 @@ def path(uplink: str) -> str:
 
 
 def is_off(uplink: str) -> bool:
-    """Whether it is off; also where there is no such uplink, which then will be said."""
+    """Return whether it is off; False where there is no such uplink, which then will be said. ReadError."""
     try:
         with open(path(uplink), encoding="ascii") as file:
             return file.read().strip() == "0"
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError as error:
+        raise ReadError(f"cannot read {path(uplink)}: {error.strerror}") from None
 
 
 def turned_on() -> set[str]:

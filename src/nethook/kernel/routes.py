@@ -48,7 +48,7 @@ class Routes(Kind):
             if result.status != 0:
                 raise ReadError(result.failure)
             for line in result.out.splitlines():
-                if IN_TABLE in line or line.startswith("unreachable "):  # half of all lines: our fallbacks
+                if not line.strip() or IN_TABLE in line or line.startswith("unreachable "):  # half are our fallbacks
                     continue
                 first, *rest = line.split(None, 5)
                 if not line[0].isspace() and rest[:1] == ["dev"] and len(rest) > 1:

@@ -44,7 +44,11 @@ class Table:
 
 def read(family: str, sets: Mapping[str, SetType]) -> Table | None:
     """Our table of this family, None when there is none with rules or sets of ours; ReadError if that is not known."""
-    nftables = Nftables(family)
+    with Nftables(family) as nftables:
+        return _read(nftables, sets)
+
+
+def _read(nftables: Nftables, sets: Mapping[str, SetType]) -> Table | None:
     table = Table(sets)
     for rule in nftables.dump(GET_RULE, NAME) or ():
         chain, comment = chain_and_comment(rule)

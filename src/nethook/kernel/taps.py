@@ -21,7 +21,9 @@ TAP, TAP_IF_NIC_HAS_THAT = "fe", "fa"
 def read() -> set[tuple[str, str]]:
     """Index and MAC of each tap; ReadError if they cannot be known."""
     found = set()
-    for data, begin, end in Netlink(NETLINK_ROUTE, "devices").dump(GET_LINKS, pack(HEADER, *[0] * 6)) or ():
+    with Netlink(NETLINK_ROUTE, "devices") as netlink:
+        links = netlink.dump(GET_LINKS, pack(HEADER, *[0] * 6)) or ()
+    for data, begin, end in links:
         index = unpack_from(HEADER, data, begin)[3]
         values = {number: data[at:until] for number, at, until in attributes(data, begin + HEADER_SIZE, end)}
         mac = values.get(ADDRESS, b"").hex(":")

@@ -14,6 +14,10 @@ MANAGED_MODES = frozenset({ISOLATED, "nat", "route", "open"})
 """Forward modes for which libvirt makes the bridge itself ('' is an isolated network, without ``<forward>``)."""
 
 
+OPENVSWITCH = "openvswitch"
+"""In the place of a forward mode: the bridge is one of Open vSwitch."""
+
+
 class Port:
     """A NIC on a network: libvirt's UUID of this port, its MAC as the kernel prints it, and the name of its guest.
 
@@ -84,6 +88,18 @@ class Network:
     def own_prefixes(self) -> set[str]:
         """The prefixes to which libvirt itself makes routes."""
         return {prefix.text for prefix in (*self.subnets, *self.routes)}
+
+    @property
+    def why_unroutable(self) -> str:
+        """Why nothing can ever be routed to it, as it is defined; '' if that is possible.
+
+        A bridge that libvirt makes has a name at the latest when the network starts.
+        """
+        if self.forward_mode == OPENVSWITCH:
+            return f"network {self.name} has a bridge of Open vSwitch, which nftables and this program do not see"
+        if not self.bridge and not self.is_libvirts_own:
+            return f"network {self.name} has no bridge (forward mode {self.forward_mode})"
+        return ""
 
     @property
     def is_libvirts_own(self) -> bool:

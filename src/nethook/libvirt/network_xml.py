@@ -6,8 +6,9 @@ https://libvirt.org/formatnetwork.html, https://libvirt.org/formatnetworkport.ht
 from __future__ import annotations
 
 from nethook.errors import ReadError
-from nethook.libvirt.network import Network, Port
+from nethook.libvirt.network import OPENVSWITCH, Network, Port
 from nethook.libvirt.place import XML
+from nethook.mac import is_mac
 from nethook.prefix import BITS, Prefix, parse_address
 
 TYPE_CHECKING = False
@@ -32,7 +33,11 @@ def read_network(xml: XML, source: str, path: str = "network") -> NetworkXML:
     if not xml.has(path):
         raise ReadError(f"{source} contains no <network>")
     mode = xml.first(f"{path}/forward").get("mode", "nat") if xml.has(f"{path}/forward") else ""
+    mode = "" if mode == "none" else mode
     bridge = xml.first(f"{path}/bridge").get("name", "")
+    ports = (*xml.all(f"{path}/virtualport"), *xml.all(f"{path}/portgroup/virtualport"))
+    if any(port.get("type") == OPENVSWITCH for port in ports):
+        mode, bridge = OPENVSWITCH, ""
     ips = xml.all(f"{path}/ip")
     try:
         subnets = [_subnet(ip) for ip in ips]
@@ -58,5 +63,5 @@ def _subnet(ip: dict[str, str]) -> Prefix:
 def read_port(xml: XML, path: str = PORT) -> Port | None:
     """The port whose element is at this path, None without one or if it is no guest's."""
     guest, mac = xml.text(f"{path}/owner/name"), xml.first(f"{path}/mac").get("address", "").lower()
-    # libvirt gives each port a UUID; without one, its MAC is what tells it from others
-    return Port(xml.text(f"{path}/uuid") or mac, mac, guest) if guest and mac else None
+    # The MAC goes into the input of nft and ip. libvirt gives each port a UUID; without one, its MAC identifies it.
+    return Port(xml.text(f"{path}/uuid") or mac, mac, guest) if guest and is_mac(mac) else None

@@ -11,17 +11,28 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class XML:
-    """The attributes of each element, and its text, by the path of tags that leads to it: ``network/bridge``."""
+DEEPEST = 4
+"""Elements within more others than that nobody asks for; a path for each would take quadratic time."""
+TEXTS = (
+    *("network/name", "networkport/uuid", "networkport/owner/name"),
+    *("hookData/network/name", "hookData/networkport/uuid", "hookData/networkport/owner/name"),
+)
+"""The elements whose text matters. That of others may be megabytes, as in ``<metadata>``."""
 
-    __slots__ = ("_attributes", "_path", "_texts")
+
+class XML:
+    """The attributes of each element by the path of tags that leads to it, such as ``network/bridge``, and TEXTS."""
+
+    __slots__ = ("_attributes", "_depth", "_path", "_pieces")
 
     def __init__(self, xml: bytes, source: str) -> None:
-        """ReadError, which names ``source``, if the XML is broken."""
+        """ReadError, which names ``source``, if the XML is broken. Takes linear time, whatever the XML is."""
         self._attributes: dict[str, list[dict[str, str]]] = {}
-        self._texts: dict[str, str] = {}
+        self._pieces: dict[str, list[str]] = {path: [] for path in TEXTS}
         self._path: list[str] = []
+        self._depth = 0
         parser = pyexpat.ParserCreate()
+        parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
@@ -31,29 +42,33 @@ class XML:
             raise ReadError(f"{source} is broken: {error}") from None
 
     def has(self, path: str) -> bool:
-        """Whether there is such an element."""
+        """Return whether there is such an element."""
         return path in self._attributes
 
     def all(self, path: str) -> Sequence[dict[str, str]]:
-        """The attributes of each such element."""
+        """Return the attributes of each such element."""
         return self._attributes.get(path, ())
 
     def first(self, path: str) -> dict[str, str]:
-        """The attributes of the first such element; none if there is no such element."""
+        """Return the attributes of the first such element; none if there is no such element."""
         return next(iter(self.all(path)), {})
 
     def text(self, path: str) -> str:
-        """What such elements have as text; '' if there is none."""
-        return self._texts.get(path, "")
+        """Return the text of the elements at one of the paths of TEXTS; '' if there is none."""
+        return "".join(self._pieces[path])
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        self._path.append(tag)
-        self._attributes.setdefault("/".join(self._path), []).append(attributes)
+        self._depth += 1
+        if self._depth <= DEEPEST:
+            self._path.append(f"{self._path[-1]}/{tag}" if self._path else tag)
+            self._attributes.setdefault(self._path[-1], []).append(attributes)
 
     def _end(self, tag: str) -> None:
         del tag
-        self._path.pop()
+        if self._depth <= DEEPEST:
+            self._path.pop()
+        self._depth -= 1
 
     def _text(self, text: str) -> None:
-        path = "/".join(self._path)
-        self._texts[path] = self._texts.get(path, "") + text
+        if self._depth <= DEEPEST and self._path[-1] in self._pieces:
+            self._pieces[self._path[-1]].append(text)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from nethook.config.problem import one_line
 from nethook.effect import ADD, REMOVE, REPLACE
+from nethook.log import MOST_PROBLEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import TextIO
 
     from nethook.config.problem import Problem
@@ -80,6 +81,14 @@ def show_problems(problems: Iterable[Problem], stream: TextIO) -> None:
             shown = "".join(char if char == TAB else one_line(char) for char in problem.text)
             print(f"    {shown}\n    {margin}{coloured('^', 'green', stream)}", file=stream)
         print(f"    {one_line(problem.advice)}", file=stream)
+
+
+def show_first_problems(problems: Sequence[Problem], stream: TextIO) -> None:
+    """Print the first problems as a hook logs them, for whoever reads the journal."""
+    show_problems(problems[:MOST_PROBLEMS], stream)
+    more = sum(problem.mistakes for problem in problems[MOST_PROBLEMS:])
+    if more:
+        print(f"{more:,} more mistakes: run `nethook check`", file=stream)
 
 
 def _width(char: str) -> int:

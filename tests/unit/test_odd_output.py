@@ -1,0 +1,213 @@
+"""What tools and the kernel never print, and yet must neither end a run with a traceback nor keep it for ever."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from struct import pack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nethook import device_name, reconcile
+from nethook.commands import watch
+from nethook.config import Configuration, Settings
+from nethook.diagnosis.finding import FAILURE, Finding
+from nethook.diagnosis.ip import ask
+from nethook.effect import ADD, Effect
+from nethook.errors import NethookError, ReadError
+from nethook.kernel import bridge_ipv6, keys, proxy_ndp
+from nethook.kernel.batch import refusals
+from nethook.kernel.layout import SetType
+from nethook.kernel.netlink import NETLINK_ROUTE, Netlink, attributes
+from nethook.kernel.process import LONGEST_SHOWN, Call, Result, Tools
+from nethook.kernel.proxies import PROXIES
+from nethook.kernel.routes import ROUTES
+from nethook.libvirt.network_xml import read_port
+from nethook.libvirt.place import XML
+from nethook.others import Others
+from nethook.scope import Scope
+from nethook.shell import word
+
+if TYPE_CHECKING:
+    from nethook.commands.overview import Overview
+
+
+def result(out: str, err: str = "", status: int = 0) -> Result:
+    return Result(Call(("ip",)), status, out, err)
+
+
+def test_an_empty_line_among_routes() -> None:
+    assert ROUTES.read([result("\n203.0.113.10 dev virbr1\n \n")], 218) == {("203.0.113.10", "virbr1", "")}
+
+
+ODD = ["[null]", "null", "[1]", '"text"', "[[]]", "{}", "[" * 100_000, '[{"dst":1}]', '[{"dst":null}]', "[{"]
+
+
+@pytest.mark.parametrize("text", ODD, ids=lambda text: text[:12])
+def test_odd_json_is_an_error_that_people_understand(text: str) -> None:
+    with pytest.raises(ReadError, match="printed what is not understood"):
+        Others({"virbr1"}).routes([result(text)])
+
+
+def test_an_empty_object_is_nothing() -> None:
+    assert Others({"virbr1"}).routes([result("[{}]")]) == (set(), set())
+
+
+@pytest.mark.parametrize("text", ["[null]", "null", "[1]"])
+def test_odd_answers_to_the_doctor(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tools, "run", lambda *_: result(text))
+    with pytest.raises(ReadError):
+        ask(Tools(1), 4, ["route show"])
+
+
+def test_answers_beside_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = result('[{"dst":"a"},{}][]', "Error: no such thing.\nCommand failed -:2\n", 1)
+    monkeypatch.setattr(Tools, "run", lambda *_: said)
+    first, second, third = ask(Tools(1), 4, ["a", "b", "c"])
+    assert (first.listed, second.error, third.listed) == ([{"dst": "a"}], "no such thing", [])
+
+
+def test_a_number_of_another_script_is_no_line_number() -> None:
+    assert refusals(result("", "Command failed -:²\nCommand failed -:٢\nCommand failed -:2\n", 1)).keys() == {1}
+
+
+def test_a_length_of_nothing_ends_the_reading() -> None:
+    with pytest.raises(ReadError, match="has no length"):
+        list(attributes(pack("HH", 0, 1) * 4, 0, 16))
+    kind = SetType(family=4)
+    with pytest.raises(ReadError, match="does not begin with its key"):
+        keys.single_keys(kind, [(pack("HHHH", 0, 1, 0, keys.KEY) + bytes(16), 0, 24)])
+
+
+class Wordless:
+    """A kernel that says this, and nothing more."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        self.data = data
+        self.is_closed = False
+
+    def setsockopt(self, *_: object) -> None:
+        pass
+
+    def send(self, _: bytes) -> None:
+        pass
+
+    def recv(self, _: int) -> bytes:
+        if not self.data:
+            raise BlockingIOError
+        return self.data
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [(b"", "cannot read devices: the kernel has not answered within 4 s"), (bytes(16), "has no length")],
+)
+def test_a_kernel_that_does_not_answer(data: bytes, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Wordless(data)
+    monkeypatch.setattr("nethook.kernel.netlink.socket", lambda *_: made)
+    with pytest.raises(ReadError, match=what), Netlink(NETLINK_ROUTE, "devices") as netlink:
+        netlink.dump(18, bytes(16))
+    assert made.is_closed
+
+
+def test_the_wait_for_the_kernel_has_an_end() -> None:
+    with Netlink(NETLINK_ROUTE, "devices") as netlink:
+        timeout = netlink._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16)
+        assert timeout == pack("ll", 4, 0)
+
+
+def test_a_call_with_ten_thousand_arguments_is_one_short_line() -> None:
+    call = Call(("busctl", *["203.0.113.10"] * 10_000))
+    failed = Result(call, 1, "", "x" * 100_000).failure
+    assert len(str(call)) == LONGEST_SHOWN + 1
+    assert len(failed) < 3 * LONGEST_SHOWN
+
+
+@pytest.mark.parametrize(
+    "mac", ["52:54:00:12:34:5g", "52:54:00:12:34", '52:54:00:12:34:56"', "52:54:00:12:34:56\n", "a" * 17]
+)
+def test_a_port_whose_mac_is_none_is_no_port(mac: str) -> None:
+    quoted = mac.replace('"', "&quot;").replace("\n", "&#10;")
+    xml = f'<networkport><owner><name>web1</name></owner><mac address="{quoted}"/></networkport>'
+    assert read_port(XML(xml.encode(), "the XML")) is None
+
+
+@pytest.mark.parametrize("name", ["all", "default"])
+def test_what_stands_for_all_devices_is_no_device(name: str) -> None:
+    assert not device_name.is_safe(name)
+
+
+class Unreadable:
+    """A file of /proc that is there and cannot be read."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+
+def test_what_cannot_be_read_is_neither_on_nor_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not bridge_ipv6.is_off("not-there")
+    assert not proxy_ndp.is_off("not-there")
+    monkeypatch.setattr("builtins.open", Unreadable)
+    with pytest.raises(ReadError, match=r"cannot read .*/disable_ipv6: Permission denied"):
+        bridge_ipv6.is_off("virbr1")
+    with pytest.raises(ReadError, match=r"cannot read .*/proxy_ndp: Permission denied"):
+        proxy_ndp.is_off("eth0")
+
+
+def test_a_module_that_is_gone_costs_the_announcement_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nethook.kernel.announcement", None)
+    PROXIES.added([("203.0.113.10", "", "eth0")])
+
+
+def test_a_module_that_is_gone_does_not_cost_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = Effect(ADD, "route", prefix="203.0.113.10")
+
+    class Step:
+        needs_all, needs_lock, ends_run = False, True, True
+
+        def take(self, _: Tools) -> tuple[list[Effect], list[str]]:
+            return [done], ["failed"]
+
+    class Plan:
+        failures: tuple[str, ...] = ()
+        steps = (Step(),)
+
+    answers = iter([Plan()])
+
+    def decide(*_: object, **__: object) -> Plan:
+        try:
+            return next(answers)
+        except StopIteration:
+            raise ImportError("No module named 'nethook.firewalld.gate'") from None
+
+    monkeypatch.setattr(reconcile, "decide", decide)
+    monkeypatch.setattr("nethook.libvirt.record.update", lambda *_: [])
+    outcome = reconcile.reconcile(Configuration(Settings(), [], []), [], Scope(), Tools(1))
+    assert outcome.done == [done]
+    assert "No module named 'nethook.firewalld.gate'" in outcome.failures
+
+
+NAMES = ["pub\u009b31mlic", "a\u202eb", "a\nb", "a\tb'c", "\udc80"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_a_word_for_a_shell_shows_nothing_raw(name: str) -> None:
+    text = word(name)
+    assert text.isprintable()
+    assert text.startswith("$'")
+    assert word("my net") == "'my net'"
+
+
+def test_a_command_that_could_act_on_a_terminal_is_left_out() -> None:
+    assert Finding(FAILURE, "network", "x", command="virsh net-start 'a\u009b31m'").command == ""
+
+
+def test_an_error_on_the_live_screen_is_one_line() -> None:
+    def look() -> Overview:
+        raise NethookError("libvirt does not tell: \x1b[2J\n")
+
+    assert watch._text(look, watch.Rates()) == r"libvirt does not tell: \x1b[2J\n"
