@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nethook.change import difference
-from nethook.desired import desire
+from nethook.desired import Desired, desire
 from nethook.firewalld import is_configured
 from nethook.gates import gates
 from nethook.kernel.ruleset import Ruleset
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nethook.config import Configuration
-    from nethook.desired import Desired
     from nethook.effect import Effect
     from nethook.firewalld.gate import Firewalld
     from nethook.gates.gate import Chain, Gate
@@ -32,10 +31,11 @@ FAMILIES = (4, 6)
 class Plan:
     """What is there (``present``, ``chains``), what should be (``desired``), and the ``steps`` that lead there.
 
-    ``firewalld`` is None where it does not run or was not looked at; ``failures`` are what could not be decided.
+    ``left_out`` are the chains of gates that the setting ``gates`` leaves out, empty for a hook. ``firewalld`` is None
+    where it does not run or was not looked at; ``failures`` are what could not be decided.
     """
 
-    __slots__ = ("chains", "desired", "failures", "firewalld", "present", "steps")
+    __slots__ = ("chains", "desired", "failures", "firewalld", "left_out", "present", "steps")
 
     def __init__(
         self,
@@ -44,11 +44,13 @@ class Plan:
         desired: Desired,
         steps: Sequence[Step],
         *,
+        left_out: Sequence[tuple[Gate, Chain]] = (),
         firewalld: Firewalld | None = None,
         failures: Sequence[str] = (),
     ) -> None:
         self.present = present
         self.chains = chains
+        self.left_out = left_out
         self.desired = desired
         self.steps = steps
         self.firewalld = firewalld
@@ -78,20 +80,34 @@ def decide(
     settings = configuration.settings
     protocol = settings.route_protocol
     families = {routed.prefix.family for routed in configuration.routed_ips}
-    chosen = gates(settings.gates, FAMILIES if others else sorted(families), settings.mark_bit)
-    present, chains = read(protocol, chosen, tools, others)
+    here = gates(FAMILIES if others or configuration.problems else sorted(families), settings.mark_bit)
+    chosen = [gate for gate in here if gate.setting in settings.gates]
+    unwanted = [gate for gate in here if gate.setting not in settings.gates] if others else []
+    present, chains, left_out = read(protocol, chosen, tools, others, unwanted)
     desired = desire(configuration, networks, scope, present)
-    change = difference(desired, present, Ruleset(settings.mark_bit), scope, rebuild=again)
+    needed = [(gate, chain) for gate, chain in chains if gate.family in desired.families]
+    former = sorted({bit for _, chain in needed for bit in chain.mark_bits} - {settings.mark_bit})
+    ruleset = Ruleset(settings.mark_bit, former)
+    change = difference(desired, present, ruleset, scope, rebuild=again)
 
-    gate_changes = [gate.opening(chain) if gate.family in families else gate.closing(chain) for gate, chain in chains]
+    gate_changes = [gate.opening(chain) for gate, chain in needed]
+    superfluous = [(gate, chain) for gate, chain in chains if gate.family not in desired.families]
+    gate_changes += [gate.closing(chain) for gate, chain in (*superfluous, *left_out)]
     firewalld: Firewalld | None = None
     failures: list[str] = []
     if "firewalld" in settings.gates and (others or change.concerns_configured):
         firewalld, failures = _firewalld(desired, tools)
         gate_changes += firewalld.changes() if firewalld else []
+    elif others:  # what was let in there until now
+        former_firewalld, _ = _firewalld(Desired(), tools)
+        gate_changes += former_firewalld.changes() if former_firewalld else []
     removals = others.removals(desired, chains) if others else []
-    todo = steps(change, desired, [*filter(None, gate_changes)], removals, protocol=protocol, apart=again)
-    return Plan(present, chains, desired, todo, firewalld=firewalld, failures=failures)
+    removals += filter(None, [gate.former_closing(chain) for gate, chain in needed])
+    settled = Ruleset(settings.mark_bit) if former else None
+    todo = steps(
+        change, desired, [*filter(None, gate_changes)], removals, protocol=protocol, apart=again, settled=settled
+    )
+    return Plan(present, chains, desired, todo, left_out=left_out, firewalld=firewalld, failures=failures)
 
 
 def _firewalld(desired: Desired, tools: Tools) -> tuple[Firewalld | None, list[str]]:
