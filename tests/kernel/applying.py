@@ -16,12 +16,14 @@ sys.path.insert(0, sys.argv[1])
 from nethook.config import load
 from nethook.kernel.process import Tools
 from nethook.libvirt.event import parse_event
+from nethook.lock import Locked
 from nethook.others import Others
 from nethook.reconcile import reconcile
 from nethook.scope import Scope
 up = [parse_event((name, "started", "begin", "-"), xml.encode()).network
       for name, xml in zip(sys.argv[2::2], sys.argv[3::2])]
-outcome = reconcile(load(), up, Scope(), Tools(20), Others({network.bridge for network in up}))
+with Locked():
+    outcome = reconcile(load(), up, Scope(), Tools(20), Others({network.bridge for network in up}))
 for effect in outcome.done:
     print(effect)
 for failure in outcome.failures:

@@ -110,8 +110,8 @@ def during(host: Host, change: list[str], *, by_apply: bool) -> tuple[list[list[
             done = apply(host.world, host.scenario.network)
         else:
             done = [line.text for line in host.scenario.event("port-created") if not line.text.startswith("failure")]
-    assert [line for line in done if line.startswith("+ gate")]
-    assert [line for line in done if line.startswith("- gate")]
+    assert [line for line in done if line.startswith("+ gate in")]
+    assert [line for line in done if line.startswith("- gate in")]
     return [flow.lost for flow in flows], {number for flow in closed for number in flow.received}
 
 
