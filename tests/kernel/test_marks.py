@@ -34,7 +34,7 @@ class Marks:
             "add chain inet somebody before { type filter hook prerouting priority mangle; }",
             "add chain inet somebody class { type filter hook forward priority mangle; }",
             "add chain inet somebody after { type filter hook postrouting priority mangle; }",
-            'add rule inet somebody after iifname { "uplink", "virbr1" } meta l4proto udp'
+            "add rule inet somebody after fib saddr type != local meta l4proto udp"
             " add @seen { meta mark . meta priority }",
         )
 
@@ -80,6 +80,39 @@ def test_every_mark_leaves_as_it_came(world: World, family: int) -> None:
             if {seen for seen, _ in marks.seen()} != {mark}:
                 wrong.append((source.address, destination.address, hex(mark), marks.seen()))
     assert wrong == []
+
+
+@families
+def test_marks_without_connection_tracking(nftables_world: World, family: int) -> None:
+    world = nftables_world
+    scenario, marks = Scenario(world), Marks(world.machine)
+    scenario.event("started")
+    world.machine.nft(
+        "add chain inet somebody untracked { type filter hook prerouting priority raw; }",
+        "add rule inet somebody untracked notrack",
+    )
+    routed, outside = scenario.guest.at(ROUTED[family]), world.outside(family)
+    for source, destination in ((outside, routed), (routed, outside)):
+        for mark in VALUES:
+            marks.give(mark)
+            assert world.exchange(source, destination)
+            assert {seen for seen, _ in marks.seen()} == {mark}
+
+
+@families
+def test_marks_of_what_stays_on_a_bridge_with_br_netfilter(world: World, family: int) -> None:
+    scenario, marks = Scenario(world), Marks(world.machine)
+    other = world.guest(scenario.network, "203.0.113.18", "2001:db8:7:1::18")
+    scenario.event("started")
+    for tables in ("iptables", "ip6tables"):
+        world.host.sysctl(f"bridge/bridge-nf-call-{tables}", 1)
+    private = scenario.guest.private(family)
+    routed = other.at("203.0.113.18" if family == 4 else "2001:db8:7:1::18")
+    for source, destination in ((other.private(family), private), (private, routed), (routed, private)):
+        for mark in VALUES:
+            marks.give(mark)
+            assert world.exchange(source, destination), f"{source.address} → {destination.address}, {mark:#x}"
+            assert {seen for seen, _ in marks.seen()} == {mark}
 
 
 @families
