@@ -125,6 +125,7 @@ def clearance(present: Present, closings: Sequence[GateChange], protocol: int) -
     todo += [ProxyNdpStep(REMOVE, uplink) for uplink in sorted(present.proxy_ndp)]
     if present.arp:
         todo.append(_arp(ArpRules(())))
+    todo += _calls(closings)  # before our table goes, which keeps others' marks from passing them
     commands = [command for closing in closings for command in closing.nft]
     effects = [effect for closing in closings if closing.nft for effect in closing.effects]
     for found, name in ((present.table, TABLE), (present.binding, BINDING.table)):
@@ -133,7 +134,7 @@ def clearance(present: Present, closings: Sequence[GateChange], protocol: int) -
             effects.append(Effect(REMOVE, "table", to=name, note=name))
     if commands:
         todo.append(_nft(commands, effects))
-    return todo + _calls(closings)
+    return todo
 
 
 def _nft(commands: Sequence[str], effects: Sequence[Effect]) -> Step:
