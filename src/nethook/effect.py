@@ -41,9 +41,10 @@ class Effect:
     ``kind`` is that of an object (``kernel/kinds.py``), accept (an address may be used on a bridge), guard (nobody else
     may use it), reserved (only its guest may), bound (only this NIC may), apart (what binds the prefix around it is not
     about it), flows (connections are forgotten), ipv6 (a bridge has it), no_linklocal_learn (a bridge's setting),
-    proxy_ndp, arp, bridge, isolated, table, gate or rule. ``prefix`` and ``bridge`` are '' where they have no meaning,
-    and so is ``to``: the next hop of a route, the MAC of a NIC, an uplink, one of our tables. ``line`` is the line of
-    the configuration that wants it, ``note`` what else is to be said.
+    proxy_ndp, arp, bridge, isolated, table, gate or rule (of release 0.6, or for a former mark bit). ``prefix`` and
+    ``bridge`` are '' where they have no meaning, and so is ``to``: the next hop of a route, the MAC of a NIC, an
+    uplink, one of our tables. ``line`` is the line of the configuration that wants it, ``note`` what else is to be
+    said.
     """
 
     __slots__ = ("bridge", "kind", "line", "note", "prefix", "sign", "to")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nethook.change import difference
-from nethook.desired import desire
+from nethook.desired import Desired, desire
 from nethook.firewalld import is_configured
 from nethook.gates import gates
 from nethook.kernel.families import available
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from nethook.config import Configuration, RoutedIP
     from nethook.config.problem import Problem
-    from nethook.desired import Desired
     from nethook.effect import Effect
     from nethook.firewalld.gate import Firewalld
     from nethook.gates.gate import Chain, Gate
@@ -33,11 +32,12 @@ if TYPE_CHECKING:
 class Plan:
     """What is there (``present``, ``chains``), what should be (``desired``), and the ``steps`` that lead there.
 
-    ``firewalld`` is None where it does not run or was not looked at; ``failures`` are what could not be decided, and
-    ``refused`` the problems of lines that must not be put in force on this host.
+    ``left_out`` are the chains of gates that the setting ``gates`` leaves out, empty for a hook. ``firewalld`` is None
+    where it does not run or was not looked at; ``failures`` are what could not be decided, and ``refused`` the problems
+    of lines that must not be put in force on this host.
     """
 
-    __slots__ = ("chains", "desired", "failures", "firewalld", "present", "refused", "steps")
+    __slots__ = ("chains", "desired", "failures", "firewalld", "left_out", "present", "refused", "steps")
 
     def __init__(
         self,
@@ -46,12 +46,14 @@ class Plan:
         desired: Desired,
         steps: Sequence[Step],
         *,
+        left_out: Sequence[tuple[Gate, Chain]] = (),
         firewalld: Firewalld | None = None,
         failures: Sequence[str] = (),
         refused: Sequence[Problem] = (),
     ) -> None:
         self.present = present
         self.chains = chains
+        self.left_out = left_out
         self.desired = desired
         self.steps = steps
         self.firewalld = firewalld
@@ -84,26 +86,48 @@ def decide(
     settings = configuration.settings
     protocol = settings.route_protocol
     families = {routed.prefix.family for routed in configuration.routed_ips}
-    chosen = gates(settings.gates, possible if others else sorted(families), settings.mark_bit)
+    here = gates(possible if others or configuration.leaves_doubt else sorted(families), settings.mark_bit)
+    chosen = [gate for gate in here if gate.setting in settings.gates]
+    unwanted = [gate for gate in here if gate.setting not in settings.gates] if others else []
     tools.allow_for(len(configuration.routed_ips))
-    present, chains = read(protocol, chosen, tools, others)
+    present, chains, left_out = read(protocol, chosen, tools, others, unwanted)
     tools.allow_for(len(present.routes))
     refused = _refused(configuration, scope, present)
     if refused:
         configuration = configuration.refusing(refused)
     desired = desire(configuration, networks, scope, present)
-    change = difference(desired, present, Ruleset(settings.mark_bit), scope, rebuild=again)
+    needed = [(gate, chain) for gate, chain in chains if gate.family in desired.families]
+    former = sorted({bit for _, chain in needed for bit in chain.mark_bits} - {settings.mark_bit})
+    ruleset = Ruleset(settings.mark_bit, former)
+    change = difference(desired, present, ruleset, scope, rebuild=again)
 
-    gate_changes = [gate.opening(chain) if gate.family in families else gate.closing(chain) for gate, chain in chains]
+    gate_changes = [gate.opening(chain) for gate, chain in needed]
+    superfluous = [(gate, chain) for gate, chain in chains if gate.family not in desired.families]
+    gate_changes += [gate.closing(chain) for gate, chain in (*superfluous, *left_out)]
     firewalld: Firewalld | None = None
     failures: list[str] = []
     if "firewalld" in settings.gates and (others or change.concerns_configured):
         firewalld, failures = _firewalld(desired, tools)
         gate_changes += firewalld.changes() if firewalld else []
+    elif others:  # what was let in there until now
+        former_firewalld, _ = _firewalld(Desired(), tools)
+        gate_changes += former_firewalld.changes() if former_firewalld else []
     removals = others.removals(desired, chains) if others else []
-    todo = steps(change, desired, [*filter(None, gate_changes)], removals, protocol=protocol, apart=again)
-    problems = [problem for _, problem in refused]
-    return Plan(present, chains, desired, todo, firewalld=firewalld, failures=failures, refused=problems)
+    removals += filter(None, [gate.former_closing(chain) for gate, chain in needed])
+    settled = Ruleset(settings.mark_bit) if former else None
+    todo = steps(
+        change, desired, [*filter(None, gate_changes)], removals, protocol=protocol, apart=again, settled=settled
+    )
+    return Plan(
+        present,
+        chains,
+        desired,
+        todo,
+        left_out=left_out,
+        firewalld=firewalld,
+        failures=failures,
+        refused=[problem for _, problem in refused],
+    )
 
 
 def _refused(configuration: Configuration, scope: Scope, present: Present) -> list[tuple[RoutedIP, Problem]]:

@@ -10,16 +10,19 @@ from nethook.kernel.routes import ROUTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from nethook.gates.gate import Chain, Gate
     from nethook.kernel.bridge_ipv6 import Values
     from nethook.kernel.kind import Key
     from nethook.kernel.kinds import Objects
-    from nethook.kernel.process import Tools
+    from nethook.kernel.process import Result, Tools
     from nethook.kernel.routes import Place
     from nethook.kernel.table import Table
     from nethook.others import Others
+
+    Chains = list[tuple[Gate, Chain]]
+    """Those of gates' chains that this host has."""
 
 
 class Present:
@@ -84,11 +87,14 @@ class Present:
 
 
 def read(
-    protocol: int, chosen: Sequence[Gate], tools: Tools, others: Others | None = None
-) -> tuple[Present, list[tuple[Gate, Chain]]]:
-    """What is there of ours, and those of the gates' chains that this host has; ReadError if that is not known."""
+    protocol: int, chosen: Sequence[Gate], tools: Tools, others: Others | None = None, left_out: Sequence[Gate] = ()
+) -> tuple[Present, Chains, Chains]:
+    """Read what is there of ours, and the chains of those gates that this host has; ReadError if that is not known.
+
+    Of the gates that are ``left_out`` nothing has to be known: one that does not tell counts as absent.
+    """
     lists = {str(call): call for kind in KINDS for call in kind.read_calls(protocol)}
-    calls = [*lists.values(), *(gate.read_call() for gate in chosen)]
+    calls = [*lists.values(), *(gate.read_call() for gate in (*chosen, *left_out))]
     results = tools.start([*calls, *(others.read_calls() if others else [])])
     try:
         our_table = table.read(ruleset.FAMILY, ruleset.SETS)
@@ -112,8 +118,20 @@ def read(
         inherited=inherited,
         read_taps=taps.read,
     )
-    chains = ((gate, gate.chain(listing)) for gate, listing in zip(chosen, found[len(lists) : len(calls)]))
-    return present, [(gate, gate.settled(chain, tools)) for gate, chain in chains if chain]
+    listings = found[len(lists) : len(calls)]
+    chains = _chains(zip(chosen, listings), tools)
+    unneeded: Chains = []
+    for each in zip(left_out, listings[len(chosen) :]):
+        try:
+            unneeded += _chains([each], tools)
+        except ReadError:
+            continue
+    return present, chains, unneeded
+
+
+def _chains(listings: Iterable[tuple[Gate, Result]], tools: Tools) -> Chains:
+    chains = ((gate, gate.chain(listing)) for gate, listing in listings)
+    return [(gate, gate.settled(chain, tools)) for gate, chain in chains if chain]
 
 
 def _recorded() -> tuple[dict[str, Values], set[str], set[str], Owed]:

@@ -1,5 +1,8 @@
 """Change → steps: which tools run with which input, in which order, and what each does.
 
+Where the mark bit changes, that transaction gives packets both bits, and when all gates are open for the new one, those
+for the former one are closed, and another transaction ends it.
+
 A packet must never be routed to where it is not let in. So routes (and other objects) that go are deleted first, then
 one nft transaction changes what is accepted, then the gates of other tools open, and new ones come last. What is only
 elsewhere now is deleted right before it is added, in that last step. What is bound to a guest comes behind another
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from nethook.desired import Desired
     from nethook.gates.gate import GateChange
     from nethook.kernel.kind import Key, Kind
+    from nethook.kernel.ruleset import Ruleset
     from nethook.kernel.table import Elements
     from nethook.present import Present
 
@@ -41,11 +45,13 @@ def steps(
     *,
     protocol: int,
     apart: bool = False,
+    settled: Ruleset | None = None,
 ) -> list[Step]:
     """What has to be run, in this order; nothing if there is nothing to do.
 
-    ``removals`` delete rules of others that are of no use any more when everything else is done. ``apart``: what may
-    fail alone is not in one transaction with anything else; it costs a process more.
+    ``removals`` delete rules that are of no use any more when everything else is done: of release 0.6, and gates for
+    other mark bits. ``settled`` are our rules without these bits, which come behind that. ``apart``: what may fail
+    alone is not in one transaction with anything else; it costs a process more.
     """
     todo: list[Step] = []
     moved = {kind: {key[0] for key in keys} for kind, keys in change.new.items()}
@@ -89,6 +95,13 @@ def steps(
     if change.moved or change.owed.prefixes:
         todo.append(FlowStep(change.owed.prefixes.union(change.moved), change.owed))
     todo += [Step(change.call, change.effects, needs_all=True) for change in removals if change.call]
+    commands = [command for each in removals for command in each.nft]
+    effects = [effect for each in removals if each.nft for effect in each.effects]
+    if settled:
+        commands += settled.creation()
+        effects.append(Effect(REMOVE, "rule", note=f"for the former mark bit in {settled.table}"))
+    if commands:
+        todo.append(Step(_nft_call(commands), effects, needs_all=True))
     return todo
 
 
@@ -122,6 +135,7 @@ def clearance(present: Present, closings: Sequence[GateChange], protocol: int) -
     todo += [ProxyNdpStep(REMOVE, uplink) for uplink in sorted(present.proxy_ndp)]
     if present.arp:
         todo.append(_arp(ArpRules(())))
+    todo += _calls(closings)  # before our table goes, which keeps others' marks from passing them
     commands = [command for closing in closings for command in closing.nft]
     effects = [effect for closing in closings if closing.nft for effect in closing.effects]
     for found, name in ((present.table, TABLE), (present.binding, BINDING.table)):
@@ -130,7 +144,7 @@ def clearance(present: Present, closings: Sequence[GateChange], protocol: int) -
             effects.append(Effect(REMOVE, "table", to=name, note=name))
     if commands:
         todo.append(_nft(commands, effects))
-    return todo + _calls(closings)
+    return todo
 
 
 def _batches(changes: Sequence[ObjectChange]) -> list[Step]:

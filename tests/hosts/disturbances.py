@@ -144,6 +144,29 @@ def _br_netfilter(site: Site, value: int) -> None:
         site.host.run(["sysctl", "-qw", f"net.bridge.bridge-nf-call-{family}tables={value}"])
 
 
+FOREIGN_MARKS = """
+table inet marks {
+    chain before {
+        type filter hook prerouting priority mangle;
+        meta mark set numgen inc mod 3 map { 0 : 100, 1 : 51820, 2 : 0x10000001 }
+    }
+    chain after {
+        type filter hook postrouting priority mangle;
+        meta l4proto { tcp, udp, icmp } fib saddr type != local meta mark != { 100, 51820, 0x10000001 } drop
+    }
+}
+"""
+"""Somebody marks what is forwarded, some with our bit, and drops what does not keep its mark."""
+
+
+@disturbance("marks of others on all packets")
+def foreign_marks(site: Site) -> Iterator[None]:
+    site.host.run(["nft", "-f", "-"], stdin=FOREIGN_MARKS)
+    site.host.restart_libvirtd()
+    yield
+    site.host.run(["nft", "delete", "table", "inet", "marks"])
+
+
 @disturbance("own table deleted, then an event of each network")
 def own_table_deleted(site: Site) -> Iterator[None]:
     site.host.run(["nft", "delete", "table", "inet", "nethook"])

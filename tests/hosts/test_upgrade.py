@@ -62,7 +62,7 @@ def test_its_routes_rules_and_link_are_replaced(lab: Lab, host: Host) -> None:
     assert lab.wan.fetch(OURS) == f"web1 {lab.wan.client.ipv4}"
     assert f"{OURS} dev br-public proto 218 scope link" in host.run(["ip", "route"]).stdout
     assert f"{ADMINS} dev br-public scope link" in host.run(["ip", "route"]).stdout
-    gate = "-A FORWARD -m mark --mark 0x40/0x40 -m comment --comment nethook-0x40 -j ACCEPT"
+    gate = "-A FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment nethook-0x10000000 -j ACCEPT"
     admins = [f"-A FORWARD -d {ADMINS}/32 -o br-public -j ACCEPT", f"-A FORWARD -s {ADMINS}/32 -i br-public -j ACCEPT"]
     assert forward(host) == [libvirts[0], *admins, gate, *libvirts[1:]]
     assert host.run(["test", "-e", LINK], check=False).returncode == 1

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROUTED = {4: "203.0.113.10", 6: "2001:db8:7::10"}
 FILTERED = {4: "203.0.113.66", 6: "2001:db8:7::66"}
-GATE = "-m mark --mark 0x40/0x40 -m comment --comment nethook-0x40 -j ACCEPT"
+GATE = "-m mark --mark 0x10000000/0x10000000 -m comment --comment nethook-0x10000000 -j ACCEPT"
 
 MISFITS = {
     "missing": [],
@@ -37,7 +37,7 @@ MISFITS = {
 NEIGHBOURS = {
     "an admin's own rules": [
         "-I FORWARD -d {filtered} -j DROP",
-        '-I FORWARD -p tcp --dport 25 -m comment --comment "no mail, -j DROP it; not nethook-0x40" -j REJECT',
+        '-I FORWARD -p tcp --dport 25 -m comment --comment "no mail, -j DROP it; not nethook-0x10000000" -j REJECT',
     ],
     "an admin's own chain": [
         "-N my-filter",
@@ -166,7 +166,7 @@ def test_beside_other_programs_what_they_and_the_admin_have_stays_in_force(host:
     host.restore([line.format(filtered=FILTERED[host.family]) for line in NEIGHBOURS[neighbour]])
     before = listings.foreign(host.world.machine)
     host.world.event(host.network, "started")
-    assert sum("nethook-0x40" in line and "-m mark" in line for line in host.forward()) == 1
+    assert sum("nethook-0x10000000" in line and "-m mark" in line for line in host.forward()) == 1
     assert listings.foreign(host.world.machine) == before
     assert host.world.exchange(host.outside, host.routed)
     assert host.world.exchange(host.routed, host.outside)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROUTED = {4: "203.0.113.10", 6: "2001:db8:7::10"}
 FILTERED = {4: "203.0.113.66", 6: "2001:db8:7::66"}
 IP = {4: "ip", 6: "ip6"}
-GATE = 'meta mark & 0x00000040 == 0x00000040 counter accept comment "nethook-0x40"'
+GATE = 'meta mark & 0x10000000 == 0x10000000 counter accept comment "nethook-0x10000000"'
 OTHER_GATE = 'meta mark & 0x00000080 == 0x00000080 counter accept comment "nethook-0x80"'
 
 MISFITS = {

@@ -178,6 +178,38 @@ def test_clearing_removes_routes_before_the_table() -> None:
     assert clearance(Present(), [], 218) == []
 
 
+def test_clearing_closes_the_gates_before_the_table_that_keeps_foreign_marks_from_them() -> None:
+    present = Present(table=Table(SETS))
+    call, nft = Call(("iptables-nft-restore",), "x"), ["delete rule ip libvirt_network forward handle 7"]
+    found = clearance(present, [GateChange(call=call), GateChange(nft=nft)], 218)
+    assert [step.call.stdin for step in found] == ["x", f"{nft[0]}\ndelete table inet nethook\n"]
+
+
+def test_a_former_mark_bit_goes_when_all_gates_are_open_for_the_new_one() -> None:
+    desired = desired_by(routed("203.0.113.10 public"), [PUBLIC])
+    both, settled = Ruleset(0x80, [0x40]), Ruleset(0x80)
+    change = difference(desired, present_like(desired), both, Scope({}))
+    opened, closed = Call(("iptables-nft-restore",), "open"), Call(("iptables-nft-restore",), "close")
+    former = ["delete rule ip libvirt_network forward handle 7"]
+    todo = steps(
+        change,
+        desired,
+        [GateChange(call=opened), GateChange(nft=["insert rule"])],
+        [GateChange(call=closed), GateChange(nft=former)],
+        protocol=218,
+        settled=settled,
+    )
+    assert [(step.call.stdin.splitlines()[0], step.needs_all) for step in todo] == [
+        ("insert rule", False),
+        ("open", False),
+        ("close", True),
+        (former[0], True),
+    ]
+    assert "0x000000c0" in todo[0].call.stdin
+    assert "0x000000c0" not in todo[-1].call.stdin
+    assert "meta mark | 0x00000080" in todo[-1].call.stdin
+
+
 def bound(lines: str, *ports: tuple[str, str]) -> Desired:
     """What should be with bound lines, when these guests (MAC, name) are plugged into ``public``."""
     network = Network("public", "virbr1", "nat", Ports([Port("", *port) for port in ports], all_known=True))

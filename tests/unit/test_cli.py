@@ -12,6 +12,7 @@ from nethook.cli import main
 from nethook.commands import check
 from nethook.config import Configuration, Settings
 from nethook.config.files import place_for_lines
+from nethook.diagnosis.foreign_marks import ForeignMarks
 from nethook.effect import ADD, Effect
 from nethook.terminal import painted
 
@@ -156,6 +157,7 @@ def test_what_check_sums_up(
 ) -> None:
     monkeypatch.setattr(check, "host_problems", lambda *_: [])
     monkeypatch.setattr(check, "live_networks", dict)
+    monkeypatch.setattr(check, "foreign_marks", lambda _: ForeignMarks([]))
     path = tmp_path / file[0]
     path.write_text(file[1])
     main(["check", str(path)])
@@ -167,6 +169,7 @@ def test_a_warning_of_check_does_not_change_its_exit_status(
 ) -> None:
     monkeypatch.setattr(check, "host_problems", lambda *_: [])
     monkeypatch.setattr(check, "live_networks", dict)
+    monkeypatch.setattr(check, "foreign_marks", lambda _: ForeignMarks([]))
     path = tmp_path / "routed-ips"
     path.write_text("2001:db8:7::/64 public\n")
     assert main(["check", str(path)]) == 0
@@ -183,6 +186,7 @@ def test_what_check_looked_for(
     monkeypatch.setattr(check, "load", lambda: Configuration(Settings(), [], []))
     monkeypatch.setattr(check, "host_problems", lambda *_: [])
     monkeypatch.setattr(check, "live_networks", dict)
+    monkeypatch.setattr(check, "foreign_marks", lambda _: ForeignMarks([]))
     assert main(["check"]) == 0
     assert f"there are no lines, because there is no file; looked for: {', '.join(search)}" in capsys.readouterr().err
 

@@ -234,7 +234,7 @@ class TestLoad:
     def test_nothing_at_all(self, tmp_path: Path, search: list[str]) -> None:
         configuration = self.load(tmp_path, search)
         assert (configuration.routed_ips, configuration.problems) == ([], [])
-        assert configuration.settings.mark_bit == 0x40
+        assert configuration.settings.mark_bit == 0x10000000
 
     def test_all_together(self, tmp_path: Path, search: list[str]) -> None:
         write(tmp_path / "nethook.conf", f"mark-bit = 0x80\nrouted-ips = {tmp_path}/ips\n")

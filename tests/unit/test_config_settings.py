@@ -27,7 +27,7 @@ def problems(content: str) -> list[str]:
 @pytest.mark.parametrize("content", ["", "\n# mark-bit = 1\n", "\ufeff"])
 def test_defaults(content: str) -> None:
     settings = parse(content)
-    assert (settings.mark_bit, settings.route_protocol) == (0x40, 218)
+    assert (settings.mark_bit, settings.route_protocol) == (0x10000000, 218)
     assert settings.routed_ips is None
     assert settings.gates == GATES
     assert (settings.gateway4, settings.gateway6) == ("169.254.0.1", "fe80::1")
@@ -79,17 +79,17 @@ def test_spaces_around_the_equals_sign_are_free(line: str) -> None:
         ("mark-bit =", 11, "mark-bit has no value", "write one behind the =, or remove the line"),
         ('routed-ips=""', 14, "routed-ips has no value", "write one behind the =, or remove the line"),
         ("mark-bit = 1 2", 14, "one value is expected here", "put a value with spaces in quotes"),
-        ("mark-bit = 3", 12, "3 is not one bit of a packet mark", "write one bit of 32, such as 0x40"),
-        ("mark-bit = 0", 12, "0 is not one bit of a packet mark", "write one bit of 32, such as 0x40"),
+        ("mark-bit = 3", 12, "3 is not one bit of a packet mark", "write one bit of 32, such as 0x10000000"),
+        ("mark-bit = 0", 12, "0 is not one bit of a packet mark", "write one bit of 32, such as 0x10000000"),
         (
             "mark-bit=0x100000000",
             10,
             "0x100000000 is not one bit of a packet mark",
-            "write one bit of 32, such as 0x40",
+            "write one bit of 32, such as 0x10000000",
         ),
-        ('mark-bit="x y"', 10, "x y is not one bit of a packet mark", "write one bit of 32, such as 0x40"),
-        ("mark-bit = 1_6", 12, "1_6 is not one bit of a packet mark", "write one bit of 32, such as 0x40"),
-        ("mark-bit = -1", 12, "-1 is not one bit of a packet mark", "write one bit of 32, such as 0x40"),
+        ('mark-bit="x y"', 10, "x y is not one bit of a packet mark", "write one bit of 32, such as 0x10000000"),
+        ("mark-bit = 1_6", 12, "1_6 is not one bit of a packet mark", "write one bit of 32, such as 0x10000000"),
+        ("mark-bit = -1", 12, "-1 is not one bit of a packet mark", "write one bit of 32, such as 0x10000000"),
         (
             "route-protocol = 256",
             18,

@@ -77,9 +77,26 @@ def test_a_doubled_gate_becomes_one() -> None:
     assert batch(GATE, JUMP, GATE) == [delete(GATE), delete(GATE), insert(1)]
 
 
-def test_a_gate_for_another_mark_bit_is_replaced() -> None:
+def test_a_gate_for_another_mark_bit_stays_until_the_new_one_is_open() -> None:
     before = GATE.replace("0x40", "0x80")
-    assert batch(before, JUMP) == [delete(before), insert(1)]
+    assert batch(before, JUMP) == [insert(2)]
+    assert batch(before, GATE, JUMP) == []
+    for lines, closed in (([before, GATE, JUMP], [delete(before)]), ([before, JUMP], [delete(before)])):
+        chain = IPTABLES.chain(Result(Call(("tool",)), 0, "\n".join(["-P FORWARD ACCEPT", *lines]), ""))
+        assert chain is not None
+        assert chain.mark_bits - {0x40} == {0x80}
+        closing = IPTABLES.former_closing(chain)
+        assert closing is not None
+        assert closing.call is not None
+        assert closing.call.stdin.splitlines()[1:-1] == closed
+
+
+def test_what_is_not_one_bit_in_the_comment_of_a_gate_is_no_mark_bit() -> None:
+    """Our table would give packets what it says."""
+    rules = [GATE.replace("nethook-0x40", f"nethook-0x{bit}") for bit in ("0", "3", "100000000", "40")]
+    chain = IPTABLES.chain(Result(Call(("tool",)), 0, "\n".join(["-P FORWARD ACCEPT", *rules]), ""))
+    assert chain is not None
+    assert chain.mark_bits == {0x40}
 
 
 def test_a_failed_listing_is_not_an_empty_one() -> None:
@@ -167,6 +184,7 @@ def test_a_doubled_gate_blocks_nothing_unless_both_are_behind() -> None:
         return IPTABLES.misfit(chain)
 
     assert misfit(GATE, JUMP, GATE) == "doubled"
+    assert misfit(GATE, GATE.replace("0x40", "0x80"), JUMP) == "open, and so is one for another mark bit"
     assert misfit(JUMP, GATE, GATE) == "behind what blocks"
     assert misfit("-A FORWARD -j DOCKER-FORWARD", GATE) == "behind what may block"
     assert misfit("-A FORWARD -j DOCKER-FORWARD", JUMP, GATE) == "behind what blocks"

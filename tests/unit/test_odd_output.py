@@ -12,6 +12,8 @@ import pytest
 from nethook import device_name, reconcile
 from nethook.commands import watch
 from nethook.config import Configuration, Settings
+from nethook.config.problem import Problem
+from nethook.desired import Desired
 from nethook.diagnosis.finding import FAILURE, Finding
 from nethook.diagnosis.ip import ask
 from nethook.effect import ADD, Effect
@@ -25,7 +27,9 @@ from nethook.kernel.proxies import PROXIES
 from nethook.kernel.routes import ROUTES
 from nethook.libvirt.network_xml import read_port
 from nethook.libvirt.place import XML
+from nethook.libvirt.record import Record
 from nethook.others import Others
+from nethook.present import Present
 from nethook.scope import Scope
 from nethook.shell import word
 
@@ -173,6 +177,8 @@ def test_a_module_that_is_gone_does_not_cost_the_report(monkeypatch: pytest.Monk
             return [done], ["failed"]
 
     class Plan:
+        desired, present = Desired(), Present()
+        refused: tuple[Problem, ...] = ()
         failures: tuple[str, ...] = ()
         steps = (Step(),)
 
@@ -185,7 +191,8 @@ def test_a_module_that_is_gone_does_not_cost_the_report(monkeypatch: pytest.Monk
             raise ImportError("No module named 'nethook.firewalld.gate'") from None
 
     monkeypatch.setattr(reconcile, "decide", decide)
-    monkeypatch.setattr("nethook.libvirt.record.update", lambda *_: [])
+    monkeypatch.setattr("nethook.reconcile.protect", lambda *_: [])
+    monkeypatch.setattr("nethook.libvirt.record.read", Record)
     outcome = reconcile.reconcile(Configuration(Settings(), [], []), [], Scope(), Tools(1))
     assert outcome.done == [done]
     assert "No module named 'nethook.firewalld.gate'" in outcome.failures

@@ -12,9 +12,11 @@ from nethook.config.files import places, read_file
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import parse_settings
 from nethook.diagnosis import on_link
-from nethook.diagnosis.host_problems import host_problems
+from nethook.diagnosis.foreign_marks import foreign_marks
+from nethook.diagnosis.host_problems import SECONDS, host_problems
 from nethook.errors import ConfigError, NethookError, ReadError
 from nethook.exit_status import DIFFERENT, OK
+from nethook.kernel.process import Tools
 from nethook.libvirt.live import live_guests, live_networks
 from nethook.terminal import show_problems
 
@@ -43,11 +45,27 @@ def run(options: Namespace) -> int:
         problems = problems + host_problems(configuration, live_networks(), _guests(configuration))
     except NethookError as error:
         print(f"nethook: not compared with this host and its networks: {error}", file=sys.stderr)
+    is_used = _say_who_uses_our_mark(configuration.settings)
     if problems:
         return _to_mend(sorted(problems, key=lambda problem: (problem.place.file, problem.place.line)))
+    if is_used:
+        return DIFFERENT
     warned = f"; {len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else ""
     print(f"nethook: {_nothing_wrong(configuration, options.files)}{warned}", file=sys.stderr)
     return OK
+
+
+def _say_who_uses_our_mark(settings: Settings) -> bool:
+    """Print what else uses our bit of the packet mark, for certain or perhaps. Return whether it is certain."""
+    marks = foreign_marks(Tools(SECONDS))
+    used, may_be_used = marks.certain(settings.mark_bit), marks.possible(settings.mark_bit)
+    if used:
+        print(f"{used}; {marks.advice()}")
+    if may_be_used:
+        print(f"nethook: {may_be_used}; {marks.advice()}", file=sys.stderr)
+    for failure in marks.not_looked_at:
+        print(f"nethook: not looked for others that use our mark bit: {failure}", file=sys.stderr)
+    return bool(used)
 
 
 def _to_mend(problems: Sequence[Problem]) -> int:

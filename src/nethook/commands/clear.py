@@ -10,7 +10,6 @@ from nethook.commands.report import report
 from nethook.commands.situation import limited_tools, require_root
 from nethook.commands.uninterrupted import uninterrupted
 from nethook.config import load_settings
-from nethook.config.settings import GATES
 from nethook.exit_status import DIFFERENT
 from nethook.firewalld.files import SETS
 from nethook.firewalld.gate import look
@@ -41,7 +40,7 @@ def run(options: Namespace) -> int:
     tools = limited_tools()
     outcome = Outcome()
     with uninterrupted(), Locked():
-        present, chains = read(settings.route_protocol, gates(GATES, available(), settings.mark_bit), tools)
+        present, chains, _ = read(settings.route_protocol, gates(available(), settings.mark_bit), tools)
         tools.allow_for(len(present.routes))
         closings = [closing for closing in (gate.closing(chain) for gate, chain in chains) if closing]
         firewalld, outcome.failures = look(dict.fromkeys(SETS, ()), tools)

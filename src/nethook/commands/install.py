@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nethook.commands.situation import require_root
+from nethook.config import load_settings
+from nethook.diagnosis.foreign_marks import foreign_marks
+from nethook.errors import NethookError
 from nethook.exit_status import DIFFERENT, OK
 from nethook.installation import (
     daemon,
@@ -65,6 +68,19 @@ def _answer_to(options: Namespace) -> Callable[[str], bool]:
     return (lambda _: False) if options.dry_run else confirm
 
 
+def _warn_of_foreign_marks(tools: Tools) -> None:
+    """Say what else uses our bit of the packet mark. A mistake in the settings is said by whoever needs them."""
+    try:
+        bit = load_settings().mark_bit
+    except NethookError:
+        return
+    marks = foreign_marks(tools)
+    for used in filter(None, (marks.certain(bit), marks.possible(bit))):
+        warn(f"{used}; {marks.advice()}")
+    for failure in marks.not_looked_at:
+        warn(f"not looked for others that use our mark bit: {failure}")
+
+
 def _plan(tools: Tools, answer: Callable[[str], bool]) -> list[Step]:
     """What is to be done. RefusedError if it must not be, NethookError if that cannot be found out."""
     hook = hook_file.place(daemon.version(tools))
@@ -72,6 +88,7 @@ def _plan(tools: Tools, answer: Callable[[str], bool]) -> list[Step]:
     interpreter.refuse_unless_hook_imports(tools)
     if warning := selinux.warning_of_this_host():
         warn(warning)
+    _warn_of_foreign_marks(tools)
     behind = []
     if systemd.runs():
         if not units.are_packaged():

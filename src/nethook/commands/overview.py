@@ -85,12 +85,13 @@ def overview() -> Overview:
     added = [effect for effect in plan.effects if effect.sign == ADD and effect.kind == "route"]
     missing = {(effect.prefix, effect.bridge) for effect in added}
     _look_for_holders([state for state in states if state.place in missing], plan.present.routes, tools)
-    families = {line.prefix.family for line in configuration.routed_ips}
+    families = plan.desired.families
     gates = [
         (gate.where, _gate_state(gate, chain))
         for gate, chain in plan.chains
         if gate.family in families or chain.gates  # of a family without lines, only what is to be closed
     ]
+    gates += [(gate.where, "open, but left out by the setting gates") for gate, chain in plan.left_out if chain.gates]
     if plan.firewalld:
         gates.append((WHERE, plan.firewalld.state))
     return Overview(states, configuration.problems, gates, plan.effects)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from nethook.config.lines import Line
     from nethook.config.problem import Place
 
-MARK_BIT = 0x40
+MARK_BIT = 0x10000000
+"""Part of none of the marks that people and other programs usually write: 1 to 255, 51820, 0x4000, 0xff0000."""
 ROUTE_PROTOCOL = 218
 GATES = ("libvirt-nftables", "iptables", "ip6tables", "firewalld")
 GATEWAY4 = "169.254.0.1"

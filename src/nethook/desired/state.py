@@ -6,7 +6,7 @@ from nethook.desired.bindings import Bindings
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.neighbours import NEIGHBOURS
 from nethook.kernel.routes import ROUTES
-from nethook.kernel.ruleset import SETS
+from nethook.kernel.ruleset import FAMILIES, SETS, set_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,18 @@ class Desired:
         """The uplinks that need it and do not have it."""
         self.taken: dict[tuple[str, str], str] = {}
         """Gateways, by address and bridge, that are not to be there, with the device that has the address already."""
+
+    @property
+    def families(self) -> set[int]:
+        """The IP families (4, 6) of all that lines want, or that stays because of a wrong line."""
+        names = {name for name, members in self.elements.items() if members}
+        return {
+            family
+            for family, _ in FAMILIES
+            for kind in ("routed", "to")
+            for single in (True, False)
+            if set_name(kind, family, single=single) in names
+        }
 
     @property
     def routes(self) -> dict[Key, RoutedIP]:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.config.settings import GATES
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding
 from nethook.diagnosis.host_problems import what_is_wrong_with_uplink, which_uplink
 from nethook.effect import REMOVE
 from nethook.firewalld.gate import WHERE
-from nethook.gates import gates
 from nethook.gates.gate import PASSABLE
-from nethook.gates.iptables import IptablesGate
 from nethook.kernel.binding import BINDING
-from nethook.kernel.families import available
 from nethook.kernel.link_local import SETTING
 from nethook.kernel.ruleset import TABLE as CLASSIFYING
 from nethook.step import UNKEPT
@@ -106,16 +102,17 @@ def opened(host: Host, families: Collection[int]) -> Iterator[Finding]:
     """Whether each firewall that another program writes has its gate, in front of what rejects."""
     for gate, chain in chains(host, families):
         misfit = gate.misfit(chain)
-        if not misfit:
+        if gate.setting not in host.settings.gates and chain.gates:
+            text = f"our gate in {gate.where} is open, and by the setting gates it gets none"
+            yield Finding(WARNING, GATE, text, command=APPLY)
+        elif not misfit:
             state = "is open" if chain.gates else "is not needed, nothing there blocks"
             yield Finding(OK, GATE, f"in {gate.where}: {state}")
-            continue
-        kind = _setting(gate)
-        if kind in host.settings.gates:
+        elif gate.setting in host.settings.gates:
             verdict = WARNING if misfit in PASSABLE else FAILURE
             yield Finding(verdict, GATE, f"our gate in {gate.where} is {misfit}", command=APPLY)
         else:
-            advice = f"add {kind} to the setting gates in nethook.conf, and run {APPLY}"
+            advice = f"add {gate.setting} to the setting gates in nethook.conf, and run {APPLY}"
             text = f"{gate.where} blocks, and by the setting gates it gets no gate"
             yield Finding(FAILURE, GATE, text, advice=advice)
     yield from _firewalld(host)
@@ -142,19 +139,5 @@ def _firewalld(host: Host) -> Iterator[Finding]:
 
 def chains(host: Host, families: Collection[int]) -> list[tuple[Gate, Chain]]:
     """The chains of others where a gate belongs, those included that by the settings get none."""
-    possible = sorted({*families} & {*available()})
-    found = [(gate, chain) for gate, chain in host.plan.chains if gate.family in families]
-    left_out = [name for name in GATES if name not in host.settings.gates]
-    others = gates(left_out, possible, host.settings.mark_bit)
-    if others:
-        results = host.tools.start([gate.read_call() for gate in others])()
-        read = ((gate, gate.chain(result)) for gate, result in zip(others, results))
-        found += [(gate, gate.settled(chain, host.tools)) for gate, chain in read if chain]
-    return found
-
-
-def _setting(gate: Gate) -> str:
-    """What the setting calls it."""
-    if isinstance(gate, IptablesGate):
-        return "ip6tables" if gate.family == 6 else "iptables"
-    return "libvirt-nftables"
+    found = (*host.plan.chains, *host.plan.left_out)
+    return [(gate, chain) for gate, chain in found if gate.family in families]

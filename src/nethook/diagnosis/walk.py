@@ -17,6 +17,7 @@ from nethook.diagnosis import (
     routing,
 )
 from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding, merged
+from nethook.diagnosis.foreign_marks import foreign_marks
 from nethook.diagnosis.host import Host, targets
 from nethook.errors import NethookError
 from nethook.installation.daemon import NoDaemonError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 SECONDS = 120.0
 LIBVIRT, KERNEL = "libvirt", "kernel"
+MARK = "packet mark"
 
 
 class Diagnosis:
@@ -142,7 +144,20 @@ def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
         yield from ours.reached(host, target)
     yield from ours.opened(host, families)
     yield from firewalls.firewalls(host, up)
+    yield from _marks(host)
     yield from neighbours.answering(host, sound)
+
+
+def _marks(host: Host) -> Iterator[Finding]:
+    """Others' rules that use our bit of the packet mark."""
+    marks = foreign_marks(host.tools)
+    bit = host.settings.mark_bit
+    used = [*filter(None, (marks.certain(bit), marks.possible(bit)))]
+    yield from (Finding(WARNING, MARK, text, advice=marks.advice()) for text in used)
+    for failure in marks.not_looked_at:
+        yield Finding(WARNING, MARK, f"not looked for others that use our mark bit: {failure}")
+    if not used and not marks.not_looked_at:
+        yield Finding(OK, MARK, f"nothing else uses bit {bit:#x} of the packet mark")
 
 
 def _start() -> str:

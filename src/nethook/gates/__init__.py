@@ -2,6 +2,9 @@
 
 An admin's own ruleset is never touched. A gate is known as ours by its comment, ``nethook-`` and the mark bit. It
 stands in front of the first rule that blocks, and behind whatever an admin has put before that one.
+
+Where a gate is there for another bit, by an older version or another setting, the new one is opened first. The old one
+is closed when everything else is done, and until then our table gives packets both bits.
 """
 
 from __future__ import annotations
@@ -11,22 +14,17 @@ from nethook.gates.libvirt_nftables import LibvirtNftablesGate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable
 
     from nethook.gates.gate import Gate
 
 IPTABLES = {4: "iptables", 6: "ip6tables"}
 
 
-def gates(names: Collection[str], families: Collection[int], mark_bit: int) -> list[Gate]:
-    """The gates for these IP families (4, 6) in firewalls that this host may have.
-
-    ``names`` is the setting ``gates``: which firewalls may get one.
-    """
-    chosen: list[Gate] = []
+def gates(families: Iterable[int], mark_bit: int) -> list[Gate]:
+    """Return the gates for these IP families (4, 6) in all firewalls that this host may have."""
+    found: list[Gate] = []
     for family in families:
-        if "libvirt-nftables" in names:
-            chosen.append(LibvirtNftablesGate(family, mark_bit))
-        if IPTABLES[family] in names:
-            chosen += IptablesGate.of_this_host(IPTABLES[family], mark_bit)
-    return chosen
+        found.append(LibvirtNftablesGate(family, mark_bit))
+        found += IptablesGate.of_this_host(IPTABLES[family], mark_bit)
+    return found

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from nethook.effect import REMOVE, Effect
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.effect import Effect
     from nethook.kernel.process import Call, Result, Tools
 
 COMMENT = "nethook-0x"  # no ":", which iptables would print in quotes
 DOUBLED, BEHIND_DOUBTFUL = "doubled", "behind what may block"
-PASSABLE = frozenset({DOUBLED, BEHIND_DOUBTFUL})
+BESIDE_FORMER = "open, and so is one for another mark bit"
+PASSABLE = frozenset({DOUBLED, BEHIND_DOUBTFUL, BESIDE_FORMER})
 """The misfits that keep nothing from passing, or nobody knows."""
 NFT_FAMILIES = {4: "ip", 6: "ip6"}
+BITS = frozenset(1 << number for number in range(32))
 HEXADECIMAL = frozenset("0123456789abcdef")
 
 
@@ -49,6 +52,11 @@ class Rule:
         prefix, bit = self.comment[: len(COMMENT)], self.comment[len(COMMENT) :]
         return prefix == COMMENT and bool(bit) and HEXADECIMAL.issuperset(bit)
 
+    @property
+    def mark_bit(self) -> int:
+        """The bit of a gate, by its comment."""
+        return int(self.comment[len(COMMENT) :], 16)
+
 
 class Chain:
     """A foreign chain as it was read: its rules from top to bottom, and whether what passes them all is blocked."""
@@ -64,6 +72,11 @@ class Chain:
         """The rules that are ours."""
         return [rule for rule in self.rules if rule.is_ours]
 
+    @property
+    def mark_bits(self) -> set[int]:
+        """The mark bits of the rules that are ours."""
+        return {rule.mark_bit for rule in self.gates if rule.mark_bit in BITS}
+
 
 class GateChange:
     """What opens or closes a gate: commands for the nft transaction of this run, or a call of another tool."""
@@ -77,9 +90,13 @@ class GateChange:
 
 
 class Gate:
-    """One gate for one IP family (4 or 6): says what to read, and what has to be done about what was read."""
+    """One gate for one IP family (4 or 6): says what to read, and what has to be done about what was read.
 
-    def __init__(self, where: str, family: int, mark_bit: int) -> None:
+    ``setting`` is its name in the setting ``gates``.
+    """
+
+    def __init__(self, setting: str, where: str, family: int, mark_bit: int) -> None:
+        self.setting = setting
         self.where = where
         self.family = family
         self.mark_bit = mark_bit
@@ -108,12 +125,32 @@ class Gate:
         return self.settle(chain, tools.run(doubt)) if doubt else chain
 
     def opening(self, chain: Chain) -> GateChange | None:
-        """What opens the gate, None if it is open or nothing has to pass."""
+        """Return what opens the gate for our mark bit; None if it is open, or nothing has to pass."""
+        misfit = self.misfit(chain)
+        return None if misfit in {"", BESIDE_FORMER} else self._put_right(chain, misfit)
+
+    def _put_right(self, chain: Chain, misfit: str) -> GateChange:
+        """Return what opens the gate in front of what blocks, in place of those for this mark bit that are there."""
         raise NotImplementedError
 
     def closing(self, chain: Chain) -> GateChange | None:
-        """What removes the gate, None if there is none."""
+        """Return what removes our rules, whatever their mark bit; None if there is none."""
+        rules = chain.gates
+        return self.removal(rules, [Effect(REMOVE, "gate", note=f"in {self.where}")]) if rules else None
+
+    def former_closing(self, chain: Chain) -> GateChange | None:
+        """Return what removes our rules for other mark bits; None if there is none."""
+        rules = [rule for rule in chain.gates if rule.comment != self.comment]
+        bits = ", ".join(f"{rule.mark_bit:#x}" for rule in rules)
+        note = f"in {self.where}, for mark bit {bits}"
+        return self.removal(rules, [Effect(REMOVE, "gate", note=note)]) if rules else None
+
+    def removal(self, rules: Sequence[Rule], effects: Sequence[Effect]) -> GateChange:
+        """Return what deletes these rules of the chain, all or none."""
         raise NotImplementedError
+
+    def _for_this_bit(self, chain: Chain) -> list[Rule]:
+        return [rule for rule in chain.rules if rule.comment == self.comment]
 
     def misfit(self, chain: Chain) -> str:
         """What is wrong with our rule in the chain: missing, behind what blocks, PASSABLE ones; '' if nothing is."""
@@ -130,7 +167,9 @@ class Gate:
                 if any(rule.blocks and not rule.is_doubtful for rule in before)
                 else BEHIND_DOUBTFUL
             )
-        return DOUBLED if len(chain.gates) > 1 else ""
+        if len(ours) > 1:
+            return DOUBLED
+        return BESIDE_FORMER if len(chain.gates) > 1 else ""
 
 
 def first_blocker(rules: Sequence[Rule]) -> int:

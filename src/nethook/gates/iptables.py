@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from nethook.effect import ADD, REMOVE, Effect
+from nethook.effect import ADD, Effect
 from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES, Chain, Gate, GateChange, Rule, first_blocker
 from nethook.kernel.process import Call, ToolMissingError, find
@@ -45,7 +45,7 @@ class IptablesGate(Gate):
     """The gate in FORWARD of one tool: iptables-nft, iptables-legacy, ip6tables-nft or ip6tables-legacy."""
 
     def __init__(self, tool: str, mark_bit: int) -> None:
-        super().__init__(f"{tool} FORWARD", 6 if tool.startswith("ip6") else 4, mark_bit)
+        super().__init__(tool.partition("-")[0], f"{tool} FORWARD", 6 if tool.startswith("ip6") else 4, mark_bit)
         self.tool = tool
 
     @classmethod
@@ -101,23 +101,17 @@ class IptablesGate(Gate):
         ]
         return Chain(rules, policy_blocks=chain.policy_blocks)
 
-    def opening(self, chain: Chain) -> GateChange | None:
-        """The call of iptables-restore that puts our rule, and it alone, in front of what blocks, in one step."""
-        misfit = self.misfit(chain)
-        if not misfit:
-            return None
-        blocker = first_blocker([rule for rule in chain.rules if not rule.is_ours])
+    def _put_right(self, chain: Chain, misfit: str) -> GateChange:
+        """Return the call of iptables-restore that puts our rule in front of what blocks, in one step."""
+        moved = self._for_this_bit(chain)
+        blocker = first_blocker([rule for rule in chain.rules if rule not in moved])
         bit = f"{self.mark_bit:#x}"
         rule = f"-I FORWARD {blocker + 1} -m mark --mark {bit}/{bit} -m comment --comment {self.comment} -j ACCEPT"
         effect = Effect(ADD, "gate", note=f"in {self.where} (was {misfit})")
-        return GateChange(effect, call=self._restore([*_deletions(chain.gates), rule]))
-
-    def closing(self, chain: Chain) -> GateChange | None:
-        """The call of iptables-restore that deletes our rules."""
-        return self.removal(chain.gates, [Effect(REMOVE, "gate", note=f"in {self.where}")]) if chain.gates else None
+        return GateChange(effect, call=self._restore([*_deletions(moved), rule]))
 
     def removal(self, rules: Sequence[Rule], effects: Sequence[Effect]) -> GateChange:
-        """The call of iptables-restore that deletes these rules, all or none."""
+        """Return the call of iptables-restore that deletes these rules, all or none."""
         return GateChange(*effects, call=self._restore(_deletions(rules)))
 
     def _restore(self, commands: Sequence[str]) -> Call:

@@ -7,13 +7,15 @@ there. https://libvirt.org/firewall.html
 
 from __future__ import annotations
 
-from nethook.effect import ADD, REMOVE, Effect
+from nethook.effect import ADD, Effect
 from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES, Chain, Gate, GateChange, Rule, first_blocker
 from nethook.kernel.process import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nethook.kernel.process import Result
 
 NOT_FOUND = "No such file or directory"
@@ -24,7 +26,7 @@ class LibvirtNftablesGate(Gate):
     """The gate in the chain ``forward`` of libvirt's table for this IP family (4 or 6)."""
 
     def __init__(self, family: int, mark_bit: int) -> None:
-        super().__init__(f"{NFT_FAMILIES[family]} libvirt_network forward", family, mark_bit)
+        super().__init__("libvirt-nftables", f"{NFT_FAMILIES[family]} libvirt_network forward", family, mark_bit)
 
     def read_call(self) -> Call:
         """What lists the chain, with the handles of its rules."""
@@ -41,11 +43,8 @@ class LibvirtNftablesGate(Gate):
         rules = [_rule(line) for line in result.out.splitlines() if " # handle " in line and not line.endswith("{")]
         return Chain([rule for rule in rules if rule.name], policy_blocks="policy drop" in result.out)
 
-    def opening(self, chain: Chain) -> GateChange | None:
-        """The nft commands that put our rule, and it alone, in front of libvirt's jumps."""
-        misfit = self.misfit(chain)
-        if not misfit:
-            return None
+    def _put_right(self, chain: Chain, misfit: str) -> GateChange:
+        """Return the nft commands that put our rule, and it alone, in front of libvirt's jumps."""
         blocker = first_blocker(chain.rules)
         place = (
             f"insert rule {self.where} handle {chain.rules[blocker].name}"
@@ -55,15 +54,14 @@ class LibvirtNftablesGate(Gate):
         bit = f"{self.mark_bit:#010x}"
         rule = f'{place} meta mark & {bit} == {bit} counter accept comment "{self.comment}"'
         effect = Effect(ADD, "gate", note=f"in {self.where} (was {misfit})")
-        return GateChange(effect, nft=[rule, *self._deletions(chain)])
+        return GateChange(effect, nft=[rule, *self._deletions(self._for_this_bit(chain))])
 
-    def closing(self, chain: Chain) -> GateChange | None:
-        """The nft commands that delete our rules."""
-        effect = Effect(REMOVE, "gate", note=f"in {self.where}")
-        return GateChange(effect, nft=self._deletions(chain)) if chain.gates else None
+    def removal(self, rules: Sequence[Rule], effects: Sequence[Effect]) -> GateChange:
+        """Return the nft commands that delete these rules."""
+        return GateChange(*effects, nft=self._deletions(rules))
 
-    def _deletions(self, chain: Chain) -> list[str]:
-        return [f"delete rule {self.where} handle {rule.name}" for rule in chain.gates]
+    def _deletions(self, rules: Sequence[Rule]) -> list[str]:
+        return [f"delete rule {self.where} handle {rule.name}" for rule in rules]
 
 
 def _rule(line: str) -> Rule:

@@ -28,17 +28,31 @@ replies of allowed connections                        yes
 
 "No" means unmarked, so that the other firewalls decide as if we were not there, except for what is forged: that is
 dropped. A packet is looked up in each set at most once, so that the counters count packets.
+
+Every packet leaves with the mark that it came with. If our bit is in that mark, somebody else has set it, and between
+our two chains it would open the gates. So the packet loses it in the first chain and gets it back in the second. The
+packet's priority (``skb->priority``) remembers this in between: only tc reads it, later. It consists of MAJOR and MINOR
+of a class of tc, 16 bits each. A MAJOR from 0x6800 to 0x6fff is taken for ours. With another one above 0xff, which
+hardly anybody writes, there is no place to remember anything: such a packet does not get the bit back.
 """
 
 from __future__ import annotations
 
 from nethook.kernel.layout import DEVICE, NAME, Layout, SetType
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 FAMILY = "inet"
 TABLE = f"{FAMILY} {NAME}"
 BRIDGES = "bridges"
 ISOLATED = "isolated"
 FAMILIES = ((4, "ip"), (6, "ip6"))
+IN_USE, IS_OURS, OURS = 0xFF000000, 0xF8000000, 0x68000000
+"""The bits of a priority that must be 0 for us to use it; those that tell that we do, and how."""
+FLAGS = (0x01000000, 0x02000000, 0x04000000)
+"""Bits of such a priority: which of our mark bits a packet has had."""
 
 
 def set_name(kind: str, family: int, *, single: bool) -> str:
@@ -72,17 +86,41 @@ HOOKS = {
 class Ruleset(Layout):
     """The table for one mark bit."""
 
-    def __init__(self, mark_bit: int) -> None:
-        clear = f"meta mark set meta mark & {0xFFFFFFFF & ~mark_bit:#010x}"
-        chains = {"allow": [f"meta mark set meta mark | {mark_bit:#010x} # passes the gates"]}
+    def __init__(self, mark_bit: int, former: Sequence[int] = ()) -> None:
+        """``former`` are bits of gates that were opened for another setting: until they are closed, packets get both.
+
+        So each gate, new or old, lets pass what it should, and nothing else.
+        """
+        bits = (mark_bit, *former)[: len(FLAGS)]
+        mask = 0
+        for bit in bits:
+            mask |= bit
+        clear = f"meta mark set meta mark & {0xFFFFFFFF & ~mask:#010x}"
+        is_flagged = f"meta priority & {IS_OURS:#x} == {OURS:#x}"
+        flags = [(f"meta mark & {bit:#010x} != 0", f"meta mark | {bit:#010x}", flag) for bit, flag in zip(bits, FLAGS)]
+        chains = {
+            "allow": [f"meta mark set meta mark | {mask:#010x} # passes the gates"],
+            "put_aside": [
+                f"meta priority & {IN_USE:#x} == 0 meta priority set meta priority | {OURS:#x} # to remember it",
+                *(f"{is_set} {is_flagged} meta priority set meta priority | {flag:#x}" for is_set, _, flag in flags),
+                f"{clear} # somebody else's bit opens no gate",
+            ],
+            "give_back": [
+                *(f"meta priority & {flag:#x} != 0 meta mark set {was} # as it came" for _, was, flag in flags),
+                f"meta priority set meta priority & {0xFFFFFFFF & ~IN_USE:#x} # as it came",
+            ],
+        }
         for family, ip in FAMILIES:
             chains.update(_family_chains(family, ip))
         chains["forward"] = [
-            f"{clear} # nobody else sets this bit",
+            f"meta mark & {mask:#010x} != 0 jump put_aside # somebody else has set it",
             "meta nfproto ipv4 goto forward4",
             "meta nfproto ipv6 goto forward6",
         ]
-        chains["forward_end"] = [f"{clear} # behind the last gate the bit has done its work"]
+        chains["forward_end"] = [
+            f"meta mark & {mask:#010x} != 0 {clear} # behind the last gate the bit has done its work",
+            f"{is_flagged} goto give_back # what was put aside",
+        ]
         chains["input"] = [
             'iifname != @bridges meta iifkind != { "tun", "veth" } accept # not from a guest',
             "meta nfproto ipv4 goto input4",

@@ -1,0 +1,37 @@
+"""``nethook apply`` in a world: as it is, but that libvirt, which does not run here, is not asked for its networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.kernel.world import SOURCE
+
+if TYPE_CHECKING:
+    from tests.kernel.network import Network
+    from tests.kernel.world import World
+
+_SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from nethook.config import load
+from nethook.kernel.process import Tools
+from nethook.libvirt.event import parse_event
+from nethook.lock import Locked
+from nethook.others import Others
+from nethook.reconcile import reconcile
+from nethook.scope import Scope
+up = [parse_event((name, "started", "begin", "-"), xml.encode()).network
+      for name, xml in zip(sys.argv[2::2], sys.argv[3::2])]
+with Locked():
+    outcome = reconcile(load(), up, Scope(), Tools(20), Others({network.bridge for network in up}))
+for effect in outcome.done:
+    print(effect)
+for failure in outcome.failures:
+    print("failure:", failure)
+"""
+
+
+def apply(world: World, *networks: Network) -> list[str]:
+    """Put the files in force when exactly these networks run. Returns what was done, and what failed."""
+    words = [word for network in networks for word in (network.name, network.event_xml())]
+    return world.machine.run("/usr/bin/python3", "-I", "-c", _SCRIPT, str(SOURCE), *words).splitlines()
