@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 SECONDS = 5.0
 """For reading and changing the kernel: a hook that waits meanwhile gives up after 6."""
 SECONDS_PER_ADDRESS = 0.0005
-"""More, where there are many: some five times what an idle machine takes."""
+"""More, where there are many: some four times what an idle machine takes."""
 
 
 class Situation:
