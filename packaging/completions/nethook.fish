@@ -23,6 +23,7 @@ complete -c nethook -n '__fish_seen_subcommand_from plan' -l keep-going -d 'desp
 complete -c nethook -n '__fish_seen_subcommand_from apply' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '__fish_seen_subcommand_from apply' -l debug -d 'show where an error came from'
 complete -c nethook -n '__fish_seen_subcommand_from apply' -l keep-going -d 'despite mistakes in the files: take the lines that are right, leave what the others are about as it is'
+complete -c nethook -n '__fish_seen_subcommand_from apply' -l yes -d 'withdraw addresses that only a file has which is not read, because another file comes before it'
 complete -c nethook -n '__fish_seen_subcommand_from status' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '__fish_seen_subcommand_from status' -l debug -d 'show where an error came from'
 complete -c nethook -n '__fish_seen_subcommand_from status' -l json -d 'as JSON, for programs'

@@ -99,11 +99,14 @@ class _Verbs:
             "Puts in force what the files say: new lines, removed and moved ones, networks that started or stopped "
             "unseen, and what somebody broke. What is right already is not touched, and running connections go on.",
             "nethook apply\n  nethook apply public",
-            "0 done, or nothing to do; 1 refused because of mistakes in lines, or something could not be changed; "
+            "0 done, or nothing to do; 1 a line is wrong or names a network or guest that does not exist, something "
+            "could not be changed, or addresses of a file that is not read stay in force; "
             "2 it could not be found out what to change, as with a mistake in nethook.conf",
         )
         self._add_networks(verb, "change")
         self._add_keep_going(verb)
+        what = "withdraw addresses that only a file has which is not read, because another file comes before it"
+        verb.add_argument("--yes", action="store_true", help=what)
 
     def _status(self) -> None:
         verb = self._add(

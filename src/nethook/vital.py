@@ -22,12 +22,16 @@ RESOLVER_FILES = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 SSH = b"SSH_CONNECTION="
 ADVICE = "write an address that your provider routes to this host for guests"
 MOST_ANCESTORS = 20
+CONNECTED = "you are connected from {}"
 
 
-def dangers(lines: Iterable[RoutedIP], bridges: Collection[str]) -> list[tuple[RoutedIP, Problem]]:
+def dangers(
+    lines: Iterable[RoutedIP], bridges: Collection[str], in_force: Collection[str] = ()
+) -> list[tuple[RoutedIP, Problem]]:
     """Return those of these lines that would take away what the host needs, each with its problem.
 
-    ``bridges`` are libvirt's: what is behind them are guests. ReadError if the host's addresses cannot be known.
+    ``bridges`` are libvirt's: what is behind them are guests. ``in_force`` are prefixes that are routed already: who is
+    connected from there is a guest. ReadError if the host's addresses cannot be known.
     """
     by_prefix = {line.prefix.text: line for line in lines}
     lengths = {(line.prefix.family, line.prefix.length) for line in by_prefix.values()}
@@ -50,7 +54,7 @@ def dangers(lines: Iterable[RoutedIP], bridges: Collection[str]) -> list[tuple[R
         for family, length in lengths:
             if family == address.family and length >= longest:
                 line = by_prefix.get(_block(address, length).text)
-                if line:
+                if line and not (what == CONNECTED and line.prefix.text in in_force):
                     refuse(line, f"{what.format(address)}: with this line, the host would not reach it any more")
     return list(found.values())
 
@@ -66,7 +70,7 @@ def _needed(subnets: Iterable[tuple[Prefix, str]], bridges: Collection[str]) -> 
                 yield resolver, f"{{}} is a resolver of this host, on {device}"
     client = _client()
     if client:
-        yield client, "you are connected from {}"
+        yield client, CONNECTED
 
 
 def _block(address: Prefix, length: int) -> Prefix:

@@ -13,7 +13,7 @@ from typing import Callable
 
 from tests.hosts import docker
 from tests.hosts.host import Host
-from tests.hosts.site import Site
+from tests.hosts.site import FILE, MODES, SECOND, Site
 from tests.hosts.wan import ROUTER, UPLINK, Place
 
 Disturb = Callable[[Site], Iterator[None]]
@@ -295,3 +295,68 @@ def _docker(site: Site, rules: str) -> Iterator[None]:
 def _restore(site: Site, rules: str) -> None:
     for tool in ("iptables-restore", "ip6tables-restore"):
         site.host.run([tool, "-w", "--noflush"], stdin=rules)
+
+
+HOOK = "/etc/libvirt/hooks/network.d/50-nethook"
+WAITING = SECOND.kinds[0].address
+"""Its network is stopped, so it has a fallback route."""
+IN_ITS_WAY = f"""<network><name>own-route</name><forward mode='open'/><bridge name='virbr-own' stp='off'/>
+<ip address='192.168.150.1' prefix='24'/>
+<ip address='203.0.113.201' prefix='29'/>
+<route family='ipv4' address='{WAITING}' prefix='32' gateway='192.168.150.2'/></network>
+"""
+"""A network whose own subnet and route are prefixes of lines: libvirt does not start it if it finds routes to them."""
+
+
+@disturbance("a network with a subnet and a route of lines, with and without the hook")
+def network_with_prefixes_of_lines(site: Site) -> Iterator[None]:
+    for hook in (HOOK, f"{HOOK}.away"):
+        if hook != HOOK:
+            site.host.run(["mv", HOOK, hook])
+        for _ in range(2):
+            site.host.run(["virsh", "net-create", "/dev/stdin"], stdin=IN_ITS_WAY)
+            site.host.run(["virsh", "net-destroy", "own-route"])
+    site.host.run(["mv", f"{HOOK}.away", HOOK])
+    yield
+
+
+ISOLATED = """<network><name>closet</name><bridge name='virbr!closet' stp='off'/>
+<ip address='192.168.151.1' prefix='24'/></network>
+"""
+WRONG = f"{FILE}.d/wrong.conf"
+
+
+@disturbance("a wrong file while an isolated network starts")
+def wrong_file_while_an_isolated_network_starts(site: Site) -> Iterator[None]:
+    host = site.host
+    host.write(WRONG, "# nothing\n")
+    host.run(["chmod", "666", WRONG])
+    host.run(["virsh", "net-create", "/dev/stdin"], stdin=ISOLATED)
+    for command in (
+        "ip netns add closet",
+        "ip link add vcloset type veth peer name eth0 netns closet",
+        "ip link set vcloset master virbr!closet up",
+        "ip -n closet link set eth0 up",
+        "ip -n closet address add 192.168.151.2/24 dev eth0",
+        "ip -n closet route add default via 192.168.151.1",
+    ):
+        host.run(command.split())
+    _stays_isolated(site)
+    host.run(["rm", "-r", f"{FILE}.d"])
+    site.second.start()  # an event of another network
+    site.second.stop()
+    _stays_isolated(site)
+    yield
+    host.run(["virsh", "net-destroy", "closet"])
+    host.run(["ip", "netns", "del", "closet"])
+
+
+def _stays_isolated(site: Site) -> None:
+    ping = ["ping", "-n", "-c", "1", "-W", "1"]
+    inside = ["ip", "netns", "exec", "closet"]
+    assert site.host.run([*ping, "192.168.151.2"]).returncode == 0, "the host reaches it"
+    for mode in MODES:
+        address = mode.kinds[0].address
+        assert site.host.run([*inside, *ping, address], check=False).returncode != 0, f"closet reaches {address}"
+        reached = site.guests[mode].run(f"ping -c 1 -W 1 -I {address} 192.168.151.2", check=False)
+        assert "1 packets received" not in reached, f"{address} reaches closet"

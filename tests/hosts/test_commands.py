@@ -341,6 +341,143 @@ def test_check_knows_the_networks_and_addresses_of_the_host(site: Site) -> None:
     assert f"    {STEADY}       frist\n                       ^\n    did you mean first?\n" in checked.stdout
 
 
+NAMES = [
+    (f"{STEADY} frist", "libvirt has no network frist", "did you mean first?"),
+    (f"{STEADY} first guest=wbe1", "libvirt has no guest wbe1", "did you mean web1?"),
+    (f"{STEADY} nowhere guest=web1", "libvirt has no network nowhere", "first"),
+]
+
+
+@pytest.mark.parametrize(("line", "what", "advice"), NAMES)
+def test_a_name_that_libvirt_does_not_have_withdraws_nothing(site: Site, line: str, what: str, advice: str) -> None:
+    """The same mistake for check, plan and apply. What is in force stays, what is not waits, all else is done."""
+    waiting = line.replace(STEADY, SIX)
+    site.configure(line, waiting, f"{MOVING} first")
+    with flow(site.lab.wan, STEADY) as running:
+        for verb in ("check", "plan", "apply", "apply"):
+            done = site.host.nethook(verb)
+            told = done.stdout + done.stderr
+            assert done.returncode == 1, told
+            assert f"{FILE}:1:" in told
+            assert what in told
+            assert advice in told
+            assert f"- route {STEADY}" not in told
+    assert running.lost == 0
+    assert site.answers(STEADY) == site.answers(MOVING) == "web1"
+    assert site.answers(SIX) is None
+    site.configure(f"{STEADY} first", f"{SIX} first", f"{MOVING} first")
+    site.apply()
+    assert site.answers(SIX) == "web1"
+
+
+def test_a_network_that_was_removed_is_like_a_wrong_name(site: Site) -> None:
+    """Its routes went with its bridge; the line waits, and is a mistake until somebody corrects it."""
+    gone = site.host.network("gone", mode="nat", addresses=["192.168.70.1/24"])
+    site.configure(f"{STEADY} first", "203.0.113.70 gone")
+    site.apply()
+    gone.stop()
+    site.host.virsh("net-undefine", "gone")
+    for verb in ("check", "plan", "apply"):
+        done = site.host.nethook(verb)
+        assert done.returncode == 1, verb
+        assert "libvirt has no network gone" in done.stdout + done.stderr
+    assert site.answers(STEADY) == "web1"
+    assert "unreachable" in site.host.run(["ip", "route", "get", "203.0.113.70"], check=False).stderr.lower()
+
+
+def test_a_line_that_the_host_could_not_live_with(site: Site) -> None:
+    """Its own address, its gateway, and more of its uplink's subnet: refused, all else is done, the host is there."""
+    own, router = site.host.place.ipv4, "198.51.100.1"
+    dangerous = [f"{own} first", f"{router} first", "198.51.100.0/25 first"]
+    site.configure(*dangerous, f"{MOVING} first")
+    for verb in ("check", "plan", "apply"):
+        done = site.host.nethook(verb)
+        told = done.stdout + done.stderr
+        assert done.returncode == 1, told
+        assert f"{own} is an address of this host, on uplink0" in told
+        assert f"{FILE}:2:1: {router} is a next hop of this host's routes, on uplink0" in told
+        assert f"{FILE}:3:1: {router} is a next hop of this host's routes, on uplink0" in told
+    assert site.answers(MOVING) == "web1"
+    assert site.lab.wan.ping(own, 2)
+    listed = site.host.run(["ip", "route", "show", "proto", "218"]).stdout
+    assert [line.split()[0] for line in listed.splitlines()] == [MOVING]
+    diagnosed = site.host.nethook("doctor", own)
+    assert diagnosed.returncode == 1
+    assert "address del" not in diagnosed.stdout
+    assert "change the line" in diagnosed.stdout
+
+
+def test_where_the_administrator_is_connected_from(site: Site) -> None:
+    site.configure("192.0.2.0/24 first")
+    command = ["env", "SSH_CONNECTION=192.0.2.1 40000 198.51.100.2 22", "nethook"]
+    applied = site.host.run([*command, "apply"], check=False)
+    assert applied.returncode == 1
+    assert "you are connected from 192.0.2.1" in applied.stderr
+    assert "192.0.2.0/24" not in site.host.run(["ip", "route"]).stdout
+    assert site.host.run([*command, "check"], check=False).returncode == 1
+
+
+HIDING = "/etc/nethook/routed-ips"
+
+
+@pytest.fixture
+def hidden(site: Site) -> Iterator[Site]:
+    """Somebody writes a file that comes before the one in force, and has only one other line."""
+    site.host.write(HIDING, f"{MOVING} first\n")
+    yield site
+    site.host.run(["rm", "-f", HIDING])
+
+
+def test_a_file_that_hides_the_one_in_force_withdraws_nothing_by_itself(hidden: Site) -> None:
+    applied = hidden.host.nethook("apply")
+    assert applied.returncode == 1
+    assert f"{STEADY} of {FILE} stay in force" in applied.stderr
+    assert hidden.answers(STEADY) == hidden.answers(MOVING) == "web1"
+    assert hidden.host.nethook("apply").returncode == 1
+    withdrawn = hidden.host.nethook("apply", "--yes")
+    assert withdrawn.returncode == 0, withdrawn.stderr
+    assert f"- route {STEADY} → br-first" in withdrawn.stdout.splitlines()
+    assert hidden.answers(STEADY) is None
+
+
+@pytest.mark.parametrize(("answer", "is_withdrawn"), [("n", False), ("y", True)])
+def test_at_a_terminal_apply_asks_before_it_withdraws_what_is_hidden(
+    hidden: Site, answer: str, is_withdrawn: bool
+) -> None:
+    with Terminal(hidden.host.command(["env", "TERM=xterm", "nethook", "apply"])) as terminal:
+        terminal.wait_for("Withdraw them")
+        terminal.press(f"{answer}\n")
+        terminal.wait_for_end()
+    assert (hidden.answers(STEADY) is None) == is_withdrawn
+    assert (hidden.answers(MOVING) is None) != is_withdrawn
+
+
+def test_a_line_to_which_libvirt_has_a_route_itself(site: Site) -> None:
+    """The network starts again and again, with the line in force; check says that the route is libvirt's."""
+    xml = """<network><name>own-route</name><forward mode='open'/><bridge name='virbr-own' stp='off'/>
+    <ip address='192.168.123.1' prefix='30'/>
+    <route family='ipv4' address='203.0.113.90' prefix='32' gateway='192.168.123.2'/></network>"""
+    site.configure(f"{STEADY} first", "203.0.113.90 own-route via=192.168.123.2")
+    site.host.run(["virsh", "net-define", "/dev/stdin"], stdin=xml)
+    try:
+        for _ in range(2):
+            site.host.virsh("net-start", "own-route")
+            assert site.host.nethook("apply").returncode == 0
+            checked = site.host.nethook("check")
+            assert checked.returncode == 0
+            assert "warning: network own-route has a <route> to 203.0.113.90" in checked.stdout
+            site.host.virsh("net-destroy", "own-route")
+            assert site.host.nethook("apply").returncode == 0
+        site.configure(f"{STEADY} first", "203.0.113.90 first")
+        refused = site.host.nethook("apply")
+        assert refused.returncode == 1
+        assert "libvirt would not start own-route" in refused.stderr
+        site.host.virsh("net-start", "own-route")
+        site.host.virsh("net-destroy", "own-route")
+    finally:
+        site.host.virsh("net-undefine", "own-route")
+
+
 def test_an_uplink_that_is_not_there(site: Site) -> None:
     site.configure(f"{STEADY} first proxy=nope0")
     what = "there is no device nope0"

@@ -13,7 +13,7 @@ from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import parse_settings
 from nethook.diagnosis import on_link
 from nethook.diagnosis.foreign_marks import foreign_marks
-from nethook.diagnosis.host_problems import SECONDS, host_problems
+from nethook.diagnosis.host_problems import SECONDS, host_problems, own_routes
 from nethook.errors import ConfigError, NethookError, ReadError
 from nethook.exit_status import DIFFERENT, OK
 from nethook.kernel.process import Tools
@@ -40,11 +40,13 @@ def run(options: Namespace) -> int:
         return _to_mend(error.problems)
     problems = configuration.problems
     warnings = on_link.warnings(configuration.routed_ips)
-    show_problems(warnings, sys.stdout)
     try:
-        problems = problems + host_problems(configuration, live_networks(), _guests(configuration))
+        live = live_networks()
+        warnings += own_routes(configuration.routed_ips, live)
+        problems = problems + host_problems(configuration, live, _guests(configuration))
     except NethookError as error:
         print(f"nethook: not compared with this host and its networks: {error}", file=sys.stderr)
+    show_problems(warnings, sys.stdout)
     is_used = _say_who_uses_our_mark(configuration.settings)
     if problems:
         return _to_mend(sorted(problems, key=lambda problem: (problem.place.file, problem.place.line)))

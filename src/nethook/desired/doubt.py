@@ -17,7 +17,7 @@ def in_doubt(
     present: Iterable[Key], configuration: Configuration, is_doubtful: Callable[[Prefix], bool]
 ) -> dict[Key, Prefix]:
     """Return those of our objects that no right line names, and a wrong line may be about, with their prefixes."""
-    if not configuration.problems:
+    if not configuration.leaves_doubt:
         return {}
     named = {routed.prefix.text for routed in configuration.routed_ips}
     unnamed = {key: parse_prefix(key[0]) for key in sorted(present) if key[0] not in named}

@@ -11,7 +11,9 @@ from nethook.diagnosis.nft_version import ADVICE, why_it_cannot_bind
 from nethook.kernel import device
 from nethook.kernel.families import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.kernel.process import Tools
+from nethook.kernel.routes import ROUTES
 from nethook.prefix import Prefix, parse_prefix
+from nethook.vital import claimed, dangers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,10 +50,22 @@ def host_problems(
     return merged(
         [
             *problems,
+            *_vital_problems(configuration, live, tools),
             *_uplink_problems(configuration.routed_ips, live, tools),
             *_binding_problems(configuration.routed_ips, tools),
         ]
     )
+
+
+def own_routes(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork]) -> list[Problem]:
+    """Return a warning for each line to whose prefix libvirt makes a route by itself."""
+    warned = []
+    for line in lines:
+        network = live.get(line.network)
+        if network and any(route == line.prefix for route in network.network.routes):
+            what = f"warning: network {excerpt(line.network)} has a <route> to {line.prefix}, which libvirt adds itself"
+            warned.append(line.problem(what, "leave it so: the line still lets packets through"))
+    return warned
 
 
 def merged(problems: Iterable[Problem]) -> list[Problem]:
@@ -65,6 +79,18 @@ def merged(problems: Iterable[Problem]) -> list[Problem]:
 def _for_all(first: Problem, more: int) -> Problem:
     what = f"{first.what} (here and in {more} more line{'s' * (more > 1)})" if more else first.what
     return Problem(first.place, what, first.advice, first.text, first.prefix)
+
+
+def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Tools) -> list[Problem]:
+    """Of lines that are not put in force: the host needs what they would take away, or a network could not start."""
+    owners = {prefix.text: name for name, each in live.items() for prefix in each.network.routes}
+    claims = [problem for line in configuration.routed_ips if (problem := claimed(line, owners))]
+    bridges = {each.network.bridge for each in live.values() if each.network.is_libvirts_own}
+    protocol = configuration.settings.route_protocol
+    routes = ROUTES.read(tools.start(ROUTES.read_calls(protocol))(), protocol)
+    return claims + [
+        problem for _, problem in dangers(configuration.routed_ips, bridges, {route[0] for route in routes})
+    ]
 
 
 def _binding_problems(lines: Iterable[RoutedIP], tools: Tools) -> list[Problem]:
@@ -149,7 +175,7 @@ def _problems(line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[Own
     elif why := live[line.network].network.why_unroutable:
         yield line.problem_of_network(why, "route it to a network with a bridge of the kernel")
     yield from subnet_problems(line, live)
-    for held in addresses_within(line, live, own):
+    for held in (each for each in addresses_within(line, live, own) if each.address != line.prefix):
         yield line.problem(what_is_wrong_with(held), "write an address that is for guests alone")
 
 
