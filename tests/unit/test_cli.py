@@ -205,7 +205,7 @@ def test_mistakes_in_settings_are_shown_with_their_line(tmp_path: Path, capsys: 
     [
         [],
         ["frobnicate"],
-        ["apply", "--yes"],
+        ["plan", "--yes"],
         ["plan", "--json", "--commands"],
         ["guest-config", "--format", "x", "a"],
         ["--pl"],
