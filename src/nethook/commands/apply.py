@@ -55,7 +55,7 @@ class _Apply:
         self._withdraws_hidden = bool(options.yes)
 
     def ask(self) -> Situation | None:
-        """Read the files and ask libvirt. None if nothing is to be changed: a line is wrong, or somebody has said no."""
+        """Read the files and ask libvirt. None if nothing is to be changed: a line is wrong, or the answer is no."""
         configuration = load()
         if not self._is_right(configuration):
             return None

@@ -117,10 +117,6 @@ def _is_ours(host: Host, route: dict[str, Any]) -> bool:
     return str(route.get("protocol")) == str(host.settings.route_protocol)
 
 
-def _is_fallback(host: Host, route: dict[str, Any]) -> bool:
-    return "type" in route and _is_ours(host, route)
-
-
 def _inner(host: Host, target: Target, inner: Answer) -> Iterator[Finding]:
     """Routes of others to a part of the prefix, in the main table, that lead elsewhere."""
     of_lines = {line.prefix.text for line in host.configuration.routed_ips}
@@ -160,7 +156,7 @@ def _there(host: Host, target: Target, way: Answer, match: Answer) -> Iterator[F
         )
         return
     longest = max(
-        (route for route in match.listed if route.get("dev") != target.bridge and not _is_fallback(host, route)),
+        (route for route in match.listed if route.get("dev") != target.bridge),
         key=lambda route: _length(route["dst"], target.family),
         default=None,
     )
