@@ -308,15 +308,32 @@ IN_ITS_WAY = f"""<network><name>own-route</name><forward mode='open'/><bridge na
 """A network whose own subnet and route are prefixes of lines: libvirt does not start it if it finds routes to them."""
 
 
-@disturbance("a network with a subnet and a route of lines, with and without the hook")
-def network_with_prefixes_of_lines(site: Site) -> Iterator[None]:
-    for hook in (HOOK, f"{HOOK}.away"):
-        if hook != HOOK:
-            site.host.run(["mv", HOOK, hook])
-        for _ in range(2):
+SETTINGS = "/etc/nethook/nethook.conf"
+WAYS = {
+    "as ever": ("true", "true"),
+    "no hook": (f"mv {HOOK} /root/hook", f"mv /root/hook {HOOK}"),
+    "no Python": (f"cp -p {HOOK} /root/hook; sed -i 's|^python=.*|python=/nowhere|' {HOOK}", f"mv /root/hook {HOOK}"),
+    "killed": (
+        "printf '#!/bin/sh\\nkill -9 $$\\n' >/root/dies; chmod 755 /root/dies; "
+        f"cp -p {HOOK} /root/hook; sed -i 's|^python=.*|python=/root/dies|' {HOOK}",
+        f"mv /root/hook {HOOK}",
+    ),
+    "wrong settings": (f"mkdir -p /etc/nethook; echo mark-bit = 3 >{SETTINGS}", f"rm {SETTINGS}"),
+    "wrong lines": (f"cp -p {FILE} /root/lines; echo nonsense >>{FILE}", f"mv /root/lines {FILE}"),
+    "lock held": ("flock /run/nethook sleep 60 >/dev/null 2>&1 & echo $! >/root/pid", "pkill -P $(cat /root/pid)"),
+}
+"""What is wrong with the hook at that moment: a command that does it, and one that undoes it."""
+
+
+@disturbance("networks with prefixes of lines start, whatever is wrong with the hook")
+def networks_with_prefixes_of_lines(site: Site) -> Iterator[None]:
+    for do, undo in WAYS.values():
+        site.host.run(["sh", "-c", do])
+        try:
             site.host.run(["virsh", "net-create", "/dev/stdin"], stdin=IN_ITS_WAY)
-            site.host.run(["virsh", "net-destroy", "own-route"])
-    site.host.run(["mv", f"{HOOK}.away", HOOK])
+        finally:
+            site.host.run(["sh", "-c", undo])
+        site.host.run(["virsh", "net-destroy", "own-route"])
     yield
 
 
