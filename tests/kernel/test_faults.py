@@ -29,7 +29,7 @@ FIREWALL = "iptables-nft"  # with it, all tools are used
 CALLS = {
     "started": {
         "nft": (3, 2),
-        "ip": (3, 2),
+        "ip": (2, 1),
         "iptables-nft": (1, 1),
         "iptables-nft-restore": (1, 0),
         "ip6tables-nft": (1, 1),
@@ -37,7 +37,7 @@ CALLS = {
     },
     "stopped": {
         "nft": (3, 2),
-        "ip": (3, 2),
+        "ip": (4, 1),
         "iptables-nft": (1, 1),
         "ip6tables-nft": (1, 1),
     },
@@ -52,7 +52,7 @@ EACH_CALL = [
 ]
 ALL_CALLS_OF_A_START = sum(calls for calls, _ in CALLS["started"].values())
 GOLDEN = {"started": FIREWALL, "stopped": f"{FIREWALL}-stopped"}
-NEXT = {"started": "port-created", "stopped": "start"}
+NEXT = {"started": "port-created", "stopped": "stopped"}
 
 
 class Run:
