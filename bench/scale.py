@@ -68,7 +68,7 @@ def _apply() -> None:
     configuration, networks = load(), [Network(NETWORK, BRIDGE, "nat")]
     tools = limited_tools()
     with Locked():
-        outcome = reconcile(configuration, networks, Scope(), tools, Others({BRIDGE}))
+        outcome = reconcile(configuration, networks, Scope(known=networks), tools, Others({BRIDGE}))
     if outcome.failures:
         raise SystemExit("\n".join(("bench: apply has failed:", *outcome.failures)))
 

@@ -23,7 +23,7 @@ from nethook.scope import Scope
 up = [parse_event((name, "started", "begin", "-"), xml.encode()).network
       for name, xml in zip(sys.argv[2::2], sys.argv[3::2])]
 with Locked():
-    outcome = reconcile(load(), up, Scope(), Tools(20), Others({network.bridge for network in up}))
+    outcome = reconcile(load(), up, Scope(known=up), Tools(20), Others({network.bridge for network in up}))
 for effect in outcome.done:
     print(effect)
 for failure in outcome.failures:

@@ -22,8 +22,9 @@ from nethook.lock import Locked
 from nethook.others import Others
 from nethook.reconcile import reconcile
 from nethook.scope import Scope
+up = [Network("public", "virbr1", "nat")]
 with Locked():
-    outcome = reconcile(load(), [Network("public", "virbr1", "nat")], Scope(), limited_tools(), Others({{"virbr1"}}))
+    outcome = reconcile(load(), up, Scope(known=up), limited_tools(), Others({{"virbr1"}}))
 sys.exit("\\n".join(outcome.failures) or 0)
 """
 """What the verb does when libvirt has told it of its networks, which these hosts do not have."""
