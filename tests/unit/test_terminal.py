@@ -7,7 +7,7 @@ import io
 import pytest
 
 from nethook.config.routed_ips import parse_routed_ips
-from nethook.terminal import coloured, columns_of, confirm, folded, is_rich, show_problems
+from nethook.terminal import coloured, columns_of, confirm, folded, show_problems, takes_colours
 from nethook.terminal.screen import cut
 
 
@@ -49,7 +49,7 @@ def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatc
     assert coloured("text", "red", Terminal()) == "text"
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
-    assert not is_rich(Terminal())
+    assert not takes_colours(Terminal())
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from nethook.config.problem import one_line
 from nethook.errors import NethookError
 from nethook.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.prefix import parse_prefix
-from nethook.terminal import is_rich, width_of
+from nethook.terminal import takes_colours, width_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -38,7 +38,7 @@ def run(options: Namespace) -> int:
     if options.json:
         print(json.dumps(_as_json(found), indent=2))
     else:
-        text = status_text(found, width_of(sys.stdout), coloured=is_rich(sys.stdout))
+        text = status_text(found, width_of(sys.stdout), coloured=takes_colours(sys.stdout))
         if text:
             print(text)
         for message in messages(found):

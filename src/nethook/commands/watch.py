@@ -12,7 +12,7 @@ from nethook.config.problem import one_line
 from nethook.errors import NethookError
 from nethook.exit_status import OK
 from nethook.kernel.counters import Traffic
-from nethook.terminal import folded, is_dumb, is_rich, width_of
+from nethook.terminal import folded, is_dumb, takes_colours, width_of
 from nethook.terminal.screen import Screen
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _text(look: Callable[[], Overview], rates: Rates) -> str:
         return one_line(str(error))
     rates.take(found, time.monotonic())
     width = width_of(sys.stdout)
-    text = status_text(found, width, RATES, coloured=is_rich(sys.stdout))
+    text = status_text(found, width, RATES, coloured=takes_colours(sys.stdout))
     said = (folded(message, width) if width else message for message in messages(found))
     return "\n\n".join(filter(None, (text, *said)))
 

@@ -24,8 +24,8 @@ EFFECT_COLOURS = {ADD: "green", REMOVE: "red", REPLACE: "yellow"}
 TAB = "\t"
 
 
-def is_rich(stream: TextIO) -> bool:
-    """Whether colours and the like are wanted there. https://no-color.org"""
+def takes_colours(stream: TextIO) -> bool:
+    """Return whether colours and the like are wanted there. https://no-color.org"""
     return stream.isatty() and not os.environ.get("NO_COLOR") and not is_dumb()
 
 
@@ -59,9 +59,14 @@ def folded(text: str, width: int) -> str:
     return "\n".join(lines)
 
 
+def escaped(text: str, colour: str) -> str:
+    """Return the text in one of COLOURS, for a terminal."""
+    return f"\033[{COLOURS[colour]}m{text}\033[0m"
+
+
 def coloured(text: str, colour: str, stream: TextIO) -> str:
-    """The text in one of COLOURS, if it is for such a stream."""
-    return f"\033[{COLOURS[colour]}m{text}\033[0m" if is_rich(stream) else text
+    """Return the text in one of COLOURS, if it is for such a stream."""
+    return escaped(text, colour) if takes_colours(stream) else text
 
 
 def painted(effect: Effect, stream: TextIO) -> str:

@@ -1,11 +1,10 @@
-"""Tables for people: with ``rich`` on a terminal that has it, as aligned plain text everywhere else."""
+"""Tables for people: aligned text, with coloured states on a terminal."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
-from nethook.terminal import columns_of
+from nethook.terminal import columns_of, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,36 +46,20 @@ def fitting(columns: Sequence[Column], rows: Sequence[Row], width: int, expendab
 
 
 def table_lines(columns: Sequence[Column], rows: Sequence[Row], *, coloured: bool = False) -> list[str]:
-    """The headings, and a line for each row, whatever its width."""
-    if coloured:
-        try:
-            return _rich(columns, rows)
-        except ImportError:
-            pass
-    return _plain(columns, rows)
-
-
-def _plain(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
-    headings = {column.heading: column.heading for column in columns}
+    """Return the headings, and a line for each row, whatever its width; headings and states with colours, if wanted."""
     widths = [column.width(rows) for column in columns]
-    return [
-        GAP.join(column.aligned(row[column.heading], width) for column, width in zip(columns, widths)).rstrip()
+    headings = {column.heading: column.heading for column in columns}
+    first, *others = (
+        [(column, column.aligned(row[column.heading], width)) for column, width in zip(columns, widths)]
         for row in (headings, *rows)
-    ]
+    )
+    heading = GAP.join(cell for _, cell in first).rstrip()
+    lines = [[_painted(cell) if coloured and column.is_state else cell for column, cell in row] for row in others]
+    return [escaped(heading, "bold") if coloured else heading, *(GAP.join(line).rstrip() for line in lines)]
 
 
-def _rich(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
-    from rich.console import Console  # noqa: PLC0415 - it may be missing, and takes its time
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0))
-    for column in columns:
-        table.add_column(column.heading, justify="right" if column.right else "left", no_wrap=True)
-    for row in rows:
-        cells = ((row[column.heading], column.is_state) for column in columns)
-        table.add_row(*(Text(cell, STYLES.get(cell, "") if is_state else "") for cell, is_state in cells))
-    output = io.StringIO()
-    width = sum(column.width(rows) + len(GAP) for column in columns)
-    Console(file=output, width=width, force_terminal=True, legacy_windows=False, color_system="standard").print(table)
-    return [line.rstrip() for line in output.getvalue().rstrip("\n").split("\n")]
+def _painted(cell: str) -> str:
+    """Return a state in its colour; the spaces behind it stay as they are."""
+    state = cell.rstrip()
+    colour = STYLES.get(state)
+    return escaped(state, colour) + cell[len(state) :] if colour else cell
