@@ -180,6 +180,27 @@ def test_a_lock_that_somebody_holds_is_waited_for(scenario: Scenario) -> None:
     check_unchanged(scenario)
 
 
+@pytest.mark.parametrize("changed", ["in place", "by rename", "a file beside it"])
+def test_files_that_change_while_the_lock_is_waited_for_are_read_again(scenario: Scenario, changed: str) -> None:
+    """They are read before the lock is there, so that reading costs nobody else; what counts is what is there then."""
+    scenario.world.configure("203.0.113.10 public")
+    lock = os.open(scenario.machine.root / "run/nethook", os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with HookProcess(scenario.machine, scenario.network.name, "started") as hook:
+        hook.give(scenario.network.event_xml().encode())
+        wait_for(lambda: waits_for_the_lock(scenario), "the hook waits for the lock")
+        if changed == "in place":
+            scenario.world.configure("203.0.113.10 public", "203.0.113.77 public")
+        elif changed == "by rename":
+            scenario.machine.write(f"{CONFIGURATION}.new", "203.0.113.10 public\n203.0.113.77 public\n")
+            scenario.machine.run("mv", f"{CONFIGURATION}.new", CONFIGURATION)
+        else:
+            scenario.machine.write(f"{CONFIGURATION}.d/more.conf", "203.0.113.77 public\n")
+        os.close(lock)
+    routes = [line.split()[0] for line in listings.routes(scenario.machine) if not line.startswith("unreachable")]
+    assert routes == ["203.0.113.10", "203.0.113.77"]
+
+
 def waits_for_the_lock(scenario: Scenario) -> bool:
     """Whether a process has the folder of the lock open."""
     folder = str(scenario.machine.root / "run/nethook")
