@@ -116,4 +116,5 @@ def parse_prefix(text: str) -> Prefix:
 def set_behind_length(text: str, block: Prefix) -> tuple[str, str]:
     """What is wrong with ``ADDRESS/LENGTH`` where the address is not the first of its block, and what to write."""
     address = text.partition("/")[0]
-    return f"{text} has bits set behind its length", f"write {block} for the block, {address} for the address"
+    what = f"{text} does not begin at a /{block.length} boundary"
+    return what, f"write {block} for the block, {address} for the address"

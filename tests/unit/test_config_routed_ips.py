@@ -149,12 +149,12 @@ def test_a_routed_ip_knows_its_place() -> None:
         ),
         (
             "203.0.113.17/29",
-            "203.0.113.17/29 has bits set behind its length",
+            "203.0.113.17/29 does not begin at a /29 boundary",
             "write 203.0.113.16/29 for the block, 203.0.113.17 for the address",
         ),
         (
             "2001:db8::1/64",
-            "2001:db8::1/64 has bits set behind its length",
+            "2001:db8::1/64 does not begin at a /64 boundary",
             "write 2001:db8::/64 for the block, 2001:db8::1 for the address",
         ),
         ("0.0.0.0/0", "0.0.0.0/0 is the default route: all traffic of this host would go to the network", PROVIDER),

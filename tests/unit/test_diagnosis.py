@@ -350,7 +350,7 @@ def test_what_is_no_address_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "require_root", lambda _: None)
     with pytest.raises(NethookError, match="not an IP address: web1"):
         doctor.run(Namespace(addresses=["web1"], json=False, verbose=False))
-    with pytest.raises(NethookError, match=r"behind its length: write 203.0.113.8/29 for the block, 203.0.113.10 for"):
+    with pytest.raises(NethookError, match=r"boundary: write 203.0.113.8/29 for the block, 203.0.113.10 for"):
         doctor.run(Namespace(addresses=["203.0.113.10/29"], json=False, verbose=False))
 
 
@@ -417,7 +417,7 @@ OFF, ON = LiveGuest([NIC], is_running=False), LiveGuest([NIC], is_running=True)
         (
             {"web1": ON},
             "guest web1, which it is bound to, is not plugged",
-            "start it; a restart of the network unplugs",
+            "start it; if it is running: shut it down",
         ),
         (
             {"web1": LiveGuest([("inner", "x")], is_running=True)},

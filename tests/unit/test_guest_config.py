@@ -143,7 +143,7 @@ def test_a_prefix_behind_a_guest_is_no_address_of_it() -> None:
             "no line of the files names 198.51.100.1, nor a prefix around it; the nearest is 203.0.113.10 at ",
         ),
         (["203.0.113.999"], "not an IP address: 203.0.113.999"),
-        (["203.0.113.17/29"], "203.0.113.17/29 has bits set behind its length: write 203.0.113.16/29 for the block"),
+        (["203.0.113.17/29"], "203.0.113.17/29 does not begin at a /29 boundary: write 203.0.113.16/29 for the block"),
         (["web9"], "no line of the files has guest=web9; name its address as well"),
         (["web1", "web2"], "web1 and web2 are several guests"),
         (["203.0.113.10", "203.0.113.18"], "not for one network: public (203.0.113.10), other (203.0.113.18)"),

@@ -53,7 +53,7 @@ def test_plain() -> None:
         "Gates in other firewalls:\n"
         "  ip libvirt_network forward: open\n"
         "\n"
-        "The kernel is not as it should be; `nethook apply` changes this:\n"
+        "Not in force yet; `nethook apply` changes this:\n"
         "  + bridge virbr2 as isolated\n"
         "  - route 203.0.113.99 → virbr1"
     )
@@ -84,7 +84,7 @@ def test_on_a_terminal_no_line_is_cut_and_no_address_folded(width: int, coloured
         assert state.state in " ".join(lines[at : at + 2])
     headings = lines[0].split()
     together = " ".join(" ".join(lines).split())
-    missing = re.findall("[A-Z]+", together.partition("No room for")[2].partition(":")[0])
+    missing = re.findall("[A-Z]+", together.partition("window is too narrow:")[2].partition(":")[0])
     for heading in ("NETWORK", "BRIDGE", "GUEST", "NIC", "IN", "OUT", "SPOOFED", "LINE"):
         assert (heading in headings) != (heading in missing)
     assert (missing == []) == (width == 200)
@@ -109,7 +109,7 @@ def test_a_terminal_of_80_columns_has_room_for_a_bound_address() -> None:
         "IN, OUT: packets, bytes. SPOOFED: packets of others that claimed it, dropped.",
         "  LINE: of routed-ips",
         "",
-        "No room for BRIDGE, NIC: --json and pipes have them.",
+        "Hidden, because the window is too narrow: BRIDGE, NIC.",
     ]
 
 
@@ -130,8 +130,8 @@ def test_where_apply_refuses_that_is_said() -> None:
     found = overview()
     _, problems = parse_routed_ips([("routed-ips", b"203.0.113.300 public\n")])
     refusing = Overview(found.lines, problems, found.gates, found.changes)
-    assert "changes this, once the mistakes in the files are mended:" in status_text(refusing, None)
-    assert "`nethook apply` refuses until they are mended" in next(messages(refusing))
+    assert "changes this, once you have corrected the mistakes in the files:" in status_text(refusing, None)
+    assert "`nethook apply` refuses until you correct them" in next(messages(refusing))
 
 
 def test_lines_of_several_files_are_told_apart() -> None:

@@ -66,7 +66,7 @@ def run(options: Namespace) -> int:
     for remark in selection.remarks:
         _remark(remark)
     if not options.interface and not (mac and chosen.matches_mac):
-        _remark(f"{nic.interface} is what a NIC is usually called there: write --interface NAME where it is not")
+        _remark(f"{nic.interface} is assumed as the name of the NIC; if it has another one, add --interface NAME")
     return OK
 
 

@@ -36,7 +36,9 @@ SECONDS = 120.0
 """nethook.service waits for libvirt's daemon, and may have thousands of addresses to route."""
 
 NO_SYSTEMD = "systemd does not run here, so have `nethook apply --keep-going` run at boot, after libvirt's daemon"
-HOW_TO_WATCH = f"changed files are for `nethook apply`; to have it run by itself: systemctl enable --now {units.PATH}"
+HOW_TO_WATCH = (
+    f"after you edit the file, run `nethook apply`. To apply changes automatically: systemctl enable --now {units.PATH}"
+)
 
 
 def run(options: Namespace) -> int:

@@ -36,7 +36,8 @@ def run(options: Namespace) -> int:
     configuration = load()
     show_problems(configuration.problems, sys.stderr)
     if configuration.problems and not options.keep_going:
-        print("nethook: apply would change nothing, because of this; mend it, or use --keep-going", file=sys.stderr)
+        what = "apply would change nothing, because of these mistakes; correct them, or use --keep-going"
+        print(f"nethook: {what}", file=sys.stderr)
         return UNKNOWN
     now = situation(configuration, options.networks)
     plan = decide(configuration, now.up, now.scope, limited_tools(), now.others)

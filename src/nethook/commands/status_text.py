@@ -46,8 +46,8 @@ def status_text(found: Overview, width: int | None, notation: Notation = COUNTS,
         said.append("\n".join(["Gates in other firewalls:", *(f"  {where}: {state}" for where, state in found.gates)]))
     if found.differences:
         differences = "\n".join(f"  {one_line(str(effect))}" for effect in found.differences)
-        mended = ", once the mistakes in the files are mended" if found.problems else ""
-        said.append(f"The kernel is not as it should be; `nethook apply` changes this{mended}:\n{differences}")
+        mended = ", once you have corrected the mistakes in the files" if found.problems else ""
+        said.append(f"Not in force yet; `nethook apply` changes this{mended}:\n{differences}")
     return "\n\n".join(filter(None, [table, *(folded(part, width) if width else part for part in said)]))
 
 
@@ -73,7 +73,7 @@ def _lines(
     said = [" ".join(legend for heading, legend in legends.items() if heading in headings)]
     missing = ", ".join(column.heading for column in columns if column.heading not in {*headings, "STATE"})
     if missing:
-        said.append(f"No room for {missing}: --json and pipes have them.")
+        said.append(f"Hidden, because the window is too narrow: {missing}.")
     return "\n".join(text), said
 
 
@@ -118,5 +118,5 @@ def messages(found: Overview) -> Iterator[str]:
     if not found.lines and not found.problems:
         yield "the files have no lines: write ADDRESS NETWORK, a line each, see routed-ips(5)"
     if found.problems:
-        refuses = "`nethook apply` refuses until they are mended, or with --keep-going leaves them out"
+        refuses = "`nethook apply` refuses until you correct them, or with --keep-going leaves them out"
         yield f"mistakes in the files: {len(found.problems)}, `nethook check` shows them; {refuses}"

@@ -63,7 +63,10 @@ def _ipv6(host: Host, names: Sequence[str]) -> Iterator[Finding]:
 
 def _switch(name: str, what: str, names: Sequence[str]) -> Iterator[Finding]:
     if sysctl(name) == 0:
-        advice = "it turns on forwarding, now and after each boot, and lets the host take router advertisements as now"
+        advice = (
+            "it turns on forwarding, now and after each boot, "
+            "and the host keeps its own default route from router advertisements"
+        )
         yield Finding(FAILURE, FORWARDING, what, command=ENABLE, advice=advice, addresses=names)
     else:
         yield Finding(OK, FORWARDING, f"{name.replace('/', '.')} is on")

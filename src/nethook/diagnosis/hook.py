@@ -159,7 +159,7 @@ def _selinux(tools: Tools, path: str) -> Iterator[Finding]:
         return
     result = tools.run(Call(("restorecon", "-n", "-v", path)))
     if result.status == 0 and result.out.strip():
-        yield Finding(WARNING, SELINUX, f"{path} has not the label of its place", command=f"restorecon -v {path}")
+        yield Finding(WARNING, SELINUX, f"{path} has the wrong SELinux label", command=f"restorecon -v {path}")
 
 
 def _code() -> Iterator[Finding]:

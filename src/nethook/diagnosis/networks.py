@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from nethook.diagnosis.host import Host, Target
 
 NETWORK, GUEST, OWN, SUBNET = "network", "guest", "own address", "subnet"
-AFTER_RESTART = "a restart of the network unplugs guests that run, so shut down such a one before"
+AFTER_RESTART = (
+    "if it is running: shut it down and start it again, because restarting a network disconnects running guests"
+)
 
 
 def network(host: Host, target: Target) -> Iterator[Finding]:

@@ -45,7 +45,7 @@ def table(host: Host, targets: Collection[Target]) -> Iterator[Finding]:
     kinds = {"route", "accept", "table"}
     gone = [effect for effect in host.plan.effects if effect.sign == REMOVE and effect.kind in kinds]
     if gone:
-        text = f"in the kernel is what no line wants: {gone[0].text}" + (" and more" if len(gone) > 1 else "")
+        text = f"the kernel still has what no line asks for: {gone[0].text}" + (" and more" if len(gone) > 1 else "")
         yield Finding(WARNING, LEFTOVERS, text, command=APPLY)
 
 
