@@ -104,7 +104,6 @@ def _scope(event: Event, configuration: Configuration, told: Record) -> Scope:
         [event.network],
         lines,
         [*told.up.values(), *_unknown(told)],
-        down=[*told.down.values()],
         unresolved={line.prefix.text for line in lines if not told.knows(line.network)},
         starting=event.network.own_prefixes if event.begins else (),
     )

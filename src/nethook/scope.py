@@ -19,9 +19,9 @@ class Scope:
     """What a run decides about: everything, or some networks and what is on their bridges, but for some prefixes.
 
     ``known`` are all networks that are up or about to start, inside the scope and outside it, ``down`` all others that
-    libvirt has told about. ``unresolved`` are the prefixes of lines whose network or guest nobody knows by that name:
-    what is in force for them stays. ``starting`` are the prefixes of a network about to start: no route of ours may be
-    there to them.
+    libvirt has now: a hook does not know which these are. ``unresolved`` are the prefixes of lines whose network or
+    guest nobody knows by that name: what is in force for them stays. ``starting`` are the prefixes of a network about to
+    start: no route of ours may be there to them.
     """
 
     __slots__ = ("_networks", "_spared", "down", "known", "starting", "unresolved")
