@@ -20,8 +20,8 @@ class Scope:
 
     ``known`` are all networks that are up or about to start, inside the scope and outside it, ``down`` all others that
     libvirt has now: a hook does not know which these are. ``unresolved`` are the prefixes of lines whose network or
-    guest nobody knows by that name: what is in force for them stays. ``starting`` are the prefixes of a network about to
-    start: no route of ours may be there to them.
+    guest nobody knows by that name: what is in force for them stays. ``starting`` are the prefixes of a network about
+    to start: no route of ours may be there to them.
     """
 
     __slots__ = ("_networks", "_spared", "down", "known", "starting", "unresolved")
