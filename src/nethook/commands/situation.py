@@ -67,9 +67,7 @@ class Situation:
         ``refused`` are those that the run has found.
         """
         found = [
-            problem
-            for line, problem in self.unresolved
-            if problem and (not self._names or line.network in self._names or line.network not in self.live)
+            problem for line, problem in self.unresolved if problem and (not self._names or line.network in self._names)
         ]
         return [*found, *refused]
 
