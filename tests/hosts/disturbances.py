@@ -334,10 +334,11 @@ def networks_with_prefixes_of_lines(site: Site) -> Iterator[None]:
         finally:
             site.host.run(["sh", "-c", undo])
         site.host.run(["virsh", "net-destroy", "own-route"])
+    site.host.reload_libvirtd()  # the doctor sees that the hook's file was changed
     yield
 
 
-ISOLATED = """<network><name>closet</name><bridge name='br#closet' stp='off'/>
+ISOLATED = """<network><name>closet</name><bridge name='br-closet' stp='off'/>
 <ip address='192.168.151.1' prefix='24'/></network>
 """
 WRONG = f"{FILE}.d/wrong.conf"
@@ -352,7 +353,7 @@ def wrong_file_while_an_isolated_network_starts(site: Site) -> Iterator[None]:
     for command in (
         "ip netns add closet",
         "ip link add vcloset type veth peer name eth0 netns closet",
-        "ip link set vcloset master br#closet up",
+        "ip link set vcloset master br-closet up",
         "ip -n closet link set eth0 up",
         "ip -n closet address add 192.168.151.2/24 dev eth0",
         "ip -n closet route add default via 192.168.151.1",
