@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.hosts.lab import Lab
+from tests.hosts.network import Network
 from tests.hosts.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ ON_LINK = ("198.51.100.100", "2001:db8:100::100")
 """In the subnets of the uplink; the provider asks for them there."""
 DOWN = ("203.0.113.99", "2001:db8:7::99")
 OWN = "203.0.113.64/28"
-IN_OWN = "203.0.113.78"
+IN_OWN_FIRST, IN_OWN = "203.0.113.65", "203.0.113.78"
 """The last but one of that block: the last is the broadcast address of the bridge."""
 LINES = [
     *(f"{address} {kind.name}" for kind in KINDS for address in (kind.ipv4, kind.ipv6)),
@@ -77,6 +78,8 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
                 addresses += [f"{ON_LINK[0]}/32", f"{ON_LINK[1]}/128"]
             guests[kind.name] = host.guest(kind.name, network=kind.name, addresses=addresses, gateways=GATEWAYS)
             host.virsh("autostart", kind.name)
+        for name, own in (("never-started", "192.168.59.1/24"), ("own", f"{IN_OWN_FIRST}/28")):
+            host.network(name, mode="route", bridge=f"br-{name[:5]}", addresses=[own]).stop()
         host.install()
         host.run(["nethook", "install", "--enable-forwarding"])
         with ThreadPoolExecutor(len(guests)) as pool:
@@ -113,9 +116,10 @@ def test_a_down_address_is_answered_with_one_error(bench: Bench, address: str) -
 
 
 def test_a_network_whose_subnet_is_a_configured_prefix_starts(bench: Bench) -> None:
-    assert "unreachable" in bench.host.run(["ip", "route", "show", "exact", OWN]).stdout
-    network = bench.host.network("own", mode="route", addresses=["203.0.113.65/28"])
-    guest = bench.host.guest("own", network="own", addresses=[f"{IN_OWN}/32"], gateways=["203.0.113.65"])
+    assert "unreachable" in bench.host.run(["ip", "route", "show", "table", "219", "exact", OWN]).stdout
+    network = Network(bench.host, "own")
+    network.start()
+    guest = bench.host.guest("own", network="own", addresses=[f"{IN_OWN}/32"], gateways=[IN_OWN_FIRST])
     guest.start()
     assert (bench.lab.wan.fetch(IN_OWN) or "").startswith("own ")
     for change in (network.stop, network.start):
