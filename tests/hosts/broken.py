@@ -74,7 +74,12 @@ SETUPS = [
     Broken("a file that others may write", f"chmod o+w {FILE}", "configuration", f"chmod go-w {FILE}", happens=LATER),
     Broken("no line", f"sed -i 1d {FILE}; {APPLY}", "configuration", f"{A}  NETWORK", RESTORE, is_mended=False),
     Broken(
-        "unknown network", line(f"{A} frist") + f"; {APPLY}", "network", "did you mean first?", RESTORE, is_mended=False
+        "unknown network",
+        line(f"{A} frist") + f"; nethook clear --yes; {APPLY}",  # what is in force would stay
+        "network",
+        "did you mean first?",
+        RESTORE,
+        is_mended=False,
     ),
     Broken("network stopped", "virsh net-destroy first", "network", "virsh net-start first", hosts=BOTH),
     Broken(
@@ -217,7 +222,14 @@ SETUPS = [
         "sysctl -w net.ipv4.conf.uplink0.rp_filter=2",
         "ip route replace default via 198.51.100.1 dev uplink0; sysctl -qw net.ipv4.conf.uplink0.rp_filter=0",
     ),
-    Broken("address on the host", f"ip address add {A}/32 dev lo", "own address", f"ip address del {A}/32 dev lo"),
+    Broken(
+        "address on the host",
+        f"ip address add {A}/32 dev lo",
+        "own address",
+        "change the line",  # no command takes an address from the host
+        f"ip address del {A}/32 dev lo",
+        is_mended=False,
+    ),
     Broken(
         "a subnet of another network",
         f"echo '203.0.113.64/28 first' >> {FILE}; {APPLY}",

@@ -84,10 +84,10 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         for prefix in ("203.0.113.0/24", "2001:db8:7::/48"):
             lab.wan.deliver(prefix, host)
         host.write(FILE, LINES)
-        host.install()
-        host.run(["systemctl", "stop", "nethook"])  # at a restart of libvirtd it would mend what is broken here
         host.network("first", mode="nat", addresses=["192.168.50.1/24", "fd00:50::1/64"])
         host.network("second", mode="route", addresses=["203.0.113.65/28", "fd00:60::1/64"])
+        host.install()
+        host.run(["systemctl", "stop", "nethook"])  # at a restart of libvirtd it would mend what is broken here
         used = [f"{A}/32", f"{IN_PREFIX}/32", f"{TAKEN}/32", f"{SIX}/128"]
         guest = host.guest("web1", network="first", addresses=used, gateways=["192.168.50.1", "fd00:50::1"])
         guest.start()

@@ -20,6 +20,8 @@ OUR_PROTOCOL = "218"
 GATE = "nethook-"
 GATEWAYS = ("local 169.254.0.1 dev ", "local fe80::1 dev ")
 """How routes begin that the kernel makes for addresses that only we give to bridges."""
+LINK_LOCAL = ("fe80::/64 dev ", "local fe80::", "anycast fe80:: dev ", "multicast ff00::/8 dev ")
+"""How routes begin that the kernel makes by itself for each device, when it has noticed that the device is up."""
 ANYCAST = "anycast fe80:: dev "
 """How begins one that it makes for a gateway where no other address on the bridge needs it."""
 _OUR_TABLE = re.compile(r"table inet nethook \{.*?^\}\n", re.S | re.M)
@@ -50,7 +52,9 @@ def foreign(machine: Machine) -> str:
     ]
     of_us = (GATE, f"proto {OUR_PROTOCOL}")
     return "\n".join(
-        line for line in lines if not line.startswith((*GATEWAYS, ANYCAST)) and not any(sign in line for sign in of_us)
+        line
+        for line in lines
+        if not line.startswith((*GATEWAYS, *LINK_LOCAL)) and not any(sign in line for sign in of_us)
     )
 
 
