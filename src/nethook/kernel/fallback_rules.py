@@ -6,9 +6,9 @@ not shorter than it, whoever made that. The last pair is for prefixes that lie i
 what stands for a default route is too short there. A pair before it is for each length of inner fallback routes.
 
 All have the priority that a rule gets by itself where there is none yet, and stand behind those that were there before
-them: a rule of others that came first must stay first. So their order is that in which they have been added. A rule of
-which others delete the first one alone would be ours if it were the usual ``suppress_prefixlength 0`` (``wg-quick
-down`` deletes each of that kind), and the fallback routes would then win over all.
+them: a rule of others that came first must stay first. So their order is that in which they have been added. The
+second of a pair must never be there without the first, or fallback routes would win over all: so it comes after it and
+goes before it, and none has ``suppress_prefixlength 0``, because ``wg-quick down`` deletes all such rules.
 
 With rules of its own the kernel leaves a short cut and forwards some 4 % less; so they are there only while they are
 needed.
