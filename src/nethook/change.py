@@ -5,8 +5,8 @@ from __future__ import annotations
 from nethook.kernel.arp import ArpRules
 from nethook.kernel.binding import BINDING
 from nethook.kernel.device import is_sayable
-from nethook.kernel.fallback_rules import FALLBACK_RULES, rules_for
-from nethook.kernel.fallbacks import FALLBACKS, INNER, MAIN
+from nethook.kernel.fallback_rules import FALLBACK_RULES, in_place, rules_for
+from nethook.kernel.fallbacks import FALLBACKS, INNER, MAIN, is_inner
 from nethook.kernel.gateways import GATEWAYS
 from nethook.kernel.kinds import KINDS
 from nethook.kernel.owed import Owed
@@ -157,7 +157,7 @@ def _complete_fallbacks(change: Change, present: Present, scope: Scope) -> None:
     routed |= scope.own_prefixes
     unrouted = fallbacks - routed
     around = Ordered(disjoint(parse_prefix(text) for text in routed if "/" in text)) if unrouted else None
-    inner = {text for text in unrouted if around and around.around(parse_prefix(text))}
+    inner = {text for text in unrouted if around and is_inner(prefix := parse_prefix(text)) and around.around(prefix)}
     keys: set[Key] = {(text, "", INNER) for text in inner}
     there = present.objects[FALLBACKS]
     change.gone[FALLBACKS] = sorted(
@@ -166,8 +166,9 @@ def _complete_fallbacks(change: Change, present: Present, scope: Scope) -> None:
     )
     change.new[FALLBACKS] += sorted(keys - there)
     rules = rules_for(unrouted - inner, inner)
-    change.gone[FALLBACK_RULES] = sorted(present.objects[FALLBACK_RULES] - rules)
-    change.new[FALLBACK_RULES] = sorted(rules - present.objects[FALLBACK_RULES])
+    stay = in_place(rules, present.objects[FALLBACK_RULES])
+    change.gone[FALLBACK_RULES] = sorted(present.objects[FALLBACK_RULES] - stay)  # the last of them first
+    change.new[FALLBACK_RULES] = sorted(rules - stay, reverse=True)
 
 
 def _afterwards(kind: Kind, change: Change, present: Present) -> set[Key]:

@@ -103,7 +103,7 @@ def _scope(event: Event, configuration: Configuration, told: Record) -> Scope:
     return scope_of(
         [event.network],
         lines,
-        [*told.up.values(), *_unknown(told)],
+        [*told.up.values(), *_unknown(told, event)],
         unresolved={line.prefix.text for line in lines if not told.knows(line.network)},
         starting=event.network.own_prefixes if event.begins else (),
     )
@@ -116,12 +116,14 @@ def _taken_away(event: Event, outcome: Outcome) -> Iterator[str]:
             yield f"the route {effect.prefix} → {effect.bridge} is gone: with it, libvirt would not start this network"
 
 
-def _unknown(told: Record) -> list[Network]:
+def _unknown(told: Record, event: Event) -> list[Network]:
     """Return the bridges with guests of libvirt of which nobody has told: they are taken for isolated networks.
 
-    Before the first apply, or when an event was lost, that is what keeps them from being taken for the outside.
+    Before the first apply, or when an event was lost, that is what keeps them from being taken for the outside. A
+    network that should be down, and whose bridge has guests, has started unseen, unless this is its own event.
     """
-    known = {network.bridge for networks in (told.up, told.down) for network in networks.values()}
+    known = {event.network.bridge, *(network.bridge for network in told.up.values())}
+    known.update(network.bridge for network in told.down.values() if not network.is_libvirts_own)
     return [Network("", each.name, ISOLATED) for each in bridges() if each.is_of_guests and each.name not in known]
 
 

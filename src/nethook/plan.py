@@ -142,7 +142,7 @@ def _refused(configuration: Configuration, scope: Scope, present: Present) -> li
     owners = scope.owners
     found = [(line, problem) for line in configuration.routed_ips if (problem := claimed(line, owners))]
     if lacking:
-        found += dangers(lacking, {network.bridge for network in scope.known if network.is_libvirts_own})
+        found += dangers(lacking, scope.known)
     return found
 
 

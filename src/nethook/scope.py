@@ -56,8 +56,11 @@ class Scope:
 
     @property
     def owners(self) -> dict[str, str]:
-        """The networks, up or down, that have a prefix as ``<ip>`` or ``<route>``, by that prefix."""
-        return {text: network.name for network in (*self.known, *self.down) for text in network.own_prefixes}
+        """The networks that have a prefix as ``<ip>`` or ``<route>``, by that prefix: rather one that is up.
+
+        One that is down may not exist any more, under this name.
+        """
+        return {text: network.name for network in (*self.down, *self.known) for text in network.own_prefixes}
 
     def has(self, bridge: str) -> bool:
         """Whether it decides about the bridge itself."""

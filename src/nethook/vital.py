@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.config.problem import Problem
+    from nethook.libvirt.network import Network
 
 RESOLVER_FILES = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 SSH = b"SSH_CONNECTION="
@@ -26,13 +27,16 @@ CONNECTED = "you are connected from {}"
 
 
 def dangers(
-    lines: Iterable[RoutedIP], bridges: Collection[str], in_force: Collection[str] = ()
+    lines: Iterable[RoutedIP], networks: Collection[Network], in_force: Collection[str] = ()
 ) -> list[tuple[RoutedIP, Problem]]:
     """Return those of these lines that would take away what the host needs, each with its problem.
 
-    ``bridges`` are libvirt's: what is behind them are guests. ``in_force`` are prefixes that are routed already: who is
-    connected from there is a guest. ReadError if the host's addresses cannot be known.
+    ``networks`` are libvirt's: what is behind bridges that it makes are guests, and on a bridge that the host brings, a
+    line for a network there leads to where the host looks anyway. ``in_force`` are prefixes that are routed already:
+    who is connected from there is a guest. ReadError if the host's addresses cannot be known.
     """
+    bridges = {network.bridge for network in networks if network.is_libvirts_own}
+    places = {(network.name, network.bridge) for network in networks}
     by_prefix = {line.prefix.text: line for line in lines}
     lengths = {(line.prefix.family, line.prefix.length) for line in by_prefix.values()}
     own = [(parse_prefix(each.text), each.length, each.device) for each in addresses()]
@@ -42,35 +46,39 @@ def dangers(
     def refuse(line: RoutedIP, what: str) -> None:
         found.setdefault(line.prefix.text, (line, line.problem(what, ADVICE)))
 
+    def leads_there(line: RoutedIP, device: str) -> bool:
+        return (line.network, device) in places and not line.via and not line.guest
+
     for address, length, device in own:
         line = by_prefix.get(address.text)
         if line:
             refuse(line, f"{address} is an address of this host, on {device}: what is sent to it never gets to a guest")
         line = by_prefix.get(_block(address, length).text) if device not in bridges else None
-        if line:
+        if line and not leads_there(line, device):
             refuse(line, f"{line.prefix} is the subnet of {device}, by which this host reaches the outside")
-    for address, what in _needed(subnets, bridges):
+    for address, device, what in _needed(subnets, bridges):
         longest = max((subnet.length for subnet, _ in subnets if address.lies_in(subnet)), default=0)
         for family, length in lengths:
             if family == address.family and length >= longest:
                 line = by_prefix.get(_block(address, length).text)
-                if line and not (what == CONNECTED and line.prefix.text in in_force):
+                is_fine = what == CONNECTED and line and line.prefix.text in in_force
+                if line and not is_fine and not leads_there(line, device):
                     refuse(line, f"{what.format(address)}: with this line, the host would not reach it any more")
     return list(found.values())
 
 
-def _needed(subnets: Iterable[tuple[Prefix, str]], bridges: Collection[str]) -> Iterator[tuple[Prefix, str]]:
-    """Each address that the host has to reach, and what it is: a text with a place for the address."""
+def _needed(subnets: Iterable[tuple[Prefix, str]], bridges: Collection[str]) -> Iterator[tuple[Prefix, str, str]]:
+    """Each address that the host has to reach, by which device, and what it is: a text with a place for the address."""
     for hop, device in sorted(next_hops()):
         if device not in bridges:
-            yield parse_prefix(hop), f"{{}} is a next hop of this host's routes, on {device}"
+            yield parse_prefix(hop), device, f"{{}} is a next hop of this host's routes, on {device}"
     for resolver in _resolvers():
         for subnet, device in subnets:
             if resolver.lies_in(subnet):
-                yield resolver, f"{{}} is a resolver of this host, on {device}"
+                yield resolver, device, f"{{}} is a resolver of this host, on {device}"
     client = _client()
     if client:
-        yield client, CONNECTED
+        yield client, "", CONNECTED
 
 
 def _block(address: Prefix, length: int) -> Prefix:

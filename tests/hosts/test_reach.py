@@ -116,7 +116,7 @@ def test_a_down_address_is_answered_with_one_error(bench: Bench, address: str) -
 
 
 def test_a_network_whose_subnet_is_a_configured_prefix_starts(bench: Bench) -> None:
-    assert "unreachable" in bench.host.run(["ip", "route", "show", "table", "219", "exact", OWN]).stdout
+    assert "unreachable" in bench.host.run(["ip", "route", "show", "table", "218000", "exact", OWN]).stdout
     network = Network(bench.host, "own")
     network.start()
     guest = bench.host.guest("own", network="own", addresses=[f"{IN_OWN}/32"], gateways=[IN_OWN_FIRST])

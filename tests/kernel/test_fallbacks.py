@@ -33,7 +33,7 @@ def world(nftables_world: World) -> World:
 def fallbacks(world: World) -> set[str]:
     """The prefixes that have a fallback route."""
     listed = world.machine.run("ip", "route", "show", "table", "all", "proto", "218").splitlines()
-    return {line.split()[1] for line in listed if line.startswith("unreachable") and " table 219" in line}
+    return {line.split()[1] for line in listed if line.startswith("unreachable") and " table 218000" in line}
 
 
 def rules(world: World, family: int) -> list[str]:
@@ -141,7 +141,7 @@ def test_an_unreachable_route_of_somebody_else_stays(world: World) -> None:
     theirs = [
         f"unreachable {A[4]} metric 4294967295 proto static",
         f"unreachable {B[4]} metric 7 proto 218",
-        f"unreachable {A[4]} table 219 metric 9 proto static",
+        f"unreachable {A[4]} table 218000 metric 9 proto static",
     ]
     for route in theirs:  # each by itself: in a batch, ip 6.1 gives one route's protocol to the next
         world.host.ip(f"route add {route}")
@@ -152,7 +152,7 @@ def test_an_unreachable_route_of_somebody_else_stays(world: World) -> None:
     listed = world.machine.run("ip", "route", "show", "type", "unreachable")
     assert f"unreachable {A[4]} proto static" in listed
     assert f"unreachable {B[4]} proto 218" in listed
-    assert "proto static" in world.machine.run("ip", "route", "show", "table", "219")
+    assert "proto static" in world.machine.run("ip", "route", "show", "table", "218000")
 
 
 @families
@@ -185,7 +185,7 @@ def test_rules_of_others_stay(world: World) -> None:
     theirs = [
         "add not fwmark 0xca6c lookup 51820",
         "add lookup main suppress_prefixlength 0",
-        "add pref 32765 from 192.0.2.200 lookup 219",
+        "add pref 32765 from 192.0.2.200 lookup 218000",
         "add pref 5270 lookup 52",
     ]
     world.host.ip(*(f"rule {rule}" for rule in theirs))

@@ -199,3 +199,13 @@ def test_the_record_cannot_be_written(world: World) -> None:
     doors.check(doors.isolated)
     world.event(doors.a, "updated")
     doors.check(doors.isolated)
+
+
+def test_a_network_that_was_down_has_started_unseen(world: World) -> None:
+    """The hook was gone at that time, or killed before it did anything."""
+    doors = Doors(world)
+    start(world, doors.b, doors.c)
+    for network in (doors.b, doors.c):
+        world.event(network, "stopped")  # and nothing of what comes then
+    world.event(doors.a, "updated")
+    doors.check()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kernel.network import Network
 from tests.kernel.world import SOURCE, UPLINK
 
 if TYPE_CHECKING:
@@ -150,4 +151,52 @@ def test_the_uplink_is_known_by_what_is_reached_through_it(nftables_world: World
     first, second = errors(world.event(public, "started"))
     assert "is an address of this host" in first
     assert "is a next hop" in second
+    assert in_force(world) == set()
+
+
+def test_a_network_that_got_another_name_is_not_in_its_own_way(nftables_world: World) -> None:
+    """libvirt tells nobody that a network is undefined: the record has the former one as down."""
+    world = nftables_world
+    former = world.network("former", 1, "route")
+    guest = world.guest(former)
+    world.configure(f"{former.ipv4} public")
+    world.event(former, "started")
+    world.event(former, "stopped")
+    public = former._replace(name="public")
+    for operation in ("start", "started", "updated"):
+        assert errors(world.event(public, operation)) == []
+    assert world.exchange(world.outside(4), guest.private(4))
+
+
+def test_the_subnet_of_a_bridge_for_a_network_on_that_bridge(nftables_world: World) -> None:
+    """A bridge that the host brings, with an address on it, and lines for what is behind it: they lead there anyway."""
+    world = nftables_world
+    world.host.ip(
+        "link add br0 type bridge",
+        "link set br0 up",
+        "address add 203.0.113.1/28 dev br0",
+        "address add 192.0.2.57/29 dev br0",
+        "route add 10.3.0.0/16 via 203.0.113.3",
+    )
+    shared = Network("shared", 7, "bridge", "br0")
+    guest = world.guest(shared, "203.0.113.2/28", "203.0.113.3/28")
+    world.configure("203.0.113.0/28 shared", "203.0.113.3 shared")
+    assert errors(world.event(shared, "started")) == []
+    assert in_force(world) >= {"203.0.113.3"}
+    for address in ("203.0.113.2", "203.0.113.3"):
+        assert world.exchange(world.outside(4), guest.at(address))
+
+
+def test_a_next_hop_on_the_bridge_of_the_host_that_goes_elsewhere(nftables_world: World) -> None:
+    world = nftables_world
+    world.host.ip(
+        "link add br0 type bridge",
+        "link set br0 up",
+        "address add 203.0.113.1/28 dev br0",
+        "route add 10.3.0.0/16 via 203.0.113.3",
+    )
+    shared = Network("shared", 7, "bridge", "br0")
+    world.configure("203.0.113.3 shared via=203.0.113.4")
+    (error,) = errors(world.event(shared, "started"))
+    assert "is a next hop" in error
     assert in_force(world) == set()

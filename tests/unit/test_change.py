@@ -8,6 +8,8 @@ from nethook.desired import Desired
 from nethook.effect import ADD, REMOVE, Effect
 from nethook.gates.gate import GateChange
 from nethook.kernel.binding import BINDING
+from nethook.kernel.fallback_rules import FALLBACK_RULES
+from nethook.kernel.fallbacks import FALLBACKS, INNER
 from nethook.kernel.neighbours import NEIGHBOURS
 from nethook.kernel.process import Call, Result, Tools
 from nethook.kernel.ruleset import SETS, Ruleset
@@ -42,6 +44,25 @@ def run(change: Change, desired: Desired) -> list[Step]:
 def commands(change: Change, desired: Desired) -> list[list[str]]:
     """The input of each step, line by line."""
     return [step.call.stdin.splitlines() for step in run(change, desired)]
+
+
+def test_no_rule_leads_to_fallback_routes_without_the_one_before_it() -> None:
+    """Then they would win over all of the main table. It may be read, or the run killed, between any two lines."""
+    desired = desired_by(routed("203.0.113.0/24 public"), [PUBLIC])
+    present = present_like(desired)
+    fallbacks = {("203.0.113.10", ""), ("203.0.113.10", "", INNER), ("192.0.2.20", "")}
+    present.objects[FALLBACKS] = desired.kept[FALLBACKS] = fallbacks
+    (added,) = commands(difference(desired, present, RULES, HERE), desired)
+    pairs = ["main suppress_prefixlength 31", "218032", "main suppress_prefixlength 3", "218000"]
+    assert added == [f"rule add from 0.0.0.0/0 pref 32765 lookup {lookup} protocol 218" for lookup in pairs]
+    present.objects[FALLBACK_RULES] = {("0.0.0.0/0", "", number) for number in ("065", "064", "001", "000")}
+    removed = next(each for each in clearance(present, [], 218) if "rule del" in each.call.stdin).call.stdin
+    order = [removed.index(f"lookup {lookup} ") for lookup in reversed(pairs)]
+    assert order == sorted(order)
+    present.objects[FALLBACK_RULES].remove(("0.0.0.0/0", "", "065"))  # somebody has deleted it
+    (mended,) = commands(difference(desired, present, RULES, HERE), desired)
+    gone = [f"rule del from 0.0.0.0/0 pref 32765 lookup {lookup} protocol 218" for lookup in reversed(pairs[1:])]
+    assert mended == [*gone, *added]
 
 
 def test_nothing_is_run_when_nothing_differs() -> None:

@@ -137,7 +137,7 @@ def _mark_bit(value: list[Word]) -> int:
 def _route_protocol(value: list[Word]) -> int:
     word = _only(value)
     number = _number(word.text)
-    if number is None or number > 250:  # the next two are our routing tables, and 253 to 255 are the kernel's
+    if number is None or number > 250:
         what = f"{excerpt(word.text)} is not the number of a route protocol"
         raise LineError(word.column, what, f"write a number from 5 to 249, such as {ROUTE_PROTOCOL}")
     if number in _FOREIGN_PROTOCOLS:

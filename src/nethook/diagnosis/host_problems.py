@@ -85,12 +85,11 @@ def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork
     """Of lines that are not put in force: the host needs what they would take away, or a network could not start."""
     owners = {prefix.text: name for name, each in live.items() for prefix in each.network.routes}
     claims = [problem for line in configuration.routed_ips if (problem := claimed(line, owners))]
-    bridges = {each.network.bridge for each in live.values() if each.network.is_libvirts_own}
     protocol = configuration.settings.route_protocol
     routes = ROUTES.read(tools.start(ROUTES.read_calls(protocol))(), protocol)
-    return claims + [
-        problem for _, problem in dangers(configuration.routed_ips, bridges, {route[0] for route in routes})
-    ]
+    networks = [each.network for each in live.values()]
+    found = dangers(configuration.routed_ips, networks, {route[0] for route in routes})
+    return claims + [problem for _, problem in found]
 
 
 def _binding_problems(lines: Iterable[RoutedIP], tools: Tools) -> list[Problem]:

@@ -5,9 +5,9 @@ to live ends. They come and go with the lines of the configuration, whatever net
 
 They are in routing tables of their own, because libvirt refuses to start a network if the main table has a route to
 exactly one of its prefixes, and because a routing daemon announces what it finds in there. Rules lead to these tables
-(``fallback_rules.py``). One table comes behind all routes of the main table but the default, so any of these wins. The
-other comes before the main table: it is for a prefix within another that is routed, where the shorter route must not
-win. Earlier releases had fallback routes in the main table: those are deleted.
+(``fallback_rules.py``). One table is for prefixes that lie in nothing of ours that is routed: any route but a default
+one wins. The others, one for each length, are for a prefix within another that is routed: there a route wins that is
+not shorter. Earlier releases had fallback routes in the main table: those are deleted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.kernel.kind import Kind
 from nethook.kernel.routes import IN_TABLE, read_calls
+from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from nethook.kernel.kind import Key
     from nethook.kernel.process import Call, Result, Tools
+    from nethook.prefix import Prefix
 
 INNER = "inner"
 """The one within another prefix that is routed."""
@@ -31,9 +33,21 @@ MAIN_METRIC = (1 << 32) - 1
 _SHAPE = "unreachable "
 
 
-def tables(protocol: int) -> tuple[int, int]:
-    """Return the numbers of the routing tables of fallback routes and of inner ones: the next two after ours."""
-    return protocol + 1, protocol + 2
+TABLES = 1000
+"""Their tables begin at so many times our protocol: far from those that people and other programs number, up to 255."""
+SHORT = 3
+"""A route no longer than this stands for a default route: 0.0.0.0/1 and 128.0.0.0/1 of a tunnel, 2000::/3."""
+LONGEST = 128
+
+
+def table_of(protocol: int, length: int = 0) -> int:
+    """Return the number of the routing table of inner fallback routes of this length; 0: of the others."""
+    return TABLES * protocol + length
+
+
+def is_inner(prefix: Prefix) -> bool:
+    """Return whether there may be an inner fallback route for this prefix within another."""
+    return prefix.length > SHORT + 1
 
 
 class Fallbacks(Kind):
@@ -48,19 +62,21 @@ class Fallbacks(Kind):
 
     def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
         """Ours. What is unreachable elsewhere, or with another metric, is somebody else's with our number."""
-        all_keys, inner = (f"{IN_TABLE}{number} " for number in tables(protocol))
         found: set[Key] = set()
+        all_others = str(table_of(protocol))
         for result in results:
             if result.status != 0:
                 raise ReadError(result.failure)
             for line in result.out.splitlines() if _SHAPE in result.out else ():
                 if line.startswith(_SHAPE):
                     prefix = line.split(None, 2)[1]
-                    if all_keys in f"{line} ":
+                    table = line.partition(IN_TABLE)[2].partition(" ")[0]
+                    if table == all_others:
                         found.add((prefix, ""))
-                    elif inner in f"{line} ":
-                        found.add((prefix, "", INNER))
-                    elif IN_TABLE not in line and f" metric {MAIN_METRIC}" in line:
+                    elif table:
+                        if table == str(table_of(protocol, parse_prefix(prefix).length)):
+                            found.add((prefix, "", INNER))
+                    elif f" metric {MAIN_METRIC}" in line:
                         found.add((prefix, "", MAIN))
         return found
 
@@ -81,7 +97,8 @@ class Fallbacks(Kind):
 def _words(key: Key, protocol: int) -> str:
     if key[2:] == (MAIN,):
         return f"{_SHAPE}{key[0]} proto {protocol} metric {MAIN_METRIC}"
-    return f"{_SHAPE}{key[0]} table {tables(protocol)[bool(key[2:])]} proto {protocol}"
+    length = parse_prefix(key[0]).length if key[2:] else 0
+    return f"{_SHAPE}{key[0]} table {table_of(protocol, length)} proto {protocol}"
 
 
 FALLBACKS = Fallbacks()
