@@ -136,3 +136,15 @@ def test_what_takes_too_long_goes_on_with_the_next_run(move: Move) -> None:
     fault.mend()
     move.world.event(move.here, "port-created")
     move.check()
+
+
+@pytest.mark.parametrize("content", ["\0\0\0", "-x\n$(y) /\n", "virbr1 5"])
+def test_a_note_that_is_none(nftables_world: World, content: str) -> None:
+    """It is not tried and logged at each event from then on, and what is right in it is done."""
+    move = Move(nftables_world)
+    nftables_world.machine.write("/run/nethook/owed.1.2", content)
+    assert nftables_world.event(move.there, "updated") == []
+    nftables_world.machine.write("/run/nethook/owed.1.2", f"{content}\n{MOVED}\n")
+    nftables_world.event(move.there, "updated")
+    assert MOVED not in move.flows
+    assert move.noted == ""
