@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from bench.lab import addresses, run
 from bench.libvirt_rules import BRIDGE
+from nethook.config.settings import ROUTE_PROTOCOL
+from nethook.kernel.fallback_rules import FALLBACK_RULES, rules_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from bench.lab import Lab
 
 GUEST_ADDRESS = addresses(1)[0]
+WAITING = "203.0.113.10"
 OUTSIDE, GUEST = "outside", "guest"
 
 
@@ -40,6 +43,8 @@ class Rates:
 
     no_rules: float
     by_addresses: dict[int, float]
+    waiting: float
+    """With one address, and a line that waits for its network, so that there are routing rules."""
     predecessor: float
     """With the highest number of addresses, two rules of iptables for each."""
 
@@ -50,6 +55,7 @@ def measure_rates(lab: Lab, series: RateSeries, progress: Callable[[str], None])
     most = max(series.addresses)
     setups: dict[str, Callable[[], None]] = {"no rules": partial(_no_rules, lab)}
     setups |= {f"{count} addresses": partial(_routed, lab, count) for count in series.addresses}
+    setups["a line that waits"] = partial(_waiting, lab)
     setups["predecessor"] = partial(_predecessor, lab, most)
     rates: dict[str, list[float]] = {name: [] for name in setups}
     for sample in range(series.samples):
@@ -59,7 +65,7 @@ def measure_rates(lab: Lab, series: RateSeries, progress: Callable[[str], None])
             rates[name].append(_rate(series.seconds))
     progress("")
     medians = [median(values) for values in rates.values()]
-    return Rates(medians[0], dict(zip(series.addresses, medians[1:])), medians[-1])
+    return Rates(medians[0], dict(zip(series.addresses, medians[1:])), waiting=medians[-2], predecessor=medians[-1])
 
 
 def _connect() -> None:
@@ -89,6 +95,12 @@ def _routed(lab: Lab, count: int) -> None:
     lab.configure(count)
     lab.hook()
     lab.require_success(count)
+
+
+def _waiting(lab: Lab) -> None:
+    _routed(lab, 1)
+    for key in sorted(rules_for({WAITING}, ()), reverse=True):
+        run("ip", *FALLBACK_RULES.add(key, ROUTE_PROTOCOL).split())
 
 
 def _predecessor(lab: Lab, count: int) -> None:

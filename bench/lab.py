@@ -107,7 +107,8 @@ class Lab:
     def reset(self) -> None:
         """The kernel as libvirt leaves it, without anything of ours or of a predecessor's."""
         run("nft", "flush", "ruleset")
-        run("ip", "route", "flush", "proto", str(ROUTE_PROTOCOL))
+        run("ip", "route", "flush", "table", "all", "proto", str(ROUTE_PROTOCOL))
+        run("ip", "rule", "flush", "protocol", str(ROUTE_PROTOCOL))
         run("ip", "address", "flush", "dev", BRIDGE, "to", GATEWAY4)
         for command, rules in self._libvirts_rules:
             run(*command, stdin=rules)

@@ -52,12 +52,14 @@ def rates(measured: Rates) -> str:
     """The table of how many packets reach a guest."""
     rows = [("rules", "packets/s"), ("none", f"{measured.no_rules:,.0f}")]
     rows += [(f"nethook, {count:,} addresses", f"{rate:,.0f}") for count, rate in measured.by_addresses.items()]
+    rows.append(("nethook, 1 address, and a line that waits", f"{measured.waiting:,.0f}"))
     rows.append((f"predecessor, {max(measured.by_addresses):,} addresses", f"{measured.predecessor:,.0f}"))
     return "\n".join(
         (
             "Packets that reach one guest from outside: UDP in frames of 64 bytes, one CPU for sender, host and guest",
             *_aligned(rows),
             "nethook      with libvirt's rejecting rules and the gates in them",
+            "a line that waits  for its network: then there are routing rules, which lead to fallback routes",
             "predecessor  two rules of iptables for each address, the guest's as the last, and no rules of libvirt",
             "",
         )
