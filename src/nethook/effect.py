@@ -16,7 +16,7 @@ REPLACE: Final = "~"
 _WORDS = {
     "route": "route {prefix} → {bridge}",
     "fallback": "fallback route {prefix}",
-    "fallback_rule": "routing rule {to} for fallback routes in {prefix}",
+    "fallback_rule": "routing rule to {to}, for {prefix}",
     "gateway": "gateway {prefix} on {bridge}",
     "neighbour": "neighbour {prefix} → {to} on {bridge}",
     "proxy": "proxy {prefix} on {to}",

@@ -195,7 +195,7 @@ def _taken_over(key: Key, protocol: int, desired: Desired) -> ObjectChange:
 
 def _effect(sign: str, kind: Kind, key: Key, desired: Desired | None = None) -> Effect:
     line = desired.objects[kind].get(key) if desired else None
-    return Effect(sign, kind.name, prefix=key[0], bridge=key[1], to="".join(key[2:]), line=line)
+    return Effect(sign, kind.name, prefix=key[0], bridge=key[1], to=kind.leads_to(key), line=line)
 
 
 def _table_commands(change: TableChange) -> list[str]:

@@ -80,6 +80,8 @@ class World:
             f"link set {UPLINK} addrgenmode none up",
             *(f"address add {address}/{24 if family == 4 else 64} dev {UPLINK}" for family, address in HOST.items()),
         )
+        # Without a link-local address nobody answers when the kernel asks whether a neighbour is still there.
+        self.host.sysctl(f"ipv6/neigh/{UPLINK}/base_reachable_time_ms", 3_600_000)
         self._outside.ip(
             "link set eth0 up",
             *(f"address add {address}/{24 if family == 4 else 64} dev eth0" for family, address in OUTSIDE.items()),

@@ -9,6 +9,7 @@ from nethook.exit_status import OK
 from nethook.installation import daemon, firewalld, forwarding, hook_file, old_link, systemd, units
 from nethook.installation.step import show, take, warn
 from nethook.kernel.process import Tools
+from nethook.libvirt import record
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -41,6 +42,8 @@ def run(options: Namespace) -> int:
         show(steps)
         return OK
     status = take(steps)
+    if hook:  # nobody keeps it up to date any more
+        record.forget()
     warn("what is in the kernel stays in force, until `nethook clear`")
     if settings:
         warn("forwarding stays on, until the next boot")

@@ -67,6 +67,13 @@ class FallbackRules(Kind):
                     found.add((EVERYTHING[family], "", number))
         return found
 
+    def leads_to(self, key: Key) -> str:
+        """In words, because the number of a rule tells nobody anything."""
+        length, is_main = divmod(int(key[2]), 2)
+        if is_main:
+            return f"routes of the main table longer than /{length - 1 if length else SHORT}"
+        return f"fallback routes of /{length}" if length else "fallback routes"
+
     def family(self, key: Key) -> str:
         """ip does not look at the prefix."""
         return "-6" if key[0] == EVERYTHING[6] else "-4"

@@ -48,6 +48,10 @@ class Kind:
         """The line for ``ip -batch`` that deletes it, if it is ours."""
         raise NotImplementedError
 
+    def leads_to(self, key: Key) -> str:
+        """What an effect says that the object leads to: its next hop, NIC or uplink; '' if it has none."""
+        return "".join(key[2:])
+
     def family(self, key: Key) -> str:
         """The option that tells ip the address family, '' where it sees that from the line."""
         del key

@@ -126,6 +126,14 @@ def learn(networks: Iterable[tuple[Network, bool]], bridges: Iterable[str], lock
         return True
 
 
+def forget() -> None:
+    """Remove the record, if there is one: what it tells gets out of date without the hook."""
+    try:
+        os.unlink(FILE)
+    except OSError:
+        return
+
+
 class _RecordLock:
     """Holds the lock of the record for a ``with`` block; OSError if it is not to be had."""
 
