@@ -177,7 +177,7 @@ class Guest:
     def _begin(self, start: Callable[[], str]) -> None:
         self._console.unlink(missing_ok=True)
         start()
-        wait_for(lambda: f"guest {self.label} is up" in self.console(), f"guest {self.name} is up", 90)
+        wait_for(lambda: f"guest {self.label} is up" in self.console(), f"guest {self.name} is up", 180)
         self._connected_line()  # without which the guest looks for it all the time, an eighth of a processor
 
     def _virsh_with_file(self, command: str, xml: str, *arguments: str) -> str:
