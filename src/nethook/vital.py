@@ -67,6 +67,18 @@ def dangers(
     return list(found.values())
 
 
+def needed(prefix: Prefix, networks: Collection[Network]) -> str:
+    """What the host reaches within this prefix and needs; '' if nothing is known. ReadError if that cannot be known.
+
+    ``networks`` are libvirt's.
+    """
+    bridges = {network.bridge for network in networks if network.is_libvirts_own}
+    own = [(parse_prefix(each.text), each.length, each.device) for each in addresses()]
+    subnets = [(_block(address, length), device) for address, length, device in own if device not in bridges]
+    found = (what.format(address) for address, _, what in _needed(subnets, bridges) if address.lies_in(prefix))
+    return next(found, "")
+
+
 def _needed(subnets: Iterable[tuple[Prefix, str]], bridges: Collection[str]) -> Iterator[tuple[Prefix, str, str]]:
     """Each address that the host has to reach, by which device, and what it is: a text with a place for the address."""
     for hop, device in sorted(next_hops()):

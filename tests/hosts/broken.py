@@ -177,6 +177,15 @@ SETUPS = [
         address=IN_PREFIX,
     ),
     Broken(
+        "the host's own tunnel to an address of the prefix",
+        f"ip link add ppp9 type dummy; ip link set ppp9 up; ip address add 10.9.9.1 peer {IN_PREFIX} dev ppp9",
+        "route",
+        "leave it, because it is the subnet of ppp9",
+        "ip link delete ppp9",
+        address=IN_PREFIX,
+        is_mended=False,
+    ),
+    Broken(
         "a route of somebody else with a better metric",
         f"ip -6 route add {SIX} dev br-second metric 1",
         "route",

@@ -363,6 +363,14 @@ def test_a_name_that_libvirt_does_not_have_withdraws_nothing(site: Site, line: s
             assert advice in told
             assert f"- route {STEADY}" not in told
     assert running.lost == 0
+    assert site.states() == {STEADY: "routed", SIX: "waiting", MOVING: "routed"}
+    status = site.host.nethook("status")
+    assert status.returncode == 1
+    assert f"{what}; it stays as it was" in status.stdout
+    diagnosed = site.host.nethook("doctor")
+    assert what in diagnosed.stdout
+    assert "our table" not in diagnosed.stdout
+    assert "leftovers" not in diagnosed.stdout
     assert site.answers(STEADY) == site.answers(MOVING) == "web1"
     assert site.answers(SIX) is None
     site.configure(f"{STEADY} first", f"{SIX} first", f"{MOVING} first")
@@ -402,10 +410,16 @@ def test_a_line_that_the_host_could_not_live_with(site: Site) -> None:
     assert site.lab.wan.ping(own, 2)
     listed = site.host.run(["ip", "route", "show", "proto", "218"]).stdout
     assert [line.split()[0] for line in listed.splitlines()] == [MOVING]
-    diagnosed = site.host.nethook("doctor", own)
-    assert diagnosed.returncode == 1
-    assert "address del" not in diagnosed.stdout
-    assert "change the line" in diagnosed.stdout
+    states = site.states()
+    assert states.pop(MOVING) == "routed"
+    assert set(states.values()) == {"blocked"}
+    assert site.host.nethook("status").returncode == 1
+    for addresses in ((), (own,), (router,), ("198.51.100.0/25",)):
+        diagnosed = site.host.nethook("doctor", *addresses)
+        assert diagnosed.returncode == 1
+        assert "address del" not in diagnosed.stdout
+        assert "route del" not in diagnosed.stdout
+        assert f"change the line at {FILE}:" in diagnosed.stdout
 
 
 def test_where_the_administrator_is_connected_from(site: Site) -> None:
@@ -435,6 +449,9 @@ def test_a_file_that_hides_the_one_in_force_withdraws_nothing_by_itself(hidden: 
     assert f"{STEADY} of {FILE} stay in force" in applied.stderr
     assert hidden.answers(STEADY) == hidden.answers(MOVING) == "web1"
     assert hidden.host.nethook("apply").returncode == 1
+    status = hidden.host.nethook("status")
+    assert status.returncode == 1
+    assert f"{STEADY} of {FILE} stay in force" in status.stderr
     withdrawn = hidden.host.nethook("apply", "--yes")
     assert withdrawn.returncode == 0, withdrawn.stderr
     assert f"- route {STEADY} → br-first" in withdrawn.stdout.splitlines()

@@ -6,7 +6,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook.commands.report import report
-from nethook.commands.situation import limited_tools, require_root, situation
+from nethook.commands.situation import (
+    files_of,
+    hidden_in_force,
+    limited_tools,
+    require_root,
+    situation,
+    some,
+    what_stays,
+)
 from nethook.config import load
 from nethook.cycle import cycle
 from nethook.exit_status import DIFFERENT, OK
@@ -15,13 +23,11 @@ from nethook.terminal import can_ask, confirm, show_first_problems, show_problem
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
 
     from nethook.commands.situation import Situation
     from nethook.config import Configuration
     from nethook.reconcile import Outcome
 
-MOST_SHOWN = 5
 HIDDEN = "{} of {} are in force, and a file that comes before it has no lines for them. Withdraw them?"
 
 
@@ -37,9 +43,7 @@ def run(options: Namespace) -> int:
     show_problems(mistakes, sys.stderr)
     now.say_what_is_odd()
     if run_of.hidden:
-        what = f"{_some(run_of.hidden)} of {_files(now.configuration, run_of.hidden)} stay in force"
-        why = "although no file that is read has them; to withdraw them: nethook apply --yes"
-        print(f"nethook: {what}, {why}", file=sys.stderr)
+        print(f"nethook: {what_stays(now.configuration, run_of.hidden)}", file=sys.stderr)
     return DIFFERENT if mistakes or run_of.hidden else run_of.status
 
 
@@ -61,7 +65,7 @@ class _Apply:
             return None
         self.hidden = [] if self._withdraws_hidden else _in_force_by_hidden(configuration)
         if self.hidden and can_ask():
-            if not confirm(HIDDEN.format(_some(self.hidden), _files(configuration, self.hidden))):
+            if not confirm(HIDDEN.format(some(self.hidden), files_of(configuration, self.hidden))):
                 print("nethook: nothing was changed", file=sys.stderr)
                 return None
             self._withdraws_hidden = True
@@ -95,13 +99,4 @@ def _in_force_by_hidden(configuration: Configuration) -> list[str]:
         return []
     protocol = configuration.settings.route_protocol
     routes = ROUTES.read(limited_tools().start(ROUTES.read_calls(protocol))(), protocol)
-    return sorted({route[0] for route in routes} & configuration.hidden.keys())
-
-
-def _some(prefixes: Sequence[str]) -> str:
-    shown = ", ".join(prefixes[:MOST_SHOWN])
-    return f"{shown} and {len(prefixes) - MOST_SHOWN} more" if len(prefixes) > MOST_SHOWN else shown
-
-
-def _files(configuration: Configuration, prefixes: Sequence[str]) -> str:
-    return ", ".join(dict.fromkeys(configuration.hidden[prefix].place.file for prefix in prefixes))
+    return hidden_in_force(configuration, routes)

@@ -8,6 +8,7 @@ from nethook.commands.situation import unusable
 from nethook.gates.gate import PASSABLE
 from nethook.kernel import device
 from nethook.kernel.families import NO_IPV6, available
+from nethook.kernel.routes import ROUTES
 from nethook.kernel.ruleset import TABLE
 from nethook.pending import Pending
 from nethook.prefixes import Longest
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from nethook.config import RoutedIP
+    from nethook.config.problem import Problem
     from nethook.kernel.counters import Counts, Traffic
     from nethook.kernel.routes import Place
     from nethook.libvirt.live import LiveNetwork
@@ -65,15 +67,30 @@ class LineState:
         self.sent = sent.get(self.place)
 
 
-def line_states(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], plan: Plan) -> list[LineState]:
-    """The state of each line, when nothing of others keeps a route from being added."""
+def line_states(
+    lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], plan: Plan, mistakes: Iterable[Problem] = ()
+) -> list[LineState]:
+    """The state of each line, when nothing of others keeps a route from being added.
+
+    ``mistakes`` are those in the names of networks and guests.
+    """
     states = _States(plan)
-    return [
-        _network_state(line, live)
-        or _guest_state(line, live[line.network].network)
-        or states.state(line, live[line.network].network)
-        for line in lines
-    ]
+    wrong = {problem.prefix.text: problem.what for problem in mistakes if problem.prefix}
+    refused = {problem.prefix.text: problem.what for problem in plan.refused if problem.prefix}
+
+    def state(line: RoutedIP) -> LineState:
+        text = line.prefix.text
+        if text in wrong:
+            return states.state_with_wrong_name(line, wrong[text])
+        found = _network_state(line, live)
+        if text in refused:
+            return LineState(line, found.bridge if found else live[line.network].network.bridge, BLOCKED, refused[text])
+        if found:
+            return found
+        network = live[line.network].network
+        return _guest_state(line, network) or states.state(line, network)
+
+    return [state(line) for line in lines]
 
 
 def states_without_root(
@@ -133,6 +150,7 @@ class _States:
         self._pending = Pending(plan.effects)
         self._nics = plan.desired.bindings.nics
         self._routed = {(route[0], route[1]) for route in plan.present.routes}
+        self._kept = {route[0]: route[1] for route in plan.desired.kept[ROUTES]}
         self._firewalld = plan.firewalld
         self._lacking = Longest(plan.firewalld.lacking if plan.firewalld else ())
         self._closed = [(gate, gate.misfit(chain)) for gate, chain in plan.chains]
@@ -141,6 +159,15 @@ class _States:
         found = self._state(line, network.bridge)
         found.mac = self._nics.get(line.prefix.text, "")
         found.reason = found.reason or _ambiguity(line, network)
+        return found
+
+    def state_with_wrong_name(self, line: RoutedIP, what: str) -> LineState:
+        """What is in force stays, and what is not waits."""
+        bridge = self._kept.get(line.prefix.text)
+        if bridge is None:
+            return LineState(line, "", WAITING, what)
+        found = self._state(line, bridge)
+        found.reason = "; ".join(filter(None, [what, found.reason or "it stays as it was"]))
         return found
 
     def _state(self, line: RoutedIP, bridge: str) -> LineState:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nethook.bound import blocks
 from nethook.commands.line_states import BLOCKED, NOT_APPLIED, UNKNOWN, line_states, states_without_root
-from nethook.commands.situation import limited_tools, situation
+from nethook.commands.situation import hidden_in_force, limited_tools, situation, what_stays
 from nethook.config import load
 from nethook.effect import ADD
 from nethook.firewalld.gate import WHERE
@@ -40,11 +40,20 @@ class Overview:
         problems: Sequence[Problem],
         gates: Sequence[tuple[str, str]] = (),
         changes: Sequence[Effect] = (),
+        *,
+        mistakes: Sequence[Problem] = (),
+        hidden: str = "",
     ) -> None:
+        """``problems`` keep apply from doing anything; ``mistakes`` are of single lines, only this host tells them.
+
+        ``hidden`` is a sentence about what is in force and in no file that is read.
+        """
         self.lines = lines
         self.problems = problems
         self.gates = gates
         self.changes = changes
+        self.mistakes = mistakes
+        self.hidden = hidden
 
     @property
     def differences(self) -> list[Effect]:
@@ -56,7 +65,7 @@ class Overview:
     def is_as_desired(self) -> bool:
         """Whether all is as the files say; a network that is not running is no difference."""
         wrong = any(line.state in {BLOCKED, NOT_APPLIED} for line in self.lines)
-        return not (wrong or self.problems or self.changes)
+        return not (wrong or self.problems or self.mistakes or self.hidden or self.changes)
 
     @property
     def is_known(self) -> bool:
@@ -73,7 +82,8 @@ def overview() -> Overview:
         states = states_without_root(configuration.routed_ips, now.live, _routes(now, tools))
         return Overview(states, configuration.problems)
     plan = decide(configuration, now.up, now.scope, tools, now.others)
-    states = line_states(configuration.routed_ips, now.live, plan)
+    mistakes = now.mistakes()
+    states = line_states(configuration.routed_ips, now.live, plan, mistakes)
     received, sent = counters.received(), counters.sent()
     spoofed = counters.spoofed() if plan.present.binding else {}
     parts = blocks(configuration.routed_ips)
@@ -94,7 +104,11 @@ def overview() -> Overview:
     gates += [(gate.where, "open, but left out by the setting gates") for gate, chain in plan.left_out if chain.gates]
     if plan.firewalld:
         gates.append((WHERE, plan.firewalld.state))
-    return Overview(states, configuration.problems, gates, plan.effects)
+    hidden = hidden_in_force(configuration, plan.present.routes)
+    stays = what_stays(configuration, hidden) if hidden else ""
+    return Overview(
+        states, configuration.problems, gates, plan.effects, mistakes=[*mistakes, *plan.refused], hidden=stays
+    )
 
 
 def _routes(now: Situation, tools: Tools) -> set[Place]:

@@ -11,28 +11,30 @@ from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import places
 from nethook.config.problem import one_line
 from nethook.config.suggestion import suggestion
-from nethook.diagnosis.host_problems import no_such_guest, no_such_network
+from nethook.diagnosis.host_problems import unresolved
 from nethook.errors import NethookError
 from nethook.kernel import device
 from nethook.kernel.bridges import bridges
 from nethook.kernel.families import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.kernel.process import Tools
-from nethook.libvirt.live import live_guests, live_networks
+from nethook.libvirt.live import live_networks
 from nethook.libvirt.record import FILE, learn
 from nethook.others import Others
 from nethook.scope import Scope, scope_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from nethook.config import Configuration, RoutedIP
+    from nethook.config import Configuration
     from nethook.config.problem import Problem
+    from nethook.kernel.kind import Key
     from nethook.libvirt.live import LiveNetwork
     from nethook.libvirt.network import Network
     from nethook.lock import Locked
 
 SECONDS = 5.0
 """For reading and changing the kernel: a hook that waits meanwhile gives up after 6."""
+MOST_SHOWN = 5
 SECONDS_PER_ADDRESS = 0.0005
 """More, where there are many: some four times what an idle machine takes."""
 
@@ -50,7 +52,7 @@ class Situation:
         about = [network for network in about if device_name.is_safe(network.bridge)]
         known = [each.network for each in live.values() if each.is_active]
         down = [each.network for each in live.values() if not each.is_active]
-        self.unresolved = unresolved(configuration, live)
+        self.unresolved = unresolved(configuration.routed_ips, live)
         texts = {line.prefix.text for line, _ in self.unresolved}
         self.scope = (
             scope_of(about, configuration.routed_ips, known, down=down, unresolved=texts)
@@ -114,24 +116,6 @@ def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situat
     return Situation(configuration, live, names)
 
 
-def unresolved(configuration: Configuration, live: Mapping[str, LiveNetwork]) -> list[tuple[RoutedIP, Problem | None]]:
-    """Return the lines whose network or guest libvirt does not have, with the problem; None: it could not be asked."""
-    found: list[tuple[RoutedIP, Problem | None]] = []
-    absent = []
-    for line in configuration.routed_ips:
-        if line.network not in live:
-            found.append((line, no_such_network(line, live)))
-        elif line.guest and not live[line.network].network.ports.of(line.guest, None):
-            absent.append(line)
-    guests = live_guests() if absent else None
-    for line in absent:
-        if guests is None:
-            found.append((line, None))
-        elif line.guest not in guests:
-            found.append((line, no_such_guest(line, guests)))
-    return found
-
-
 def limited_tools() -> Tools:
     """Return what runs programs for a verb, with its deadline."""
     return Tools(SECONDS, SECONDS_PER_ADDRESS)
@@ -153,6 +137,28 @@ def say_what_is_not_read(configuration: Configuration) -> None:
     if configuration.settings.routed_ips is None:
         for path in places(ROUTED_IPS_FILES)[1:]:
             print(f"nethook: {path} is not read, because {places(ROUTED_IPS_FILES)[0]} is there", file=sys.stderr)
+
+
+def hidden_in_force(configuration: Configuration, routes: Iterable[Key]) -> list[str]:
+    """Return the prefixes of these routes of ours that only files have which are not read."""
+    return sorted({route[0] for route in routes} & configuration.hidden.keys())
+
+
+def what_stays(configuration: Configuration, hidden: Sequence[str]) -> str:
+    """What is to be said of such prefixes."""
+    what = f"{some(hidden)} of {files_of(configuration, hidden)} stay in force"
+    return f"{what}, although no file that is read has them; to withdraw them: nethook apply --yes"
+
+
+def some(prefixes: Sequence[str]) -> str:
+    """The first few, and how many more."""
+    shown = ", ".join(prefixes[:MOST_SHOWN])
+    return f"{shown} and {len(prefixes) - MOST_SHOWN} more" if len(prefixes) > MOST_SHOWN else shown
+
+
+def files_of(configuration: Configuration, hidden: Sequence[str]) -> str:
+    """The files that are not read and have these prefixes."""
+    return ", ".join(dict.fromkeys(configuration.hidden[prefix].place.file for prefix in hidden))
 
 
 def require_root(what: str) -> None:

@@ -73,7 +73,9 @@ def _about(found: Overview, wanted: Sequence[Prefix]) -> Overview:
         for problem in found.problems
         if problem.prefix and any(prefix.overlaps(problem.prefix) for prefix in wanted)
     ]
-    return Overview(lines, problems, found.gates)
+    texts = {state.line.prefix.text for state in lines}
+    mistakes = [problem for problem in found.mistakes if problem.prefix and problem.prefix.text in texts]
+    return Overview(lines, problems, found.gates, mistakes=mistakes)
 
 
 def _as_json(found: Overview) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def _as_json(found: Overview) -> dict[str, Any]:
                 "what": problem.what,
                 "advice": problem.advice,
             }
-            for problem in found.problems
+            for problem in (*found.problems, *found.mistakes)
         ],
     }
 

@@ -120,3 +120,7 @@ def messages(found: Overview) -> Iterator[str]:
     if found.problems:
         refuses = "`nethook apply` refuses until you correct them, or with --keep-going leaves them out"
         yield f"mistakes in the files: {len(found.problems)}, `nethook check` shows them; {refuses}"
+    if found.hidden:
+        yield found.hidden
+    if found.mistakes:
+        yield f"lines that are wrong on this host: {len(found.mistakes)}, `nethook check` shows what to write instead"

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nethook import device_name
-from nethook.diagnosis.host_problems import own_addresses
+from nethook.diagnosis.host_problems import own_addresses, unresolved, vital_problems
 from nethook.diagnosis.ip import ask
 from nethook.kernel import device
 from nethook.libvirt.live import live_guests
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from nethook.config import Configuration, RoutedIP
+    from nethook.config.problem import Problem
     from nethook.diagnosis.host_problems import OwnAddress
     from nethook.diagnosis.ip import Answer
     from nethook.kernel.process import Tools
@@ -118,8 +119,19 @@ class Host:
     def plan(self) -> Plan:
         """What `nethook apply` would do."""
         others = Others({network.bridge for network in self.up})
-        scope = Scope(known=[each.network for each in self.live.values() if each.is_active])
+        scope = Scope(
+            known=[each.network for each in self.live.values() if each.is_active],
+            down=[each.network for each in self.live.values() if not each.is_active],
+            unresolved={line.prefix.text for line, _ in unresolved(self.configuration.routed_ips, self.live)},
+        )
         return decide(self.configuration, self.up, scope, self.tools, others)
+
+    @cached_property
+    def vital_problems(self) -> Mapping[str, Problem]:
+        """By prefix, the problem of each line that takes, or would take, away what the host needs."""
+        routed = {route[0] for route in self.plan.present.routes}
+        found = vital_problems(self.configuration.routed_ips, self.live, routed)
+        return {problem.prefix.text: problem for problem in found if problem.prefix}
 
     @cached_property
     def pending(self) -> Pending:

@@ -12,11 +12,12 @@ from nethook.kernel import device
 from nethook.kernel.families import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.kernel.process import Tools
 from nethook.kernel.routes import ROUTES
+from nethook.libvirt.live import live_guests
 from nethook.prefix import Prefix, parse_prefix
 from nethook.vital import claimed, dangers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nethook.config import Configuration, RoutedIP
     from nethook.libvirt.live import LiveGuest, LiveNetwork
@@ -82,13 +83,18 @@ def _for_all(first: Problem, more: int) -> Problem:
 
 
 def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Tools) -> list[Problem]:
-    """Of lines that are not put in force: the host needs what they would take away, or a network could not start."""
-    owners = {prefix.text: name for name, each in live.items() for prefix in each.network.routes}
-    claims = [problem for line in configuration.routed_ips if (problem := claimed(line, owners))]
     protocol = configuration.settings.route_protocol
     routes = ROUTES.read(tools.start(ROUTES.read_calls(protocol))(), protocol)
-    networks = [each.network for each in live.values()]
-    found = dangers(configuration.routed_ips, networks, {route[0] for route in routes})
+    return vital_problems(configuration.routed_ips, live, {route[0] for route in routes})
+
+
+def vital_problems(
+    lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], in_force: Collection[str]
+) -> list[Problem]:
+    """The problems of lines that are not put in force on this host; ``in_force`` are the prefixes that are routed."""
+    owners = {prefix.text: name for name, each in live.items() for prefix in each.network.routes}
+    claims = [problem for line in lines if (problem := claimed(line, owners))]
+    found = dangers(lines, [each.network for each in live.values()], in_force)
     return claims + [problem for _, problem in found]
 
 
@@ -158,6 +164,24 @@ def guest_problems(
     elif not line.mac and len(macs) > 1:
         advice = f"say which, with mac={' or mac='.join(macs)}"
         yield line.problem_of_option("guest", where.format(f"{len(macs)} NICs"), advice)
+
+
+def unresolved(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork]) -> list[tuple[RoutedIP, Problem | None]]:
+    """Return the lines whose network or guest libvirt does not have, with the problem; None: it could not be asked."""
+    found: list[tuple[RoutedIP, Problem | None]] = []
+    absent = []
+    for line in lines:
+        if line.network not in live:
+            found.append((line, no_such_network(line, live)))
+        elif line.guest and not live[line.network].network.ports.of(line.guest, None):
+            absent.append(line)
+    guests = live_guests() if absent else None
+    for line in absent:
+        if guests is None:
+            found.append((line, None))
+        elif line.guest not in guests:
+            found.append((line, no_such_guest(line, guests)))
+    return found
 
 
 def no_such_network(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> Problem:

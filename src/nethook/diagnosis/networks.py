@@ -105,10 +105,15 @@ def other_users(host: Host, target: Target) -> Iterator[Finding]:
     for problem in subnet_problems(target.line, host.live):
         text = f"{problem.place}: {problem.what}"
         yield Finding(FAILURE, SUBNET, text, advice=problem.advice, addresses=[target.name])
+    # No commands: whoever deletes an address or route that the host needs may take it off the net, and himself.
+    vital = host.vital_problems.get(target.line.prefix.text)
+    if vital:
+        advice = f"change the line at {vital.place}: {vital.advice}"
+        yield Finding(FAILURE, OWN, vital.what, advice=advice, addresses=[target.name])
+        return
     for held in addresses_within(target.line, host.live, host.own_addresses):
         if held.device in host.bridges:  # libvirt's own, for the subnet that has just been named
             continue
-        # No command: to delete an address of the host may take its default route, and whoever is connected, along.
         advice = f"change the line at {target.line.place}: write an address that is for guests alone"
         yield Finding(FAILURE, OWN, what_is_wrong_with(held), advice=advice, addresses=[target.name])
 

@@ -13,6 +13,7 @@ from nethook.diagnosis.host import SOMEBODY, keep_sysctl, set_sysctl
 from nethook.effect import ADD
 from nethook.installation.state_file import read, sysctl
 from nethook.prefix import parse_prefix
+from nethook.vital import needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -105,8 +106,8 @@ def _ours(host: Host, target: Target, exact: Answer) -> Iterator[Finding]:
     foreign = [route for route in exact.listed if route.get("dev") != target.bridge and not _is_ours(host, route)]
     if foreign:
         text = f"somebody else has a route to {target.line.prefix}: {shown(foreign[0])}"
-        command = f"{deletion(target.family, foreign[0])} && nethook apply"
-        advice = "and remove it where it comes from"
+        command, advice = _removal(host, target, foreign[0])
+        command += " && nethook apply" if command else ""
         yield Finding(FAILURE, ROUTE, text, command=command, advice=advice, addresses=[target.name])
     else:
         text = f"there is no route to {target.line.prefix} on {target.bridge}"
@@ -128,14 +129,9 @@ def _inner(host: Host, target: Target, inner: Answer) -> Iterator[Finding]:
             continue
         if target.is_exact and not parse_prefix(target.address).lies_in(parse_prefix(to)):
             continue
-        yield Finding(
-            FAILURE,
-            ROUTE,
-            f"somebody else has a route to a part of {target.line.prefix}: {shown(route)}",
-            command=deletion(target.family, route),
-            advice="and remove it where it comes from",
-            addresses=[target.name],
-        )
+        command, advice = _removal(host, target, route)
+        text = f"somebody else has a route to a part of {target.line.prefix}: {shown(route)}"
+        yield Finding(FAILURE, ROUTE, text, command=command, advice=advice, addresses=[target.name])
 
 
 def _there(host: Host, target: Target, way: Answer, match: Answer) -> Iterator[Finding]:
@@ -161,11 +157,10 @@ def _there(host: Host, target: Target, way: Answer, match: Answer) -> Iterator[F
         default=None,
     )
     text = f"packets for {target.name} are led elsewhere ({elsewhere})"
-    command = ""
+    command, advice = "", f"see: ip -{target.family} route get {target.address}; ip -{target.family} rule"
     if longest and longest["dst"] != "default":
         text += f" by {shown(longest)}"
-        command = deletion(target.family, longest)
-    advice = "" if command else f"see: ip -{target.family} route get {target.address}; ip -{target.family} rule"
+        command, advice = _removal(host, target, longest)
     yield Finding(FAILURE, ROUTE, text, command=command, advice=advice, addresses=[target.name])
 
 
@@ -286,6 +281,17 @@ def shown(route: dict[str, Any]) -> str:
         if key in route and not (key == "dev" and "type" in route):
             words += [word, str(route[key])]
     return " ".join(words)
+
+
+def _removal(host: Host, target: Target, route: dict[str, Any]) -> tuple[str, str]:
+    """The command that takes another's route out of the way, and advice; no command where the host may need it."""
+    if route.get("protocol") == "kernel":
+        why = f"it is the subnet of {route.get('dev')}"
+    else:
+        why = needed(parse_prefix(route["dst"]), [each.network for each in host.live.values()])
+    if why:
+        return "", f"leave it, because {why}; change the line at {target.line.place}, or use another address"
+    return deletion(target.family, route), "and remove it where it comes from"
 
 
 def deletion(family: int, route: dict[str, Any]) -> str:
