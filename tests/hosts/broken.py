@@ -178,7 +178,8 @@ SETUPS = [
     ),
     Broken(
         "the host's own tunnel to an address of the prefix",
-        f"ip link add ppp9 type dummy; ip link set ppp9 up; ip address add 10.9.9.1 peer {IN_PREFIX} dev ppp9",
+        "ip link add ppp9 type veth peer name ppp8; ip link set ppp8 up; ip link set ppp9 up;"
+        f" ip address add 10.9.9.1 peer {IN_PREFIX} dev ppp9",
         "route",
         "leave it, because it is the subnet of ppp9",
         "ip link delete ppp9",

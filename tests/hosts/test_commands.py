@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
@@ -567,7 +568,7 @@ def test_an_address_is_whole_at_a_terminal(site: Site, arguments: list[str]) -> 
         terminal.wait_for("Gates in other firewalls")
         terminal.press("q")
         terminal.wait_for_end()
-    lines = [line.rstrip() for line in terminal.printed.replace("\033[K", "").split("\r\n")]
+    lines = [line.rstrip() for line in re.sub(r"\033\[\d*[mK]", "", terminal.printed).split("\r\n")]
     (heading,) = [line for line in lines if line.endswith("LINE")]
     assert heading.split()[:4] == ["ADDRESS", "STATE", "NETWORK", "GUEST"]
     assert max(len(line) for line in lines[lines.index(heading) :]) <= 80

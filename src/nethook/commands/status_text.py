@@ -123,4 +123,4 @@ def messages(found: Overview) -> Iterator[str]:
     if found.hidden:
         yield found.hidden
     if found.mistakes:
-        yield f"lines that are wrong on this host: {len(found.mistakes)}, `nethook check` shows what to write instead"
+        yield f"wrong lines on this host: {len(found.mistakes)}; `nethook check` says what to write"
