@@ -108,6 +108,27 @@ def test_the_network_is_the_reason(network: str, state: str, reason: str) -> Non
     assert states(f"203.0.113.10 {network}", f"203.0.113.10 {network}") == [(state, reason)]
 
 
+def test_what_is_in_force_stays_in_spite_of_a_wrong_name() -> None:
+    lines = routed("203.0.113.10 pubic\n203.0.113.11 pubic")
+    found = plan("203.0.113.10 public", "203.0.113.10 public")
+    found.desired.kept[ROUTES].add(("203.0.113.10", BRIDGE, ""))
+    mistakes = [line.problem_of_network("libvirt has no network pubic", "did you mean public?") for line in lines]
+    assert [(state.state, state.bridge, state.reason) for state in line_states(lines, LIVE, found, mistakes)] == [
+        ("routed", BRIDGE, "libvirt has no network pubic; it stays as it was"),
+        ("waiting", "", "libvirt has no network pubic"),
+    ]
+
+
+def test_a_line_that_the_host_could_not_live_with_is_not_routed() -> None:
+    lines = routed("198.51.100.1 public\n203.0.113.10 public")
+    found = plan("203.0.113.10 public", "203.0.113.10 public")
+    found.refused = [lines[0].problem("198.51.100.1 is a next hop", "write another one")]
+    assert [(state.state, state.reason) for state in line_states(lines, LIVE, found)] == [
+        ("blocked", "198.51.100.1 is a next hop"),
+        ("routed", ""),
+    ]
+
+
 def test_a_closed_gate_blocks_its_family() -> None:
     lines = "203.0.113.10 public\n2001:db8::1 public"
     closed = Chain([Rule("-j LIBVIRT_FWI", "", blocks=True)], policy_blocks=False)
