@@ -35,12 +35,12 @@ def dangers(
     line for a network there leads to where the host looks anyway. ``in_force`` are prefixes that are routed already:
     who is connected from there is a guest. ReadError if the host's addresses cannot be known.
     """
-    bridges = {network.bridge for network in networks if network.is_libvirts_own}
+    bridges = _guests(networks)
     places = {(network.name, network.bridge) for network in networks}
     by_prefix = {line.prefix.text: line for line in lines}
     lengths = {(line.prefix.family, line.prefix.length) for line in by_prefix.values()}
-    own = [(parse_prefix(each.text), each.length, each.device) for each in addresses()]
-    subnets = [(_block(address, length), device) for address, length, device in own if device not in bridges]
+    own = _own()
+    subnets = _subnets(own, bridges)
     found: dict[str, tuple[RoutedIP, Problem]] = {}
 
     def refuse(line: RoutedIP, what: str) -> None:
@@ -72,11 +72,25 @@ def needed(prefix: Prefix, networks: Collection[Network]) -> str:
 
     ``networks`` are libvirt's.
     """
-    bridges = {network.bridge for network in networks if network.is_libvirts_own}
-    own = [(parse_prefix(each.text), each.length, each.device) for each in addresses()]
-    subnets = [(_block(address, length), device) for address, length, device in own if device not in bridges]
-    found = (what.format(address) for address, _, what in _needed(subnets, bridges) if address.lies_in(prefix))
+    bridges = _guests(networks)
+    needs = _needed(_subnets(_own(), bridges), bridges)
+    found = (what.format(address) for address, _, what in needs if address.lies_in(prefix))
     return next(found, "")
+
+
+def _guests(networks: Iterable[Network]) -> set[str]:
+    """The bridges behind which are guests alone."""
+    return {network.bridge for network in networks if network.is_libvirts_own}
+
+
+def _own() -> list[tuple[Prefix, int, str]]:
+    """The host's addresses, each with the length of its subnet and its device."""
+    return [(parse_prefix(each.text), each.length, each.device) for each in addresses()]
+
+
+def _subnets(own: Iterable[tuple[Prefix, int, str]], bridges: Collection[str]) -> list[tuple[Prefix, str]]:
+    """The subnets of these addresses, but for those with guests, each with its device."""
+    return [(_block(address, length), device) for address, length, device in own if device not in bridges]
 
 
 def _needed(subnets: Iterable[tuple[Prefix, str]], bridges: Collection[str]) -> Iterator[tuple[Prefix, str, str]]:
