@@ -113,6 +113,15 @@ def parse_prefix(text: str) -> Prefix:
     return prefix
 
 
+def is_prefix(text: str) -> bool:
+    """Return whether parse_prefix takes it."""
+    try:
+        parse_prefix(text)
+    except ValueError:
+        return False
+    return True
+
+
 def set_behind_length(text: str, block: Prefix) -> tuple[str, str]:
     """What is wrong with ``ADDRESS/LENGTH`` where the address is not the first of its block, and what to write."""
     address = text.partition("/")[0]

@@ -14,7 +14,7 @@ import os
 import time
 
 from nethook import recorded
-from nethook.prefix import parse_prefix
+from nethook.prefix import is_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,17 +57,9 @@ def read() -> Owed:
         if name.startswith(START) and not name.endswith(".new"):
             path = f"{FOLDER}/{name}"
             owed.files.add(path)
-            owed.prefixes.update(filter(_is_prefix, recorded.read(path).split()))
+            # What is none, conntrack would refuse, and it would be tried and logged at each event.
+            owed.prefixes.update(filter(is_prefix, recorded.read(path).split()))
     return owed
-
-
-def _is_prefix(text: str) -> bool:
-    """Return whether it is one: what conntrack refuses would be tried, and logged, at each event."""
-    try:
-        parse_prefix(text)
-    except ValueError:
-        return False
-    return True
 
 
 def note(prefixes: Iterable[str]) -> Owed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.kernel.kind import NO_DEVICE, Kind
 from nethook.kernel.process import Call
-from nethook.prefix import parse_prefix
+from nethook.prefix import is_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Routes(Kind):
                     routes.add((first, rest[1], ""))
                 elif not line[0].isspace() and rest[:1] == ["via"] and rest[2:3] == ["dev"] and " onlink" in line:
                     routes.add((first, rest[3], rest[1]))
-                elif first not in OTHER_SHAPES and not _is_prefix(first):
+                elif first not in OTHER_SHAPES and not is_prefix(first):
                     raise ReadError(result.not_understood)
         return routes
 
@@ -88,14 +88,6 @@ def _words(key: Key) -> str:
     """The route as ``ip`` takes it. ``onlink``: that the next hop is there, the configuration says, and no subnet."""
     prefix, device, via = key
     return f"{prefix} via {via} dev {device} onlink" if via else f"{prefix} dev {device}"
-
-
-def _is_prefix(text: str) -> bool:
-    try:
-        parse_prefix(text)
-    except ValueError:
-        return False
-    return True
 
 
 def holder_call(prefix: str) -> Call:
