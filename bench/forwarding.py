@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from bench.lab import addresses, run
 from bench.libvirt_rules import BRIDGE
 from nethook.config.settings import ROUTE_PROTOCOL
-from nethook.kernel.fallback_rules import FALLBACK_RULES, rules_for
+from nethook.parts.fallback_rules import FALLBACK_RULES, rules_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

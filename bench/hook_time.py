@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from bench.lab import EMPTY, NETWORK, addresses, seconds
 from bench.libvirt_rules import BRIDGE
 from nethook.config import load
-from nethook.kernel.process import Result, Tools
+from nethook.engine.reconcile import reconcile
+from nethook.host.process import Result, Tools
 from nethook.libvirt.network import Network
-from nethook.reconcile import reconcile
-from nethook.scope import scope_of
+from nethook.placement.scope import scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bench.lab import Lab
-    from nethook.kernel.process import Call
+    from nethook.host.process import Call
 
 PREDECESSOR_LIMIT = 300
 """With more addresses than this the predecessor is not measured: its time grows with their square."""

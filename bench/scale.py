@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from bench.lab import NETWORK
 from bench.libvirt_rules import BRIDGE
-from nethook.commands.situation import limited_tools
 from nethook.config import load
 from nethook.config.routed_ips import MOST
+from nethook.engine.reconcile import MOST_BY_EVENT, reconcile
+from nethook.engine.situation import limited_tools
+from nethook.host.lock import Locked
+from nethook.legacy06.others import Others
 from nethook.libvirt.network import Network
-from nethook.lock import Locked
-from nethook.others import Others
-from nethook.reconcile import MOST_BY_EVENT, reconcile
-from nethook.scope import Scope
+from nethook.placement.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable

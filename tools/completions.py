@@ -11,7 +11,7 @@ from pathlib import Path
 
 import shtab
 
-from nethook.parser import build_parser
+from nethook.commands.parser import build_parser
 
 FOLDER = Path(__file__).resolve().parents[1] / "packaging" / "completions"
 FILES = {"nethook": "bash", "_nethook": "zsh", "nethook.fish": "fish"}

@@ -9,30 +9,31 @@ from __future__ import annotations
 
 import sys
 
-from nethook import device_name, log
+from nethook import log
 from nethook.config import load
-from nethook.effect import REMOVE
+from nethook.engine.reconcile import reconcile
 from nethook.errors import ConfigError, NethookError
-from nethook.kernel import device
-from nethook.kernel.bridges import bridges
-from nethook.kernel.guest_bridges import protect
-from nethook.kernel.process import Tools
+from nethook.host import device
+from nethook.host.bridges import bridges
+from nethook.host.lock import Locked
+from nethook.host.process import Tools
 from nethook.libvirt import record
 from nethook.libvirt.event import parse_event
 from nethook.libvirt.network import ISOLATED, Network
-from nethook.lock import Locked
-from nethook.reconcile import reconcile
-from nethook.scope import scope_of
+from nethook.net import device_name
+from nethook.parts.tables.guest_bridges import protect
+from nethook.placement.scope import scope_of
+from nethook.steps.effect import REMOVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nethook.config import Configuration
+    from nethook.engine.reconcile import Outcome
     from nethook.libvirt.event import Event
     from nethook.libvirt.record import Record
-    from nethook.reconcile import Outcome
-    from nethook.scope import Scope
+    from nethook.placement.scope import Scope
 
 SECONDS = 8.0
 """For everything together; the stub ends us after 10."""

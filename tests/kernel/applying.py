@@ -14,12 +14,12 @@ _SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from nethook.config import load
-from nethook.kernel.process import Tools
+from nethook.host.process import Tools
 from nethook.libvirt.event import parse_event
-from nethook.lock import Locked
-from nethook.others import Others
-from nethook.reconcile import reconcile
-from nethook.scope import Scope
+from nethook.host.lock import Locked
+from nethook.legacy06.others import Others
+from nethook.engine.reconcile import reconcile
+from nethook.placement.scope import Scope
 up = [parse_event((name, "started", "begin", "-"), xml.encode()).network
       for name, xml in zip(sys.argv[2::2], sys.argv[3::2])]
 with Locked():

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.effect import REMOVE, Effect
-from nethook.kernel.gateways import GATEWAYS
-from nethook.kernel.process import Tools
-from nethook.step import BatchStep, ObjectChange
+from nethook.host.process import Tools
+from nethook.parts.gateways import GATEWAYS
+from nethook.steps.effect import REMOVE, Effect
+from nethook.steps.step import BatchStep, ObjectChange
 from tests.kernel.faults import Fault
 from tests.kernel.network import ISOLATED
 from tests.kernel.world import HOST, OUTSIDE, SETTINGS

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.installation.units import UNITS as NAMES
-from nethook.stub import stub
+from nethook.install.stub import stub
+from nethook.install.units import UNITS as NAMES
 from tests.kernel.hook_process import HookProcess
 from tests.kernel.installation_host import HOOK, HOOKS, ONLY_HOOK, PYTHON, SERVICE, UNITS, InstallationHost
 from tests.kernel.waiting import wait_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from nethook.reconcile import MOST_BY_EVENT
+from nethook.engine.reconcile import MOST_BY_EVENT
 from tests.kernel.world import SOURCE
 
 if TYPE_CHECKING:
@@ -15,13 +15,13 @@ SECONDS = 180
 APPLY = f"""
 import sys
 sys.path.insert(0, "{SOURCE}")
-from nethook.commands.situation import limited_tools
+from nethook.engine.situation import limited_tools
 from nethook.config import load
 from nethook.libvirt.network import Network
-from nethook.lock import Locked
-from nethook.others import Others
-from nethook.reconcile import reconcile
-from nethook.scope import Scope
+from nethook.host.lock import Locked
+from nethook.legacy06.others import Others
+from nethook.engine.reconcile import reconcile
+from nethook.placement.scope import Scope
 up = [Network("public", "virbr1", "nat")]
 with Locked():
     outcome = reconcile(load(), up, Scope(known=up), limited_tools(), Others({{"virbr1"}}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, _SubParsersAction
 
-from nethook.parser import build_parser
+from nethook.commands.parser import build_parser
 
 
 def _option_strings(parser: ArgumentParser) -> set[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.installation import units
+from nethook.install import units
 from tests.kernel.machine import Machine
 from tests.kernel.waiting import wait_for
 

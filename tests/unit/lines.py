@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from nethook.config import Configuration, RoutedIP, Settings
 from nethook.config.routed_ips import parse_routed_ips
-from nethook.desired import Desired
-from nethook.desired.lines import desire_lines, introduce
-from nethook.kernel.routes import ROUTES
-from nethook.scope import Scope
+from nethook.engine.desired import Desired
+from nethook.engine.desired.lines import desire_lines, introduce
+from nethook.parts.routes import ROUTES
+from nethook.placement.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nethook.bound import Blocks
-    from nethook.kernel.kind import Key
     from nethook.libvirt.network import Network
-    from nethook.prefix import Prefix
+    from nethook.net.prefix import Prefix
+    from nethook.parts.kind import Key
+    from nethook.placement.bound import Blocks
 
 
 def configuration(text: str) -> Configuration:

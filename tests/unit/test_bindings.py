@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.bound import apart, blocks
-from nethook.desired import Desired
-from nethook.desired.bindings import Bindings, keep_bindings
-from nethook.kernel.binding import SETS
-from nethook.kernel.table import Table
-from nethook.prefix import Prefix, parse_prefix
-from nethook.prefixes import Longest
-from nethook.present import Present
+from nethook.engine.desired import Desired
+from nethook.engine.desired.bindings import Bindings, keep_bindings
+from nethook.engine.present import Present
+from nethook.host.table import Table
+from nethook.net.prefix import Prefix, parse_prefix
+from nethook.net.prefixes import Longest
+from nethook.parts.tables.binding import SETS
+from nethook.placement.bound import apart, blocks
 from tests.unit.lines import routed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from nethook.config import RoutedIP
-    from nethook.kernel.table import Elements
+    from nethook.host.table import Elements
 
 BLOCK = parse_prefix("203.0.113.0/28")
 MACS = {"a": "52:54:00:00:00:0a", "b": "52:54:00:00:00:0b"}

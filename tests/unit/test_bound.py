@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.bound import apart, blocks, held, is_undecided, nic
-from nethook.diagnosis.host_problems import guest_problems, via_problems
-from nethook.diagnosis.nft_version import why_it_cannot_bind
-from nethook.kernel.process import Call, Result, Tools
+from nethook.doctor.host_problems import guest_problems, via_problems
+from nethook.doctor.nft_version import why_it_cannot_bind
+from nethook.host.process import Call, Result, Tools
 from nethook.libvirt.live import LiveGuest
 from nethook.libvirt.network import Port, Ports
-from nethook.moved import handed_on
-from nethook.prefix import Prefix, parse_prefix
-from nethook.prefixes import without
+from nethook.net.prefix import Prefix, parse_prefix
+from nethook.net.prefixes import without
+from nethook.parts.moved import handed_on
+from nethook.placement.bound import apart, blocks, held, is_undecided, nic
 from tests.unit.lines import routed
 
 if TYPE_CHECKING:
-    from nethook.kernel.table import Elements
+    from nethook.host.table import Elements
 
 ONE, TWO, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:00:00:03"
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from nethook.bound import apart, blocks
-from nethook.change import Change, difference
-from nethook.desired import Desired
-from nethook.effect import ADD, REMOVE, Effect
+from nethook.engine.change import Change, difference
+from nethook.engine.desired import Desired
+from nethook.engine.present import Present
+from nethook.engine.reconcile import Outcome
+from nethook.engine.steps import clearance, steps
 from nethook.gates.gate import GateChange
-from nethook.kernel.binding import BINDING
-from nethook.kernel.fallback_rules import FALLBACK_RULES
-from nethook.kernel.fallbacks import FALLBACKS, INNER
-from nethook.kernel.neighbours import NEIGHBOURS
-from nethook.kernel.process import Call, Result, Tools
-from nethook.kernel.ruleset import SETS, Ruleset
-from nethook.kernel.table import Table
+from nethook.host.process import Call, Result, Tools
+from nethook.host.table import Table
 from nethook.libvirt.network import Network, Port, Ports
-from nethook.present import Present
-from nethook.reconcile import Outcome
-from nethook.scope import Scope, scope_of
-from nethook.step import Step
-from nethook.steps import clearance, steps
+from nethook.parts.fallback_rules import FALLBACK_RULES
+from nethook.parts.fallbacks import FALLBACKS, INNER
+from nethook.parts.neighbours import NEIGHBOURS
+from nethook.parts.tables.binding import BINDING
+from nethook.parts.tables.ruleset import SETS, Ruleset
+from nethook.placement.bound import apart, blocks
+from nethook.placement.scope import Scope, scope_of
+from nethook.steps.effect import ADD, REMOVE, Effect
+from nethook.steps.step import Step
 from tests.unit.lines import desired_by, routed
 
 RULES = Ruleset(0x40)

@@ -12,8 +12,8 @@ from nethook.cli import main
 from nethook.commands import check
 from nethook.config import Configuration, Settings
 from nethook.config.files import place_for_lines
-from nethook.diagnosis.foreign_marks import ForeignMarks
-from nethook.effect import ADD, Effect
+from nethook.doctor.foreign_marks import ForeignMarks
+from nethook.steps.effect import ADD, Effect
 from nethook.terminal import painted
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nethook import cycle, lock
-from nethook.effect import ADD, Effect
+from nethook.engine import cycle
+from nethook.engine.reconcile import Outcome
 from nethook.errors import NethookError, ReadError
-from nethook.reconcile import Outcome
+from nethook.host import lock
+from nethook.steps.effect import ADD, Effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nethook.config.settings import Settings
-from nethook.desired.doubt import in_doubt
-from nethook.desired.fallbacks import desire_fallbacks
-from nethook.desired.gateways import desire_gateways
-from nethook.desired.proxies import desire_proxies
-from nethook.kernel.fallbacks import FALLBACKS
-from nethook.kernel.gateways import GATEWAYS
-from nethook.kernel.proxies import PROXIES
+from nethook.engine.desired.fallbacks import desire_fallbacks
+from nethook.engine.desired.gateways import desire_gateways
+from nethook.engine.desired.proxies import desire_proxies
 from nethook.libvirt.network import Network
-from nethook.prefix import Prefix
-from nethook.prefixes import outermost
-from nethook.scope import Scope, scope_of
+from nethook.net.prefix import Prefix
+from nethook.net.prefixes import outermost
+from nethook.parts.fallbacks import FALLBACKS
+from nethook.parts.gateways import GATEWAYS
+from nethook.parts.proxies import PROXIES
+from nethook.placement.doubt import in_doubt
+from nethook.placement.scope import Scope, scope_of
 from tests.unit.lines import configuration, desired_by, routed
 
 PUBLIC = Network("public", "virbr1", "nat")

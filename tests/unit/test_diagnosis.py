@@ -12,31 +12,31 @@ import pytest
 
 from nethook.commands import doctor
 from nethook.commands.doctor_text import doctor_text
-from nethook.diagnosis import configuration as files_station
-from nethook.diagnosis import hook as hook_station
-from nethook.diagnosis import walk
-from nethook.diagnosis.configuration import mistakes
-from nethook.diagnosis.finding import FAILURE, OK, WARNING, Finding, merged
-from nethook.diagnosis.firewalls import sees_mark
-from nethook.diagnosis.forwarding import manages_foreign_routes
-from nethook.diagnosis.host import Host, Target, set_sysctl, targets
-from nethook.diagnosis.iptables_rules import Ruling, parse
-from nethook.diagnosis.iptables_rules import judge as judge_iptables
-from nethook.diagnosis.libvirts_rules import is_libvirts
-from nethook.diagnosis.networks import ports
-from nethook.diagnosis.nft import BaseChain
-from nethook.diagnosis.routing import deletion, rule_text
-from nethook.diagnosis.verdict import Judge, Outcome, Packet
-from nethook.diagnosis.walk import Diagnosis
+from nethook.doctor import configuration as files_station
+from nethook.doctor import hook as hook_station
+from nethook.doctor import walk
+from nethook.doctor.configuration import mistakes
+from nethook.doctor.finding import FAILURE, OK, WARNING, Finding, merged
+from nethook.doctor.firewalls import sees_mark
+from nethook.doctor.forwarding import manages_foreign_routes
+from nethook.doctor.host import Host, Target, set_sysctl, targets
+from nethook.doctor.iptables_rules import Ruling, parse
+from nethook.doctor.iptables_rules import judge as judge_iptables
+from nethook.doctor.libvirts_rules import is_libvirts
+from nethook.doctor.networks import ports
+from nethook.doctor.nft import BaseChain
+from nethook.doctor.routing import deletion, rule_text
+from nethook.doctor.verdict import Judge, Outcome, Packet
+from nethook.doctor.walk import Diagnosis
 from nethook.errors import NethookError, ReadError
 from nethook.gates.gate import Chain, Gate, Rule
 from nethook.gates.iptables import IptablesGate
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
-from nethook.kernel.process import Tools
+from nethook.host.process import Tools
 from nethook.libvirt import live
 from nethook.libvirt.live import LiveGuest, LiveNetwork
 from nethook.libvirt.network import Network, Port, Ports
-from nethook.prefix import parse_prefix
+from nethook.net.prefix import parse_prefix
 from tests.unit.lines import configuration, routed
 
 GUEST, OUTSIDE = "203.0.113.10", "8.8.8.8"

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from nethook.errors import ReadError
-from nethook.firewalld.files import contents
-from nethook.firewalld.gate import Firewalld, entries, names_policy, understand
-from nethook.kernel.process import Call, Result
+from nethook.gates.firewalld.files import contents
+from nethook.gates.firewalld.gate import Firewalld, entries, names_policy, understand
+from nethook.host.process import Call, Result
 from tests.unit.lines import desired_by, routed
 
 ANSWER = Call(("busctl",))

@@ -8,7 +8,7 @@ from nethook.errors import ReadError
 from nethook.gates.gate import Gate, GateChange
 from nethook.gates.iptables import IptablesGate
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
-from nethook.kernel.process import Call, Result
+from nethook.host.process import Call, Result
 
 IPTABLES = IptablesGate("iptables-nft", 0x40)
 NFTABLES = LibvirtNftablesGate(4, 0x40)

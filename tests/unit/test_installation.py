@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.installation import apparmor, hook_file, selinux, trust, units
-from nethook.installation.ownership import MARK, is_ours
-from nethook.installation.refusal import RefusedError
-from nethook.installation.writing import write
-from nethook.stub import PACKAGE, stub
+from nethook.install import apparmor, hook_file, selinux, trust, units
+from nethook.install.ownership import MARK, is_ours
+from nethook.install.refusal import RefusedError
+from nethook.install.stub import PACKAGE, stub
+from nethook.install.writing import write
 
 if TYPE_CHECKING:
     from pathlib import Path

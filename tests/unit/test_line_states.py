@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from nethook.change import difference
-from nethook.commands.line_states import line_states, states_without_root
-from nethook.desired import Desired
-from nethook.effect import ADD, Effect
-from nethook.firewalld.gate import Firewalld
+from nethook.engine.change import difference
+from nethook.engine.desired import Desired
+from nethook.engine.plan import Plan
+from nethook.engine.present import Present
+from nethook.engine.steps import steps
+from nethook.gates.firewalld.gate import Firewalld
 from nethook.gates.gate import Chain, Gate, Rule
 from nethook.gates.iptables import IptablesGate
-from nethook.kernel.process import Call
-from nethook.kernel.routes import ROUTES
-from nethook.kernel.ruleset import SETS, Ruleset
-from nethook.kernel.table import Table
+from nethook.host.process import Call
+from nethook.host.table import Table
 from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.network import Network, Port, Ports
-from nethook.plan import Plan
-from nethook.present import Present
-from nethook.scope import Scope
-from nethook.step import Step
-from nethook.steps import steps
+from nethook.parts.routes import ROUTES
+from nethook.parts.tables.ruleset import SETS, Ruleset
+from nethook.placement.scope import Scope
+from nethook.status.line_states import line_states, states_without_root
+from nethook.steps.effect import ADD, Effect
+from nethook.steps.step import Step
 from tests.unit.lines import desired_by, routed
 
 RULES = Ruleset(0x40)
@@ -180,6 +180,6 @@ def test_an_uplink_that_does_not_look_at_its_entries_is_told() -> None:
 
 
 def test_a_line_of_ipv6_where_the_kernel_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nethook.commands.line_states.available", lambda: (4,))
+    monkeypatch.setattr("nethook.status.line_states.available", lambda: (4,))
     lines = "203.0.113.10 public\n2001:db8::1 public\n2001:db8::2 stopped"
     assert states(lines, "203.0.113.10 public") == [("routed", ""), *[("blocked", "this kernel has no IPv6")] * 2]

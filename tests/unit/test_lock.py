@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook import lock
 from nethook.errors import NethookError
-from nethook.lock import Locked, last_run, take_missed
+from nethook.host import lock
+from nethook.host.lock import Locked, last_run, take_missed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from nethook.diagnosis.foreign_marks import Claim, ForeignMarks
-from nethook.diagnosis.mark_claims import FULL, Bits, of_ip_rule, of_iptables_rule, of_nft_rule
+from nethook.doctor.foreign_marks import Claim, ForeignMarks
+from nethook.doctor.mark_claims import FULL, Bits, of_ip_rule, of_iptables_rule, of_nft_rule
 
 OURS = 0x10000000
 MARK, CT = {"meta": {"key": "mark"}}, {"ct": {"key": "mark"}}

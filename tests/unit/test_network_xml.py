@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from nethook.commands.line_states import states_without_root
-from nethook.commands.situation import unusable
+from nethook.engine.situation import unusable
 from nethook.errors import ReadError
 from nethook.libvirt.live import LiveNetwork, _nics
 from nethook.libvirt.network import Network
 from nethook.libvirt.network_xml import _subnet, read_network
 from nethook.libvirt.place import XML
+from nethook.status.line_states import states_without_root
 from tests.unit.lines import routed
 
 

@@ -9,32 +9,34 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook import device_name, reconcile
-from nethook.commands import watch
 from nethook.config import Configuration, Settings
 from nethook.config.problem import Problem
-from nethook.desired import Desired
-from nethook.diagnosis.finding import FAILURE, Finding
-from nethook.diagnosis.ip import ask
-from nethook.effect import ADD, Effect
+from nethook.doctor.finding import FAILURE, Finding
+from nethook.doctor.ip import ask
+from nethook.engine import reconcile
+from nethook.engine.desired import Desired
+from nethook.engine.present import Present
 from nethook.errors import NethookError, ReadError
-from nethook.kernel import bridge_ipv6, keys, proxy_ndp
-from nethook.kernel.batch import refusals
-from nethook.kernel.layout import SetType
-from nethook.kernel.netlink import NETLINK_ROUTE, Netlink, attributes
-from nethook.kernel.process import LONGEST_SHOWN, Call, Result, Tools
-from nethook.kernel.proxies import PROXIES
-from nethook.kernel.routes import ROUTES
+from nethook.host import keys
+from nethook.host.batch import refusals
+from nethook.host.layout import SetType
+from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes
+from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools
+from nethook.legacy06.others import Others
 from nethook.libvirt.network_xml import read_port
 from nethook.libvirt.place import XML
 from nethook.libvirt.record import Record
-from nethook.others import Others
-from nethook.present import Present
-from nethook.scope import Scope
-from nethook.shell import word
+from nethook.net import device_name
+from nethook.parts import bridge_ipv6, proxy_ndp
+from nethook.parts.proxies import PROXIES
+from nethook.parts.routes import ROUTES
+from nethook.placement.scope import Scope
+from nethook.status import watch
+from nethook.steps.effect import ADD, Effect
+from nethook.terminal.shell import word
 
 if TYPE_CHECKING:
-    from nethook.commands.overview import Overview
+    from nethook.status.overview import Overview
 
 
 def result(out: str, err: str = "", status: int = 0) -> Result:
@@ -112,7 +114,7 @@ class Wordless:
 )
 def test_a_kernel_that_does_not_answer(data: bytes, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Wordless(data)
-    monkeypatch.setattr("nethook.kernel.netlink.socket", lambda *_: made)
+    monkeypatch.setattr("nethook.host.netlink.socket", lambda *_: made)
     with pytest.raises(ReadError, match=what), Netlink(NETLINK_ROUTE, "devices") as netlink:
         netlink.dump(18, bytes(16))
     assert made.is_closed
@@ -163,7 +165,7 @@ def test_what_cannot_be_read_is_neither_on_nor_off(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_module_that_is_gone_costs_the_announcement_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "nethook.kernel.announcement", None)
+    monkeypatch.setitem(sys.modules, "nethook.host.announcement", None)
     PROXIES.added([("203.0.113.10", "", "eth0")])
 
 
@@ -188,14 +190,14 @@ def test_a_module_that_is_gone_does_not_cost_the_report(monkeypatch: pytest.Monk
         try:
             return next(answers)
         except StopIteration:
-            raise ImportError("No module named 'nethook.firewalld.gate'") from None
+            raise ImportError("No module named 'nethook.gates.firewalld.gate'") from None
 
     monkeypatch.setattr(reconcile, "decide", decide)
-    monkeypatch.setattr("nethook.reconcile.protect", lambda *_: [])
+    monkeypatch.setattr("nethook.engine.reconcile.protect", lambda *_: [])
     monkeypatch.setattr("nethook.libvirt.record.read", Record)
     outcome = reconcile.reconcile(Configuration(Settings(), [], []), [], Scope(), Tools(1))
     assert outcome.done == [done]
-    assert "No module named 'nethook.firewalld.gate'" in outcome.failures
+    assert "No module named 'nethook.gates.firewalld.gate'" in outcome.failures
 
 
 NAMES = ["pub\u009b31mlic", "a\u202eb", "a\nb", "a\tb'c", "\udc80"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nethook.diagnosis import on_link
-from nethook.diagnosis.host import Target
+from nethook.doctor import on_link
+from nethook.doctor.host import Target
 from tests.unit.lines import routed
 
 SETTINGS = {"gc_thresh3": 1024, "mcast_solicit": 3, "retrans_time_ms": 1000}

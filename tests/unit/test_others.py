@@ -7,9 +7,9 @@ import pytest
 from nethook.errors import ReadError
 from nethook.gates.gate import Chain, Rule
 from nethook.gates.iptables import IptablesGate
-from nethook.kernel.process import Call, Result
+from nethook.host.process import Call, Result
+from nethook.legacy06.others import Others
 from nethook.libvirt.network import Network
-from nethook.others import Others
 from tests.unit.lines import desired_by, routed
 
 BOTH = Others({"virbr2", "virbr1"})

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from nethook.diagnosis import host_problems, ours
-from nethook.diagnosis.host import Host, Target
-from nethook.effect import ADD, REMOVE, REPLACE, Effect
-from nethook.kernel.binding import BINDING
-from nethook.kernel.process import Tools
-from nethook.kernel.ruleset import TABLE
+from nethook.doctor import host_problems, ours
+from nethook.doctor.host import Host, Target
+from nethook.engine.pending import Pending
+from nethook.host.process import Tools
 from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.network import Network
-from nethook.pending import Pending
+from nethook.parts.tables.binding import BINDING
+from nethook.parts.tables.ruleset import TABLE
+from nethook.steps.effect import ADD, REMOVE, REPLACE, Effect
 from tests.unit.lines import configuration, routed
 
 LINE, OTHER, BOUND = routed("2001:db8::1 public proxy=lo\n203.0.113.17 public\n203.0.113.18 public guest=web1")

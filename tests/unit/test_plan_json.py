@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.change import Change, TableChange
 from nethook.commands.plan import as_json
-from nethook.desired import Desired
-from nethook.kernel.binding import BINDING
-from nethook.kernel.gateways import GATEWAYS, WITHOUT_ROUTE
-from nethook.kernel.kinds import KINDS
-from nethook.kernel.neighbours import NEIGHBOURS
-from nethook.kernel.proxies import PROXIES
-from nethook.kernel.routes import ROUTES
-from nethook.kernel.ruleset import Ruleset
-from nethook.steps import steps
+from nethook.engine.change import Change, TableChange
+from nethook.engine.desired import Desired
+from nethook.engine.steps import steps
+from nethook.parts.gateways import GATEWAYS, WITHOUT_ROUTE
+from nethook.parts.kinds import KINDS
+from nethook.parts.neighbours import NEIGHBOURS
+from nethook.parts.proxies import PROXIES
+from nethook.parts.routes import ROUTES
+from nethook.parts.tables.binding import BINDING
+from nethook.parts.tables.ruleset import Ruleset
 
 if TYPE_CHECKING:
-    from nethook.kernel.kind import Key, Kind
+    from nethook.parts.kind import Key, Kind
 
 MAC = "52:54:00:00:00:01"
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook import lock, recorded
+from nethook.host import lock, recorded
+from nethook.host.lock import Locked, last_run
 from nethook.libvirt import record
 from nethook.libvirt.event import Event
 from nethook.libvirt.network import Network, Port, Ports
-from nethook.lock import Locked, last_run
-from nethook.prefix import parse_prefix
+from nethook.net.prefix import parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,8 +6,8 @@ import pytest
 
 from nethook import log
 from nethook.commands.report import report
-from nethook.effect import ADD, Effect
-from nethook.reconcile import Outcome
+from nethook.engine.reconcile import Outcome
+from nethook.steps.effect import ADD, Effect
 
 
 @pytest.fixture(autouse=True)

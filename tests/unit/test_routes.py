@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nethook.errors import ReadError
-from nethook.kernel.batch import refusals
-from nethook.kernel.process import Call, Result
-from nethook.kernel.routes import ROUTES, holder, holder_call
+from nethook.host.batch import refusals
+from nethook.host.process import Call, Result
+from nethook.parts.routes import ROUTES, holder, holder_call
 
 if TYPE_CHECKING:
-    from nethook.kernel.kind import Key
+    from nethook.parts.kind import Key
 
 
 def listed(text: str) -> set[Key]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nethook.commands.situation import Situation
+from nethook.engine.situation import Situation
 from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.network import Network
 from tests.unit.lines import configuration

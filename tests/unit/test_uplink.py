@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nethook.diagnosis.host_problems import what_is_wrong_with_uplink, which_uplink
+from nethook.doctor.host_problems import what_is_wrong_with_uplink, which_uplink
 from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.network import Network
 

@@ -5,28 +5,20 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from nethook.commands.exit_status import DIFFERENT, OK
 from nethook.commands.report import report
-from nethook.commands.situation import (
-    files_of,
-    hidden_in_force,
-    limited_tools,
-    require_root,
-    situation,
-    some,
-    what_stays,
-)
 from nethook.config import load
-from nethook.cycle import cycle
-from nethook.exit_status import DIFFERENT, OK
-from nethook.kernel.routes import ROUTES
+from nethook.engine.cycle import cycle
+from nethook.engine.situation import files_of, hidden_in_force, limited_tools, require_root, situation, some, what_stays
+from nethook.parts.routes import ROUTES
 from nethook.terminal import can_ask, confirm, show_first_problems, show_problems
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from nethook.commands.situation import Situation
     from nethook.config import Configuration
-    from nethook.reconcile import Outcome
+    from nethook.engine.reconcile import Outcome
+    from nethook.engine.situation import Situation
 
 HIDDEN = "{} of {} are in force, and a file that comes before it has no lines for them. Withdraw them?"
 

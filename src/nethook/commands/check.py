@@ -6,17 +6,17 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.commands.situation import say_what_is_not_read
+from nethook.commands.exit_status import DIFFERENT, OK
 from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE, Configuration, Settings, load
 from nethook.config.files import places, read_file
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import parse_settings
-from nethook.diagnosis import on_link
-from nethook.diagnosis.foreign_marks import foreign_marks
-from nethook.diagnosis.host_problems import SECONDS, host_problems, own_routes
+from nethook.doctor import on_link
+from nethook.doctor.foreign_marks import foreign_marks
+from nethook.doctor.host_problems import SECONDS, host_problems, own_routes
+from nethook.engine.situation import say_what_is_not_read
 from nethook.errors import ConfigError, NethookError, ReadError
-from nethook.exit_status import DIFFERENT, OK
-from nethook.kernel.process import Tools
+from nethook.host.process import Tools
 from nethook.libvirt.live import live_guests, live_networks
 from nethook.terminal import show_problems
 

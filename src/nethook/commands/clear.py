@@ -6,20 +6,20 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from nethook.commands.exit_status import DIFFERENT
 from nethook.commands.report import report
-from nethook.commands.situation import limited_tools, require_root
-from nethook.commands.uninterrupted import uninterrupted
 from nethook.config import load_settings
-from nethook.exit_status import DIFFERENT
-from nethook.firewalld.files import SETS
-from nethook.firewalld.gate import look
+from nethook.engine.present import read
+from nethook.engine.reconcile import Outcome
+from nethook.engine.situation import limited_tools, require_root
+from nethook.engine.steps import clearance
+from nethook.engine.uninterrupted import uninterrupted
 from nethook.gates import gates
-from nethook.kernel.families import available
+from nethook.gates.firewalld.files import SETS
+from nethook.gates.firewalld.gate import look
+from nethook.host.families import available
+from nethook.host.lock import FOLDER, Locked
 from nethook.libvirt.record import FILE, LOCK_FILE
-from nethook.lock import FOLDER, Locked
-from nethook.present import read
-from nethook.reconcile import Outcome
-from nethook.steps import clearance
 from nethook.terminal import confirm
 
 if TYPE_CHECKING:

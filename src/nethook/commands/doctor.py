@@ -7,19 +7,19 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from nethook.commands.doctor_text import doctor_text
-from nethook.commands.situation import require_root
+from nethook.commands.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import place_for_lines
 from nethook.config.problem import one_line
-from nethook.diagnosis.walk import Diagnosis, diagnose
+from nethook.doctor.walk import Diagnosis, diagnose
+from nethook.engine.situation import require_root
 from nethook.errors import NethookError
-from nethook.exit_status import DIFFERENT, OK, UNKNOWN
-from nethook.prefix import parse_prefix
+from nethook.net.prefix import parse_prefix
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from nethook.diagnosis.finding import Finding
+    from nethook.doctor.finding import Finding
 
 VERSION = 1
 """Of the shape of --json, which docs/json.md describes."""

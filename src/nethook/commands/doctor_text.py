@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.diagnosis.finding import FAILURE, OK, WARNING
+from nethook.doctor.finding import FAILURE, OK, WARNING
 from nethook.terminal import coloured
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from nethook.diagnosis.finding import Finding
-    from nethook.diagnosis.walk import Diagnosis
+    from nethook.doctor.finding import Finding
+    from nethook.doctor.walk import Diagnosis
 
 COLOURS = {FAILURE: "red", WARNING: "yellow", OK: "green"}
 MOST_NAMED = 3

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.commands.situation import require_root
+from nethook.commands.exit_status import DIFFERENT, OK
 from nethook.config import load_settings
-from nethook.diagnosis.foreign_marks import foreign_marks
+from nethook.doctor.foreign_marks import foreign_marks
+from nethook.engine.situation import require_root
 from nethook.errors import NethookError
-from nethook.exit_status import DIFFERENT, OK
-from nethook.installation import (
-    daemon,
-    firewalld,
-    forwarding,
-    hook_file,
-    interpreter,
-    old_link,
-    selinux,
-    systemd,
-    trust,
-    units,
-)
-from nethook.installation.refusal import RefusedError
-from nethook.installation.step import remove, show, take, warn
-from nethook.kernel.process import Tools
+from nethook.host.process import Tools
+from nethook.install import daemon, firewalld, forwarding, hook_file, interpreter, selinux, systemd, trust, units
+from nethook.install.refusal import RefusedError
+from nethook.install.step import remove, show, take, warn
+from nethook.legacy06 import old_link
 from nethook.terminal import confirm
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
 
-    from nethook.installation.step import Step
+    from nethook.install.step import Step
 
 SECONDS = 120.0
 """nethook.service waits for libvirt's daemon, and may have thousands of addresses to route."""

@@ -6,19 +6,19 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nethook.commands.situation import limited_tools, require_root, situation
+from nethook.commands.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.config import load
-from nethook.effect import ADD, REMOVE, REPLACE
-from nethook.exit_status import DIFFERENT, OK, UNKNOWN
-from nethook.plan import decide
+from nethook.engine.plan import decide
+from nethook.engine.situation import limited_tools, require_root, situation
+from nethook.steps.effect import ADD, REMOVE, REPLACE
 from nethook.terminal import painted, show_problems
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from nethook.effect import Effect
-    from nethook.step import Step
+    from nethook.steps.effect import Effect
+    from nethook.steps.step import Step
 
 VERSION = 1
 """Of the shape of --json, which docs/json.md describes."""

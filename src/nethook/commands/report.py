@@ -6,12 +6,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook import log
+from nethook.commands.exit_status import DIFFERENT, OK
 from nethook.config.problem import one_line
-from nethook.exit_status import DIFFERENT, OK
 from nethook.terminal import painted
 
 if TYPE_CHECKING:
-    from nethook.reconcile import Outcome
+    from nethook.engine.reconcile import Outcome
 
 
 def report(outcome: Outcome, verb: str, nothing: str) -> int:

@@ -7,23 +7,23 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nethook.commands.overview import Overview, overview
+from nethook.commands.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.commands.plan import as_json as effect_as_json
-from nethook.commands.status_text import messages, status_text
-from nethook.commands.watch import watch
 from nethook.config.problem import one_line
 from nethook.errors import NethookError
-from nethook.exit_status import DIFFERENT, OK, UNKNOWN
-from nethook.prefix import parse_prefix
+from nethook.net.prefix import parse_prefix
+from nethook.status.overview import Overview, overview
+from nethook.status.status_text import messages, status_text
+from nethook.status.watch import watch
 from nethook.terminal import takes_colours, width_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from nethook.commands.line_states import LineState
-    from nethook.kernel.counters import Traffic
-    from nethook.prefix import Prefix
+    from nethook.net.prefix import Prefix
+    from nethook.parts.tables.counters import Traffic
+    from nethook.status.line_states import LineState
 
 VERSION = 1
 """Of the shape of --json, which docs/json.md describes."""

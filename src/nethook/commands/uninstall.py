@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.commands.situation import require_root
-from nethook.exit_status import OK
-from nethook.installation import daemon, firewalld, forwarding, hook_file, old_link, systemd, units
-from nethook.installation.step import show, take, warn
-from nethook.kernel.process import Tools
+from nethook.commands.exit_status import OK
+from nethook.engine.situation import require_root
+from nethook.host.process import Tools
+from nethook.install import daemon, firewalld, forwarding, hook_file, systemd, units
+from nethook.install.step import show, take, warn
+from nethook.legacy06 import old_link
 from nethook.libvirt import record
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import stat
 
 from nethook.config.problem import Place, Problem, one_line
 from nethook.errors import ConfigError, NethookError, ReadError
-from nethook.trust import ACL, GROUP, OWNER, on_the_way, weakness
+from nethook.host.trust import ACL, GROUP, OWNER, on_the_way, weakness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _refuse_untrusted(path: str, status: os.stat_result) -> None:
     found = weakness(path, status, others_may_add=True)
     if not found or (found == GROUP and status.st_gid == 0):
         return
-    from nethook.shell import word  # noqa: PLC0415 - only where something is wrong
+    from nethook.terminal.shell import word  # noqa: PLC0415 - only where something is wrong
 
     if found == OWNER:
         what = f"belongs to user {status.st_uid}, not to root"

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nethook.prefix import Prefix
+    from nethook.net.prefix import Prefix
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

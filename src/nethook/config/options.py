@@ -9,15 +9,15 @@ from nethook.config.proxy import proxy_refusal, uplink_refusal
 from nethook.config.suggestion import suggestion
 from nethook.config.unroutable import unroutable_kind
 from nethook.config.words import Word
-from nethook.mac import is_mac
-from nethook.prefix import parse_prefix
+from nethook.net.mac import is_mac
+from nethook.net.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nethook.config.name import Refusal
-    from nethook.prefix import Prefix
+    from nethook.net.prefix import Prefix
 
 OPTIONS = ("guest", "mac", "via", "proxy")
 

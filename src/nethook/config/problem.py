@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from nethook.prefix import Prefix
+    from nethook.net.prefix import Prefix
 
 
 # Longer than any address or option that is nearly right, short enough for a line of syslog.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from nethook.config.problem import excerpt
-from nethook.device_name import is_safe
+from nethook.net.device_name import is_safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from nethook.prefix import Prefix
+    from nethook.net.prefix import Prefix
 
 SHORTEST = 24
 """An entry for each address: more than 256 for one line would be a provider who should route the prefix instead."""

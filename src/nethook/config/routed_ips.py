@@ -15,7 +15,7 @@ from nethook.config.options import is_option, may_be_option, read_options
 from nethook.config.problem import Problem, excerpt
 from nethook.config.unroutable import unroutable_kind
 from nethook.config.words import split_words
-from nethook.prefix import parse_prefix
+from nethook.net.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nethook.config.lines import Line
     from nethook.config.problem import Place
     from nethook.config.words import Word
-    from nethook.prefix import Prefix
+    from nethook.net.prefix import Prefix
 
 
 class RoutedIP:

@@ -12,7 +12,7 @@ from nethook.config.suggestion import suggestion
 from nethook.config.unroutable import unroutable_kind
 from nethook.config.words import Word, split_words
 from nethook.errors import ConfigError
-from nethook.prefix import parse_prefix
+from nethook.net.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from nethook.prefix import Prefix
+    from nethook.net.prefix import Prefix
 
 # First and last address, kind. From the IANA special-purpose address registries (RFC 6890); private and
 # documentation blocks are not here, because people do route the former, and the latter in their labs.

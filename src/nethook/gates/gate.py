@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from nethook.effect import REMOVE, Effect
+from nethook.steps.effect import REMOVE, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.kernel.process import Call, Result, Tools
+    from nethook.host.process import Call, Result, Tools
 
 COMMENT = "nethook-0x"  # no ":", which iptables would print in quotes
 DOUBLED, BEHIND_DOUBTFUL = "doubled", "behind what may block"

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 
-from nethook.effect import ADD, Effect
 from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES, Chain, Gate, GateChange, Rule, first_blocker
-from nethook.kernel.process import Call, ToolMissingError, find
+from nethook.host.process import Call, ToolMissingError, find
+from nethook.steps.effect import ADD, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nethook.kernel.process import Result
+    from nethook.host.process import Result
 
 WAIT_SECONDS = "3"
 """How long to wait for another program that holds the lock of iptables."""

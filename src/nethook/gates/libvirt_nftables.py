@@ -7,16 +7,16 @@ there. https://libvirt.org/firewall.html
 
 from __future__ import annotations
 
-from nethook.effect import ADD, Effect
 from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES, Chain, Gate, GateChange, Rule, first_blocker
-from nethook.kernel.process import Call
+from nethook.host.process import Call
+from nethook.steps.effect import ADD, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.kernel.process import Result
+    from nethook.host.process import Result
 
 NOT_FOUND = "No such file or directory"
 """What nft says where the table or its chain does not exist."""

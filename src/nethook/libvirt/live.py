@@ -19,7 +19,7 @@ from nethook.errors import NethookError
 from nethook.libvirt.network import Ports
 from nethook.libvirt.network_xml import read_network, read_port
 from nethook.libvirt.place import XML
-from nethook.prefix import address_text, parse_address
+from nethook.net.prefix import address_text, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from nethook.prefix import Prefix
+    from nethook.net.prefix import Prefix
 
 ISOLATED = ""
 """The forward mode of a network without ``<forward>``."""

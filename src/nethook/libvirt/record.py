@@ -20,18 +20,18 @@ import fcntl
 import os
 import time
 
-from nethook import recorded
 from nethook.errors import ReadError
+from nethook.host import recorded
+from nethook.host.lock import FOLDER, make_folder
 from nethook.libvirt.network import Network, Port, Ports
-from nethook.lock import FOLDER, make_folder
-from nethook.prefix import parse_prefix
+from nethook.net.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from nethook.host.lock import Locked
     from nethook.libvirt.event import Event
-    from nethook.lock import Locked
 
 FILE = f"{FOLDER}/told"
 LOCK_FILE = f"{FOLDER}/told.lock"

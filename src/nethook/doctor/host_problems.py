@@ -1,0 +1,259 @@
+"""What is wrong with lines only on this host: its networks, their subnets, its devices, and its own addresses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from nethook.config.problem import Problem, excerpt
+from nethook.config.suggestion import suggestion
+from nethook.doctor.ip import ask
+from nethook.doctor.nft_version import ADVICE, why_it_cannot_bind
+from nethook.host import device
+from nethook.host.families import NO_IPV6, NO_IPV6_ADVICE, available
+from nethook.host.process import Tools
+from nethook.libvirt.live import live_guests
+from nethook.net.prefix import Prefix, parse_prefix
+from nethook.parts.routes import ROUTES
+from nethook.placement.vital import claimed, dangers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from nethook.config import Configuration, RoutedIP
+    from nethook.libvirt.live import LiveGuest, LiveNetwork
+
+SECONDS = 4.0
+
+
+class OwnAddress(NamedTuple):
+    """An address that the host has, the length of its subnet, and its device."""
+
+    address: Prefix
+    length: int
+    device: str
+
+
+def host_problems(
+    configuration: Configuration, live: Mapping[str, LiveNetwork], guests: Mapping[str, LiveGuest] | None = None
+) -> list[Problem]:
+    """A problem for each line that cannot work as it is here. ReadError if the host's addresses are not known.
+
+    ``guests`` are those that libvirt knows; None: not known.
+    """
+    tools = Tools(SECONDS)
+    own = own_addresses(tools)
+    lines = {line.prefix.text: line for line in configuration.routed_ips}
+    problems = [
+        problem
+        for line in configuration.routed_ips
+        for problem in (*_problems(line, live, own), *guest_problems(line, guests, live), *via_problems(line, lines))
+    ]
+    return merged(
+        [
+            *problems,
+            *_vital_problems(configuration, live, tools),
+            *_uplink_problems(configuration.routed_ips, live, tools),
+            *_binding_problems(configuration.routed_ips, tools),
+        ]
+    )
+
+
+def own_routes(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork]) -> list[Problem]:
+    """Return a warning for each line to whose prefix libvirt makes a route by itself."""
+    warned = []
+    for line in lines:
+        network = live.get(line.network)
+        if network and any(route == line.prefix for route in network.network.routes):
+            what = f"warning: network {excerpt(line.network)} has a <route> to {line.prefix}, which libvirt adds itself"
+            warned.append(line.problem(what, "leave it so: the line still lets packets through"))
+    return warned
+
+
+def merged(problems: Iterable[Problem]) -> list[Problem]:
+    """Return one problem for all lines about which the same is to be said, at the first of them."""
+    alike: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((problem.what, problem.advice), []).append(problem)
+    return [_for_all(first, len(more)) for first, *more in alike.values()]
+
+
+def _for_all(first: Problem, more: int) -> Problem:
+    what = f"{first.what} (here and in {more} more line{'s' * (more > 1)})" if more else first.what
+    return Problem(first.place, what, first.advice, first.text, first.prefix)
+
+
+def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Tools) -> list[Problem]:
+    protocol = configuration.settings.route_protocol
+    routes = ROUTES.read(tools.start(ROUTES.read_calls(protocol))(), protocol)
+    return vital_problems(configuration.routed_ips, live, {route[0] for route in routes})
+
+
+def vital_problems(
+    lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], in_force: Collection[str]
+) -> list[Problem]:
+    """The problems of lines that are not put in force on this host; ``in_force`` are the prefixes that are routed."""
+    owners = {prefix.text: name for name, each in live.items() for prefix in each.network.routes}
+    claims = [problem for line in lines if (problem := claimed(line, owners))]
+    found = dangers(lines, [each.network for each in live.values()], in_force)
+    return claims + [problem for _, problem in found]
+
+
+def _binding_problems(lines: Iterable[RoutedIP], tools: Tools) -> list[Problem]:
+    bound = [line for line in lines if line.guest]
+    why = why_it_cannot_bind(tools) if bound else ""
+    return [line.problem_of_option("guest", why, ADVICE) for line in bound] if why else []
+
+
+def _uplink_problems(lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], tools: Tools) -> list[Problem]:
+    wrong = [(line, what) for line in lines if line.proxy and (what := what_is_wrong_with_uplink(line.proxy, live))]
+    advice = which_uplink(_devices_of_default_routes(tools)) if wrong else ""
+    return [line.problem_of_option("proxy", what, advice) for line, what in wrong]
+
+
+def what_is_wrong_with_uplink(uplink: str, live: Mapping[str, LiveNetwork]) -> str:
+    """Why nobody outside can be answered on this device; '' if somebody can."""
+    for network in live.values():
+        if network.network.bridge == uplink and network.network.forward_mode != "bridge":  # that one is the admin's
+            return f"{uplink} is the bridge of network {excerpt(network.network.name)}, with guests behind it"
+    return "" if device.exists(uplink) else f"there is no device {uplink}"
+
+
+def which_uplink(devices: Sequence[str]) -> str:
+    """What to write instead, where default routes use these devices."""
+    used = f", default routes use: {', '.join(devices)}" if devices else ", as ip link shows it"
+    return f"write the device on the provider's network{used}"
+
+
+def via_problems(line: RoutedIP, lines: Mapping[str, RoutedIP]) -> Iterator[Problem]:
+    """Of a bound line whose next hop is bound to another guest; ``lines`` are all, by prefix."""
+    hop = lines.get(line.via or "")
+    if line.guest and hop and hop.guest and hop.guest != line.guest:
+        what = f"{line.via} is bound to guest {excerpt(hop.guest)}, at {hop.place}"
+        yield line.problem_of_option("via", what, f"write an address of {excerpt(line.guest)}, or the same guest")
+
+
+def no_such_guest(line: RoutedIP, guests: Mapping[str, LiveGuest]) -> Problem:
+    """The problem of a line whose guest libvirt does not know."""
+    advice = suggestion(line.guest or "", sorted(guests)) if guests else "define it first, or write another one"
+    return line.problem_of_option("guest", f"libvirt has no guest {excerpt(line.guest or '')}", advice)
+
+
+def guest_problems(
+    line: RoutedIP, guests: Mapping[str, LiveGuest] | None, live: Mapping[str, LiveNetwork]
+) -> Iterator[Problem]:
+    """Of a line that is bound to a guest: no such NIC, or several.
+
+    A guest may be plugged in that ``guests`` does not have: one of another driver.
+    """
+    if not line.guest or guests is None:
+        return
+    if line.guest not in guests:
+        network = live.get(line.network)
+        if not network or not network.network.ports.of(line.guest, None):
+            yield no_such_guest(line, guests)
+        return
+    guest = guests[line.guest]
+    macs = guest.macs_on(line.network)
+    where = f"guest {excerpt(line.guest)} has {{}} on network {excerpt(line.network)}"
+    if not macs:
+        networks = sorted({network for network, _ in guest.nics})
+        advice = f"it has on: {', '.join(networks)}" if networks else "give it one, with virsh attach-interface"
+        yield line.problem_of_option("guest", where.format("no NIC"), advice)
+    elif line.mac and line.mac not in macs:
+        yield line.problem_of_option("mac", where.format(f"no NIC {line.mac}"), f"write mac={' or mac='.join(macs)}")
+    elif not line.mac and len(macs) > 1:
+        advice = f"say which, with mac={' or mac='.join(macs)}"
+        yield line.problem_of_option("guest", where.format(f"{len(macs)} NICs"), advice)
+
+
+def unresolved(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork]) -> list[tuple[RoutedIP, Problem | None]]:
+    """Return the lines whose network or guest libvirt does not have, with the problem; None: it could not be asked."""
+    found: list[tuple[RoutedIP, Problem | None]] = []
+    absent = []
+    for line in lines:
+        if line.network not in live:
+            found.append((line, no_such_network(line, live)))
+        elif line.guest and not live[line.network].network.ports.of(line.guest, None):
+            absent.append(line)
+    guests = live_guests() if absent else None
+    for line in absent:
+        if guests is None:
+            found.append((line, None))
+        elif line.guest not in guests:
+            found.append((line, no_such_guest(line, guests)))
+    return found
+
+
+def no_such_network(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> Problem:
+    """The problem of a line whose network libvirt does not know."""
+    advice = suggestion(line.network, sorted(live)) if live else "define one with virsh net-define"
+    return line.problem_of_network(f"libvirt has no network {excerpt(line.network)}", advice)
+
+
+def _problems(line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[OwnAddress]) -> Iterator[Problem]:
+    if line.prefix.family not in available():
+        yield line.problem(NO_IPV6, NO_IPV6_ADVICE)
+    if line.network not in live:
+        yield no_such_network(line, live)
+    elif why := live[line.network].network.why_unroutable:
+        yield line.problem_of_network(why, "route it to a network with a bridge of the kernel")
+    yield from subnet_problems(line, live)
+    for held in (each for each in addresses_within(line, live, own) if each.address != line.prefix):
+        yield line.problem(what_is_wrong_with(held), "write an address that is for guests alone")
+
+
+def what_is_wrong_with(held: OwnAddress) -> str:
+    """Why an address of the host cannot be a guest's."""
+    return f"{held.address} is an address of this host, on {held.device}: what is sent to it never gets to a guest"
+
+
+def addresses_within(
+    line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[OwnAddress]
+) -> Iterator[OwnAddress]:
+    """The host's own addresses within a line's prefix, but for those on the bridge of its own network."""
+    network = live.get(line.network)
+    for held in own:
+        is_of_its_network = network and held.device == network.network.bridge and held.address != line.prefix
+        if held.address.lies_in(line.prefix) and not is_of_its_network:
+            yield held
+
+
+def subnet_problems(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> Iterator[Problem]:
+    """Of another network's subnet, always; of its own, where libvirt translates the addresses of guests in it."""
+    for network in live.values():
+        for subnet in network.network.subnets:
+            if line.prefix.overlaps(subnet):
+                yield from _subnet_problem(line, network, subnet)
+
+
+def _subnet_problem(line: RoutedIP, network: LiveNetwork, subnet: Prefix) -> Iterator[Problem]:
+    name = network.network.name
+    what = "is" if subnet == line.prefix else "overlaps"
+    if name != line.network:
+        yield line.problem(
+            f"{line.prefix} {what} the subnet {subnet} of network {name}",
+            f"route it to {name}, or write what lies outside that subnet",
+        )
+    elif network.network.forward_mode == "nat":
+        yield line.problem(
+            f"{line.prefix} {what} the subnet {subnet} of network {name} itself, whose addresses libvirt translates",
+            f"give {name} another subnet, or <forward mode='route'/>, with virsh net-edit {name}",
+        )
+
+
+def own_addresses(tools: Tools) -> list[OwnAddress]:
+    """The addresses of this host. ReadError if they are not known."""
+    return [
+        OwnAddress(parse_prefix(address["local"]), address["prefixlen"], held["ifname"])
+        for family in (4, 6)
+        for held in ask(tools, family, ["address show"])[0].listed
+        for address in held.get("addr_info", ())
+        if "local" in address
+    ]
+
+
+def _devices_of_default_routes(tools: Tools) -> list[str]:
+    """Those of IPv4 first. ReadError if they are not known."""
+    routes = [route for family in (4, 6) for route in ask(tools, family, ["route show default"])[0].listed]
+    hops = [hop for route in routes for hop in (route, *route.get("nexthops", ()))]
+    return list(dict.fromkeys(hop["dev"] for hop in hops if "dev" in hop))

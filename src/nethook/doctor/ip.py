@@ -1,0 +1,58 @@
+"""Questions to ``ip`` that have JSON as their answer, many with one process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nethook.errors import ReadError
+from nethook.host.batch import refusals
+from nethook.host.families import available
+from nethook.host.ip_json import json_lists
+from nethook.host.process import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nethook.host.process import Tools
+
+
+class Answer:
+    """What ``ip`` lists as the answer to one question, or what the kernel says instead (then ``listed`` is empty)."""
+
+    __slots__ = ("error", "listed")
+
+    def __init__(self, listed: Sequence[dict[str, Any]], error: str = "") -> None:
+        self.listed = listed
+        self.error = error
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The first that is listed; empty if nothing is."""
+        return self.listed[0] if self.listed else {}
+
+
+MOST_QUESTIONS = 400
+"""For one process, which has to end in time: a question for all routes that match is answered out of all routes."""
+
+
+def ask(tools: Tools, family: int, questions: Sequence[str]) -> list[Answer]:
+    """The answers, in order; nothing of a family that the kernel has not. ReadError if they are not known."""
+    if family not in available():
+        return [Answer([]) for _ in questions]
+    return [
+        answer
+        for start in range(0, len(questions), MOST_QUESTIONS)
+        for answer in _ask(tools, family, questions[start : start + MOST_QUESTIONS])
+    ]
+
+
+def _ask(tools: Tools, family: int, questions: Sequence[str]) -> list[Answer]:
+    call = Call(("ip", f"-{family}", "-json", "-force", "-batch", "-"), "\n".join(questions) + "\n")
+    result = tools.run(call)
+    refused = refusals(result)
+    if result.status is None or (result.status != 0 and not refused):
+        raise ReadError(result.failure)
+    lists = json_lists(result, len(questions) - len(refused))
+    return [
+        Answer([], refused[number]) if number in refused else Answer(next(lists)) for number in range(len(questions))
+    ]

@@ -1,0 +1,1 @@
+"""One run: read, decide, compare, do it; and once more if need be."""

@@ -1,0 +1,71 @@
+"""A run about everything that libvirt knows: ask it, take the lock, change what differs, and once more if need be.
+
+What makes it hard, and how each point is met:
+
+- libvirt must not be asked while the lock is held: it may wait for a hook that waits for the lock. So it is asked
+  first. If another run has come between, which may have known better, it is asked again.
+- A network may stop just now, and then what leads to it fails. So what fails is tried once more, with new answers.
+- An event may have given up waiting for the lock. Its network is looked at again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nethook.engine.reconcile import Outcome, reconcile
+from nethook.engine.situation import limited_tools
+from nethook.engine.uninterrupted import uninterrupted
+from nethook.errors import NethookError, ReadError
+from nethook.host.lock import Locked, last_run, take_missed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nethook.engine.situation import Situation
+
+ATTEMPTS = 10
+"""A run that finds another one in between has changed nothing, and events come one by one."""
+
+
+def cycle(ask: Callable[[], Situation | None], tell: Callable[[Outcome], None]) -> tuple[Situation, Outcome] | None:
+    """Change what differs from what ``ask`` answers; None if that is None.
+
+    ``tell`` gets what was done and what failed, in one part or in several. Returns the last answer and the last part.
+    ReadError if the kernel's state cannot be known, NethookError if other runs keep coming between.
+    """
+    failed: list[str] | None = None
+    has_told = False
+    for _ in range(ATTEMPTS):
+        take_missed()
+        before = last_run()
+        now = ask()
+        if now is None:
+            return None
+        with uninterrupted():
+            tools = limited_tools()
+            with Locked(as_of=before) as lock:
+                if not lock.is_current or not now.record(lock):
+                    continue
+                try:
+                    outcome = reconcile(now.configuration, now.up, now.scope, tools, now.others)
+                except ReadError:
+                    if failed is not None:
+                        raise
+                    failed = []
+                    continue
+                outcome.failures += now.not_recorded
+            outcome.finish(tools)
+            if not take_missed() and (not outcome.failures or failed is not None):
+                tell(outcome)
+                return now, outcome
+            if outcome.failures:
+                failed, outcome.failures = outcome.failures, []
+            if outcome.done:
+                tell(outcome)
+                has_told = True
+    if failed:
+        last = Outcome()
+        last.failures = failed
+        tell(last)
+        has_told = True
+    raise NethookError(f"other runs keep coming between{'' if has_told else '; nothing was changed'}; try again")

@@ -1,0 +1,167 @@
+"""What every verb that looks at the host begins with: the files, libvirt's networks, and which of them it is about."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from nethook.config import ROUTED_IPS_FILES
+from nethook.config.files import places
+from nethook.config.problem import one_line
+from nethook.config.suggestion import suggestion
+from nethook.doctor.host_problems import unresolved
+from nethook.errors import NethookError
+from nethook.host import device
+from nethook.host.bridges import bridges
+from nethook.host.families import NO_IPV6, NO_IPV6_ADVICE, available
+from nethook.host.process import Tools
+from nethook.legacy06.others import Others
+from nethook.libvirt.live import live_networks
+from nethook.libvirt.record import FILE, learn
+from nethook.net import device_name
+from nethook.placement.scope import Scope, scope_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nethook.config import Configuration
+    from nethook.config.problem import Problem
+    from nethook.host.lock import Locked
+    from nethook.libvirt.live import LiveNetwork
+    from nethook.libvirt.network import Network
+    from nethook.parts.kind import Key
+
+SECONDS = 5.0
+"""For reading and changing the kernel: a hook that waits meanwhile gives up after 6."""
+MOST_SHOWN = 5
+SECONDS_PER_ADDRESS = 0.0005
+"""More, where there are many: some four times what an idle machine takes."""
+
+
+class Situation:
+    """The configuration, all networks of libvirt by name, those that are ``up``, and the ``scope`` of the run."""
+
+    def __init__(self, configuration: Configuration, live: dict[str, LiveNetwork], names: Sequence[str]) -> None:
+        self.configuration = configuration
+        self.live = live
+        self.not_recorded: list[str] = []
+        """Why the record could not be written, if so."""
+        self._names = names
+        about = [live[name].network for name in names] if names else [each.network for each in live.values()]
+        about = [network for network in about if device_name.is_safe(network.bridge)]
+        known = [each.network for each in live.values() if each.is_active]
+        down = [each.network for each in live.values() if not each.is_active]
+        self.unresolved = unresolved(configuration.routed_ips, live)
+        texts = {line.prefix.text for line, _ in self.unresolved}
+        self.scope = (
+            scope_of(about, configuration.routed_ips, known, down=down, unresolved=texts)
+            if names
+            else Scope(known=known, down=down, unresolved=texts)
+        )
+        self.up: list[Network] = [
+            network for network in about if live[network.name].is_active and device.exists(network.bridge)
+        ]
+
+    def mistakes(self, refused: Sequence[Problem] = ()) -> list[Problem]:
+        """The mistakes in lines that this run is about, which only this host and libvirt could tell.
+
+        ``refused`` are those that the run has found.
+        """
+        found = [
+            problem for line, problem in self.unresolved if problem and (not self._names or line.network in self._names)
+        ]
+        return [*found, *refused]
+
+    def say_what_is_odd(self) -> None:
+        """Files that are not read, and lines of this run that cannot be put in force whatever is applied."""
+        say_what_is_not_read(self.configuration)
+        lines = self.configuration.routed_ips
+        lost = [line for line in lines if line.prefix.family not in available()]
+        if lost:
+            more = f" (and {len(lost) - 1} more lines)" if lost[1:] else ""
+            print(f"nethook: blocked: {lost[0].place}: {NO_IPV6}{more}; {NO_IPV6_ADVICE}", file=sys.stderr)
+        for line in lines:
+            if line.network not in self.live or (self._names and line.network not in self._names):
+                continue
+            if why := unusable(self.live[line.network].network):
+                print(f"nethook: blocked: {one_line(f'{line.place}: {why}')}", file=sys.stderr)
+
+    def record(self, lock: Locked) -> bool:
+        """Record what libvirt has told. False if an event has come meanwhile, and it has to be asked again."""
+        own = {each.network.bridge for each in self.live.values()}
+        hosts = [bridge.name for bridge in bridges() if bridge.name not in own]
+        try:
+            return learn(((each.network, each.is_active) for each in self.live.values()), hosts, lock)
+        except OSError as error:
+            self.not_recorded = [f"cannot record the networks in {error.filename or FILE}: {error.strerror}"]
+            return True
+
+    @property
+    def others(self) -> Others:
+        """What looks at others' routes and rules on the bridges."""
+        return Others({network.bridge for network in self.up})
+
+
+def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situation:
+    """The situation now. ``names``: the libvirt networks that the run is about; none: everything.
+
+    LibvirtError if libvirt cannot be asked, NethookError if it has no such network.
+    """
+    live = live_networks()
+    for name in names:
+        if name not in live:
+            advice = suggestion(name, sorted(live)) if live else "it has none at all"
+            raise NethookError(one_line(f"libvirt has no network {name}: {advice}"))
+    return Situation(configuration, live, names)
+
+
+def limited_tools() -> Tools:
+    """Return what runs programs for a verb, with its deadline."""
+    return Tools(SECONDS, SECONDS_PER_ADDRESS)
+
+
+def unusable(network: Network) -> str:
+    """Why nothing can ever be routed to this network; '' if it can."""
+    if network.why_unroutable:
+        return network.why_unroutable
+    if network.bridge and not device_name.is_safe(network.bridge):
+        return (
+            f"the name of the bridge of network {network.name} cannot be used in rules and routes: {network.bridge!r}"
+        )
+    return ""
+
+
+def say_what_is_not_read(configuration: Configuration) -> None:
+    """A file that was written although another one comes before it."""
+    if configuration.settings.routed_ips is None:
+        for path in places(ROUTED_IPS_FILES)[1:]:
+            print(f"nethook: {path} is not read, because {places(ROUTED_IPS_FILES)[0]} is there", file=sys.stderr)
+
+
+def hidden_in_force(configuration: Configuration, routes: Iterable[Key]) -> list[str]:
+    """Return the prefixes of these routes of ours that only files have which are not read."""
+    return sorted({route[0] for route in routes} & configuration.hidden.keys())
+
+
+def what_stays(configuration: Configuration, hidden: Sequence[str]) -> str:
+    """What is to be said of such prefixes."""
+    what = f"{some(hidden)} of {files_of(configuration, hidden)} stay in force"
+    return f"{what}, although no file that is read has them; to withdraw them: nethook apply --yes"
+
+
+def some(prefixes: Sequence[str]) -> str:
+    """The first few, and how many more."""
+    shown = ", ".join(prefixes[:MOST_SHOWN])
+    return f"{shown} and {len(prefixes) - MOST_SHOWN} more" if len(prefixes) > MOST_SHOWN else shown
+
+
+def files_of(configuration: Configuration, hidden: Sequence[str]) -> str:
+    """The files that are not read and have these prefixes."""
+    return ", ".join(dict.fromkeys(configuration.hidden[prefix].place.file for prefix in hidden))
+
+
+def require_root(what: str) -> None:
+    """NethookError for who is not root; ``what`` says what root is needed for."""
+    if os.geteuid() != 0:
+        raise NethookError(f"only root can {what}: try it with sudo")

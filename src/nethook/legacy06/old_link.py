@@ -1,0 +1,45 @@
+"""The link /etc/libvirt/hooks/network -> .../lv-setup-routed-ips, with which release 0.6 was installed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from nethook.install import apparmor
+from nethook.install.refusal import RefusedError
+from nethook.install.step import warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAME = "lv-setup-routed-ips"
+ADVICE = "to replace it: nethook install --yes"
+
+
+def target(link: str) -> str | None:
+    """Where the link of release 0.6 leads, whether or not something is there; None if this is no such link."""
+    try:
+        leads_to = os.readlink(link)
+    except OSError:  # nothing, or no link
+        return None
+    return os.path.realpath(link) if os.path.basename(leads_to) == NAME else None
+
+
+def replace(link: str, leads_to: str, answer: Callable[[str], bool], *, only_place: bool) -> bool:
+    """Whether to replace it; if not, it is said what that means.
+
+    RefusedError if it has to be replaced: where it is in the only place for a hook, and where it would keep guests
+    from starting.
+    """
+    if answer(f"{link} is a link of release 0.6 to {leads_to}. Replace it?"):
+        return True
+    what = f"{link} is a link of release 0.6 to {leads_to}"
+    if only_place:
+        raise RefusedError(f"{what}, and libvirt before 6.5 runs no other hook; {ADVICE}")
+    if not apparmor.may_run(leads_to) and apparmor.confines_libvirt_here():
+        raise RefusedError(f"{what}, which AppArmor does not let libvirt run, so no guest would start; {ADVICE}")
+    if os.path.exists(leads_to):
+        warn(f"{what}, which libvirt runs besides the hook; {ADVICE}")
+    else:
+        warn(f"{what}, where nothing is; {ADVICE}")
+    return False

@@ -1,0 +1,96 @@
+"""What others have in the place of ours: routes that make ours needless, and what release 0.6 has left.
+
+Release 0.6 ran ``ip route add ADDRESS dev BRIDGE`` and added two rules to iptables' FORWARD for each line, and never
+removed its routes. They carry no mark of it, so only what matches a line exactly is taken for its work: the same prefix
+on the bridge of the same network, made by hand or script, without any other property. Ours then takes its place.
+
+A network's own subnet has a route of the kernel's; for a line that names this very subnet no other is needed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nethook.errors import ReadError
+from nethook.gates.iptables import IptablesGate
+from nethook.host.families import available
+from nethook.host.ip_json import json_lists
+from nethook.host.process import Call
+from nethook.net.prefix import parse_prefix
+from nethook.steps.effect import REMOVE, Effect
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from nethook.engine.desired import Desired
+    from nethook.gates.gate import Chain, Gate, GateChange
+    from nethook.host.process import Result
+    from nethook.parts.routes import Place
+
+INDIRECT = frozenset({"gateway", "via", "nexthops", "type"})
+"""What a route has that leads to somewhere behind the bridge, or nowhere."""
+
+PROPERTIES_OF_0_6 = frozenset({"dst", "scope", "flags", "metric", "pref"})
+"""What ``ip -json`` tells of a route that was added without any property; IPv6 ones have a metric all the same."""
+DEFAULT_METRIC = 1024
+"""Of IPv6 routes."""
+
+
+class Others:
+    """Others' routes on these bridges (which exist), and their rules for what is routed there."""
+
+    def __init__(self, bridges: Collection[str]) -> None:
+        self._bridges = sorted(bridges)
+
+    def read_calls(self) -> list[Call]:
+        """What lists those routes: one call a family, one listing a bridge."""
+        if not self._bridges:
+            return []
+        lines = "".join(f"route show dev {bridge}\n" for bridge in self._bridges)
+        return [Call(("ip", f"-{family}", "-json", "-batch", "-"), lines) for family in available()]
+
+    def routes(self, results: Iterable[Result]) -> tuple[set[Place], set[Place]]:
+        """Routes that stand in for ours, and routes of release 0.6; ReadError if they are not known."""
+        standing_in: set[Place] = set()
+        inherited: set[Place] = set()
+        for result in results:
+            for bridge, listed in self._listed(result):
+                if INDIRECT.isdisjoint(listed) and listed["dst"] != "default":
+                    (inherited if _is_of_0_6(listed) else standing_in).add((listed["dst"], bridge))
+        return standing_in, inherited
+
+    def _listed(self, result: Result) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield each listed route, with its bridge."""
+        if result.status != 0:
+            raise ReadError(result.failure)
+        for bridge, routes in zip(self._bridges, json_lists(result, len(self._bridges))):
+            for route in routes:
+                if not isinstance(route.get("dst"), str):
+                    raise ReadError(result.not_understood)
+                yield bridge, route
+
+    def removals(self, desired: Desired, chains: Iterable[tuple[Gate, Chain]]) -> list[GateChange]:
+        """What deletes the rules of release 0.6 for what is routed."""
+        of_0_6 = {rule for route in desired.routes for rule in _rules_of_0_6(route[0], route[1])}
+        changes = []
+        for gate, chain in chains:
+            if isinstance(gate, IptablesGate):
+                rules = [rule for rule in chain.rules if rule.name in of_0_6]
+                effects = [
+                    Effect(REMOVE, "rule", note=f"{rule.name} in {gate.where}, of release 0.6") for rule in rules
+                ]
+                if rules:
+                    changes.append(gate.removal(rules, effects))
+        return changes
+
+
+def _is_of_0_6(listed: dict[str, Any]) -> bool:
+    metric = DEFAULT_METRIC if ":" in listed["dst"] else None
+    return PROPERTIES_OF_0_6.issuperset(listed) and listed.get("metric", metric) == metric
+
+
+def _rules_of_0_6(text: str, bridge: str) -> Sequence[str]:
+    """Its two rules for a route, as ``iptables -S`` prints them."""
+    prefix = parse_prefix(text)
+    block = text if "/" in text else f"{text}/{prefix.length}"
+    return f"-s {block} -i {bridge} -j ACCEPT", f"-d {block} -o {bridge} -j ACCEPT"

@@ -1,0 +1,1 @@
+"""Values: addresses, prefixes, names of devices. Nothing in here touches the machine."""

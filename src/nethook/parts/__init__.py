@@ -1,0 +1,1 @@
+"""What is ours in the kernel, a room each."""

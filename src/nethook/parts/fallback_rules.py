@@ -1,0 +1,132 @@
+"""The rules that lead to our fallback routes, while some configured prefix has no route.
+
+They come in pairs: one has the main table asked, but for its shorter routes, and the next one a table of fallback
+routes; then the kernel goes on as ever, with all of the main table. So a fallback route never wins over a route that is
+not shorter than it, whoever made that. The last pair is for prefixes that lie in nothing of ours that is routed: only
+what stands for a default route is too short there. A pair before it is for each length of inner fallback routes.
+
+All have the priority that a rule gets by itself where there is none yet, and stand behind those that were there before
+them: a rule of others that came first must stay first. So their order is that in which they have been added. The
+second of a pair must never be there without the first, or fallback routes would win over all: so it comes after it and
+goes before it, and none has ``suppress_prefixlength 0``, because ``wg-quick down`` deletes all such rules.
+
+With rules of its own the kernel leaves a short cut and forwards some 4 % less; so they are there only while they are
+needed.
+
+Messages and attributes: linux/rtnetlink.h, linux/fib_rules.h.
+"""
+
+from __future__ import annotations
+
+from _socket import AF_INET, AF_INET6, AF_UNSPEC
+from struct import pack, unpack, unpack_from
+
+from nethook.host.netlink import attributes, routing
+from nethook.net.prefix import parse_prefix
+from nethook.parts.fallbacks import LONGEST, SHORT, table_of
+from nethook.parts.kind import Kind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nethook.host.process import Result
+    from nethook.parts.kind import Key
+
+GET_RULES = 34
+HEADER, HEADER_SIZE = "BBBBBBBBI", 12
+PRIORITY, SUPPRESS_LENGTH, TABLE, PROTOCOL = 6, 14, 15, 21
+EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
+FAMILIES = {AF_INET: 4, AF_INET6: 6}
+OUR_PRIORITY = 32765
+"""Right before the main table, which has 32766."""
+MAIN_TABLE = 254
+
+
+class FallbackRules(Kind):
+    """Keys are (everything of a family, '', number); the numbers, of three digits, descend from rule to rule."""
+
+    name = "fallback_rule"
+    already_gone = ("No such file or directory",)
+
+    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
+        """Ours, by our protocol number."""
+        del results
+        found: set[Key] = set()
+        rules = routing("routing rules", GET_RULES, pack(HEADER, AF_UNSPEC, *[0] * 8))
+        for data, begin, end in rules:
+            values = {number: data[at:until] for number, at, until in attributes(data, begin + HEADER_SIZE, end)}
+            family = FAMILIES.get(unpack_from("B", data, begin)[0])
+            if family and values.get(PROTOCOL) == bytes([protocol]):
+                priority, length, table = (
+                    unpack("i", values[name])[0] if name in values else -1
+                    for name in (PRIORITY, SUPPRESS_LENGTH, TABLE)
+                )
+                number = _number_of(length, table, protocol) if priority == OUR_PRIORITY else ""
+                if number:  # others with our protocol are somebody else's
+                    found.add((EVERYTHING[family], "", number))
+        return found
+
+    def leads_to(self, key: Key) -> str:
+        """In words, because the number of a rule tells nobody anything."""
+        length, is_main = divmod(int(key[2]), 2)
+        if is_main:
+            return f"routes of the main table longer than /{length - 1 if length else SHORT}"
+        return f"fallback routes of /{length}" if length else "fallback routes"
+
+    def family(self, key: Key) -> str:
+        """ip does not look at the prefix."""
+        return "-6" if key[0] == EVERYTHING[6] else "-4"
+
+    def add(self, key: Key, protocol: int) -> str:
+        """The rule, with its number."""
+        return f"rule add {_words(key, protocol)}"
+
+    def delete(self, key: Key, protocol: int) -> str:
+        """The rule, if it is ours."""
+        return f"rule del {_words(key, protocol)}"
+
+
+def rules_for(outer: Iterable[str], inner: Iterable[str]) -> set[Key]:
+    """Return the keys of the rules that have to be there while these prefixes have a fallback route and no other.
+
+    The ``inner`` ones lie within a prefix that is routed.
+    """
+    lengths = {(":" in prefix, 0) for prefix in outer}
+    lengths |= {(":" in prefix, parse_prefix(prefix).length) for prefix in inner}
+    return {
+        (EVERYTHING[6 if is_ipv6 else 4], "", _number(length, is_main=is_main))
+        for is_ipv6, length in lengths
+        for is_main in (True, False)
+    }
+
+
+def in_place(wanted: set[Key], there: set[Key]) -> set[Key]:
+    """Return those that are wanted and there, and stand where they should when the others have been added."""
+    last = dict.fromkeys(EVERYTHING.values(), "")
+    for everything, _, number in wanted - there:
+        last[everything] = max(last[everything], number)
+    return {key for key in wanted & there if key[2] > last[key[0]]}
+
+
+def _number(length: int, *, is_main: bool) -> str:
+    """``length`` is that of inner fallback routes, 0 for the others."""
+    return f"{2 * length + is_main:03d}"
+
+
+def _number_of(length: int, table: int, protocol: int) -> str:
+    """The number of our rule with this length and table, as the kernel tells them (-1: no length); '' if it is none."""
+    if table == MAIN_TABLE and length >= SHORT:
+        return _number(length + 1 if length > SHORT else 0, is_main=True)
+    inner = table - table_of(protocol)
+    return _number(inner, is_main=False) if length < 0 and 0 <= inner <= LONGEST else ""
+
+
+def _words(key: Key, protocol: int) -> str:
+    everything, _, number = key
+    length, is_main = divmod(int(number), 2)
+    lookup = f"main suppress_prefixlength {length - 1 if length else SHORT}" if is_main else table_of(protocol, length)
+    return f"from {everything} pref {OUR_PRIORITY} lookup {lookup} protocol {protocol}"
+
+
+FALLBACK_RULES = FallbackRules()

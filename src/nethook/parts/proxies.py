@@ -1,0 +1,58 @@
+"""Our proxy entries: addresses for which the host answers ARP or NDP on an uplink, for guests behind it.
+
+Only for providers that ask for each address on their network instead of routing it to the host, and only while it is
+routed here. The kernel asks for more: it has to forward, and for IPv6 the setting proxy_ndp of the uplink has to be on.
+Entries carry our protocol number.
+"""
+
+from __future__ import annotations
+
+from nethook.host.neighbour_table import proxy_entries
+from nethook.parts.kind import NO_DEVICE, Kind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nethook.host.process import Result, Tools
+    from nethook.parts.kind import Key
+
+
+class Proxies(Kind):
+    """Keys are (address, '', uplink): whether there is one depends on the network that the address is routed to."""
+
+    name = "proxy"
+    already_gone = (*Kind.already_gone, "No such file or directory")
+
+    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
+        """Ours."""
+        del results
+        return {(address, "", uplink) for address, uplink in proxy_entries(protocol)}
+
+    def add(self, key: Key, protocol: int) -> str:
+        """One that is there already by somebody else's doing is taken over: the kernel does not refuse it."""
+        return f"neighbour add proxy {key[0]} dev {key[2]} protocol {protocol}"
+
+    def delete(self, key: Key, protocol: int) -> str:
+        """The entry of this address on this uplink."""
+        del protocol
+        return f"neighbour delete proxy {key[0]} dev {key[2]}"
+
+    def why_not_added(self, key: Key, said: str, tools: Tools) -> str:
+        """An uplink that is not there is not right, unlike a bridge."""
+        del tools
+        return f"there is no device {key[2]}" if said.startswith(NO_DEVICE) else said
+
+    def added(self, keys: Sequence[Key]) -> None:
+        """Tell the uplink's network, so that nobody goes on sending to where the address was before."""
+        if not keys:
+            return
+        try:
+            from nethook.host.announcement import announce  # noqa: PLC0415 - seldom needed
+        except ImportError:  # the package is being replaced; the entries answer whoever asks
+            return
+        for address, _, uplink in keys:
+            announce(address, uplink)
+
+
+PROXIES = Proxies()

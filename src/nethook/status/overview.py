@@ -1,0 +1,138 @@
+"""What ``nethook status`` shows, gathered: lines and their states, gates, mistakes, and what else differs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from nethook.config import load
+from nethook.engine.plan import decide
+from nethook.engine.situation import hidden_in_force, limited_tools, situation, what_stays
+from nethook.gates.firewalld.gate import WHERE
+from nethook.parts.routes import ROUTES, holder, holder_call
+from nethook.parts.tables import counters
+from nethook.placement.bound import blocks
+from nethook.status.line_states import BLOCKED, NOT_APPLIED, UNKNOWN, line_states, states_without_root
+from nethook.steps.effect import ADD
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nethook.config.problem import Problem
+    from nethook.engine.situation import Situation
+    from nethook.gates.gate import Chain, Gate
+    from nethook.host.process import Tools
+    from nethook.parts.kind import Key
+    from nethook.parts.routes import Place
+    from nethook.status.line_states import LineState
+    from nethook.steps.effect import Effect
+
+MOST_LOOKED_UP = 100
+"""For more lines than this that are not applied nobody looks who else has a route to each: they have one cause."""
+
+
+class Overview:
+    """How everything is: the state of each line and gate, mistakes in the files, and what apply would change."""
+
+    def __init__(
+        self,
+        lines: Sequence[LineState],
+        problems: Sequence[Problem],
+        gates: Sequence[tuple[str, str]] = (),
+        changes: Sequence[Effect] = (),
+        *,
+        mistakes: Sequence[Problem] = (),
+        hidden: str = "",
+    ) -> None:
+        """``problems`` keep apply from doing anything; ``mistakes`` are of single lines, only this host tells them.
+
+        ``hidden`` is a sentence about what is in force and in no file that is read.
+        """
+        self.lines = lines
+        self.problems = problems
+        self.gates = gates
+        self.changes = changes
+        self.mistakes = mistakes
+        self.hidden = hidden
+
+    @property
+    def differences(self) -> list[Effect]:
+        """Of the changes, those that the states of lines and gates do not tell."""
+        told = {"route", "accept", "gate", "neighbour", "bound", "reserved", "proxy", "proxy_ndp"}
+        return [change for change in self.changes if change.sign != ADD or change.kind not in told]
+
+    @property
+    def is_as_desired(self) -> bool:
+        """Whether all is as the files say; a network that is not running is no difference."""
+        wrong = any(line.state in {BLOCKED, NOT_APPLIED} for line in self.lines)
+        return not (wrong or self.problems or self.mistakes or self.hidden or self.changes)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether nothing is left that only root can tell."""
+        return all(line.state != UNKNOWN for line in self.lines)
+
+
+def overview() -> Overview:
+    """How everything is now; without root, as far as it can be read. NethookError if it cannot."""
+    configuration = load()
+    now = situation(configuration)
+    tools = limited_tools()
+    if os.geteuid() != 0:
+        states = states_without_root(configuration.routed_ips, now.live, _routes(now, tools))
+        return Overview(states, configuration.problems)
+    plan = decide(configuration, now.up, now.scope, tools, now.others)
+    mistakes = now.mistakes()
+    states = line_states(configuration.routed_ips, now.live, plan, mistakes)
+    received, sent = counters.received(), counters.sent()
+    spoofed = counters.spoofed() if plan.present.binding else {}
+    parts = blocks(configuration.routed_ips)
+    for state in states:
+        state.count(received, sent)
+        if state.line.guest:
+            claimed = [state.mac, *(block.text for block in parts[state.line.prefix.text])]
+            state.spoofed = sum(spoofed.get(what, 0) for what in claimed)
+    added = [effect for effect in plan.effects if effect.sign == ADD and effect.kind == "route"]
+    missing = {(effect.prefix, effect.bridge) for effect in added}
+    _look_for_holders([state for state in states if state.place in missing], plan.present.routes, tools)
+    families = plan.desired.families
+    gates = [
+        (gate.where, _gate_state(gate, chain))
+        for gate, chain in plan.chains
+        if gate.family in families or chain.gates  # of a family without lines, only what is to be closed
+    ]
+    gates += [(gate.where, "open, but left out by the setting gates") for gate, chain in plan.left_out if chain.gates]
+    if plan.firewalld:
+        gates.append((WHERE, plan.firewalld.state))
+    hidden = hidden_in_force(configuration, plan.present.routes)
+    stays = what_stays(configuration, hidden) if hidden else ""
+    return Overview(
+        states, configuration.problems, gates, plan.effects, mistakes=[*mistakes, *plan.refused], hidden=stays
+    )
+
+
+def _routes(now: Situation, tools: Tools) -> set[Place]:
+    """The routes that lead to where lines want them, ours and others'."""
+    protocol = now.configuration.settings.route_protocol
+    calls = ROUTES.read_calls(protocol)
+    results = tools.start([*calls, *now.others.read_calls()])()
+    standing_in, _ = now.others.routes(results[len(calls) :])
+    return {(route[0], route[1]) for route in ROUTES.read(results[: len(calls)], protocol)} | standing_in
+
+
+def _look_for_holders(lacking: Sequence[LineState], ours: set[Key], tools: Tools) -> None:
+    """Where a route is missing because somebody else has one to the very prefix, say so."""
+    moved = {route[0] for route in ours}
+    lacking = [state for state in lacking if state.line.prefix.text not in moved]
+    if not lacking or len(lacking) > MOST_LOOKED_UP:
+        return
+    results = tools.start([holder_call(state.line.prefix.text) for state in lacking])()
+    for state, result in zip(lacking, results):
+        found = holder(result) if result.status == 0 else ""
+        if found:
+            state.state = BLOCKED
+            state.reason = f"somebody else has a route to it: {found}"
+
+
+def _gate_state(gate: Gate, chain: Chain) -> str:
+    return gate.misfit(chain) or ("open" if chain.gates else "not needed")

@@ -1,0 +1,41 @@
+"""How people read what was counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable, NamedTuple
+
+if TYPE_CHECKING:
+    from nethook.parts.tables.counters import Traffic
+
+UNITS = ("", "k", "M", "G", "T", "P", "E")
+STEP = 1000
+
+
+class Notation(NamedTuple):
+    """How traffic is written, and what that is."""
+
+    text: Callable[[Traffic], str]
+    legend: str
+
+
+def human(number: float) -> str:
+    """A number in at most four characters and a unit."""
+    for unit in UNITS[:-1]:
+        if number < STEP:
+            return f"{number:.1f}{unit}" if unit and number < 10 else f"{number:.0f}{unit}"
+        number /= STEP
+    return f"{number:.0f}{UNITS[-1]}"
+
+
+def _counted(traffic: Traffic) -> str:
+    return f"{human(traffic.packets)} {human(traffic.bytes)}B"
+
+
+def _per_second(rate: Traffic) -> str:
+    return f"{human(rate.packets)}/s {human(rate.bytes * 8)}b/s"
+
+
+COUNTS = Notation(_counted, "packets, bytes")
+"""Since the address is routed."""
+RATES = Notation(_per_second, "packets and bits per second")
+"""As network people count."""

@@ -1,0 +1,1 @@
+"""What a run does to the machine, as values."""
