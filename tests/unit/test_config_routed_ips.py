@@ -9,10 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nethook.config import RoutedIP, routed_ips
-from nethook.config.lines import MOST_LINES, MOST_PROBLEMS
 from nethook.config.problem import Problem
 from nethook.config.routed_ips import parse_routed_ips
-from nethook.config.words import in_quotes
+from nethook.config.text import MOST_LINES, MOST_PROBLEMS, in_quotes
 
 PROVIDER = "write an address or prefix that your provider routes to this host"
 ADDRESS_FIRST = "begin the line with an address or prefix, such as 203.0.113.10 or 2001:db8:7::/64"

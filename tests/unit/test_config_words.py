@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.config.lines import LineError, read_lines
-from nethook.config.words import in_quotes, split_words
+from nethook.config.text import LineError, in_quotes, read_lines, split_words
 
 
 def texts(line: str) -> list[str]:

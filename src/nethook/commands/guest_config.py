@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from nethook.commands.exit_status import OK
 from nethook.config import load
-from nethook.config.problem import one_line
-from nethook.config.suggestion import suggestion
+from nethook.config.problem import one_line, suggestion
 from nethook.errors import NethookError
 from nethook.guest_config import FORMATS, format_named
 from nethook.guest_config.nic import Nic, family_of

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from nethook.config.lines import LineError
-from nethook.config.name import name_refusal
-from nethook.config.problem import excerpt
-from nethook.config.proxy import proxy_refusal, uplink_refusal
-from nethook.config.suggestion import suggestion
+from nethook.config.problem import excerpt, suggestion
+from nethook.config.text import LineError, Word
 from nethook.config.unroutable import unroutable_kind
-from nethook.config.words import Word
+from nethook.net.device_name import is_safe
 from nethook.net.mac import is_mac
 from nethook.net.prefix import parse_prefix
 
@@ -16,10 +13,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nethook.config.name import Refusal
     from nethook.net.prefix import Prefix
 
+    Refusal = tuple[str, str]
+    """What is wrong, and what to write instead."""
+
 OPTIONS = ("guest", "mac", "via", "proxy")
+
+# libvirt keeps both in files NAME.xml, and the name of a file has at most 255 bytes (NAME_MAX).
+_LONGEST = 255 - len(".xml")
+
+SHOWN_BY = {"network": "virsh net-list --all", "guest": "virsh list --all"}
+
+SHORTEST_PROXIED = 24
+"""Each address needs an entry of its own. With more than 256 for one line, the provider should route the prefix."""
 
 GROUP_BIT = 1
 """Of the first byte of a MAC: it is that of a group, not of one NIC. IEEE 802."""
@@ -53,7 +60,7 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
                 value = parse_prefix(value).text
                 reason = _via_refusal(value, prefix) if prefix else None
             elif key == "proxy":
-                reason = proxy_refusal(prefix) if prefix else None
+                reason = _proxy_refusal(prefix) if prefix else None
         if has_spaces and value:
             what = f"there are spaces around the = of {key}="
             errors.append(LineError(word.column, what, f"write {excerpt(word.source)}"))
@@ -116,7 +123,7 @@ def _value_refusal(key: str, value: str) -> Refusal | None:
     if key == "guest":
         return name_refusal(value, "guest")
     if key == "proxy":
-        return uplink_refusal(value)
+        return _uplink_refusal(value)
     return _mac_refusal(value) if key == "mac" else _address_refusal(value)
 
 
@@ -156,4 +163,44 @@ def _via_refusal(via: str, prefix: Prefix) -> Refusal | None:
         return f"{via} is IPv{family}, and {prefix} is IPv{prefix.family}", f"write an IPv{prefix.family} address"
     if via == prefix.text:
         return f"{via} is the address itself", "remove via=: the address is then looked for on the network itself"
+    return None
+
+
+def name_refusal(name: str, of: str) -> Refusal | None:
+    """Why no libvirt network or guest, whichever ``of`` says, can have this name; None if one can."""
+    what = None
+    if not name:
+        what = f"the {of} name is empty"
+    elif "/" in name:
+        what = f"libvirt allows no / in the name of a {of}"
+    elif not name.isprintable() and any(char < " " and char not in "\t\r" for char in name):
+        # XML 1.0 has no way to write them, so libvirt cannot have been told such a name.
+        what = f"a control character in the name of the {of}"
+    elif len(name.encode()) > _LONGEST:
+        what = f"the {of} name is longer than libvirt can store, {_LONGEST} bytes"
+    return (what, f"write the name as {SHOWN_BY[of]} shows it") if what else None
+
+
+def _uplink_refusal(uplink: str) -> Refusal | None:
+    """Why this cannot be an uplink, and what to write instead; None if it can."""
+    if not is_safe(uplink):
+        return f"{excerpt(uplink)} is not the name of a network device", "write one as ip link shows it"
+    return None
+
+
+def _proxy_refusal(prefix: Prefix) -> Refusal | None:
+    """Why the kernel cannot answer for this prefix on an uplink, and what to write instead; None if it can.
+
+    Its entries are for single addresses. Those of an IPv4 prefix can be written down; those of an IPv6 prefix are too
+    many, and which of them are in use cannot be known before somebody has reached them.
+    """
+    if prefix.family == 6 and not prefix.is_address:
+        return (
+            f"the kernel answers NDP for single addresses, not for a prefix such as {prefix}",
+            "write a line for each address in use, or ask your provider to route the prefix to this host, "
+            "or run ndppd for it and leave out proxy=",
+        )
+    if prefix.length < SHORTEST_PROXIED:
+        what = f"{prefix} has more addresses than the host should answer ARP for one by one"
+        return what, f"write prefixes of /{SHORTEST_PROXIED} or longer, or ask your provider to route it to this host"
     return None

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nethook.net.prefix import Prefix
 
 
 # Longer than any address or option that is nearly right, short enough for a line of syslog.
 _EXCERPT = 60
+# A typing error is in a short word, and comparing takes quadratic time.
+_LONGEST_WORD = 40
 
 
 class Place:
@@ -59,3 +63,11 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """Advice that names the known word nearest to this one, or all of them where none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - 5 ms, only where there is something to say
+
+    near = get_close_matches(word[:_LONGEST_WORD].lower(), known, n=1)
+    return f"did you mean {near[0]}?" if near else f"write one of: {', '.join(known)}"

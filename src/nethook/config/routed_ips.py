@@ -9,21 +9,18 @@ behind them only those lines are looked at closely that may be right, and behind
 
 from __future__ import annotations
 
-from nethook.config.lines import MOST_LINES, MOST_PROBLEMS, LineError, read_lines
-from nethook.config.name import name_refusal
-from nethook.config.options import is_option, may_be_option, read_options
+from nethook.config.options import is_option, may_be_option, name_refusal, read_options
 from nethook.config.problem import Problem, excerpt
+from nethook.config.text import MOST_LINES, MOST_PROBLEMS, LineError, read_lines, split_words
 from nethook.config.unroutable import unroutable_kind
-from nethook.config.words import split_words
 from nethook.net.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nethook.config.lines import Line
     from nethook.config.problem import Place
-    from nethook.config.words import Word
+    from nethook.config.text import Line, Word
     from nethook.net.prefix import Prefix
 
 

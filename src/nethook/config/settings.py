@@ -6,11 +6,9 @@ could open firewalls for packets of others, or delete their routes.
 
 from __future__ import annotations
 
-from nethook.config.lines import MOST_PROBLEMS, LineError, read_lines
-from nethook.config.problem import excerpt
-from nethook.config.suggestion import suggestion
+from nethook.config.problem import excerpt, suggestion
+from nethook.config.text import MOST_PROBLEMS, LineError, Word, read_lines, split_words
 from nethook.config.unroutable import unroutable_kind
-from nethook.config.words import Word, split_words
 from nethook.errors import ConfigError
 from nethook.net.prefix import parse_prefix
 
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from nethook.config.lines import Line
     from nethook.config.problem import Place
+    from nethook.config.text import Line
 
 MARK_BIT = 0x10000000
 """Part of none of the marks that people and other programs usually write: 1 to 255, 51820, 0x4000, 0xff0000."""

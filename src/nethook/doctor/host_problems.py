@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nethook.config.problem import Problem, excerpt
-from nethook.config.suggestion import suggestion
+from nethook.config.problem import Problem, excerpt, suggestion
 from nethook.doctor.ip import ask
 from nethook.doctor.nft_version import ADVICE, why_it_cannot_bind
 from nethook.host import device
