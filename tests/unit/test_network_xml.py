@@ -8,8 +8,7 @@ from nethook.engine.situation import unusable
 from nethook.errors import ReadError
 from nethook.libvirt.live import LiveNetwork, _nics
 from nethook.libvirt.network import Network
-from nethook.libvirt.network_xml import _subnet, read_network
-from nethook.libvirt.place import XML
+from nethook.libvirt.network_xml import XML, _subnet, read_network
 from nethook.status.line_states import states_without_root
 from tests.unit.lines import routed
 

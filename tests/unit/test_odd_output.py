@@ -23,8 +23,7 @@ from nethook.host.layout import SetType
 from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes
 from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools
 from nethook.legacy06.others import Others
-from nethook.libvirt.network_xml import read_port
-from nethook.libvirt.place import XML
+from nethook.libvirt.network_xml import XML, read_port
 from nethook.libvirt.record import Record
 from nethook.net import device_name
 from nethook.parts import bridge_ipv6, proxy_ndp
