@@ -231,5 +231,5 @@ def test_a_hook_of_somebody_else_stays(bench: tuple[Lab, SystemdHost]) -> None:
     host.write(HOOK, "#!/bin/sh\n# mine\n", 0o755)
     refused = host.nethook("install")
     assert refused.returncode == 1
-    assert f"{HOOK} is a hook of somebody else" in refused.stderr
+    assert f"{HOOK} is a foreign hook" in refused.stderr
     assert host.read(HOOK) == "#!/bin/sh\n# mine\n"

@@ -10,9 +10,8 @@ from nethook.doctor.foreign_marks import foreign_marks
 from nethook.engine.situation import require_root
 from nethook.errors import NethookError
 from nethook.host.process import Tools
-from nethook.install import daemon, firewalld, forwarding, hook_file, interpreter, selinux, systemd, trust, units
-from nethook.install.refusal import RefusedError
-from nethook.install.step import remove, show, take, warn
+from nethook.install import confinement, daemon, firewalld_files, forwarding, hook_file, package, systemd, units
+from nethook.install.task import RefusedError, remove, run_tasks, show, warn
 from nethook.legacy06 import old_link
 from nethook.terminal import confirm
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
 
-    from nethook.install.step import Step
+    from nethook.install.task import Task
 
 SECONDS = 120.0
 """nethook.service waits for libvirt's daemon, and may have thousands of addresses to route."""
@@ -37,17 +36,17 @@ def run(options: Namespace) -> int:
         require_root("install the hook")
     tools = Tools(SECONDS)
     try:
-        steps = [*(forwarding.steps(tools) if options.enable_forwarding else []), *_plan(tools, _answer_to(options))]
+        tasks = [*(forwarding.tasks(tools) if options.enable_forwarding else []), *_tasks(tools, _answer_to(options))]
     except RefusedError as refusal:
         warn(str(refusal))
         return DIFFERENT
-    if not steps:
+    if not tasks:
         print("everything is in place already")
         return OK
     if options.dry_run:
-        show(steps)
+        show(tasks)
         return OK
-    status = take(steps)
+    status = run_tasks(tasks)
     if systemd.runs() and not systemd.is_enabled(tools, units.PATH):
         warn(HOW_TO_WATCH)
     return status
@@ -73,32 +72,32 @@ def _warn_of_foreign_marks(tools: Tools) -> None:
         warn(f"not looked for others that use our mark bit: {failure}")
 
 
-def _plan(tools: Tools, answer: Callable[[str], bool]) -> list[Step]:
+def _tasks(tools: Tools, answer: Callable[[str], bool]) -> list[Task]:
     """What is to be done. RefusedError if it must not be, NethookError if that cannot be found out."""
     hook = hook_file.place(daemon.version(tools))
-    trust.refuse_untrusted()
-    interpreter.refuse_unless_hook_imports(tools)
-    if warning := selinux.warning_of_this_host():
+    package.refuse_untrusted()
+    package.refuse_unless_hook_imports(tools)
+    if warning := confinement.selinux_warning_here():
         warn(warning)
     _warn_of_foreign_marks(tools)
     behind = []
     if systemd.runs():
         if not units.are_packaged():
-            interpreter.refuse_unless_command_imports(tools)
+            package.refuse_unless_command_imports(tools)
             units.refuse_foreign()
-        behind = units.steps(tools)
+        behind = units.tasks(tools)
     else:
         warn(NO_SYSTEMD)
 
     link = old_link.target(hook_file.ONLY)
     if link is None or hook != hook_file.ONLY:
         hook_file.refuse_foreign(hook)
-    steps = hook_file.steps(tools, hook)
+    tasks = hook_file.tasks(tools, hook)
     if link is not None and old_link.replace(hook_file.ONLY, link, answer, only_place=hook == hook_file.ONLY):
-        steps += [] if hook == hook_file.ONLY else [remove(hook_file.ONLY)]
+        tasks += [] if hook == hook_file.ONLY else [remove(hook_file.ONLY)]
     for copy in hook_file.copies():
         warn(f"{copy} is run at each event, too; to remove it: rm {copy}")
-    if steps:
-        steps += daemon.reload(tools)
+    if tasks:
+        tasks += daemon.reload(tools)
     # firewalld first: libvirt writes its rules anew when either of them reloads, and would do it at the same time.
-    return [*firewalld.steps(tools), *steps, *behind]
+    return [*firewalld_files.tasks(tools), *tasks, *behind]

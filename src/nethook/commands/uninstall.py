@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from nethook.commands.exit_status import OK
 from nethook.engine.situation import require_root
 from nethook.host.process import Tools
-from nethook.install import daemon, firewalld, forwarding, hook_file, systemd, units
-from nethook.install.step import show, take, warn
+from nethook.install import daemon, firewalld_files, forwarding, hook_file, systemd, units
+from nethook.install.task import run_tasks, show, warn
 from nethook.legacy06 import old_link
 from nethook.libvirt import record
 
@@ -23,26 +23,26 @@ def run(options: Namespace) -> int:
     if not options.dry_run:
         require_root("remove the hook")
     tools = Tools(SECONDS)
-    steps = units.removal(tools) if systemd.runs() else []
-    sees_all = firewalld.can_look()
+    tasks = units.removal(tools) if systemd.runs() else []
+    sees_all = firewalld_files.can_look()
     if not sees_all:
         warn("what of ours is in firewalld's folder is shown to root only: try it with sudo")
-    steps += firewalld.removal(tools)  # before libvirt is told: see install
+    tasks += firewalld_files.removal(tools)  # before libvirt is told: see install
     hook = hook_file.removal()
     if hook:
-        steps += [*hook, *daemon.reload(tools)]
+        tasks += [*hook, *daemon.reload(tools)]
     settings = forwarding.removal()
-    steps += settings
+    tasks += settings
     link = old_link.target(hook_file.ONLY)
     if link is not None:
         warn(f"{hook_file.ONLY}, the link of release 0.6, stays and runs {link}; to remove it: rm {hook_file.ONLY}")
-    if not steps:
+    if not tasks:
         print("nothing of nethook is installed here" if sees_all else "nothing else of nethook is installed here")
         return OK
     if options.dry_run:
-        show(steps)
+        show(tasks)
         return OK
-    status = take(steps)
+    status = run_tasks(tasks)
     if hook:  # nobody keeps it up to date any more
         record.forget()
     warn("what is in the kernel stays in force, until `nethook clear`")

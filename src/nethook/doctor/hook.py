@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.host.process import Call, ToolMissingError, find
 from nethook.host.state_file import read
-from nethook.install import apparmor, daemon, firewalld, hook_file, selinux, systemd, trust, units
-from nethook.install.interpreter import PACKAGES
-from nethook.install.ownership import holds, is_ours
-from nethook.install.refusal import RefusedError
-from nethook.install.stub import stub
+from nethook.install import confinement, daemon, firewalld_files, hook_file, package, systemd, units
+from nethook.install.own_files import holds, is_ours
+from nethook.install.package import PACKAGES, stub
+from nethook.install.task import RefusedError
 from nethook.legacy06 import old_link
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def hook(tools: Tools) -> Iterator[Finding]:
             f"{units.SERVICE} does not run at boot: a network without guests then gets nothing routed",
             command=f"systemctl enable {units.SERVICE}",
         )
-    if systemd.runs() and firewalld.is_installed() and not systemd.is_enabled(tools, units.FIREWALLD):
+    if systemd.runs() and firewalld_files.is_installed() and not systemd.is_enabled(tools, units.FIREWALLD):
         yield Finding(
             WARNING,
             BOOT,
@@ -87,7 +86,7 @@ def _link(link: str) -> Iterator[Finding]:
     what = f"{hook_file.ONLY} is a link of release 0.6 to {link}"
     if not os.path.exists(link):
         yield Finding(FAILURE, HOOK, f"{what}, where nothing is: {NEXT_EVENT}", command=INSTALL)
-    elif not apparmor.may_run(link) and apparmor.confines_libvirt_here():
+    elif not confinement.may_run(link) and confinement.confines_libvirt_here():
         yield Finding(FAILURE, APPARMOR, f"{what}, which AppArmor does not let libvirt run", command=INSTALL)
     else:
         yield Finding(OK, HOOK, what)
@@ -143,16 +142,16 @@ def started_at(pid: str) -> float | None:
 
 
 def _selinux(tools: Tools, path: str) -> Iterator[Finding]:
-    command = selinux.ADVICE.partition(": ")[2]
+    command = confinement.SELINUX_ADVICE.partition(": ")[2]
     try:
-        warning = selinux.warning_of_this_host()
+        warning = confinement.selinux_warning_here()
     except RefusedError:
         yield Finding(FAILURE, SELINUX, "SELinux keeps libvirt from running hooks: no network starts", command=command)
         return
     if warning:
         text = "SELinux only warns now; once it is enforcing, no network will start"
         yield Finding(WARNING, SELINUX, text, command=command)
-    if not os.path.exists(selinux.ENFORCE):
+    if not os.path.exists(confinement.SELINUX_ENFORCE):
         return
     try:
         find("restorecon")
@@ -165,6 +164,6 @@ def _selinux(tools: Tools, path: str) -> Iterator[Finding]:
 
 def _code() -> Iterator[Finding]:
     try:
-        trust.refuse_untrusted()
+        package.refuse_untrusted()
     except RefusedError as refusal:
         yield Finding(WARNING, HOOK, str(refusal))

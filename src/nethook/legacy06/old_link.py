@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from nethook.install import apparmor
-from nethook.install.refusal import RefusedError
-from nethook.install.step import warn
+from nethook.install import confinement
+from nethook.install.task import RefusedError, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +35,7 @@ def replace(link: str, leads_to: str, answer: Callable[[str], bool], *, only_pla
     what = f"{link} is a link of release 0.6 to {leads_to}"
     if only_place:
         raise RefusedError(f"{what}, and libvirt before 6.5 runs no other hook; {ADVICE}")
-    if not apparmor.may_run(leads_to) and apparmor.confines_libvirt_here():
+    if not confinement.may_run(leads_to) and confinement.confines_libvirt_here():
         raise RefusedError(f"{what}, which AppArmor does not let libvirt run, so no guest would start; {ADVICE}")
     if os.path.exists(leads_to):
         warn(f"{what}, which libvirt runs besides the hook; {ADVICE}")
