@@ -295,7 +295,7 @@ def test_selinux_that_lets_hooks_run(host: InstallationHost, enforce: str, boole
     [
         ("chown 1000", "hook.py"),
         ("chown -h 1000", "."),
-        ("chmod 777", "kernel"),
+        ("chmod 777", "host"),
         ("chmod 1777", "."),
         ("chmod 1777", ".."),
         ("chmod 666", "config/files.py"),
