@@ -9,7 +9,7 @@ from nethook.config import load_settings
 from nethook.doctor.foreign_marks import foreign_marks
 from nethook.engine.situation import require_root
 from nethook.errors import NethookError
-from nethook.host.process import Tools
+from nethook.host.host import Host
 from nethook.install import daemon, firewalld, forwarding, hook_file, interpreter, selinux, systemd, trust, units
 from nethook.install.refusal import RefusedError
 from nethook.install.step import remove, show, take, warn
@@ -35,7 +35,7 @@ def run(options: Namespace) -> int:
     """Install, or say what would be done. Returns the exit status."""
     if not options.dry_run:
         require_root("install the hook")
-    tools = Tools(SECONDS)
+    tools = Host(SECONDS)
     try:
         steps = [*(forwarding.steps(tools) if options.enable_forwarding else []), *_plan(tools, _answer_to(options))]
     except RefusedError as refusal:
@@ -60,7 +60,7 @@ def _answer_to(options: Namespace) -> Callable[[str], bool]:
     return (lambda _: False) if options.dry_run else confirm
 
 
-def _warn_of_foreign_marks(tools: Tools) -> None:
+def _warn_of_foreign_marks(tools: Host) -> None:
     """Say what else uses our bit of the packet mark. A mistake in the settings is said by whoever needs them."""
     try:
         bit = load_settings().mark_bit
@@ -73,7 +73,7 @@ def _warn_of_foreign_marks(tools: Tools) -> None:
         warn(f"not looked for others that use our mark bit: {failure}")
 
 
-def _plan(tools: Tools, answer: Callable[[str], bool]) -> list[Step]:
+def _plan(tools: Host, answer: Callable[[str], bool]) -> list[Step]:
     """What is to be done. RefusedError if it must not be, NethookError if that cannot be found out."""
     hook = hook_file.place(daemon.version(tools))
     trust.refuse_untrusted()

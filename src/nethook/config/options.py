@@ -9,7 +9,7 @@ from nethook.config.proxy import proxy_refusal, uplink_refusal
 from nethook.config.suggestion import suggestion
 from nethook.config.unroutable import unroutable_kind
 from nethook.config.words import Word
-from nethook.net.mac import is_mac
+from nethook.net.names import is_mac
 from nethook.net.prefix import parse_prefix
 
 TYPE_CHECKING = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nethook.config.problem import excerpt
-from nethook.net.device_name import is_safe
+from nethook.net.names import is_safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
+from nethook.host.files import read
 from nethook.host.process import Call, ToolMissingError, find
-from nethook.host.state_file import read
 from nethook.install import apparmor, daemon, firewalld, hook_file, selinux, systemd, trust, units
 from nethook.install.interpreter import PACKAGES
 from nethook.install.ownership import holds, is_ours

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from nethook.host.state_file import read
+from nethook.host.files import read
 
 PROFILES = "/sys/kernel/security/apparmor/profiles"
 DAEMONS = ("libvirtd", "virtnetworkd")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.libvirt.network import OPENVSWITCH, Network, Port
 from nethook.libvirt.place import XML
-from nethook.net.mac import is_mac
+from nethook.net.names import is_mac
 from nethook.net.prefix import BITS, Prefix, parse_address
 
 TYPE_CHECKING = False
