@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nethook.engine.desired import Desired
 from nethook.engine.desired.bindings import Bindings, keep_bindings
 from nethook.engine.present import Present
-from nethook.host.table import Table
+from nethook.host.nftables import Table
 from nethook.net.prefix import Prefix, parse_prefix
 from nethook.net.prefixes import Longest
 from nethook.parts.tables.binding import SETS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from nethook.config import RoutedIP
-    from nethook.host.table import Elements
+    from nethook.host.nftables import Elements
 
 BLOCK = parse_prefix("203.0.113.0/28")
 MACS = {"a": "52:54:00:00:00:0a", "b": "52:54:00:00:00:0b"}

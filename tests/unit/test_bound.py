@@ -20,7 +20,7 @@ from nethook.placement.bound import apart, blocks, held, is_undecided, nic
 from tests.unit.lines import routed
 
 if TYPE_CHECKING:
-    from nethook.host.table import Elements
+    from nethook.host.nftables import Elements
 
 ONE, TWO, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:00:00:03"
 

@@ -8,8 +8,8 @@ from nethook.engine.present import Present
 from nethook.engine.reconcile import Outcome
 from nethook.engine.steps import clearance, steps
 from nethook.gates.gate import GateChange
+from nethook.host.nftables import Table
 from nethook.host.process import Call, Result, Tools
-from nethook.host.table import Table
 from nethook.libvirt.network import Network, Port, Ports
 from nethook.parts.fallback_rules import FALLBACK_RULES
 from nethook.parts.fallbacks import FALLBACKS, INNER

@@ -12,8 +12,8 @@ from nethook.engine.steps import steps
 from nethook.gates.firewalld.gate import Firewalld
 from nethook.gates.gate import Chain, Gate, Rule
 from nethook.gates.iptables import IptablesGate
+from nethook.host.nftables import Table
 from nethook.host.process import Call
-from nethook.host.table import Table
 from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.network import Network, Port, Ports
 from nethook.parts.routes import ROUTES

@@ -18,14 +18,14 @@ from nethook.engine.desired import Desired
 from nethook.engine.present import Present
 from nethook.errors import NethookError, ReadError
 from nethook.host import keys
-from nethook.host.batch import refusals
+from nethook.host.ip import refusals
 from nethook.host.layout import SetType
 from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes
 from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools
 from nethook.legacy06.others import Others
 from nethook.libvirt.network_xml import XML, read_port
 from nethook.libvirt.record import Record
-from nethook.net import device_name
+from nethook.net import names
 from nethook.parts import bridge_ipv6, proxy_ndp
 from nethook.parts.proxies import PROXIES
 from nethook.parts.routes import ROUTES
@@ -143,7 +143,7 @@ def test_a_port_whose_mac_is_none_is_no_port(mac: str) -> None:
 
 @pytest.mark.parametrize("name", ["all", "default"])
 def test_what_stands_for_all_devices_is_no_device(name: str) -> None:
-    assert not device_name.is_safe(name)
+    assert not names.is_safe(name)
 
 
 class Unreadable:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.host import lock, recorded
+from nethook.host import files, lock
 from nethook.host.lock import Locked, last_run
 from nethook.libvirt import record
 from nethook.libvirt.event import Event
@@ -105,8 +105,8 @@ def test_nothing_is_written_when_nothing_is_new(folder: Path) -> None:
 @pytest.mark.parametrize("damage", ["", "up", "up\0a\0virbr1", "\0" * 100, "lorem ipsum\nup\0x\0y\0z\0q\0w\0e\0"])
 def test_what_is_broken_is_left_out(damage: str) -> None:
     tell("started")
-    whole = recorded.read(record.FILE)
-    recorded.write(record.FILE, whole + damage)
+    whole = files.recorded(record.FILE)
+    files.record(record.FILE, whole + damage)
     assert list(filter(None, record.read().up)) == ["my network"]
 
 

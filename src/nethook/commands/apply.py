@@ -9,7 +9,7 @@ from nethook.commands.exit_status import DIFFERENT, OK
 from nethook.commands.report import report
 from nethook.config import load
 from nethook.engine.cycle import cycle
-from nethook.engine.situation import files_of, hidden_in_force, limited_tools, require_root, situation, some, what_stays
+from nethook.engine.situation import files_of, hidden_in_force, limited_host, require_root, situation, some, what_stays
 from nethook.parts.routes import ROUTES
 from nethook.terminal import can_ask, confirm, show_first_problems, show_problems
 
@@ -90,5 +90,6 @@ def _in_force_by_hidden(configuration: Configuration) -> list[str]:
     if not configuration.hidden:
         return []
     protocol = configuration.settings.route_protocol
-    routes = ROUTES.read(limited_tools().start(ROUTES.read_calls(protocol))(), protocol)
+    host = limited_host()
+    routes = ROUTES.read(host, host.start(ROUTES.read_calls(protocol))(), protocol)
     return hidden_in_force(configuration, routes)

@@ -16,7 +16,7 @@ from nethook.doctor.foreign_marks import foreign_marks
 from nethook.doctor.host_problems import SECONDS, host_problems, own_routes
 from nethook.engine.situation import say_what_is_not_read
 from nethook.errors import ConfigError, NethookError, ReadError
-from nethook.host.process import Tools
+from nethook.host.host import Host
 from nethook.libvirt.live import live_guests, live_networks
 from nethook.terminal import show_problems
 
@@ -59,7 +59,7 @@ def run(options: Namespace) -> int:
 
 def _say_who_uses_our_mark(settings: Settings) -> bool:
     """Print what else uses our bit of the packet mark, for certain or perhaps. Return whether it is certain."""
-    marks = foreign_marks(Tools(SECONDS))
+    marks = foreign_marks(Host(SECONDS))
     used, may_be_used = marks.certain(settings.mark_bit), marks.possible(settings.mark_bit)
     if used:
         print(f"{used}; {marks.advice()}")

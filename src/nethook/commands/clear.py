@@ -11,21 +11,20 @@ from nethook.commands.report import report
 from nethook.config import load_settings
 from nethook.engine.present import read
 from nethook.engine.reconcile import Outcome
-from nethook.engine.situation import limited_tools, require_root
+from nethook.engine.situation import limited_host, require_root
 from nethook.engine.steps import clearance
 from nethook.engine.uninterrupted import uninterrupted
 from nethook.gates import gates
 from nethook.gates.firewalld.files import SETS
 from nethook.gates.firewalld.gate import look
-from nethook.host.families import available
-from nethook.host.lock import FOLDER, Locked
-from nethook.libvirt.record import FILE, LOCK_FILE
+from nethook.host.lock import FOLDER, RECORD_LOCK
+from nethook.libvirt.record import FILE
 from nethook.terminal import confirm
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-RECORD = {os.path.basename(path) for path in (FILE, LOCK_FILE)}
+RECORD = {os.path.basename(path) for path in (FILE, RECORD_LOCK)}
 """What libvirt has told stays: without it, the next event would take all other networks for the outside."""
 QUESTION = "Guests lose their routed addresses until the next event of their network, or `nethook apply`. Go on?"
 
@@ -37,15 +36,15 @@ def run(options: Namespace) -> int:
         print("nethook: nothing was removed; it takes a yes, or --yes", file=sys.stderr)
         return DIFFERENT
     settings = load_settings()
-    tools = limited_tools()
+    host = limited_host()
     outcome = Outcome()
-    with uninterrupted(), Locked():
-        present, chains, _ = read(settings.route_protocol, gates(available(), settings.mark_bit), tools)
-        tools.allow_for(len(present.routes))
+    with uninterrupted(), host.locked():
+        present, chains, _ = read(settings.route_protocol, gates(host, host.families(), settings.mark_bit), host)
+        host.allow_for(len(present.routes))
         closings = [closing for closing in (gate.closing(chain) for gate, chain in chains) if closing]
-        firewalld, outcome.failures = look(dict.fromkeys(SETS, ()), tools)
+        firewalld, outcome.failures = look(dict.fromkeys(SETS, ()), host)
         closings += firewalld.changes() if firewalld else []
-        outcome.take(clearance(present, closings, settings.route_protocol), tools)
+        outcome.take(clearance(present, closings, settings.route_protocol), host)
         if not outcome.failures:
             _forget()
         return report(outcome, "clear", "nothing of ours is in the kernel")

@@ -9,7 +9,7 @@ from nethook.config import load_settings
 from nethook.doctor.foreign_marks import foreign_marks
 from nethook.engine.situation import require_root
 from nethook.errors import NethookError
-from nethook.host.process import Tools
+from nethook.host.host import Host
 from nethook.install import confinement, daemon, firewalld_files, forwarding, hook_file, package, systemd, units
 from nethook.install.task import RefusedError, remove, run_tasks, show, warn
 from nethook.legacy06 import old_link
@@ -34,7 +34,7 @@ def run(options: Namespace) -> int:
     """Install, or say what would be done. Returns the exit status."""
     if not options.dry_run:
         require_root("install the hook")
-    tools = Tools(SECONDS)
+    tools = Host(SECONDS)
     try:
         tasks = [*(forwarding.tasks(tools) if options.enable_forwarding else []), *_tasks(tools, _answer_to(options))]
     except RefusedError as refusal:
@@ -59,7 +59,7 @@ def _answer_to(options: Namespace) -> Callable[[str], bool]:
     return (lambda _: False) if options.dry_run else confirm
 
 
-def _warn_of_foreign_marks(tools: Tools) -> None:
+def _warn_of_foreign_marks(tools: Host) -> None:
     """Say what else uses our bit of the packet mark. A mistake in the settings is said by whoever needs them."""
     try:
         bit = load_settings().mark_bit
@@ -72,7 +72,7 @@ def _warn_of_foreign_marks(tools: Tools) -> None:
         warn(f"not looked for others that use our mark bit: {failure}")
 
 
-def _tasks(tools: Tools, answer: Callable[[str], bool]) -> list[Task]:
+def _tasks(tools: Host, answer: Callable[[str], bool]) -> list[Task]:
     """What is to be done. RefusedError if it must not be, NethookError if that cannot be found out."""
     hook = hook_file.place(daemon.version(tools))
     package.refuse_untrusted()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nethook.commands.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.config import load
 from nethook.engine.plan import decide
-from nethook.engine.situation import limited_tools, require_root, situation
+from nethook.engine.situation import limited_host, require_root, situation
 from nethook.steps.effect import ADD, REMOVE, REPLACE
 from nethook.terminal import painted, show_problems
 
@@ -40,7 +40,7 @@ def run(options: Namespace) -> int:
         print(f"nethook: {what}", file=sys.stderr)
         return UNKNOWN
     now = situation(configuration, options.networks)
-    plan = decide(configuration, now.up, now.scope, limited_tools(), now.others)
+    plan = decide(configuration, now.up, now.scope, limited_host(), now.others)
     if options.json:
         print(json.dumps({"version": VERSION, "changes": [as_json(effect) for effect in plan.effects]}, indent=2))
     elif options.commands:

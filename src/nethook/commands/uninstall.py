@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nethook.commands.exit_status import OK
 from nethook.engine.situation import require_root
-from nethook.host.process import Tools
+from nethook.host.host import Host
 from nethook.install import daemon, firewalld_files, forwarding, hook_file, systemd, units
 from nethook.install.task import run_tasks, show, warn
 from nethook.legacy06 import old_link
@@ -22,7 +22,7 @@ def run(options: Namespace) -> int:
     """Uninstall, or say what would be done. Returns the exit status."""
     if not options.dry_run:
         require_root("remove the hook")
-    tools = Tools(SECONDS)
+    tools = Host(SECONDS)
     tasks = units.removal(tools) if systemd.runs() else []
     sees_all = firewalld_files.can_look()
     if not sees_all:
@@ -44,7 +44,7 @@ def run(options: Namespace) -> int:
         return OK
     status = run_tasks(tasks)
     if hook:  # nobody keeps it up to date any more
-        record.forget()
+        record.forget(tools)
     warn("what is in the kernel stays in force, until `nethook clear`")
     if settings:
         warn("forwarding stays on, until the next boot")

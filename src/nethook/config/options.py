@@ -5,8 +5,7 @@ from __future__ import annotations
 from nethook.config.problem import excerpt, suggestion
 from nethook.config.text import LineError, Word
 from nethook.config.unroutable import unroutable_kind
-from nethook.net.device_name import is_safe
-from nethook.net.mac import is_mac
+from nethook.net.names import is_mac, is_safe
 from nethook.net.prefix import parse_prefix
 
 TYPE_CHECKING = False

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nethook.config import Configuration, RoutedIP
     from nethook.config.problem import Problem
     from nethook.doctor.host import Target
+    from nethook.host.host import Host
     from nethook.host.process import Tools
     from nethook.net.prefix import Prefix
 
@@ -109,8 +110,8 @@ def tool_for_binding(about: Iterable[Target], runner: Tools) -> Iterator[Finding
         yield Finding(FAILURE, "tools", why, advice=ADVICE, addresses=bound)
 
 
-def tool_for_flows(lines: Iterable[RoutedIP]) -> Iterator[Finding]:
+def tool_for_flows(lines: Iterable[RoutedIP], host: Host) -> Iterator[Finding]:
     """Whether connections of an address can be ended that is bound to another guest now."""
-    if any(line.guest for line in lines) and not flows.can_be_deleted():
+    if any(line.guest for line in lines) and not flows.can_be_deleted(host):
         text = f"the program {flows.TOOL} is not installed: when an address moves, its old connections go on"
         yield Finding(WARNING, "tools", text, advice=f"install {flows.TOOL} (on Fedora and RHEL: conntrack-tools)")

@@ -13,9 +13,9 @@ from nethook.doctor.mark_claims import FULL, Bits, of_ip_rule, of_iptables_rule,
 from nethook.errors import NethookError, ReadError
 from nethook.gates.gate import COMMENT
 from nethook.gates.iptables import LEGACY_TABLES
+from nethook.host.files import read
 from nethook.host.layout import NAME
 from nethook.host.process import Call, ToolMissingError, find
-from nethook.host.state_file import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.host import keep_sysctl, set_sysctl, shown
-from nethook.host.state_file import sysctl
+from nethook.host.files import sysctl
 from nethook.install import systemd
 from nethook.install.forwarding import ALSO_AS_ROUTER, BY_ROUTER_ADVERTISEMENTS, accept_ra, needs_accept_ra
 

@@ -9,8 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
+from nethook.host.files import read
 from nethook.host.process import Call, ToolMissingError, find
-from nethook.host.state_file import read
 from nethook.install import confinement, daemon, firewalld_files, hook_file, package, systemd, units
 from nethook.install.own_files import holds, is_ours
 from nethook.install.package import PACKAGES, stub

@@ -5,16 +5,18 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import nethook.host.host as edge
 from nethook.doctor.host_problems import own_addresses, unresolved, vital_problems
 from nethook.doctor.ip import ask
 from nethook.engine.pending import Pending
 from nethook.engine.plan import decide
-from nethook.host import device
+from nethook.host import links
 from nethook.legacy06.others import Others
 from nethook.libvirt.live import live_guests
-from nethook.net import device_name
+from nethook.net import names
 from nethook.net.prefix import Prefix, address_text, parse_prefix
 from nethook.placement.scope import Scope
+from nethook.placement.vital import read_needs
 from nethook.terminal.shell import word
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from nethook.doctor.host_problems import OwnAddress
     from nethook.doctor.ip import Answer
     from nethook.engine.plan import Plan
-    from nethook.host.process import Tools
     from nethook.libvirt.live import LiveGuest, LiveNetwork
 
 SOMEBODY = {4: "8.8.8.8", 6: "2001:4860:4860::8888"}
@@ -101,7 +102,7 @@ def _example(line: RoutedIP, lines: Iterable[RoutedIP]) -> str:
 class Host:
     """Reads when somebody asks. Everything may raise NethookError, where it cannot be found out."""
 
-    def __init__(self, configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Tools) -> None:
+    def __init__(self, configuration: Configuration, live: Mapping[str, LiveNetwork], tools: edge.Host) -> None:
         self.configuration = configuration
         self.settings = configuration.settings
         self.live = live
@@ -109,7 +110,7 @@ class Host:
         self.up = [
             each.network
             for each in live.values()
-            if each.is_active and device_name.is_safe(each.network.bridge) and device.exists(each.network.bridge)
+            if each.is_active and names.is_safe(each.network.bridge) and links.exists(each.network.bridge)
         ]
         self._uplinks: dict[int, list[str]] = {}
         self._ports: dict[str, list[str]] = {}
@@ -130,7 +131,7 @@ class Host:
     def vital_problems(self) -> Mapping[str, Problem]:
         """By prefix, the problem of each line that takes, or would take, away what the host needs."""
         routed = {route[0] for route in self.plan.present.routes}
-        found = vital_problems(self.configuration.routed_ips, self.live, routed)
+        found = vital_problems(read_needs(self.tools), self.configuration.routed_ips, self.live, routed)
         return {problem.prefix.text: problem for problem in found if problem.prefix}
 
     @cached_property

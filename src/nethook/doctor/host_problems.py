@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from nethook.config.problem import Problem, excerpt, suggestion
 from nethook.doctor.ip import ask
 from nethook.doctor.nft_version import ADVICE, why_it_cannot_bind
-from nethook.host import device
-from nethook.host.families import NO_IPV6, NO_IPV6_ADVICE, available
-from nethook.host.process import Tools
+from nethook.host import links
+from nethook.host.host import Host
+from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.live import live_guests
 from nethook.net.prefix import Prefix, parse_prefix
 from nethook.parts.routes import ROUTES
-from nethook.placement.vital import claimed, dangers
+from nethook.placement.vital import claimed, dangers, read_needs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nethook.config import Configuration, RoutedIP
     from nethook.libvirt.live import LiveGuest, LiveNetwork
+    from nethook.placement.vital import Needs
 
 SECONDS = 4.0
 
@@ -39,7 +40,7 @@ def host_problems(
 
     ``guests`` are those that libvirt knows; None: not known.
     """
-    tools = Tools(SECONDS)
+    tools = Host(SECONDS)
     own = own_addresses(tools)
     lines = {line.prefix.text: line for line in configuration.routed_ips}
     problems = [
@@ -81,29 +82,29 @@ def _for_all(first: Problem, more: int) -> Problem:
     return Problem(first.place, what, first.advice, first.text, first.prefix)
 
 
-def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Tools) -> list[Problem]:
+def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Host) -> list[Problem]:
     protocol = configuration.settings.route_protocol
-    routes = ROUTES.read(tools.start(ROUTES.read_calls(protocol))(), protocol)
-    return vital_problems(configuration.routed_ips, live, {route[0] for route in routes})
+    routes = ROUTES.read(tools, tools.start(ROUTES.read_calls(protocol))(), protocol)
+    return vital_problems(read_needs(tools), configuration.routed_ips, live, {route[0] for route in routes})
 
 
 def vital_problems(
-    lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], in_force: Collection[str]
+    needs: Needs, lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], in_force: Collection[str]
 ) -> list[Problem]:
     """The problems of lines that are not put in force on this host; ``in_force`` are the prefixes that are routed."""
     owners = {prefix.text: name for name, each in live.items() for prefix in each.network.routes}
     claims = [problem for line in lines if (problem := claimed(line, owners))]
-    found = dangers(lines, [each.network for each in live.values()], in_force)
+    found = dangers(needs, lines, [each.network for each in live.values()], in_force)
     return claims + [problem for _, problem in found]
 
 
-def _binding_problems(lines: Iterable[RoutedIP], tools: Tools) -> list[Problem]:
+def _binding_problems(lines: Iterable[RoutedIP], tools: Host) -> list[Problem]:
     bound = [line for line in lines if line.guest]
     why = why_it_cannot_bind(tools) if bound else ""
     return [line.problem_of_option("guest", why, ADVICE) for line in bound] if why else []
 
 
-def _uplink_problems(lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], tools: Tools) -> list[Problem]:
+def _uplink_problems(lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], tools: Host) -> list[Problem]:
     wrong = [(line, what) for line in lines if line.proxy and (what := what_is_wrong_with_uplink(line.proxy, live))]
     advice = which_uplink(_devices_of_default_routes(tools)) if wrong else ""
     return [line.problem_of_option("proxy", what, advice) for line, what in wrong]
@@ -114,7 +115,7 @@ def what_is_wrong_with_uplink(uplink: str, live: Mapping[str, LiveNetwork]) -> s
     for network in live.values():
         if network.network.bridge == uplink and network.network.forward_mode != "bridge":  # that one is the admin's
             return f"{uplink} is the bridge of network {excerpt(network.network.name)}, with guests behind it"
-    return "" if device.exists(uplink) else f"there is no device {uplink}"
+    return "" if links.exists(uplink) else f"there is no device {uplink}"
 
 
 def which_uplink(devices: Sequence[str]) -> str:
@@ -240,7 +241,7 @@ def _subnet_problem(line: RoutedIP, network: LiveNetwork, subnet: Prefix) -> Ite
         )
 
 
-def own_addresses(tools: Tools) -> list[OwnAddress]:
+def own_addresses(tools: Host) -> list[OwnAddress]:
     """The addresses of this host. ReadError if they are not known."""
     return [
         OwnAddress(parse_prefix(address["local"]), address["prefixlen"], held["ifname"])
@@ -251,7 +252,7 @@ def own_addresses(tools: Tools) -> list[OwnAddress]:
     ]
 
 
-def _devices_of_default_routes(tools: Tools) -> list[str]:
+def _devices_of_default_routes(tools: Host) -> list[str]:
     """Those of IPv4 first. ReadError if they are not known."""
     routes = [route for family in (4, 6) for route in ask(tools, family, ["route show default"])[0].listed]
     hops = [hop for route in routes for hop in (route, *route.get("nexthops", ()))]

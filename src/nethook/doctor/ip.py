@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nethook.errors import ReadError
-from nethook.host.batch import refusals
-from nethook.host.families import available
-from nethook.host.ip_json import json_lists
+from nethook.host.ip import json_lists, refusals
+from nethook.host.links import available
 from nethook.host.process import Call
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from nethook.doctor.ours import chains
 from nethook.errors import ReadError
 from nethook.gates.gate import first_blocker
 from nethook.gates.iptables import LEGACY_TABLES, WAIT_SECONDS, IptablesGate
+from nethook.host.files import read
 from nethook.host.process import Call
-from nethook.host.state_file import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

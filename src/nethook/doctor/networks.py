@@ -12,8 +12,8 @@ from nethook.doctor.host_problems import (
     subnet_problems,
     what_is_wrong_with,
 )
-from nethook.host import device
-from nethook.net import device_name
+from nethook.host import links
+from nethook.net import names
 from nethook.terminal.shell import word
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def network(host: Host, target: Target) -> Iterator[Finding]:
     if live.network.why_unroutable:
         what = f"{live.network.why_unroutable}: nothing can be routed to it"
         yield _failure(target, what, advice="route it to a network with a bridge of the kernel")
-    elif bridge and not device_name.is_safe(bridge):
+    elif bridge and not names.is_safe(bridge):
         yield _failure(target, f"the name of bridge {bridge} cannot be used in rules", advice="give it a plain name")
     elif not live.is_active:
         what = f"network {name} is not running, its lines wait for it"
         yield _failure(target, what, command=f"virsh net-start {word(name)}")
-    elif not device.exists(bridge):
+    elif not links.exists(bridge):
         command = f"virsh net-destroy {word(name)} && virsh net-start {word(name)}"
         advice = "then start its guests anew"
         yield _failure(target, f"network {name} is running, but its bridge {bridge} is gone", command, advice)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nethook.doctor.finding import WARNING, Finding
-from nethook.host.state_file import sysctl
+from nethook.host.files import sysctl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,7 +8,7 @@ from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.host_problems import what_is_wrong_with_uplink, which_uplink
 from nethook.gates.firewalld.gate import WHERE
 from nethook.gates.gate import PASSABLE
-from nethook.parts.link_local import SETTING
+from nethook.parts.switches import NO_LEARNING
 from nethook.parts.tables.binding import BINDING
 from nethook.parts.tables.ruleset import TABLE as CLASSIFYING
 from nethook.steps.effect import REMOVE
@@ -70,7 +70,7 @@ def accepted(host: Host, target: Target) -> Iterator[Finding]:
         text = f"our table does not guard {unguarded}: other guests can use it as well"
         yield Finding(WARNING, ACCEPTED, text, command=APPLY, addresses=[target.name])
     if pending.lets_bridge_learn(line, target.bridge):
-        text = f"other guests on {target.bridge} can take what is sent to {line.prefix}: its {SETTING} is off"
+        text = f"other guests on {target.bridge} can take what is sent to {line.prefix}: its {NO_LEARNING} is off"
         yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.host import SOMEBODY, keep_sysctl, set_sysctl
-from nethook.host.state_file import read, sysctl
+from nethook.host.files import read, sysctl
 from nethook.net.prefix import parse_prefix
-from nethook.placement.vital import needed
+from nethook.placement.vital import needed, read_needs
 from nethook.steps.effect import ADD
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ def _removal(host: Host, target: Target, route: dict[str, Any]) -> tuple[str, st
     if route.get("protocol") == "kernel":
         why = f"it is the subnet of {route.get('dev')}"
     else:
-        why = needed(parse_prefix(route["dst"]), [each.network for each in host.live.values()])
+        why = needed(read_needs(host.tools), parse_prefix(route["dst"]), [each.network for each in host.live.values()])
     if why:
         return "", f"leave it, because {why}; change the line at {target.line.place}, or use another address"
     return deletion(target.family, route), "and remove it where it comes from"

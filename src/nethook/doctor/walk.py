@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import nethook.host.host as edge
 from nethook.doctor import (
     configuration,
     firewalls,
@@ -20,8 +21,7 @@ from nethook.doctor.finding import FAILURE, OK, WARNING, Finding, merged
 from nethook.doctor.foreign_marks import foreign_marks
 from nethook.doctor.host import Host, targets
 from nethook.errors import NethookError
-from nethook.host.families import NO_IPV6, NO_IPV6_ADVICE, available
-from nethook.host.process import Tools
+from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.install.daemon import NoDaemonError
 from nethook.libvirt.live import BindingMissingError, LibvirtError, live_networks
 
@@ -78,7 +78,7 @@ def diagnose(wanted: Sequence[Prefix], file: str) -> Diagnosis:
 
 
 def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator[Finding]:
-    tools = Tools(SECONDS)
+    tools = edge.Host(SECONDS)
     files, findings = configuration.files()
     about, lost = targets(files.routed_ips if files else [], wanted)
     if files:
@@ -117,7 +117,7 @@ def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator
 
 def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
     yield from configuration.tool_for_binding(about, host.tools)
-    yield from configuration.tool_for_flows(target.line for target in about)
+    yield from configuration.tool_for_flows((target.line for target in about), host.tools)
     families = sorted({target.family for target in about})
     yield from forwarding.forwarding(host, about)
     yield from forwarding.networkd(host)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from nethook.host.device import is_sayable
+from nethook.net.names import is_sayable
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import Ordered, disjoint
 from nethook.parts.fallback_rules import FALLBACK_RULES, in_place, rules_for
 from nethook.parts.fallbacks import FALLBACKS, INNER, MAIN, is_inner
+from nethook.parts.flows import Owed
 from nethook.parts.gateways import GATEWAYS
 from nethook.parts.kinds import KINDS
 from nethook.parts.moved import handed_on
-from nethook.parts.owed import Owed
 from nethook.parts.proxies import PROXIES
 from nethook.parts.routes import ROUTES
 from nethook.parts.tables.arp import ArpRules
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from nethook.engine.present import Present
     from nethook.host.keys import Element
     from nethook.host.layout import Layout
-    from nethook.host.table import Elements, Table
-    from nethook.parts.bridge_ipv6 import Values
+    from nethook.host.nftables import Elements, Table
     from nethook.parts.kind import Key, Kind
+    from nethook.parts.switches import Values
     from nethook.parts.tables.ruleset import Ruleset
     from nethook.placement.scope import Scope
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import Longest
-from nethook.parts.link_local import SETTING as NO_LEARNING
+from nethook.parts.switches import NO_LEARNING
 from nethook.parts.tables.binding import BINDING
 from nethook.parts.tables.ruleset import TABLE
 from nethook.steps.effect import ADD, REMOVE

@@ -8,9 +8,8 @@ from nethook.engine.present import read
 from nethook.engine.steps import steps
 from nethook.gates import gates
 from nethook.gates.firewalld import is_configured
-from nethook.host.families import available
 from nethook.parts.tables.ruleset import Ruleset
-from nethook.placement.vital import claimed, dangers
+from nethook.placement.vital import claimed, dangers, read_needs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from nethook.engine.present import Present
     from nethook.gates.firewalld.gate import Firewalld
     from nethook.gates.gate import Chain, Gate
-    from nethook.host.process import Tools
+    from nethook.host.host import Host
     from nethook.legacy06.others import Others
     from nethook.libvirt.network import Network
     from nethook.placement.scope import Scope
@@ -70,7 +69,7 @@ def decide(
     configuration: Configuration,
     networks: Sequence[Network],
     scope: Scope,
-    tools: Tools,
+    host: Host,
     others: Others | None = None,
     *,
     again: bool = False,
@@ -81,21 +80,21 @@ def decide(
     time that a hook has not; ``again`` is for when it did not work out: a table is made anew that could not be mended,
     and what may have failed alone is kept apart.
     """
-    possible = available()
+    possible = host.families()
     configuration = configuration.of(possible)
     settings = configuration.settings
     protocol = settings.route_protocol
     families = {routed.prefix.family for routed in configuration.routed_ips}
-    here = gates(possible if others or configuration.leaves_doubt else sorted(families), settings.mark_bit)
+    here = gates(host, possible if others or configuration.leaves_doubt else sorted(families), settings.mark_bit)
     chosen = [gate for gate in here if gate.setting in settings.gates]
     unwanted = [gate for gate in here if gate.setting not in settings.gates] if others else []
-    tools.allow_for(len(configuration.routed_ips))
-    present, chains, left_out = read(protocol, chosen, tools, others, unwanted)
-    tools.allow_for(len(present.routes))
-    refused = _refused(configuration, scope, present)
+    host.allow_for(len(configuration.routed_ips))
+    present, chains, left_out = read(protocol, chosen, host, others, unwanted)
+    host.allow_for(len(present.routes))
+    refused = _refused(configuration, scope, present, host)
     if refused:
         configuration = configuration.refusing(refused)
-    desired = desire(configuration, networks, scope, present)
+    desired = desire(configuration, networks, scope, present, host)
     needed = [(gate, chain) for gate, chain in chains if gate.family in desired.families]
     former = sorted({bit for _, chain in needed for bit in chain.mark_bits} - {settings.mark_bit})
     ruleset = Ruleset(settings.mark_bit, former)
@@ -107,10 +106,10 @@ def decide(
     firewalld: Firewalld | None = None
     failures: list[str] = []
     if "firewalld" in settings.gates and (others or change.concerns_configured):
-        firewalld, failures = _firewalld(desired, tools)
+        firewalld, failures = _firewalld(desired, host)
         gate_changes += firewalld.changes() if firewalld else []
     elif others:  # what was let in there until now
-        former_firewalld, _ = _firewalld(Desired(), tools)
+        former_firewalld, _ = _firewalld(Desired(), host)
         gate_changes += former_firewalld.changes() if former_firewalld else []
     removals = others.removals(desired, chains) if others else []
     removals += filter(None, [gate.former_closing(chain) for gate, chain in needed])
@@ -130,7 +129,9 @@ def decide(
     )
 
 
-def _refused(configuration: Configuration, scope: Scope, present: Present) -> list[tuple[RoutedIP, Problem]]:
+def _refused(
+    configuration: Configuration, scope: Scope, present: Present, host: Host
+) -> list[tuple[RoutedIP, Problem]]:
     """Return the lines that must not be put in force on this host, each with its problem.
 
     Only those that are not in force are looked at: what the host needs costs some milliseconds to read.
@@ -142,14 +143,14 @@ def _refused(configuration: Configuration, scope: Scope, present: Present) -> li
     owners = scope.owners
     found = [(line, problem) for line in configuration.routed_ips if (problem := claimed(line, owners))]
     if lacking:
-        found += dangers(lacking, scope.known)
+        found += dangers(read_needs(host), lacking, scope.known)
     return found
 
 
-def _firewalld(desired: Desired, tools: Tools) -> tuple[Firewalld | None, list[str]]:
+def _firewalld(desired: Desired, host: Host) -> tuple[Firewalld | None, list[str]]:
     """firewalld, if it runs, and what failed. A hook asks it only when lines have come or gone: that takes time."""
-    if not is_configured():
+    if not is_configured(host):
         return None, []
     from nethook.gates.firewalld.gate import entries, look  # noqa: PLC0415 - few events need it
 
-    return look(entries(desired), tools)
+    return look(entries(desired), host)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from nethook.errors import ReadError
-from nethook.host import table, taps
-from nethook.parts import bridge_ipv6, link_local, owed, proxy_ndp
+from nethook.parts import flows, switches
+from nethook.parts.flows import Owed
 from nethook.parts.kinds import KINDS
-from nethook.parts.owed import Owed
 from nethook.parts.routes import ROUTES
 from nethook.parts.tables import arp, binding, ruleset
 
@@ -15,13 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from nethook.gates.gate import Chain, Gate
-    from nethook.host.process import Result, Tools
-    from nethook.host.table import Table
+    from nethook.host.host import Host
+    from nethook.host.nftables import Table
+    from nethook.host.process import Result
     from nethook.legacy06.others import Others
-    from nethook.parts.bridge_ipv6 import Values
     from nethook.parts.kind import Key
     from nethook.parts.kinds import Objects
     from nethook.parts.routes import Place
+    from nethook.parts.switches import Values
 
     Chains = list[tuple[Gate, Chain]]
     """Those of gates' chains that this host has."""
@@ -89,7 +89,7 @@ class Present:
 
 
 def read(
-    protocol: int, chosen: Sequence[Gate], tools: Tools, others: Others | None = None, left_out: Sequence[Gate] = ()
+    protocol: int, chosen: Sequence[Gate], host: Host, others: Others | None = None, left_out: Sequence[Gate] = ()
 ) -> tuple[Present, Chains, Chains]:
     """Read what is there of ours, and the chains of those gates that this host has; ReadError if that is not known.
 
@@ -97,18 +97,18 @@ def read(
     """
     lists = {str(call): call for kind in KINDS for call in kind.read_calls(protocol)}
     calls = [*lists.values(), *(gate.read_call() for gate in (*chosen, *left_out))]
-    results = tools.start([*calls, *(others.read_calls() if others else [])])
+    results = host.start([*calls, *(others.read_calls(host) if others else [])])
     try:
-        our_table = table.read(ruleset.FAMILY, ruleset.SETS)
-        binding_table = table.read(binding.FAMILY, binding.SETS)
-        arp_comments = arp.read()
+        our_table = host.table(ruleset.FAMILY, ruleset.SETS)
+        binding_table = host.table(binding.FAMILY, binding.SETS)
+        arp_comments = arp.read(host)
     finally:
         found = results()
     listed = dict(zip(lists, found))
-    opened, no_learning, uplinks, noted = _recorded()
+    opened, no_learning, uplinks, noted = _recorded(host)
     standing_in, inherited = others.routes(found[len(calls) :]) if others else ((), ())
     present = Present(
-        {kind: kind.read([listed[str(call)] for call in kind.read_calls(protocol)], protocol) for kind in KINDS},
+        {kind: kind.read(host, [listed[str(call)] for call in kind.read_calls(protocol)], protocol) for kind in KINDS},
         our_table,
         binding=binding_table,
         arp=arp_comments,
@@ -118,27 +118,32 @@ def read(
         proxy_ndp=uplinks,
         standing_in=standing_in,
         inherited=inherited,
-        read_taps=taps.read,
+        read_taps=lambda: {(str(link.number), link.mac) for link in host.links() if link.is_tap},
     )
     listings = found[len(lists) : len(calls)]
-    chains = _chains(zip(chosen, listings), tools)
+    chains = _chains(zip(chosen, listings), host)
     unneeded: Chains = []
     for each in zip(left_out, listings[len(chosen) :]):
         try:
-            unneeded += _chains([each], tools)
+            unneeded += _chains([each], host)
         except ReadError:
             continue
     return present, chains, unneeded
 
 
-def _chains(listings: Iterable[tuple[Gate, Result]], tools: Tools) -> Chains:
+def _chains(listings: Iterable[tuple[Gate, Result]], host: Host) -> Chains:
     chains = ((gate, gate.chain(listing)) for gate, listing in listings)
-    return [(gate, gate.settled(chain, tools)) for gate, chain in chains if chain]
+    return [(gate, gate.settled(chain, host)) for gate, chain in chains if chain]
 
 
-def _recorded() -> tuple[dict[str, Values], set[str], set[str], Owed]:
+def _recorded(host: Host) -> tuple[dict[str, Values], set[str], set[str], Owed]:
     """The bridges and the uplinks on which we have turned on what the kernel needs, and what is still to be done."""
     try:
-        return bridge_ipv6.opened(), link_local.switched_on(), proxy_ndp.turned_on(), owed.read()
+        return (
+            switches.ipv6_turned_on(host),
+            switches.no_learning_switched_on(host),
+            switches.proxy_ndp_turned_on(host),
+            flows.read(host),
+        )
     except OSError as error:
         raise ReadError(f"cannot read {error.filename}: {error.strerror}") from None

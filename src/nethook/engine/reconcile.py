@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nethook.config import Configuration
     from nethook.config.problem import Problem
     from nethook.engine.plan import Plan
-    from nethook.host.process import Tools
+    from nethook.host.host import Host
     from nethook.legacy06.others import Others
     from nethook.libvirt.network import Network
     from nethook.placement.scope import Scope
@@ -46,7 +46,7 @@ class Outcome:
         self.left: FlowStep | None = None
         self.refused: Sequence[Problem] = ()
 
-    def take(self, todo: Sequence[Step], tools: Tools) -> bool:
+    def take(self, todo: Sequence[Step], host: Host) -> bool:
         """Take the steps. False when one failed without which the others must not be taken.
 
         What is left to be done without the lock is noted before anything changes.
@@ -54,28 +54,28 @@ class Outcome:
         for step in todo:
             if isinstance(step, FlowStep):
                 self.left = step.joined(self.left)
-        not_noted = self.left.note() if self.left else []
-        is_complete = self._take_all(todo, tools)
+        not_noted = self.left.note(host) if self.left else []
+        is_complete = self._take_all(todo, host)
         self.failures += not_noted
         return is_complete
 
-    def _take_all(self, todo: Sequence[Step], tools: Tools) -> bool:
+    def _take_all(self, todo: Sequence[Step], host: Host) -> bool:
         for step in todo:
             if isinstance(step, FlowStep) or (step.needs_all and self.failures):
                 continue
-            if not self._take(step, tools) and step.ends_run:
+            if not self._take(step, host) and step.ends_run:
                 return False
         return True
 
-    def finish(self, tools: Tools) -> None:
+    def finish(self, host: Host) -> None:
         """Take what is left, once the lock has been given back."""
         if self.left:
-            self._take(self.left, tools)
+            self._take(self.left, host)
         self.left = None
 
-    def _take(self, step: Step, tools: Tools) -> bool:
+    def _take(self, step: Step, host: Host) -> bool:
         try:
-            done, failures = step.take(tools)
+            done, failures = step.take(host)
         except NethookError as error:  # what the steps before have done is still said
             done, failures = [], [str(error)]
         self.done += done
@@ -94,7 +94,7 @@ def _refuse_too_many(plan: Plan) -> None:
 
 
 def reconcile(
-    configuration: Configuration, networks: Sequence[Network], scope: Scope, tools: Tools, others: Others | None = None
+    configuration: Configuration, networks: Sequence[Network], scope: Scope, host: Host, others: Others | None = None
 ) -> Outcome:
     """Make the kernel as it should be within the scope, when exactly these networks of it are up.
 
@@ -103,7 +103,7 @@ def reconcile(
     outcome = Outcome()
     for attempt in range(ATTEMPTS):
         try:
-            plan = decide(configuration, networks, scope, tools, others, again=attempt > 0)
+            plan = decide(configuration, networks, scope, host, others, again=attempt > 0)
         except (NethookError, ImportError) as error:  # the package may be replaced while we run
             if not outcome.done:
                 raise
@@ -113,11 +113,11 @@ def reconcile(
             _refuse_too_many(plan)
         outcome.failures = list(plan.failures)
         outcome.refused = plan.refused
-        if outcome.take(plan.steps, tools):
+        if outcome.take(plan.steps, host):
             break
     try:
         # An event may have come since, whose bridge a table does not have that was made anew.
-        outcome.done += protect([*record.read().guest_bridges, *scope.guest_bridges], scope)
+        outcome.done += protect(host, [*record.read(host).guest_bridges, *scope.guest_bridges], scope)
     except NethookError as error:
         outcome.failures.append(str(error))
     return outcome

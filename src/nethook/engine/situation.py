@@ -11,14 +11,13 @@ from nethook.config.files import places
 from nethook.config.problem import one_line, suggestion
 from nethook.doctor.host_problems import unresolved
 from nethook.errors import NethookError
-from nethook.host import device
-from nethook.host.bridges import bridges
-from nethook.host.families import NO_IPV6, NO_IPV6_ADVICE, available
-from nethook.host.process import Tools
+from nethook.host import links
+from nethook.host.host import Host
+from nethook.host.links import BRIDGE, NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.legacy06.others import Others
 from nethook.libvirt.live import live_networks
 from nethook.libvirt.record import FILE, learn
-from nethook.net import device_name
+from nethook.net.names import is_safe
 from nethook.placement.scope import Scope, scope_of
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Situation:
         """Why the record could not be written, if so."""
         self._names = names
         about = [live[name].network for name in names] if names else [each.network for each in live.values()]
-        about = [network for network in about if device_name.is_safe(network.bridge)]
+        about = [network for network in about if is_safe(network.bridge)]
         known = [each.network for each in live.values() if each.is_active]
         down = [each.network for each in live.values() if not each.is_active]
         self.unresolved = unresolved(configuration.routed_ips, live)
@@ -59,7 +58,7 @@ class Situation:
             else Scope(known=known, down=down, unresolved=texts)
         )
         self.up: list[Network] = [
-            network for network in about if live[network.name].is_active and device.exists(network.bridge)
+            network for network in about if live[network.name].is_active and links.exists(network.bridge)
         ]
 
     def mistakes(self, refused: Sequence[Problem] = ()) -> list[Problem]:
@@ -86,12 +85,12 @@ class Situation:
             if why := unusable(self.live[line.network].network):
                 print(f"nethook: blocked: {one_line(f'{line.place}: {why}')}", file=sys.stderr)
 
-    def record(self, lock: Locked) -> bool:
+    def record(self, lock: Locked, host: Host) -> bool:
         """Record what libvirt has told. False if an event has come meanwhile, and it has to be asked again."""
         own = {each.network.bridge for each in self.live.values()}
-        hosts = [bridge.name for bridge in bridges() if bridge.name not in own]
+        hosts = [link.name for link in host.links() if link.kind == BRIDGE and link.name not in own]
         try:
-            return learn(((each.network, each.is_active) for each in self.live.values()), hosts, lock)
+            return learn(((each.network, each.is_active) for each in self.live.values()), hosts, lock, host)
         except OSError as error:
             self.not_recorded = [f"cannot record the networks in {error.filename or FILE}: {error.strerror}"]
             return True
@@ -115,16 +114,16 @@ def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situat
     return Situation(configuration, live, names)
 
 
-def limited_tools() -> Tools:
-    """Return what runs programs for a verb, with its deadline."""
-    return Tools(SECONDS, SECONDS_PER_ADDRESS)
+def limited_host() -> Host:
+    """Return this host, with the time that a verb has."""
+    return Host(SECONDS, SECONDS_PER_ADDRESS)
 
 
 def unusable(network: Network) -> str:
     """Why nothing can ever be routed to this network; '' if it can."""
     if network.why_unroutable:
         return network.why_unroutable
-    if network.bridge and not device_name.is_safe(network.bridge):
+    if network.bridge and not is_safe(network.bridge):
         return (
             f"the name of the bridge of network {network.name} cannot be used in rules and routes: {network.bridge!r}"
         )

@@ -11,7 +11,6 @@ transaction, the one that keeps others from it: an nft that cannot do that costs
 
 from __future__ import annotations
 
-from nethook.host import table
 from nethook.host.process import Call
 from nethook.parts.kinds import KINDS
 from nethook.parts.neighbours import NEIGHBOURS
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from nethook.engine.desired import Desired
     from nethook.engine.present import Present
     from nethook.gates.gate import GateChange
-    from nethook.host.table import Elements
+    from nethook.host.nftables import Elements
     from nethook.parts.kind import Key, Kind
     from nethook.parts.tables.ruleset import Ruleset
 
@@ -212,7 +211,7 @@ def _table_commands(change: TableChange) -> list[str]:
     commands = [f"delete table {layout.table}"] if change.what in {"rebuilt", "removed"} else []
     if change.what and change.what != "removed":
         commands += layout.creation()
-    return commands + table.deletions(layout, change.gone) + table.additions(layout, change.new)
+    return commands + layout.deletions(change.gone) + layout.additions(change.new)
 
 
 def _table_effects(change: TableChange, desired: Desired) -> Iterator[Effect]:

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nethook.gates.gate import Gate
+    from nethook.host.host import Host
 
 IPTABLES = {4: "iptables", 6: "ip6tables"}
 
 
-def gates(families: Iterable[int], mark_bit: int) -> list[Gate]:
+def gates(host: Host, families: Iterable[int], mark_bit: int) -> list[Gate]:
     """Return the gates for these IP families (4, 6) in all firewalls that this host may have."""
     found: list[Gate] = []
     for family in families:
         found.append(LibvirtNftablesGate(family, mark_bit))
-        found += IptablesGate.of_this_host(IPTABLES[family], mark_bit)
+        found += IptablesGate.of_this_host(host, IPTABLES[family], mark_bit)
     return found

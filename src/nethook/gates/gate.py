@@ -8,7 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.host.process import Call, Result, Tools
+    from nethook.host.host import Host
+    from nethook.host.process import Call, Result
 
 COMMENT = "nethook-0x"  # no ":", which iptables would print in quotes
 DOUBLED, BEHIND_DOUBTFUL = "doubled", "behind what may block"
@@ -119,10 +120,10 @@ class Gate:
         """The chain, as it is after what was read for the ``doubt``; ReadError if that is not known."""
         raise NotImplementedError
 
-    def settled(self, chain: Chain, tools: Tools) -> Chain:
+    def settled(self, chain: Chain, host: Host) -> Chain:
         """The chain, after a look at what is in doubt about it; ReadError if that is not known."""
         doubt = self.doubt(chain)
-        return self.settle(chain, tools.run(doubt)) if doubt else chain
+        return self.settle(chain, host.run(doubt)) if doubt else chain
 
     def opening(self, chain: Chain) -> GateChange | None:
         """Return what opens the gate for our mark bit; None if it is open, or nothing has to pass."""

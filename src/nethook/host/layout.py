@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from binascii import crc32
 
+from nethook.net.names import quoted
+from nethook.net.prefix import parse_prefix
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Final
+
+    from nethook.host.keys import Element
+    from nethook.host.nftables import Elements
 
 NAME = "nethook"
 URL = "https://pypi.org/project/libvirt-nethook-helper/"
@@ -84,3 +90,27 @@ class Layout:
         return all(
             comments.get(chain) == [self.comment(rule) for rule in rules] for chain, rules in self.chains.items()
         )
+
+    def deletions(self, elements: Elements) -> list[str]:
+        """Return the commands that delete these elements; nft refuses the whole transaction if one is not there."""
+        return [self._command("delete", name, members) for name, members in elements.items() if members]
+
+    def additions(self, elements: Elements) -> list[str]:
+        """Return the commands that add these elements."""
+        return [self._command("add", name, members) for name, members in elements.items() if members]
+
+    def _command(self, verb: str, name: str, elements: set[Element]) -> str:
+        kind = self.sets[name]
+        if kind.in_payload:
+            elements = {(*first, _number(block)) for *first, block in elements}
+        if DEVICE in kind.fields:
+            keys = [" . ".join((quoted(device), *fields)) for device, *fields in elements]
+        else:
+            keys = [" . ".join(fields) for fields in elements]
+        return f"{verb} element {self.table} {name} {{ {', '.join(sorted(keys))} }}"
+
+
+def _number(block: str) -> str:
+    """Return an address or prefix as nft takes it for a number, or a range of them."""
+    prefix = parse_prefix(block)
+    return f"{prefix.first:#x}" if prefix.is_address else f"{prefix.first:#x}-{prefix.last:#x}"

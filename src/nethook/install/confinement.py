@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from nethook.host.files import read
 from nethook.host.process import ToolMissingError, find
-from nethook.host.state_file import read
 from nethook.install.task import RefusedError, Task, must
 
 if TYPE_CHECKING:

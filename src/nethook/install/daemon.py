@@ -12,8 +12,8 @@ import signal
 from typing import TYPE_CHECKING
 
 from nethook.errors import NethookError, ReadError
+from nethook.host.files import read
 from nethook.host.process import Call, ToolMissingError
-from nethook.host.state_file import read
 from nethook.install import systemd
 from nethook.install.task import Task
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nethook.config import load
 from nethook.config.settings import GATES
 from nethook.errors import NethookError
-from nethook.gates.firewalld import CONFIGURED, is_configured
+from nethook.gates.firewalld import CONFIGURED
 from nethook.gates.firewalld.files import PACKAGED, SETS, contents, policy_file, set_file
 from nethook.gates.firewalld.gate import OBJECT, call, has_policy
 from nethook.host.process import ToolMissingError, find
@@ -72,7 +72,7 @@ def removal(tools: Tools) -> list[Task]:
 
 def can_look() -> bool:
     """Return whether we may look into firewalld's folder, which most distributions show to root only."""
-    return not is_configured() or os.access(CONFIGURED, os.X_OK)
+    return not os.path.isdir(CONFIGURED) or os.access(CONFIGURED, os.X_OK)
 
 
 def is_installed() -> bool:
@@ -81,7 +81,7 @@ def is_installed() -> bool:
         find("firewalld")
     except ToolMissingError:
         return False
-    return is_configured()
+    return os.path.isdir(CONFIGURED)
 
 
 def _write(path: str, text: str) -> Task:

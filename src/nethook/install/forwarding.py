@@ -14,9 +14,9 @@ import os
 from typing import TYPE_CHECKING
 
 from nethook.errors import NethookError, ReadError
-from nethook.host.families import available
+from nethook.host.files import sysctl
+from nethook.host.links import available
 from nethook.host.process import Call
-from nethook.host.state_file import sysctl
 from nethook.install.own_files import MARK, holds, is_ours, write
 from nethook.install.task import RefusedError, Task, remove
 

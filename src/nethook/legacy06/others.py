@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nethook.errors import ReadError
 from nethook.gates.iptables import IptablesGate
-from nethook.host.families import available
-from nethook.host.ip_json import json_lists
+from nethook.host.ip import json_lists
 from nethook.host.process import Call
 from nethook.net.prefix import parse_prefix
 from nethook.steps.effect import REMOVE, Effect
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from nethook.engine.desired import Desired
     from nethook.gates.gate import Chain, Gate, GateChange
+    from nethook.host.host import Host
     from nethook.host.process import Result
     from nethook.parts.routes import Place
 
@@ -42,12 +42,12 @@ class Others:
     def __init__(self, bridges: Collection[str]) -> None:
         self._bridges = sorted(bridges)
 
-    def read_calls(self) -> list[Call]:
+    def read_calls(self, host: Host) -> list[Call]:
         """What lists those routes: one call a family, one listing a bridge."""
         if not self._bridges:
             return []
         lines = "".join(f"route show dev {bridge}\n" for bridge in self._bridges)
-        return [Call(("ip", f"-{family}", "-json", "-batch", "-"), lines) for family in available()]
+        return [Call(("ip", f"-{family}", "-json", "-batch", "-"), lines) for family in host.families()]
 
     def routes(self, results: Iterable[Result]) -> tuple[set[Place], set[Place]]:
         """Routes that stand in for ours, and routes of release 0.6; ReadError if they are not known."""

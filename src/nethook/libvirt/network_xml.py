@@ -9,7 +9,7 @@ import pyexpat
 
 from nethook.errors import ReadError
 from nethook.libvirt.network import OPENVSWITCH, Network, Port
-from nethook.net.mac import is_mac
+from nethook.net.names import is_mac
 from nethook.net.prefix import BITS, Prefix, parse_address
 
 TYPE_CHECKING = False

@@ -16,13 +16,8 @@ What makes it hard, and how each point is met:
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
-
 from nethook.errors import ReadError
-from nethook.host import recorded
-from nethook.host.lock import FOLDER, make_folder
+from nethook.host.lock import FOLDER
 from nethook.libvirt.network import Network, Port, Ports
 from nethook.net.prefix import parse_prefix
 
@@ -30,14 +25,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from nethook.host.host import Host
     from nethook.host.lock import Locked
     from nethook.libvirt.event import Event
 
 FILE = f"{FOLDER}/told"
-LOCK_FILE = f"{FOLDER}/told.lock"
-WAIT_SECONDS = 1.0
-"""The lock of the record is held for less than a millisecond."""
-POLL_SECONDS = 0.002
 UP, DOWN = "up", "down"
 HOSTS_OWN = "bridge"
 """The forward mode of a bridge that is not libvirt's."""
@@ -72,15 +64,15 @@ class Record:
         (self.up if is_up else self.down)[key] = network
 
 
-def read() -> Record:
+def read(host: Host) -> Record:
     """Return the record; ReadError if it cannot be read. What is broken in it is left out."""
     try:
-        return _parse(recorded.read(FILE))
+        return _parse(host.recorded(FILE))
     except OSError as error:
         raise ReadError(f"cannot read {FILE}: {error.strerror}") from None
 
 
-def tell(event: Event) -> tuple[Record, str]:
+def tell(event: Event, host: Host) -> tuple[Record, str]:
     """Record what this event tells, and let the event's network know its ports.
 
     Returns the whole record with this event in it, and what failed, '' if nothing did. Of a record that cannot be read,
@@ -89,11 +81,11 @@ def tell(event: Event) -> tuple[Record, str]:
     record = Record()
     failure = ""
     try:
-        with _RecordLock():
-            text = recorded.read(FILE)
+        with host.record_locked():
+            text = host.recorded(FILE)
             record = _parse(text)
             _enter(record, event)
-            _write(record, text)
+            _write(record, text, host)
     except OSError as error:
         failure = f"cannot record this event in {error.filename or FILE}: {error.strerror}"
         _enter(record, event)
@@ -108,13 +100,13 @@ def _enter(record: Record, event: Event) -> None:
     record.put(network.name, network, is_up=event.begins or event.is_up)
 
 
-def learn(networks: Iterable[tuple[Network, bool]], bridges: Iterable[str], lock: Locked) -> bool:
+def learn(networks: Iterable[tuple[Network, bool]], bridges: Iterable[str], lock: Locked, host: Host) -> bool:
     """Record that these are all networks of libvirt (True: active), and these bridges of the host are not libvirt's.
 
     False if an event has been recorded since the lock was taken: then libvirt has to be asked again. OSError if the
     record cannot be written.
     """
-    with _RecordLock():
+    with host.record_locked():
         if not lock.is_untouched:
             return False
         record = Record()
@@ -122,45 +114,22 @@ def learn(networks: Iterable[tuple[Network, bool]], bridges: Iterable[str], lock
             record.put(network.name, network, is_up=is_active)
         for bridge in bridges:
             record.put(f"/{bridge}", Network("", bridge, HOSTS_OWN), is_up=True)
-        _write(record, recorded.read(FILE))
+        _write(record, host.recorded(FILE), host)
         return True
 
 
-def forget() -> None:
-    """Remove the record, if there is one: what it tells gets out of date without the hook."""
+def forget(host: Host) -> None:
+    """Remove the record, if there is one and that is possible: without the hook, it gets out of date."""
     try:
-        os.unlink(FILE)
+        host.remove(FILE)
     except OSError:
         return
 
 
-class _RecordLock:
-    """Holds the lock of the record for a ``with`` block; OSError if it is not to be had."""
-
-    def __enter__(self) -> None:
-        make_folder()
-        self._fd = os.open(LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-        until = time.monotonic() + WAIT_SECONDS
-        while True:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                if time.monotonic() > until:
-                    os.close(self._fd)
-                    error.filename = LOCK_FILE
-                    raise
-                time.sleep(POLL_SECONDS)
-            else:
-                return
-
-    def __exit__(self, *exception: object) -> None:
-        os.close(self._fd)
-
-
-def _write(record: Record, before: str) -> None:
+def _write(record: Record, before: str, host: Host) -> None:
     text = "".join(f"{field}\0" for field in _fields(record))
     if text != before:
-        recorded.write(FILE, text)
+        host.record(FILE, text)
 
 
 def _fields(record: Record) -> Iterator[str]:

@@ -12,16 +12,10 @@ goes before it, and none has ``suppress_prefixlength 0``, because ``wg-quick dow
 
 With rules of its own the kernel leaves a short cut and forwards some 4 % less; so they are there only while they are
 needed.
-
-Messages and attributes: linux/rtnetlink.h, linux/fib_rules.h.
 """
 
 from __future__ import annotations
 
-from _socket import AF_INET, AF_INET6, AF_UNSPEC
-from struct import pack, unpack, unpack_from
-
-from nethook.host.netlink import attributes, routing
 from nethook.net.prefix import parse_prefix
 from nethook.parts.fallbacks import LONGEST, SHORT, table_of
 from nethook.parts.kind import Kind
@@ -30,14 +24,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from nethook.host.host import Host
     from nethook.host.process import Result
     from nethook.parts.kind import Key
 
-GET_RULES = 34
-HEADER, HEADER_SIZE = "BBBBBBBBI", 12
-PRIORITY, SUPPRESS_LENGTH, TABLE, PROTOCOL = 6, 14, 15, 21
 EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
-FAMILIES = {AF_INET: 4, AF_INET6: 6}
 OUR_PRIORITY = 32765
 """Right before the main table, which has 32766."""
 MAIN_TABLE = 254
@@ -49,22 +40,14 @@ class FallbackRules(Kind):
     name = "fallback_rule"
     already_gone = ("No such file or directory",)
 
-    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
+    def read(self, host: Host, results: Sequence[Result], protocol: int) -> set[Key]:
         """Ours, by our protocol number."""
         del results
         found: set[Key] = set()
-        rules = routing("routing rules", GET_RULES, pack(HEADER, AF_UNSPEC, *[0] * 8))
-        for data, begin, end in rules:
-            values = {number: data[at:until] for number, at, until in attributes(data, begin + HEADER_SIZE, end)}
-            family = FAMILIES.get(unpack_from("B", data, begin)[0])
-            if family and values.get(PROTOCOL) == bytes([protocol]):
-                priority, length, table = (
-                    unpack("i", values[name])[0] if name in values else -1
-                    for name in (PRIORITY, SUPPRESS_LENGTH, TABLE)
-                )
-                number = _number_of(length, table, protocol) if priority == OUR_PRIORITY else ""
-                if number:  # others with our protocol are somebody else's
-                    found.add((EVERYTHING[family], "", number))
+        for rule in host.routing_rules(protocol):
+            number = _number_of(rule.suppressed, rule.table, protocol) if rule.priority == OUR_PRIORITY else ""
+            if number:  # other rules with our protocol are somebody else's
+                found.add((EVERYTHING[rule.family], "", number))
         return found
 
     def leads_to(self, key: Key) -> str:

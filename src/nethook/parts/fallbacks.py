@@ -21,7 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.host.process import Call, Result, Tools
+    from nethook.host.host import Host
+    from nethook.host.process import Call, Result
     from nethook.net.prefix import Prefix
     from nethook.parts.kind import Key
 
@@ -60,8 +61,9 @@ class Fallbacks(Kind):
         """The list in which our other routes are, too."""
         return read_calls(protocol)
 
-    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
+    def read(self, host: Host, results: Sequence[Result], protocol: int) -> set[Key]:
         """Ours. What is unreachable elsewhere, or with another metric, is somebody else's with our number."""
+        del host
         found: set[Key] = set()
         all_others = str(table_of(protocol))
         for result in results:
@@ -88,9 +90,9 @@ class Fallbacks(Kind):
         """With all that makes it ours."""
         return f"route del {_words(key, protocol)}"
 
-    def why_not_added(self, key: Key, said: str, tools: Tools) -> str:
+    def why_not_added(self, key: Key, said: str, host: Host) -> str:
         """One that somebody else has made in its place does the same."""
-        del key, tools
+        del key, host
         return "" if said == "File exists" else said
 
 

@@ -9,13 +9,13 @@ Read over netlink, because every run does it.
 
 from __future__ import annotations
 
-from nethook.host.addresses import addresses
 from nethook.parts.kind import Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from nethook.host.host import Host
     from nethook.host.process import Result
     from nethook.parts.kind import Key
 
@@ -35,14 +35,14 @@ class Gateways(Kind):
         *("ipv4: Address not found", "ipv6: address not found"),  # what kernels of today say
     )
 
-    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
+    def read(self, host: Host, results: Sequence[Result], protocol: int) -> set[Key]:
         """Ours."""
         del results
-        return {key for key, is_ours in _addresses(protocol) if is_ours}
+        return {key for key, is_ours in _addresses(host, protocol) if is_ours}
 
-    def of_others(self, protocol: int) -> set[tuple[str, str]]:
+    def of_others(self, host: Host, protocol: int) -> set[tuple[str, str]]:
         """The addresses of this host that are not ours, with their devices."""
-        return {(address, device) for (address, device, _), is_ours in _addresses(protocol) if not is_ours}
+        return {(address, device) for (address, device, _), is_ours in _addresses(host, protocol) if not is_ours}
 
     def add(self, key: Key, protocol: int) -> str:
         """Of use at once: nobody on the bridge is asked whether the IPv6 address is taken."""
@@ -60,9 +60,9 @@ def _words(key: Key) -> str:
     return f"{address}/{LENGTHS[6 if ':' in address else 4]} dev {bridge}"
 
 
-def _addresses(protocol: int) -> Iterator[tuple[Key, bool]]:
+def _addresses(host: Host, protocol: int) -> Iterator[tuple[Key, bool]]:
     """All addresses as keys, and whether they are ours."""
-    for each in addresses():
+    for each in host.addresses():
         key = (each.text, each.device, WITHOUT_ROUTE if each.flags & NO_PREFIX_ROUTE else "")
         yield key, each.metric == protocol and each.length == LENGTHS[each.family]
 

@@ -11,7 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.host.process import Call, Result, Tools
+    from nethook.host.host import Host
+    from nethook.host.process import Call, Result
 
     Key = tuple[str, ...]
     """What tells an object of a kind from the others.
@@ -36,7 +37,7 @@ class Kind:
         del protocol
         return []
 
-    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
+    def read(self, host: Host, results: Sequence[Result], protocol: int) -> set[Key]:
         """Our objects; ReadError if they cannot be known."""
         raise NotImplementedError
 
@@ -57,11 +58,25 @@ class Kind:
         del key
         return ""
 
-    def added(self, keys: Sequence[Key]) -> None:
-        """What is to be done once these have been added."""
-        del keys
+    def added(self, keys: Sequence[Key], host: Host) -> None:
+        """Do what must be done once these have been added."""
+        del keys, host
 
-    def why_not_added(self, key: Key, said: str, tools: Tools) -> str:
+    @staticmethod
+    def advice(host: Host, device: str, address: str, said: str) -> str:
+        """Return why the kernel refused an address or route on this device, and what to do about it; '' if unknown.
+
+        ``said`` is what the kernel said.
+        """
+        if said.endswith("is not up"):
+            return f"{device} is down: run `ip link set {device} up`, then `nethook apply`"
+        if ":" in address and host.number_of(device) and 6 in host.families() and not host.has_ipv6(device):
+            return (
+                f"{device} has no IPv6, because its MTU is below 1280 bytes: set a larger one, then run `nethook apply`"
+            )
+        return ""
+
+    def why_not_added(self, key: Key, said: str, host: Host) -> str:
         """Why the kernel refused it, which said this; '' if all is well without it."""
-        del key, tools
+        del key, host
         return "" if said.startswith(NO_DEVICE) else said  # without: its network stopped just now, an event will tell

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nethook.host.keys import Element
-    from nethook.host.table import Elements
+    from nethook.host.nftables import Elements
     from nethook.net.prefix import Prefix
 
 

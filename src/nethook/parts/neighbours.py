@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from nethook.host.neighbour_table import permanent_entries
 from nethook.parts.kind import Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nethook.host.host import Host
     from nethook.host.process import Result
     from nethook.parts.kind import Key
 
@@ -19,10 +19,10 @@ class Neighbours(Kind):
     name = "neighbour"
     already_gone = (*Kind.already_gone, "No such file or directory")
 
-    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
+    def read(self, host: Host, results: Sequence[Result], protocol: int) -> set[Key]:
         """Our entries."""
         del results
-        return {*permanent_entries(protocol)}
+        return {*host.permanent_neighbours(protocol)}
 
     def add(self, key: Key, protocol: int) -> str:
         """``replace``, because the kernel may know the address already, from a guest that has answered for it."""

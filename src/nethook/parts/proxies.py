@@ -7,14 +7,14 @@ Entries carry our protocol number.
 
 from __future__ import annotations
 
-from nethook.host.neighbour_table import proxy_entries
 from nethook.parts.kind import NO_DEVICE, Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.host.process import Result, Tools
+    from nethook.host.host import Host
+    from nethook.host.process import Result
     from nethook.parts.kind import Key
 
 
@@ -24,10 +24,10 @@ class Proxies(Kind):
     name = "proxy"
     already_gone = (*Kind.already_gone, "No such file or directory")
 
-    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
+    def read(self, host: Host, results: Sequence[Result], protocol: int) -> set[Key]:
         """Ours."""
         del results
-        return {(address, "", uplink) for address, uplink in proxy_entries(protocol)}
+        return {(address, "", uplink) for address, uplink in host.proxies(protocol)}
 
     def add(self, key: Key, protocol: int) -> str:
         """One that is there already by somebody else's doing is taken over: the kernel does not refuse it."""
@@ -38,21 +38,15 @@ class Proxies(Kind):
         del protocol
         return f"neighbour delete proxy {key[0]} dev {key[2]}"
 
-    def why_not_added(self, key: Key, said: str, tools: Tools) -> str:
+    def why_not_added(self, key: Key, said: str, host: Host) -> str:
         """An uplink that is not there is not right, unlike a bridge."""
-        del tools
+        del host
         return f"there is no device {key[2]}" if said.startswith(NO_DEVICE) else said
 
-    def added(self, keys: Sequence[Key]) -> None:
+    def added(self, keys: Sequence[Key], host: Host) -> None:
         """Tell the uplink's network, so that nobody goes on sending to where the address was before."""
-        if not keys:
-            return
-        try:
-            from nethook.host.announcement import announce  # noqa: PLC0415 - seldom needed
-        except ImportError:  # the package is being replaced; the entries answer whoever asks
-            return
         for address, _, uplink in keys:
-            announce(address, uplink)
+            host.announce(address, uplink)
 
 
 PROXIES = Proxies()

@@ -11,7 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.host.process import Result, Tools
+    from nethook.host.host import Host
+    from nethook.host.process import Result
     from nethook.parts.kind import Key
 
     Place = tuple[str, str]
@@ -40,9 +41,9 @@ class Routes(Kind):
         """What lists them."""
         return read_calls(protocol)
 
-    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
+    def read(self, host: Host, results: Sequence[Result], protocol: int) -> set[Key]:
         """Our routes. Those of another shape than we make are left out: somebody else's with our number."""
-        del protocol
+        del host, protocol
         routes: set[Key] = set()
         for result in results:
             if result.status != 0:
@@ -71,14 +72,14 @@ class Routes(Kind):
         """The line that deletes this route if it is ours."""
         return f"route del {_words(key)} proto {protocol}"
 
-    def why_not_added(self, key: Key, said: str, tools: Tools) -> str:
+    def why_not_added(self, key: Key, said: str, host: Host) -> str:
         """A route that leads to the same place by somebody else's doing is as good."""
         if said.startswith(NO_DEVICE):
-            return super().why_not_added(key, said, tools)
+            return super().why_not_added(key, said, host)
         if said != EXISTS:
             return said
         prefix, device, via = key
-        found = holder(tools.run(holder_call(prefix)))
+        found = holder(host.run(holder_call(prefix)))
         if f" dev {device} " in f"{found} " and (f" via {via} " in found if via else " via " not in found):
             return ""
         return f"there is a route to it already, which is not ours: {found or '(not found any more)'}"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from nethook.engine.pending import Pending
 from nethook.engine.situation import unusable
 from nethook.gates.gate import PASSABLE
-from nethook.host import device
-from nethook.host.families import NO_IPV6, available
+from nethook.host import links
+from nethook.host.links import NO_IPV6, available
 from nethook.net.prefixes import Longest
 from nethook.parts.routes import ROUTES
 from nethook.parts.tables.ruleset import TABLE
@@ -124,7 +124,7 @@ def _network_state(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> LineState
         return LineState(line, network.bridge, BLOCKED, why)
     if not found.is_active:
         return LineState(line, network.bridge, WAITING, f"network {network.name} is not running")
-    if not device.exists(network.bridge):
+    if not links.exists(network.bridge):
         return LineState(line, network.bridge, WAITING, f"there is no bridge {network.bridge}")
     return None
 
@@ -191,7 +191,7 @@ class _States:
 
     def _uplink_state(self, line: RoutedIP, bridge: str) -> LineState | None:
         """The state of a line for which its uplink does not answer; None where it does, or need not."""
-        if line.proxy and not device.exists(line.proxy):
+        if line.proxy and not links.exists(line.proxy):
             return LineState(line, bridge, BLOCKED, f"there is no device {line.proxy}, on which the host is to answer")
         if self._pending.unanswered(line) or self._pending.has_deaf_uplink(line):
             return LineState(line, bridge, NOT_APPLIED, APPLY)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nethook.config import load
 from nethook.engine.plan import decide
-from nethook.engine.situation import hidden_in_force, limited_tools, situation, what_stays
+from nethook.engine.situation import hidden_in_force, limited_host, situation, what_stays
 from nethook.gates.firewalld.gate import WHERE
 from nethook.parts.routes import ROUTES, holder, holder_call
 from nethook.parts.tables import counters
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nethook.config.problem import Problem
     from nethook.engine.situation import Situation
     from nethook.gates.gate import Chain, Gate
-    from nethook.host.process import Tools
+    from nethook.host.host import Host
     from nethook.parts.kind import Key
     from nethook.parts.routes import Place
     from nethook.status.line_states import LineState
@@ -77,11 +77,11 @@ def overview() -> Overview:
     """How everything is now; without root, as far as it can be read. NethookError if it cannot."""
     configuration = load()
     now = situation(configuration)
-    tools = limited_tools()
+    host = limited_host()
     if os.geteuid() != 0:
-        states = states_without_root(configuration.routed_ips, now.live, _routes(now, tools))
+        states = states_without_root(configuration.routed_ips, now.live, _routes(now, host))
         return Overview(states, configuration.problems)
-    plan = decide(configuration, now.up, now.scope, tools, now.others)
+    plan = decide(configuration, now.up, now.scope, host, now.others)
     mistakes = now.mistakes()
     states = line_states(configuration.routed_ips, now.live, plan, mistakes)
     received, sent = counters.received(), counters.sent()
@@ -94,7 +94,7 @@ def overview() -> Overview:
             state.spoofed = sum(spoofed.get(what, 0) for what in claimed)
     added = [effect for effect in plan.effects if effect.sign == ADD and effect.kind == "route"]
     missing = {(effect.prefix, effect.bridge) for effect in added}
-    _look_for_holders([state for state in states if state.place in missing], plan.present.routes, tools)
+    _look_for_holders([state for state in states if state.place in missing], plan.present.routes, host)
     families = plan.desired.families
     gates = [
         (gate.where, _gate_state(gate, chain))
@@ -111,22 +111,22 @@ def overview() -> Overview:
     )
 
 
-def _routes(now: Situation, tools: Tools) -> set[Place]:
+def _routes(now: Situation, host: Host) -> set[Place]:
     """The routes that lead to where lines want them, ours and others'."""
     protocol = now.configuration.settings.route_protocol
     calls = ROUTES.read_calls(protocol)
-    results = tools.start([*calls, *now.others.read_calls()])()
+    results = host.start([*calls, *now.others.read_calls(host)])()
     standing_in, _ = now.others.routes(results[len(calls) :])
-    return {(route[0], route[1]) for route in ROUTES.read(results[: len(calls)], protocol)} | standing_in
+    return {(route[0], route[1]) for route in ROUTES.read(host, results[: len(calls)], protocol)} | standing_in
 
 
-def _look_for_holders(lacking: Sequence[LineState], ours: set[Key], tools: Tools) -> None:
+def _look_for_holders(lacking: Sequence[LineState], ours: set[Key], host: Host) -> None:
     """Where a route is missing because somebody else has one to the very prefix, say so."""
     moved = {route[0] for route in ours}
     lacking = [state for state in lacking if state.line.prefix.text not in moved]
     if not lacking or len(lacking) > MOST_LOOKED_UP:
         return
-    results = tools.start([holder_call(state.line.prefix.text) for state in lacking])()
+    results = host.start([holder_call(state.line.prefix.text) for state in lacking])()
     for state, result in zip(lacking, results):
         found = holder(result) if result.status == 0 else ""
         if found:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from nethook.host import device
-from nethook.host.batch import batch, refusals
-from nethook.host.process import Call, Tools
-from nethook.parts import bridge_ipv6, flows, link_local, owed, proxy_ndp
+from nethook.host.ip import batch, refusals
+from nethook.host.process import Call
+from nethook.parts import flows, switches
 from nethook.parts.tables.binding import NEEDED_NFT
 from nethook.steps.effect import ADD, REMOVE, Effect
 
@@ -14,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nethook.config import RoutedIP
-    from nethook.parts.bridge_ipv6 import Values
+    from nethook.host.host import Host
+    from nethook.parts.flows import Owed
     from nethook.parts.kind import Key, Kind
-    from nethook.parts.owed import Owed
+    from nethook.parts.switches import Values
 
 
 UNBOUND = (
@@ -50,9 +50,9 @@ class Step:
         """All that it runs."""
         return [self.call]
 
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+    def take(self, host: Host) -> tuple[list[Effect], list[str]]:
         """Run it. Returns what was done, and a sentence for each failure."""
-        result = tools.run(self.call)
+        result = host.run(self.call)
         return (self.effects, []) if result.status == 0 else ([], [result.failure])
 
 
@@ -68,9 +68,9 @@ class BindingStep(Step):
         super().__init__(call, effects, ends_run=True)
         self._routed = routed
 
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+    def take(self, host: Host) -> tuple[list[Effect], list[str]]:
         """Run it; a failure says what it costs."""
-        done, failures = super().take(tools)
+        done, failures = super().take(host)
         named = ", ".join(f"{line.prefix} ({line.guest})" for line in self._routed[:MOST_NAMED])
         more = f" and {len(self._routed) - MOST_NAMED} more" if len(self._routed) > MOST_NAMED else ""
         unkept = f"; {UNKEPT}: {named}{more}" if named else ""
@@ -97,9 +97,9 @@ class BatchStep(Step):
         self._changes = changes
         super().__init__(batch([change.line for change in changes], family), [change.effect for change in changes])
 
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+    def take(self, host: Host) -> tuple[list[Effect], list[str]]:
         """Run it; what is as desired by somebody else's doing is neither done nor a failure."""
-        result = tools.run(self.call)
+        result = host.run(self.call)
         refused = refusals(result)
         if result.status != 0 and not refused:
             return [], [result.failure]
@@ -109,16 +109,17 @@ class BatchStep(Step):
                     change.key
                     for number, change in enumerate(self._changes)
                     if change.kind is kind and change.effect.sign != REMOVE and number not in refused
-                ]
+                ],
+                host,
             )
         failures: dict[tuple[str, str], list[str]] = {}
         for number, said in sorted(refused.items()):
             change = self._changes[number]
             prefix, bridge, *rest = change.key
             if change.effect.sign != REMOVE:
-                why = change.kind.why_not_added(change.key, said, tools)
+                why = change.kind.why_not_added(change.key, said, host)
                 if why and bridge:
-                    why = device.why_refused(bridge, prefix, said) or why
+                    why = change.kind.advice(host, bridge, prefix, said) or why
                 verb = "add"
             else:
                 why = "" if said.startswith(change.kind.already_gone) else said
@@ -157,31 +158,31 @@ class FlowStep(Step):
         """Return one step for both."""
         return FlowStep({*self._prefixes, *other._prefixes}, self._noted.joined(other._noted)) if other else self
 
-    def note(self) -> list[str]:
+    def note(self, host: Host) -> list[str]:
         """Note what is not noted yet; the caller holds the lock. Returns a sentence for each failure."""
         new = set(self._prefixes) - self._noted.prefixes
         try:
-            if new and flows.can_be_deleted():
-                self._noted = self._noted.joined(owed.note(new))
+            if new and flows.can_be_deleted(host):
+                self._noted = self._noted.joined(flows.note(host, new))
         except OSError as error:
-            return [f"cannot note in {owed.FOLDER} which connections must be deleted: {error.strerror}"]
+            return [f"cannot note in {flows.FOLDER} which connections must be deleted: {error.strerror}"]
         return []
 
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+    def take(self, host: Host) -> tuple[list[Effect], list[str]]:
         """Run them; an address without connections is no failure, and nothing was done then."""
-        done, failures, left = self._delete(tools) if flows.can_be_deleted() else ([], [], [])
+        done, failures, left = self._delete(host) if flows.can_be_deleted(host) else ([], [], [])
         try:
             if len(left) < len(self._prefixes):
-                rest = owed.note(left) if left else None
-                self._noted.forget()
+                rest = flows.note(host, left) if left else None
+                self._noted.forget(host)
                 self._noted = rest or self._noted
         except OSError as error:
-            failures.append(f"cannot note in {owed.FOLDER} that connections have been deleted: {error.strerror}")
+            failures.append(f"cannot note in {flows.FOLDER} that connections have been deleted: {error.strerror}")
         return done, failures
 
-    def _delete(self, tools: Tools) -> tuple[list[Effect], list[str], list[str]]:
+    def _delete(self, host: Host) -> tuple[list[Effect], list[str], list[str]]:
         """Return what was done, what failed, and the prefixes that are left for the next run."""
-        within = Tools(min(FLOW_SECONDS, tools.seconds_left))
+        within = host.within(FLOW_SECONDS)
         done: list[Effect] = []
         failures: list[str] = []
         left: list[str] = []
@@ -212,14 +213,13 @@ class ProxyNdpStep(Step):
         line = f"net/ipv6/conf/{uplink}/proxy_ndp = {int(self._on)}\n"
         super().__init__(Call(("sysctl", "-p", "-"), line), [Effect(sign, "proxy_ndp", to=uplink)])
 
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+    def take(self, host: Host) -> tuple[list[Effect], list[str]]:
         """Write it."""
-        del tools
         try:
-            proxy_ndp.turn(self._uplink, on=self._on)
+            switches.turn_proxy_ndp(host, self._uplink, on=self._on)
         except OSError as error:
             verb = "on" if self._on else "off"
-            what = f"{error.filename or proxy_ndp.FILE}: {error.strerror}"
+            what = f"{error.filename or switches.PROXY_NDP_FILE}: {error.strerror}"
             return [], [f"cannot turn proxy_ndp {verb} on {self._uplink}: {what}"]
         return self.effects, []
 
@@ -231,21 +231,20 @@ class IPv6Step(Step):
         """``values`` are written in their order."""
         self._bridge = bridge
         self._values = values
-        self._write = bridge_ipv6.turn_on if sign == ADD else bridge_ipv6.turn_off
+        self._write = switches.turn_ipv6_on if sign == ADD else switches.turn_ipv6_off
         lines = [f"net/ipv6/conf/{bridge}/{name} = {value}\n" for name, value in values.items()]
         super().__init__(Call(("sysctl", "-p", "-"), "".join(lines)), [Effect(sign, "ipv6", bridge=bridge)])
 
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+    def take(self, host: Host) -> tuple[list[Effect], list[str]]:
         """Write them; a bridge that went meanwhile is no failure."""
-        del tools
         try:
-            self._write(self._bridge, self._values)
+            self._write(host, self._bridge, self._values)
         except OSError as error:
-            if not device.exists(self._bridge):
+            if not host.number_of(self._bridge):
                 return [], []
-            what = f"{error.filename or bridge_ipv6.FILE}: {error.strerror}"
+            what = f"{error.filename or switches.IPV6_FILE}: {error.strerror}"
             return [], [
-                f"cannot turn IPv6 {'on' if self._values[bridge_ipv6.DISABLED] == '0' else 'off'} "
+                f"cannot turn IPv6 {'on' if self._values[switches.DISABLED] == '0' else 'off'} "
                 f"on {self._bridge}: {what}"
             ]
         return self.effects, []
@@ -258,19 +257,21 @@ class LearningStep(Step):
         """Switch it on where the sign is ADD, else off."""
         self._bridge = bridge
         self._on = sign == ADD
-        super().__init__(link_local.switch(bridge, on=self._on), [Effect(sign, link_local.SETTING, bridge=bridge)])
+        super().__init__(
+            switches.no_learning_call(bridge, on=self._on), [Effect(sign, switches.NO_LEARNING, bridge=bridge)]
+        )
 
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
+    def take(self, host: Host) -> tuple[list[Effect], list[str]]:
         """Record it before it is on, and until it is off; a bridge that went meanwhile is no failure."""
         try:
             if self._on:
-                link_local.remember(self._bridge, on=True)
-            done, failures = super().take(tools)
-            if failures and not device.exists(self._bridge):
+                switches.record_no_learning(host, self._bridge, on=True)
+            done, failures = super().take(host)
+            if failures and not host.number_of(self._bridge):
                 done, failures = [], []
             if not self._on and not failures:
-                link_local.remember(self._bridge, on=False)
+                switches.record_no_learning(host, self._bridge, on=False)
         except OSError as error:
-            what = f"cannot record {link_local.SETTING} of {self._bridge} in {link_local.FILE}: {error.strerror}"
-            return [], [what]
+            what = f"{switches.NO_LEARNING} of {self._bridge} in {switches.NO_LEARNING_FILE}"
+            return [], [f"cannot record {what}: {error.strerror}"]
         return done, failures

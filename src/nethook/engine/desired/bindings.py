@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nethook.host.taps import tap_mac
+from nethook.host.links import tap_mac
 from nethook.libvirt.network import Ports
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import Ordered, without
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nethook.engine.desired.state import Desired
     from nethook.engine.present import Present
     from nethook.host.keys import Element
-    from nethook.host.table import Elements
+    from nethook.host.nftables import Elements
     from nethook.libvirt.network import Network
     from nethook.net.prefix import Prefix
     from nethook.parts.kind import Key

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
     from nethook.config import Configuration
     from nethook.engine.present import Present
+    from nethook.host.host import Host
     from nethook.libvirt.network import Network
     from nethook.placement.scope import Scope
 
 
-def desire(configuration: Configuration, networks: Sequence[Network], scope: Scope, present: Present) -> Desired:
+def desire(
+    configuration: Configuration, networks: Sequence[Network], scope: Scope, present: Present, host: Host
+) -> Desired:
     """What should be within the scope, when exactly these networks of it are up, all of which have a bridge.
 
     What is ``present`` tells what stays because nobody knows better. ReadError if what it takes cannot be known.
@@ -58,12 +61,12 @@ def desire(configuration: Configuration, networks: Sequence[Network], scope: Sco
         if present.binding is None:
             rebind(desired.bindings, present, routed_ips, bound, scope)
 
-    desire_no_learning(desired, routed_ips, networks, present.no_learning)
-    desire_ipv6(desired, networks, scope, has_gateway=settings.gateway6 is not None)
+    desire_no_learning(desired, routed_ips, networks, present.no_learning, host)
+    desire_ipv6(desired, networks, scope, has_gateway=settings.gateway6 is not None, host=host)
     desire_gateways(desired, settings, present.opened)
-    leave_to_others(desired, present, settings.route_protocol)
+    leave_to_others(desired, present, settings.route_protocol, host)
     desire_fallbacks(desired, routed_ips, scope)
-    desire_proxies(desired, routed_ips, scope, present.objects[PROXIES])
+    desire_proxies(desired, routed_ips, scope, present.objects[PROXIES], host)
     return desired
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nethook.config.settings import Settings
     from nethook.engine.desired.state import Desired
     from nethook.engine.present import Present
+    from nethook.host.host import Host
 
 
 def desire_gateways(desired: Desired, settings: Settings, opened: Collection[str]) -> None:
@@ -38,11 +39,11 @@ def desire_gateways(desired: Desired, settings: Settings, opened: Collection[str
             desired.kept[GATEWAYS].update((gateway, bridge, how) for how in ("", WITHOUT_ROUTE))
 
 
-def leave_to_others(desired: Desired, present: Present, protocol: int) -> None:
+def leave_to_others(desired: Desired, present: Present, protocol: int, host: Host) -> None:
     """No gateway where something else has the address: an IPv4 one on this host, a link-local one on this bridge."""
     gateways = desired.objects[GATEWAYS]
     lacking = gateways.keys() - present.objects[GATEWAYS]
-    others = GATEWAYS.of_others(protocol) if lacking else ()
+    others = GATEWAYS.of_others(host, protocol) if lacking else ()
     for key in lacking:
         address, bridge, _ = key
         for other, device in others:

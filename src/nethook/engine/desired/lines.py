@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nethook.host.device import is_sayable
+from nethook.net.names import is_sayable
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import outermost
 from nethook.parts.routes import ROUTES
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.engine.desired.state import Desired
-    from nethook.host.table import Elements
+    from nethook.host.nftables import Elements
     from nethook.libvirt.network import Network
     from nethook.net.prefix import Prefix
     from nethook.placement.bound import Blocks

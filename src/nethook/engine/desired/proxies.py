@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import Longest
-from nethook.parts import proxy_ndp
+from nethook.parts import switches
 from nethook.parts.proxies import PROXIES
 from nethook.parts.routes import ROUTES
 
@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.engine.desired.state import Desired
+    from nethook.host.host import Host
     from nethook.parts.kind import Key
     from nethook.placement.scope import Scope
 
 
-def desire_proxies(desired: Desired, routed_ips: Sequence[RoutedIP], scope: Scope, present: Set[Key]) -> None:
+def desire_proxies(
+    desired: Desired, routed_ips: Sequence[RoutedIP], scope: Scope, present: Set[Key], host: Host
+) -> None:
     """A proxy entry for each address that a line wants one for, and that is routed.
 
     Of those that are ``present``, the ones of lines stay that this run does not decide about.
@@ -39,4 +42,4 @@ def desire_proxies(desired: Desired, routed_ips: Sequence[RoutedIP], scope: Scop
         key for key in present - proxies.keys() if prefixes.around(parse_prefix(key[0])) in undecided
     )
     uplinks = {uplink for address, _, uplink in proxies if ":" in address}
-    desired.proxy_ndp = sorted(uplink for uplink in uplinks if proxy_ndp.is_off(uplink))
+    desired.proxy_ndp = sorted(uplink for uplink in uplinks if switches.is_proxy_ndp_off(host, uplink))

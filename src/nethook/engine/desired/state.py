@@ -11,9 +11,9 @@ from nethook.parts.tables.ruleset import FAMILIES, SETS, set_name
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nethook.config import RoutedIP
-    from nethook.host.table import Elements
-    from nethook.parts.bridge_ipv6 import Values
+    from nethook.host.nftables import Elements
     from nethook.parts.kind import Key, Kind
+    from nethook.parts.switches import Values
 
 
 class Desired:

@@ -28,12 +28,14 @@ https://firewalld.org/documentation/man-pages/firewalld.policies.html
 
 from __future__ import annotations
 
-import os
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from nethook.host.host import Host
 
 CONFIGURED = "/etc/firewalld"
 """Where an admin's files are, and ours."""
 
 
-def is_configured() -> bool:
-    """Whether this host has firewalld's files; without them it has no firewalld that could run."""
-    return os.path.isdir(CONFIGURED)
+def is_configured(host: Host) -> bool:
+    """Return whether this host has firewalld's files; without them it has no firewalld that could run."""
+    return host.has_file(CONFIGURED)

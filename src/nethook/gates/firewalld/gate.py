@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from nethook.engine.desired import Desired
+    from nethook.host.host import Host
     from nethook.host.process import Result, Tools
     from nethook.net.prefix import Prefix
 
@@ -121,22 +122,22 @@ def names_policy(listed: Result) -> bool | None:
     return POLICY in (_words(listed) or ())
 
 
-def read(wanted: Entries, tools: Tools) -> Firewalld | None:
+def read(wanted: Entries, host: Host) -> Firewalld | None:
     """What firewalld has; None if it does not run, NethookError if that is not known."""
-    if not is_configured():
+    if not is_configured(host):
         return None
-    present = has_policy(tools)  # asked alone: for an ipset that it does not have, firewalld logs an error
+    present = has_policy(host)  # asked alone: for an ipset that it does not have, firewalld logs an error
     if present is None:
         return None
     if not present:
         return _missing(wanted)
-    results = tools.start(
+    results = host.start(
         [
             *(call(OBJECT, ".ipset", "getEntries", "s", name) for name in SETS.values()),
             *(call(CONFIG, ".config", "getIPSetByName", "s", name) for name in SETS.values()),
         ]
     )()
-    return understand(wanted, results, {family: permanent_entries(name) for family, name in SETS.items()})
+    return understand(wanted, results, {family: permanent_entries(host, name) for family, name in SETS.items()})
 
 
 def understand(wanted: Entries, results: Sequence[Result], permanent: Mapping[int, set[str] | None]) -> Firewalld:
@@ -191,10 +192,10 @@ def _summary(blocks: list[str]) -> str:
     return f"{', '.join(blocks[: MOST_NAMED - 1])} and {len(blocks) - MOST_NAMED + 1} more"
 
 
-def look(wanted: Entries, tools: Tools) -> tuple[Firewalld | None, list[str]]:
+def look(wanted: Entries, host: Host) -> tuple[Firewalld | None, list[str]]:
     """``read``, and what failed: what cannot be known of firewalld must not keep everything else from being done."""
     try:
-        found = read(wanted, tools)
+        found = read(wanted, host)
     except NethookError as error:
         return None, [str(error)]
     if found and found.hindrance:

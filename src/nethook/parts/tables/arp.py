@@ -10,23 +10,22 @@ from __future__ import annotations
 from binascii import crc32
 
 from nethook.host.layout import NAME, URL
-from nethook.host.netlink import GET_RULE, Nftables
-from nethook.host.table import chain_and_comment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from nethook.host.host import Host
     from nethook.parts.kind import Key
 
 FAMILY = "arp"
 TABLE = f"{FAMILY} {NAME}"
 
 
-def read() -> list[str]:
-    """The comments of its rules as they are now; nothing where there is no such table. ReadError if not known."""
-    with Nftables(FAMILY) as nftables:
-        return [chain_and_comment(rule)[1] for rule in nftables.dump(GET_RULE, NAME) or ()]
+def read(host: Host) -> list[str]:
+    """Return the comments of its rules; nothing where there is no such table. ReadError."""
+    table = host.table(FAMILY, {})
+    return table.comments.get("input", []) if table else []
 
 
 class ArpRules:

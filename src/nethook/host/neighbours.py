@@ -9,7 +9,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6, inet_ntop
 from struct import pack, unpack_from
 
-from nethook.host.device import name_of
+from nethook.host.links import name_of
 from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes
 
 TYPE_CHECKING = False

@@ -1,21 +1,19 @@
-"""A table of ours as it is: reading it, and the commands that change single elements."""
+"""Our nftables tables as the kernel has them, read over netlink."""
 
 from __future__ import annotations
 
 from struct import pack
 
-from nethook.host.device import quoted
 from nethook.host.keys import interval_keys, single_keys
-from nethook.host.layout import DEVICE, NAME
+from nethook.host.layout import NAME
 from nethook.host.netlink import GET_ELEMENTS, GET_RULE, GET_SETS, Nftables, attributes
-from nethook.net.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nethook.host.keys import Element
-    from nethook.host.layout import Layout, SetType
+    from nethook.host.layout import SetType
     from nethook.host.netlink import Span
 
     Elements = dict[str, set[Element]]
@@ -42,8 +40,11 @@ class Table:
         self.elements: Elements = {name: set() for name in sets}
 
 
-def read(family: str, sets: Mapping[str, SetType]) -> Table | None:
-    """Our table of this family, None when there is none with rules or sets of ours; ReadError if that is not known."""
+def read_table(family: str, sets: Mapping[str, SetType]) -> Table | None:
+    """Return our table of this family; None if there is none with rules or with one of these sets. ReadError.
+
+    ``family`` is nft's word.
+    """
     with Nftables(family) as nftables:
         return _read(nftables, sets)
 
@@ -51,7 +52,7 @@ def read(family: str, sets: Mapping[str, SetType]) -> Table | None:
 def _read(nftables: Nftables, sets: Mapping[str, SetType]) -> Table | None:
     table = Table(sets)
     for rule in nftables.dump(GET_RULE, NAME) or ():
-        chain, comment = chain_and_comment(rule)
+        chain, comment = _chain_and_comment(rule)
         data, begin, end = rule
         if ETHER_TYPE in data[begin:end]:
             comment = ""
@@ -62,6 +63,24 @@ def _read(nftables: Nftables, sets: Mapping[str, SetType]) -> Table | None:
         if dumped is not None:
             table.elements[name] = elements(kind, dumped)
     return table if table.comments or there else None
+
+
+def read_elements(family: str, sets: Mapping[str, SetType]) -> Elements | None:
+    """Return the elements of these sets of our table; None if one of them is not there. ReadError."""
+    found: Elements = {}
+    with Nftables(family) as nftables:
+        for name, kind in sets.items():
+            dumped = nftables.dump(GET_ELEMENTS, NAME, name)
+            if dumped is None:
+                return None
+            found[name] = elements(kind, dumped)
+    return found
+
+
+def change_elements(family: str, new: Mapping[str, Sequence[bytes]], gone: Mapping[str, Sequence[bytes]]) -> None:
+    """Add and delete elements with these keys, by set of our table, in one transaction. ReadError if refused."""
+    with Nftables(family) as nftables:
+        nftables.change(NAME, new, gone)
 
 
 def elements(kind: SetType, dumped: Iterable[Span]) -> set[Element]:
@@ -81,8 +100,8 @@ def _set_name(found: Span) -> str:
     )
 
 
-def chain_and_comment(rule: Span) -> tuple[str, str]:
-    """The chain of a rule, and its comment ('' without one)."""
+def _chain_and_comment(rule: Span) -> tuple[str, str]:
+    """Return the chain of a rule, and its comment ('' without one)."""
     chain = comment = ""
     data = rule[0]
     for number, first, last in attributes(*rule):
@@ -91,30 +110,3 @@ def chain_and_comment(rule: Span) -> tuple[str, str]:
         elif number == RULE_USERDATA:  # as libnftnl writes it: a type (0: comment), a length, text with a zero behind
             comment = data[first + 2 : last].partition(b"\0")[0].decode(errors="replace")
     return chain, comment
-
-
-def deletions(layout: Layout, elements: Elements) -> list[str]:
-    """The commands that delete these elements; nft refuses the whole transaction if one is not there."""
-    return [_command("delete", layout, name, members) for name, members in elements.items() if members]
-
-
-def additions(layout: Layout, elements: Elements) -> list[str]:
-    """The commands that add these elements."""
-    return [_command("add", layout, name, members) for name, members in elements.items() if members]
-
-
-def _command(verb: str, layout: Layout, name: str, elements: set[Element]) -> str:
-    kind = layout.sets[name]
-    if kind.in_payload:
-        elements = {(*first, _number(block)) for *first, block in elements}
-    if DEVICE in kind.fields:
-        keys = [" . ".join((quoted(device), *fields)) for device, *fields in elements]
-    else:
-        keys = [" . ".join(fields) for fields in elements]
-    return f"{verb} element {layout.table} {name} {{ {', '.join(sorted(keys))} }}"
-
-
-def _number(block: str) -> str:
-    """An address or prefix as nft takes it for a number, or a range of them."""
-    prefix = parse_prefix(block)
-    return f"{prefix.first:#x}" if prefix.is_address else f"{prefix.first:#x}-{prefix.last:#x}"
