@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nethook.commands import doctor
-from nethook.commands.doctor_text import doctor_text
+from nethook.commands.doctor import doctor_text
 from nethook.doctor import configuration as files_station
 from nethook.doctor import hook as hook_station
 from nethook.doctor import walk

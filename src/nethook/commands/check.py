@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import DIFFERENT, OK
+from nethook.commands.result import DIFFERENT, OK
 from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE, Configuration, Settings, load
 from nethook.config.files import places, read_file
 from nethook.config.routed_ips import parse_routed_ips

@@ -6,8 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import DIFFERENT
-from nethook.commands.report import report
+from nethook.commands.result import DIFFERENT, report
 from nethook.config import load_settings
 from nethook.engine.present import read
 from nethook.engine.reconcile import Outcome

@@ -7,7 +7,7 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import OK
+from nethook.commands.result import OK
 from nethook.config import load
 from nethook.config.problem import one_line, suggestion
 from nethook.errors import NethookError

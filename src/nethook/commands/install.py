@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import DIFFERENT, OK
+from nethook.commands.result import DIFFERENT, OK
 from nethook.config import load_settings
 from nethook.doctor.foreign_marks import foreign_marks
 from nethook.engine.situation import require_root

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nethook.commands.exit_status import DIFFERENT, OK, UNKNOWN
+from nethook.commands.result import DIFFERENT, OK, UNKNOWN
 from nethook.config import load
 from nethook.engine.plan import decide
 from nethook.engine.situation import limited_host, require_root, situation

@@ -7,8 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nethook.commands.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.commands.plan import as_json as effect_as_json
+from nethook.commands.result import DIFFERENT, OK, UNKNOWN
 from nethook.config.problem import one_line
 from nethook.errors import NethookError
 from nethook.net.prefix import parse_prefix

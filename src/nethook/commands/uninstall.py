@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import OK
+from nethook.commands.result import OK
 from nethook.engine.situation import require_root
 from nethook.host.host import Host
 from nethook.install import daemon, firewalld_files, forwarding, hook_file, systemd, units

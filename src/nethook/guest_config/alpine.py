@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format, by_hand
-from nethook.guest_config.nic import bare, length_of
+from nethook.guest_config.nic import Format, bare, by_hand, length_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,4 +73,4 @@ def _netmask(length: int) -> str:
     return ".".join(str(bits >> shift & 0xFF) for shift in (24, 16, 8, 0))
 
 
-FORMAT = Format(_lines, interface="eth0", keeps_dhcp=False, matches_mac=False)
+ALPINE = Format(_lines, interface="eth0", keeps_dhcp=False, matches_mac=False)

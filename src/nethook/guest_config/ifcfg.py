@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
-from nethook.guest_config.nic import bare, length_of
+from nethook.guest_config.nic import Format, bare, length_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,4 +49,4 @@ def _lines(nic: Nic) -> Iterator[str]:
         yield f"DNS{number}={server}"
 
 
-FORMAT = Format(_lines, interface="eth0", keeps_dhcp=False, matches_mac=False)
+IFCFG = Format(_lines, interface="eth0", keeps_dhcp=False, matches_mac=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
+from nethook.guest_config.nic import Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,4 +46,4 @@ def _route(default: Default, name: str) -> str:
     return f"-{default.family} route add default via {default.via} dev {name} onlink{source}"
 
 
-FORMAT = Format(_lines, interface="enp1s0", keeps_dhcp=False, matches_mac=False)
+IFUPDOWN = Format(_lines, interface="enp1s0", keeps_dhcp=False, matches_mac=False)

@@ -9,24 +9,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
+from nethook.guest_config.nic import Format
 
 if TYPE_CHECKING:
     from nethook.guest_config.nic import Nic
 
-HEAD = """\
+NETPLAN_HEAD = """\
 # /etc/netplan/60-nethook.yaml, which root alone may read (chmod 600); then: netplan apply
 network:
   version: 2
   ethernets:
 """
 
+CLOUD_INIT_HEAD = """\
+# network-config of a NoCloud seed, or for: virt-install --cloud-init network-config=FILE
+version: 2
+ethernets:
+"""
 
-def _lines(nic: Nic) -> list[str]:
-    return (HEAD + ethernet(nic, indent=4)).splitlines()
+
+def _netplan(nic: Nic) -> list[str]:
+    return (NETPLAN_HEAD + _ethernet(nic, indent=4)).splitlines()
 
 
-def ethernet(nic: Nic, *, indent: int, for_cloud_init: bool = False) -> str:
+def _cloud_init(nic: Nic) -> list[str]:
+    return (CLOUD_INIT_HEAD + _ethernet(nic, indent=2, for_cloud_init=True)).splitlines()
+
+
+def _ethernet(nic: Nic, *, indent: int, for_cloud_init: bool = False) -> str:
     """The part about the NIC, as netplan has it; cloud-init needs more than netplan, see there."""
     lines = [f"{nic.interface}:"]
     if nic.mac:
@@ -54,4 +64,5 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
-FORMAT = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
+NETPLAN = Format(_netplan, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
+CLOUD_INIT = Format(_cloud_init, interface="eth0", keeps_dhcp=True, matches_mac=True)

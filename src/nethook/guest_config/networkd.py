@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
+from nethook.guest_config.nic import Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,4 +49,4 @@ def _lines(nic: Nic) -> Iterator[str]:
         yield "UseRoutes=no"
 
 
-FORMAT = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
+NETWORKD = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)

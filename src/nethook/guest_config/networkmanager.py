@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
-from nethook.guest_config.nic import family_of
+from nethook.guest_config.nic import Format, family_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,4 +59,4 @@ def _family(nic: Nic, family: int) -> Iterator[str]:
         yield f"dns={''.join(f'{server};' for server in servers)}"
 
 
-FORMAT = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
+NETWORKMANAGER = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)

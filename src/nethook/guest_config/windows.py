@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
-from nethook.guest_config.nic import bare, length_of
+from nethook.guest_config.nic import Format, bare, length_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,4 +49,4 @@ def _route(prefix: str, next_hop: str) -> str:
     return f"New-NetRoute -InterfaceIndex $nic -DestinationPrefix '{prefix}' -NextHop '{next_hop}'"
 
 
-FORMAT = Format(_lines, interface="Ethernet", keeps_dhcp=False, matches_mac=True)
+WINDOWS = Format(_lines, interface="Ethernet", keeps_dhcp=False, matches_mac=True)

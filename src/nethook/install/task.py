@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import DIFFERENT, OK
+from nethook.commands.result import DIFFERENT, OK
 from nethook.errors import NethookError
 from nethook.host.process import Call
 

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import OK
+from nethook.commands.result import OK
 from nethook.config.problem import one_line
 from nethook.errors import NethookError
 from nethook.parts.tables.counters import Traffic

@@ -1,4 +1,4 @@
-"""What a verb has changed: told on stdout, failures on stderr, all of it in syslog."""
+"""The result of a verb: its exit status, and the report of what it has changed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,26 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook import log
-from nethook.commands.exit_status import DIFFERENT, OK
 from nethook.config.problem import one_line
 from nethook.terminal import painted
 
 if TYPE_CHECKING:
     from nethook.engine.reconcile import Outcome
+
+OK = 0
+"""Done, or nothing to do, or nothing wrong."""
+
+DIFFERENT = 1
+"""check: problems; plan: changes; status: an address is not as it should be; else: refused, or a part has failed."""
+
+UNKNOWN = 2
+"""It could not be found out, or the command line is wrong; nothing was changed."""
+
+DEFECT = 70
+"""A defect of this program (EX_SOFTWARE of sysexits.h)."""
+
+INTERRUPTED = 130
+"""Ctrl-C, as shells have it: 128 and the number of the signal."""
 
 
 def report(outcome: Outcome, verb: str, nothing: str) -> int:
