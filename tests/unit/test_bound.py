@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nethook.doctor.host_problems import guest_problems, via_problems
-from nethook.doctor.nft_version import why_it_cannot_bind
+from nethook.doctor.programs import why_it_cannot_bind
 from nethook.host.process import Call, Result, Tools
 from nethook.libvirt.live import LiveGuest
 from nethook.libvirt.network import Port, Ports

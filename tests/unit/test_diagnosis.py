@@ -13,20 +13,18 @@ import pytest
 from nethook.commands import doctor
 from nethook.commands.doctor import doctor_text
 from nethook.doctor import configuration as files_station
-from nethook.doctor import hook as hook_station
-from nethook.doctor import walk
+from nethook.doctor import installation, programs, walk
 from nethook.doctor.configuration import mistakes
+from nethook.doctor.facts import Facts, Target, set_sysctl, targets
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding, merged
 from nethook.doctor.firewalls import sees_mark
-from nethook.doctor.forwarding import manages_foreign_routes
-from nethook.doctor.host import Host, Target, set_sysctl, targets
-from nethook.doctor.iptables_rules import Ruling, parse
-from nethook.doctor.iptables_rules import judge as judge_iptables
-from nethook.doctor.libvirts_rules import is_libvirts
-from nethook.doctor.networks import ports
-from nethook.doctor.nft import BaseChain
+from nethook.doctor.iptables_judge import Ruling, parse
+from nethook.doctor.iptables_judge import judge as judge_iptables
+from nethook.doctor.kernel_settings import manages_foreign_routes
+from nethook.doctor.networks import is_libvirts, ports
+from nethook.doctor.nft_chains import BaseChain
+from nethook.doctor.nft_judge import Judge, Outcome, Packet
 from nethook.doctor.routing import deletion, rule_text
-from nethook.doctor.verdict import Judge, Outcome, Packet
 from nethook.doctor.walk import Diagnosis
 from nethook.errors import NethookError, ReadError
 from nethook.gates.gate import Chain, Gate, Rule
@@ -393,8 +391,8 @@ def test_without_its_binding_libvirt_is_not_to_be_started(monkeypatch: pytest.Mo
     monkeypatch.setattr(live, "import_module", missing)
     monkeypatch.setattr(live, "_installation", lambda: "apt install python3-libvirt")
     monkeypatch.setattr(files_station, "files", lambda: (configuration(f"{GUEST} public"), []))
-    monkeypatch.setattr(files_station, "tools", lambda _: iter(()))
-    monkeypatch.setattr(hook_station, "hook", lambda _: iter(()))
+    monkeypatch.setattr(programs, "tools", lambda _: iter(()))
+    monkeypatch.setattr(installation, "hook", lambda _: iter(()))
     (failure,) = walk.diagnose([], "routed-ips").failures
     assert failure.command == "apt install python3-libvirt"
     assert failure.text.endswith("install it with `apt install python3-libvirt`")
@@ -431,7 +429,7 @@ OFF, ON = LiveGuest([NIC], is_running=False), LiveGuest([NIC], is_running=True)
 )
 def test_why_a_bound_guest_is_not_there(guests: dict[str, LiveGuest] | None, text: str, mends: str) -> None:
     (line,) = routed(f"{GUEST} public guest=web1")
-    host = Host(configuration(""), {"public": LiveNetwork(PUBLIC, is_active=True)}, Tools(1))
+    host = Facts(configuration(""), {"public": LiveNetwork(PUBLIC, is_active=True)}, Tools(1))
     vars(host).update(guests=guests)
     target = Target(line, GUEST, is_exact=True)
     (found,) = ports(host, target)

@@ -12,7 +12,7 @@ import pytest
 from nethook.config import Configuration, Settings
 from nethook.config.problem import Problem
 from nethook.doctor.finding import FAILURE, Finding
-from nethook.doctor.ip import ask
+from nethook.doctor.ip_answers import ask
 from nethook.engine import reconcile
 from nethook.engine.desired import Desired
 from nethook.engine.present import Present

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nethook.doctor import host_problems, ours
-from nethook.doctor.host import Host, Target
+from nethook.doctor.facts import Facts, Target
 from nethook.engine.pending import Pending
 from nethook.host.process import Tools
 from nethook.libvirt.live import LiveNetwork
@@ -28,7 +28,7 @@ LINE, OTHER, BOUND = routed("2001:db8::1 public proxy=lo\n203.0.113.17 public\n2
 def test_proxy_ndp_is_off_only_where_it_is_to_be_turned_on(sign: str, uplink: str, is_deaf: bool) -> None:
     effects = [Effect(sign, "proxy_ndp", to=uplink)]
     assert Pending(effects).has_deaf_uplink(LINE) == is_deaf
-    host: Any = Host(
+    host: Any = Facts(
         configuration(""), {"public": LiveNetwork(Network("public", "virbr1", "nat"), is_active=True)}, Tools(1)
     )
     host.__dict__["plan"] = SimpleNamespace(effects=effects, desired=SimpleNamespace(taken={}))

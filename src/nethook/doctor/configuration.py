@@ -6,24 +6,17 @@ from typing import TYPE_CHECKING
 
 from nethook.config import load
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
-from nethook.doctor.nft_version import ADVICE, why_it_cannot_bind
 from nethook.errors import ConfigError, ReadError
-from nethook.host.process import Call, ToolMissingError
-from nethook.parts import flows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nethook.config import Configuration, RoutedIP
+    from nethook.config import Configuration
     from nethook.config.problem import Problem
-    from nethook.doctor.host import Target
-    from nethook.host.host import Host
-    from nethook.host.process import Tools
     from nethook.net.prefix import Prefix
 
 STATION = "configuration"
 RUN = "run: "
-NEEDED = {"nft": ("--version",), "ip": ("-V",)}
 
 
 def files() -> tuple[Configuration | None, list[Finding]]:
@@ -83,35 +76,3 @@ def lines_lacking(lost: Iterable[Prefix], file: str) -> Iterator[Finding]:
             advice=f"write the line `{prefix}  NETWORK` into {file}, and run nethook apply",
             addresses=[prefix.text],
         )
-
-
-def tools(runner: Tools) -> Iterator[Finding]:
-    """Whether what every run needs is installed, and in which version."""
-    versions = []
-    for tool, arguments in NEEDED.items():
-        try:
-            result = runner.run(Call((tool, *arguments)))
-        except ToolMissingError as error:
-            yield Finding(FAILURE, "tools", str(error), advice=f"install the package that brings {tool}")
-            continue
-        if result.status == 0:
-            versions.append(result.out.partition("\n")[0].strip())
-        else:
-            yield Finding(FAILURE, "tools", result.failure, advice=f"install {tool} anew")
-    if versions:
-        yield Finding(OK, "tools", "; ".join(versions))
-
-
-def tool_for_binding(about: Iterable[Target], runner: Tools) -> Iterator[Finding]:
-    """Whether nft can keep an address to its guest."""
-    bound = [target.name for target in about if target.line.guest]
-    why = why_it_cannot_bind(runner) if bound else ""
-    if why:
-        yield Finding(FAILURE, "tools", why, advice=ADVICE, addresses=bound)
-
-
-def tool_for_flows(lines: Iterable[RoutedIP], host: Host) -> Iterator[Finding]:
-    """Whether connections of an address can be ended that is bound to another guest now."""
-    if any(line.guest for line in lines) and not flows.can_be_deleted(host):
-        text = f"the program {flows.TOOL} is not installed: when an address moves, its old connections go on"
-        yield Finding(WARNING, "tools", text, advice=f"install {flows.TOOL} (on Fedora and RHEL: conntrack-tools)")

@@ -9,11 +9,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nethook.doctor import iptables, packets
+from nethook.doctor import admin_iptables, packets
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
-from nethook.doctor.nft import Nft
+from nethook.doctor.nft_chains import Nft
+from nethook.doctor.nft_judge import Judge
 from nethook.doctor.ours import chains
-from nethook.doctor.verdict import Judge
 from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES
 from nethook.gates.iptables import IptablesGate
@@ -23,9 +23,9 @@ from nethook.terminal.shell import word
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nethook.doctor.host import Host, Target
-    from nethook.doctor.nft import BaseChain
-    from nethook.doctor.verdict import Outcome, Packet
+    from nethook.doctor.facts import Facts, Target
+    from nethook.doctor.nft_chains import BaseChain
+    from nethook.doctor.nft_judge import Outcome, Packet
 
 ADMINS, FIREWALLD = "admin's nftables", "firewalld"
 ROUTER = frozenset({"prerouting", "forward", "postrouting"})
@@ -39,12 +39,12 @@ MARK_FROM, MARK_UNTIL = -10, 20
 """The priorities of our chains in the forward hook: between them, packets carry the mark."""
 
 
-def firewalls(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
+def firewalls(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
     """What blocks each of these targets, whose networks are up."""
     families = {target.family for target in targets}
-    yield from iptables.in_front_of_gates(host, targets)
-    yield from iptables.legacy_tables(host, targets)
-    nft = Nft(host.tools)
+    yield from admin_iptables.in_front_of_gates(facts, targets)
+    yield from admin_iptables.legacy_tables(facts, targets)
+    nft = Nft(facts.tools)
     try:
         every = nft.base_chains()
     except ReadError as error:
@@ -52,8 +52,8 @@ def firewalls(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
         return
     gates = {
         f"{NFT_FAMILIES[gate.family]} filter FORWARD"
-        for gate, chain in chains(host, families)
-        if isinstance(gate, IptablesGate) and not iptables.is_known_to_nft_alone(chain)
+        for gate, chain in chains(facts, families)
+        if isinstance(gate, IptablesGate) and not admin_iptables.is_known_to_nft_alone(chain)
     }
     blocked: set[str] = set()
     for chain in every:
@@ -70,12 +70,12 @@ def firewalls(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
         judge = Judge(rules, partial(nft.has_element, chain.family, chain.table))
         rejected = []
         for target in concerned:
-            found = list(_judged(host, judge, chain, target))
+            found = list(_judged(facts, judge, chain, target))
             rejected += [target for finding in found if finding.station == FIREWALLD]
             blocked.update(target.name for finding in found if finding.verdict == FAILURE)
             yield from (finding for finding in found if finding.station != FIREWALLD)
-        if rejected and not _is_closed(host):
-            yield _firewalld(host, chain, rejected)
+        if rejected and not _is_closed(facts):
+            yield _firewalld(facts, chain, rejected)
     free = [target.name for target in targets if target.name not in blocked]
     if free:
         yield Finding(OK, ADMINS, "no chain of an admin or of firewalld is in the way", addresses=free)
@@ -86,35 +86,35 @@ def _is_of_others(chain: BaseChain) -> bool:
     return (chain.family, chain.table) == ("inet", NAME) or chain.table == "libvirt_network"
 
 
-def _judged(host: Host, judge: Judge, chain: BaseChain, target: Target) -> Iterator[Finding]:
-    for what, packet in _packets(host, chain, target):
-        finding = _finding(host, chain, target, what, judge.judge(chain.name, chain.policy, packet))
+def _judged(facts: Facts, judge: Judge, chain: BaseChain, target: Target) -> Iterator[Finding]:
+    for what, packet in _packets(facts, chain, target):
+        finding = _finding(facts, chain, target, what, judge.judge(chain.name, chain.policy, packet))
         if finding:
             yield finding
             return
 
 
-def _packets(host: Host, chain: BaseChain, target: Target) -> Iterator[tuple[str, Packet]]:
+def _packets(facts: Facts, chain: BaseChain, target: Target) -> Iterator[tuple[str, Packet]]:
     """Those of the target that come to this chain."""
     if chain.family == "bridge":
-        return packets.bridged(host, target, chain.hook)
+        return packets.bridged(facts, target, chain.hook)
     if chain.family == "netdev":
-        return (each for device in chain.devices for each in packets.at_device(host, target, chain.hook, device))
-    return packets.routed(host, target, chain.hook, is_marked=sees_mark(chain))
+        return (each for device in chain.devices for each in packets.at_device(facts, target, chain.hook, device))
+    return packets.routed(facts, target, chain.hook, is_marked=sees_mark(chain))
 
 
-def _finding(host: Host, chain: BaseChain, target: Target, what: str, outcome: Outcome) -> Finding | None:
+def _finding(facts: Facts, chain: BaseChain, target: Target, what: str, outcome: Outcome) -> Finding | None:
     is_firewalld = chain.table == FIREWALLD
-    station = iptables.STATION if is_of_iptables(chain) else ADMINS
+    station = admin_iptables.STATION if is_of_iptables(chain) else ADMINS
     if outcome.blocked and not outcome.is_meant:
         how = f"the rule with handle {outcome.rule['handle']}" if outcome.rule else "its policy"
         if is_firewalld:
-            return _firewalld(host, chain, [target])
+            return _firewalld(facts, chain, [target])
         return Finding(
             FAILURE,
             station,
             f"chain {chain.where} drops {what}: {how}",
-            command=_opening(host, chain, target, outcome.rule["handle"] if outcome.rule else None),
+            command=_opening(facts, chain, target, outcome.rule["handle"] if outcome.rule else None),
             advice=_advice(chain),
             addresses=[target.name],
         )
@@ -132,15 +132,15 @@ def sees_mark(chain: BaseChain) -> bool:
     return chain.hook == "forward" and MARK_FROM < chain.priority < MARK_UNTIL
 
 
-def _opening(host: Host, chain: BaseChain, target: Target, handle: int | None) -> str:
+def _opening(facts: Facts, chain: BaseChain, target: Target, handle: int | None) -> str:
     """The command that lets routed packets through, in front of what blocks; by address where there is no mark."""
     if is_of_iptables(chain):
         tool = "ip6tables-nft" if chain.family == "ip6" else "iptables-nft"
-        return iptables.by_address(tool, chain.table, chain.name, target)
+        return admin_iptables.by_address(tool, chain.table, chain.name, target)
     verb = "add" if handle is None else "insert"
     place = f"{verb} rule {chain.where}" + (f" position {handle}" if handle is not None else "")
     if sees_mark(chain):
-        bit = f"{host.settings.mark_bit:#x}"
+        bit = f"{facts.settings.mark_bit:#x}"
         matches = [f"meta mark & {bit} == {bit}"]
     else:
         ip = "ip6" if target.family == 6 else "ip"
@@ -151,7 +151,9 @@ def _opening(host: Host, chain: BaseChain, target: Target, handle: int | None) -
 
 def is_of_iptables(chain: BaseChain) -> bool:
     """Whether it is one of those that iptables-nft makes, into which nothing but iptables must write."""
-    return chain.family in {"ip", "ip6"} and chain.table in iptables.TABLES and chain.name in iptables.CHAINS
+    return (
+        chain.family in {"ip", "ip6"} and chain.table in admin_iptables.TABLES and chain.name in admin_iptables.CHAINS
+    )
 
 
 def _advice(chain: BaseChain) -> str:
@@ -165,19 +167,19 @@ def _advice(chain: BaseChain) -> str:
     )
 
 
-def _is_closed(host: Host) -> bool:
+def _is_closed(facts: Facts) -> bool:
     """Whether our gate in firewalld is not open, which is a finding at another station."""
-    gate = host.plan.firewalld
+    gate = facts.plan.firewalld
     return gate is not None and bool(gate.hindrance or gate.lacking)
 
 
-def _firewalld(host: Host, chain: BaseChain, targets: Sequence[Target]) -> Finding:
+def _firewalld(facts: Facts, chain: BaseChain, targets: Sequence[Target]) -> Finding:
     """firewalld rejects although our gate is open, or has none by the settings."""
-    if FIREWALLD not in host.settings.gates:
+    if FIREWALLD not in facts.settings.gates:
         advice = f"add {FIREWALLD} to the setting gates in nethook.conf, and run nethook install"
     else:
         # It asks no policy about packets between two interfaces of which neither is in a zone.
-        uplink = next(iter(host.uplinks(targets[0].family)), "UPLINK")
+        uplink = next(iter(facts.uplinks(targets[0].family)), "UPLINK")
         advice = (
             "put the uplink into a zone by name: firewall-cmd --permanent --zone=public --add-interface="
             f"{uplink} && firewall-cmd --reload"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from nethook.config.problem import Problem, excerpt, suggestion
-from nethook.doctor.ip import ask
-from nethook.doctor.nft_version import ADVICE, why_it_cannot_bind
+from nethook.doctor.ip_answers import ask
+from nethook.doctor.programs import ADVICE, why_it_cannot_bind
 from nethook.host import links
 from nethook.host.host import Host
 from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available

@@ -12,27 +12,36 @@ from nethook.doctor.host_problems import (
     subnet_problems,
     what_is_wrong_with,
 )
+from nethook.doctor.ours import APPLY, chains
+from nethook.gates.libvirt_nftables import LibvirtNftablesGate
 from nethook.host import links
+from nethook.install import daemon
 from nethook.net import names
 from nethook.terminal.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nethook.doctor.host import Host, Target
+    from nethook.doctor.facts import Facts, Target
+    from nethook.gates.gate import Chain, Gate
 
 NETWORK, GUEST, OWN, SUBNET = "network", "guest", "own address", "subnet"
+LIBVIRTS_RULES = "libvirt's rules"
+FILTERED = frozenset({"", "nat", "route"})
+"""The forward modes of networks that libvirt filters; one that is open it leaves to the admin."""
+JUMP = "-j LIBVIRT_"
+"""What leads from FORWARD to a chain of libvirt's: LIBVIRT_FWI and others."""
 AFTER_RESTART = (
     "if it is running: shut it down and start it again, because restarting a network disconnects running guests"
 )
 
 
-def network(host: Host, target: Target) -> Iterator[Finding]:
+def network(facts: Facts, target: Target) -> Iterator[Finding]:
     """Find the target's bridge, which stays '' if its network is not up; then nothing else is worth a look."""
     line = target.line
-    live = host.live.get(line.network)
+    live = facts.live.get(line.network)
     if live is None:
-        problem = no_such_network(line, host.live)
+        problem = no_such_network(line, facts.live)
         yield _failure(target, f"{problem.place}: {problem.what}", advice=problem.advice)
         return
     name, bridge = line.network, live.network.bridge
@@ -53,24 +62,24 @@ def network(host: Host, target: Target) -> Iterator[Finding]:
         yield Finding(OK, NETWORK, f"network {name} is running, its bridge is {bridge}", addresses=[target.name])
 
 
-def ports(host: Host, target: Target) -> Iterator[Finding]:
+def ports(facts: Facts, target: Target) -> Iterator[Finding]:
     """Whether anything is plugged into the bridge, and where it is bound, the very NIC."""
     line = target.line
     if line.guest:
-        yield from _bound(host, target)
+        yield from _bound(facts, target)
         return
-    if not host.ports(target.bridge):
+    if not facts.ports(target.bridge):
         text = f"no guest is plugged into network {target.line.network}"
         advice = f"start the guest; {AFTER_RESTART}"
         yield Finding(WARNING, GUEST, text, advice=advice, addresses=[target.name])
 
 
-def _bound(host: Host, target: Target) -> Iterator[Finding]:
+def _bound(facts: Facts, target: Target) -> Iterator[Finding]:
     line = target.line
-    macs = host.live[line.network].network.ports.of(line.guest, line.mac)
+    macs = facts.live[line.network].network.ports.of(line.guest, line.mac)
     name = f"guest {line.guest}" + (f" with NIC {line.mac}" if line.mac else "")
     if not macs:
-        yield from _not_plugged(host, target, name)
+        yield from _not_plugged(facts, target, name)
     elif len(macs) > 1:
         text = f"{name} has {len(macs)} NICs on network {line.network}, and which it is bound to is chance"
         advice = f"write mac={' or mac='.join(macs)} at {line.place}"
@@ -79,11 +88,11 @@ def _bound(host: Host, target: Target) -> Iterator[Finding]:
         yield Finding(OK, GUEST, f"{name} is plugged in, with NIC {macs[0]}", addresses=[target.name])
 
 
-def _not_plugged(host: Host, target: Target, name: str) -> Iterator[Finding]:
+def _not_plugged(facts: Facts, target: Target, name: str) -> Iterator[Finding]:
     """Why the guest of a bound line is not there: a line that does not fit it, or it is off."""
     line = target.line
     guest = line.guest or ""
-    guests = host.guests or {}
+    guests = facts.guests or {}
     text = f"{name}, which it is bound to, is not plugged into network {line.network}"
     known = guests.get(guest)
     if known and any(line.mac in {None, mac} for mac in known.macs_on(line.network)):
@@ -91,7 +100,7 @@ def _not_plugged(host: Host, target: Target, name: str) -> Iterator[Finding]:
         advice = f"start it; {AFTER_RESTART}" if known.is_running else ""
         yield Finding(FAILURE, GUEST, text, command=command, advice=advice, addresses=[target.name])
         return
-    problems = list(guest_problems(line, host.guests, host.live))
+    problems = list(guest_problems(line, facts.guests, facts.live))
     for problem in problems:
         wrong = f"{problem.place}: {problem.what}"
         yield Finding(FAILURE, GUEST, wrong, advice=problem.advice, addresses=[target.name])
@@ -100,19 +109,19 @@ def _not_plugged(host: Host, target: Target, name: str) -> Iterator[Finding]:
         yield Finding(FAILURE, GUEST, text, advice=advice, addresses=[target.name])
 
 
-def other_users(host: Host, target: Target) -> Iterator[Finding]:
+def other_users(facts: Facts, target: Target) -> Iterator[Finding]:
     """The host itself, and the subnets of networks."""
-    for problem in subnet_problems(target.line, host.live):
+    for problem in subnet_problems(target.line, facts.live):
         text = f"{problem.place}: {problem.what}"
         yield Finding(FAILURE, SUBNET, text, advice=problem.advice, addresses=[target.name])
     # No commands: whoever deletes an address or route that the host needs may take it off the net, and himself.
-    vital = host.vital_problems.get(target.line.prefix.text)
+    vital = facts.vital_problems.get(target.line.prefix.text)
     if vital:
         advice = f"change the line at {vital.place}: {vital.advice}"
         yield Finding(FAILURE, OWN, vital.what, advice=advice, addresses=[target.name])
         return
-    for held in addresses_within(target.line, host.live, host.own_addresses):
-        if held.device in host.bridges:  # libvirt's own, for the subnet that has just been named
+    for held in addresses_within(target.line, facts.live, facts.own_addresses):
+        if held.device in facts.bridges:  # libvirt's own, for the subnet that has just been named
             continue
         advice = f"change the line at {target.line.place}: write an address that is for guests alone"
         yield Finding(FAILURE, OWN, what_is_wrong_with(held), advice=advice, addresses=[target.name])
@@ -120,3 +129,24 @@ def other_users(host: Host, target: Target) -> Iterator[Finding]:
 
 def _failure(target: Target, text: str, command: str = "", advice: str = "") -> Finding:
     return Finding(FAILURE, NETWORK, text, command=command, advice=advice, addresses=[target.name])
+
+
+def libvirts_rules(facts: Facts) -> Iterator[Finding]:
+    """Whether they are, in one of its backends, where networks need them."""
+    filtered = sorted(network.name for network in facts.up if network.forward_mode in FILTERED)
+    if not filtered:
+        return
+    if any(is_libvirts(gate, chain) for gate, chain in chains(facts, (4, 6))):
+        yield Finding(OK, LIBVIRTS_RULES, "they are there")
+        return
+    text = f"libvirt's own rules are gone, and with them NAT and isolation of {', '.join(filtered)}"
+    command = f"{daemon.restart(facts.tools)} && {APPLY}"
+    advice = "a reload does not bring them back; to keep them, have nothing run `nft flush ruleset`"
+    yield Finding(WARNING, LIBVIRTS_RULES, text, command=command, advice=advice)
+
+
+def is_libvirts(gate: Gate, chain: Chain) -> bool:
+    """Whether libvirt has rules in this chain."""
+    if isinstance(gate, LibvirtNftablesGate):
+        return any(not rule.is_ours for rule in chain.rules)
+    return any(JUMP in rule.name for rule in chain.rules)

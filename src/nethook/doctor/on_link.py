@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.config.problem import Problem
-    from nethook.doctor.host import Target
+    from nethook.doctor.facts import Target
 
 STATION = "neighbour table"
 SETTINGS = "net/ipv6/neigh/default"

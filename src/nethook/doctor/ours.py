@@ -17,7 +17,7 @@ from nethook.steps.step import UNKEPT
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from nethook.doctor.host import Host, Target
+    from nethook.doctor.facts import Facts, Target
     from nethook.gates.gate import Chain, Gate
 
 TABLE, ACCEPTED, GATE, LEFTOVERS = "our table", "our table", "gate", "leftovers"
@@ -26,41 +26,41 @@ APPLY = "nethook apply"
 OTHER_GATEWAY = "choose another one as gateway4 in /etc/nethook/nethook.conf, or have them use that of their network"
 
 
-def table(host: Host, targets: Collection[Target]) -> Iterator[Finding]:
+def table(facts: Facts, targets: Collection[Target]) -> Iterator[Finding]:
     """Whether our tables are there with their rules: that for all of these targets, and that for bound ones."""
-    if host.pending.lacks(CLASSIFYING):
+    if facts.pending.lacks(CLASSIFYING):
         yield Finding(FAILURE, TABLE, f"our nftables table {CLASSIFYING} is not there, or has no rules", command=APPLY)
     else:
         yield Finding(OK, TABLE, f"{CLASSIFYING} has its rules")
-        bridges = [effect for effect in host.plan.effects if effect.kind in {"bridge", "isolated"}]
+        bridges = [effect for effect in facts.plan.effects if effect.kind in {"bridge", "isolated"}]
         if bridges:
             text = "our table does not know libvirt's networks as they are: " + "; ".join(map(str, bridges))
             yield Finding(WARNING, TABLE, text, command=APPLY)
     bound = [target.name for target in targets if target.line.guest]
-    if bound and host.pending.lacks(BINDING.table):
+    if bound and facts.pending.lacks(BINDING.table):
         text = f"our nftables table {BINDING.table}, which keeps addresses to guests, is not there, or has no rules"
-        routed = [target.name for target in targets if target.line.guest and _is_routed(host, target)]
+        routed = [target.name for target in targets if target.line.guest and _is_routed(facts, target)]
         text += f"; {UNKEPT}: {', '.join(routed)}" if routed else ""
         yield Finding(FAILURE, TABLE, text, command=APPLY, addresses=bound)
     kinds = {"route", "accept", "table"}
-    gone = [effect for effect in host.plan.effects if effect.sign == REMOVE and effect.kind in kinds]
+    gone = [effect for effect in facts.plan.effects if effect.sign == REMOVE and effect.kind in kinds]
     if gone:
         text = f"the kernel still has what no line asks for: {gone[0].text}" + (" and more" if len(gone) > 1 else "")
         yield Finding(WARNING, LEFTOVERS, text, command=APPLY)
 
 
-def _is_routed(host: Host, target: Target) -> bool:
-    return any(route[:2] == (target.line.prefix.text, target.bridge) for route in host.plan.present.routes)
+def _is_routed(facts: Facts, target: Target) -> bool:
+    return any(route[:2] == (target.line.prefix.text, target.bridge) for route in facts.plan.present.routes)
 
 
-def accepted(host: Host, target: Target) -> Iterator[Finding]:
+def accepted(facts: Facts, target: Target) -> Iterator[Finding]:
     """Whether our table accepts the address on its bridge, and guards it."""
-    pending, line = host.pending, target.line
+    pending, line = facts.pending, target.line
     if pending.lacks(CLASSIFYING):
         return
     if pending.is_unbound(line) and not pending.lacks(BINDING.table):
         text = f"{line.prefix} is not bound to its guest's NIC"
-        if _is_routed(host, target):
+        if _is_routed(facts, target):
             text = f"{line.prefix} is routed, but not yet kept to guest {line.guest}"
         yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
     if unaccepted := pending.unaccepted(line, target.bridge):
@@ -74,54 +74,54 @@ def accepted(host: Host, target: Target) -> Iterator[Finding]:
         yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
 
 
-def reached(host: Host, target: Target) -> Iterator[Finding]:
+def reached(facts: Facts, target: Target) -> Iterator[Finding]:
     """Whether guests have their gateway, and the uplink's network somebody who answers, where a line wants that."""
     uplink = target.line.proxy
-    wrong = what_is_wrong_with_uplink(uplink, host.live) if uplink else ""
+    wrong = what_is_wrong_with_uplink(uplink, facts.live) if uplink else ""
     if wrong:
         text = f"the host cannot answer for {target.line.prefix}: {wrong}"
-        advice = f"{target.line.place}: {which_uplink(host.uplinks(target.family))}"
+        advice = f"{target.line.place}: {which_uplink(facts.uplinks(target.family))}"
         yield Finding(FAILURE, PROXY, text, advice=advice, addresses=[target.name])
-    if lacking := host.pending.gateway(target.bridge, target.family):
+    if lacking := facts.pending.gateway(target.bridge, target.family):
         text = f"guests on {target.bridge} that use {lacking} as their gateway find nobody there"
         yield Finding(WARNING, GATEWAY, text, command=APPLY, addresses=[target.name])
-    for address in [] if wrong else host.pending.unanswered(target.line):
+    for address in [] if wrong else facts.pending.unanswered(target.line):
         text = f"the host does not answer for {address} on {uplink}"
         yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
-    gateway = host.settings.gateway(target.family) or ""
-    device = host.plan.desired.taken.get((gateway, target.bridge), target.bridge)
+    gateway = facts.settings.gateway(target.family) or ""
+    device = facts.plan.desired.taken.get((gateway, target.bridge), target.bridge)
     if device != target.bridge:
         text = f"guests on {target.bridge} cannot use {gateway} as their gateway: it is on {device}"
         yield Finding(WARNING, GATEWAY, text, advice=OTHER_GATEWAY, addresses=[target.name])
-    if host.pending.has_deaf_uplink(target.line):
+    if facts.pending.has_deaf_uplink(target.line):
         text = f"the kernel does not look at our proxy entries on {uplink}: proxy_ndp is off"
         yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
 
 
-def opened(host: Host, families: Collection[int]) -> Iterator[Finding]:
+def opened(facts: Facts, families: Collection[int]) -> Iterator[Finding]:
     """Whether each firewall that another program writes has its gate, in front of what rejects."""
-    for gate, chain in chains(host, families):
+    for gate, chain in chains(facts, families):
         misfit = gate.misfit(chain)
-        if gate.setting not in host.settings.gates and chain.gates:
+        if gate.setting not in facts.settings.gates and chain.gates:
             text = f"our gate in {gate.where} is open, and by the setting gates it gets none"
             yield Finding(WARNING, GATE, text, command=APPLY)
         elif not misfit:
             state = "is open" if chain.gates else "is not needed, nothing there blocks"
             yield Finding(OK, GATE, f"in {gate.where}: {state}")
-        elif gate.setting in host.settings.gates:
+        elif gate.setting in facts.settings.gates:
             verdict = WARNING if misfit in PASSABLE else FAILURE
             yield Finding(verdict, GATE, f"our gate in {gate.where} is {misfit}", command=APPLY)
         else:
             advice = f"add {gate.setting} to the setting gates in nethook.conf, and run {APPLY}"
             text = f"{gate.where} blocks, and by the setting gates it gets no gate"
             yield Finding(FAILURE, GATE, text, advice=advice)
-    yield from _firewalld(host)
+    yield from _firewalld(facts)
 
 
-def _firewalld(host: Host) -> Iterator[Finding]:
+def _firewalld(facts: Facts) -> Iterator[Finding]:
     """Whether firewalld, where it runs, has our policy and the entries for it."""
-    gate = host.plan.firewalld
-    for failure in host.plan.failures if gate is None else ():
+    gate = facts.plan.firewalld
+    for failure in facts.plan.failures if gate is None else ():
         yield Finding(WARNING, GATE, f"nobody knows whether our gate in {WHERE} is open: {failure}")
     if gate is None:
         return
@@ -137,7 +137,7 @@ def _firewalld(host: Host) -> Iterator[Finding]:
         yield Finding(OK, GATE, f"in {WHERE}: {gate.state}")
 
 
-def chains(host: Host, families: Collection[int]) -> list[tuple[Gate, Chain]]:
+def chains(facts: Facts, families: Collection[int]) -> list[tuple[Gate, Chain]]:
     """The chains of others where a gate belongs, those included that by the settings get none."""
-    found = (*host.plan.chains, *host.plan.left_out)
+    found = (*facts.plan.chains, *facts.plan.left_out)
     return [(gate, chain) for gate, chain in found if gate.family in families]

@@ -8,8 +8,8 @@ from __future__ import annotations
 from shlex import join
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nethook.doctor.facts import SOMEBODY, keep_sysctl, set_sysctl
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
-from nethook.doctor.host import SOMEBODY, keep_sysctl, set_sysctl
 from nethook.host.files import read, sysctl
 from nethook.net.prefix import parse_prefix
 from nethook.placement.vital import needed, read_needs
@@ -18,8 +18,8 @@ from nethook.steps.effect import ADD
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nethook.doctor.host import Host, Target
-    from nethook.doctor.ip import Answer
+    from nethook.doctor.facts import Facts, Target
+    from nethook.doctor.ip_answers import Answer
     from nethook.net.prefix import Prefix
 
 ROUTE, POLICY, WAY_BACK, REVERSE_PATH = "route", "policy rule", "way back", "reverse path filter"
@@ -45,15 +45,15 @@ class Ways(NamedTuple):
     there: dict[str, Answer]
 
 
-def routing(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
+def routing(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
     """The stations of routes for these targets. What the kernel is asked is asked for all of them at once."""
     for family in (4, 6):
         members = [target for target in targets if target.family == family]
-        for target, ways in zip(members, _ask(host, family, members)):
-            yield from _routing(host, target, ways)
+        for target, ways in zip(members, _ask(facts, family, members)):
+            yield from _routing(facts, target, ways)
 
 
-def _ask(host: Host, family: int, targets: Sequence[Target]) -> list[Ways]:
+def _ask(facts: Facts, family: int, targets: Sequence[Target]) -> list[Ways]:
     somebody = SOMEBODY[family]
     questions = [
         question
@@ -65,28 +65,28 @@ def _ask(host: Host, family: int, targets: Sequence[Target]) -> list[Ways]:
             f"route get {somebody} from {target.address} iif {target.bridge}",
         )
     ]
-    answers = iter(host.ask(family, questions))
+    answers = iter(facts.ask(family, questions))
     known = list(zip(answers, answers, answers, answers))
     uplinks = [
-        host.uplinks(family) or ([back.first["dev"]] if leads_out(host, back) else []) for _, _, _, back in known
+        facts.uplinks(family) or ([back.first["dev"]] if leads_out(facts, back) else []) for _, _, _, back in known
     ]
     inwards = [
         f"route get {target.address} from {somebody} iif {device}"
         for target, devices in zip(targets, uplinks)
         for device in devices
     ]
-    ways = iter(host.ask(family, inwards))
+    ways = iter(facts.ask(family, inwards))
     return [Ways(*each, {device: next(ways) for device in devices}) for each, devices in zip(known, uplinks)]
 
 
-def _routing(host: Host, target: Target, ways: Ways) -> Iterator[Finding]:
-    found = [*_ours(host, target, ways.exact), *_inner(host, target, ways.inner)]
+def _routing(facts: Facts, target: Target, ways: Ways) -> Iterator[Finding]:
+    found = [*_ours(facts, target, ways.exact), *_inner(facts, target, ways.inner)]
     if not found and ways.there:
         best = next(iter(ways.there))
         if not is_refused_as_forged(ways.there[best], target.family, best, ways.back):
-            found = list(_there(host, target, ways.there[best], ways.match))
+            found = list(_there(facts, target, ways.there[best], ways.match))
     if not found:
-        found += _back(host, target, ways.back)
+        found += _back(facts, target, ways.back)
         forged = {
             device for device, way in ways.there.items() if is_refused_as_forged(way, target.family, device, ways.back)
         }
@@ -96,17 +96,17 @@ def _routing(host: Host, target: Target, ways: Ways) -> Iterator[Finding]:
     ]
 
 
-def _ours(host: Host, target: Target, exact: Answer) -> Iterator[Finding]:
+def _ours(facts: Facts, target: Target, exact: Answer) -> Iterator[Finding]:
     """Whether the line's own route is there, or somebody else's in its place."""
     wanted = {
-        (effect.prefix, effect.bridge) for effect in host.plan.effects if effect.kind == "route" and effect.sign == ADD
+        (effect.prefix, effect.bridge) for effect in facts.plan.effects if effect.kind == "route" and effect.sign == ADD
     }
     if target.route not in wanted:
         return
-    foreign = [route for route in exact.listed if route.get("dev") != target.bridge and not _is_ours(host, route)]
+    foreign = [route for route in exact.listed if route.get("dev") != target.bridge and not _is_ours(facts, route)]
     if foreign:
         text = f"somebody else has a route to {target.line.prefix}: {shown(foreign[0])}"
-        command, advice = _removal(host, target, foreign[0])
+        command, advice = _removal(facts, target, foreign[0])
         command += " && nethook apply" if command else ""
         yield Finding(FAILURE, ROUTE, text, command=command, advice=advice, addresses=[target.name])
     else:
@@ -114,32 +114,32 @@ def _ours(host: Host, target: Target, exact: Answer) -> Iterator[Finding]:
         yield Finding(FAILURE, ROUTE, text, command="nethook apply", addresses=[target.name])
 
 
-def _is_ours(host: Host, route: dict[str, Any]) -> bool:
-    return str(route.get("protocol")) == str(host.settings.route_protocol)
+def _is_ours(facts: Facts, route: dict[str, Any]) -> bool:
+    return str(route.get("protocol")) == str(facts.settings.route_protocol)
 
 
-def _inner(host: Host, target: Target, inner: Answer) -> Iterator[Finding]:
+def _inner(facts: Facts, target: Target, inner: Answer) -> Iterator[Finding]:
     """Routes of others to a part of the prefix, in the main table, that lead elsewhere."""
-    of_lines = {line.prefix.text for line in host.configuration.routed_ips}
+    of_lines = {line.prefix.text for line in facts.configuration.routed_ips}
     for route in inner.listed:
         to = route["dst"]
         if "table" in route or to in {"default", target.line.prefix.text} or route.get("dev") == target.bridge:
             continue
-        if to in of_lines and _is_ours(host, route):
+        if to in of_lines and _is_ours(facts, route):
             continue
         if target.is_exact and not parse_prefix(target.address).lies_in(parse_prefix(to)):
             continue
-        command, advice = _removal(host, target, route)
+        command, advice = _removal(facts, target, route)
         text = f"somebody else has a route to a part of {target.line.prefix}: {shown(route)}"
         yield Finding(FAILURE, ROUTE, text, command=command, advice=advice, addresses=[target.name])
 
 
-def _there(host: Host, target: Target, way: Answer, match: Answer) -> Iterator[Finding]:
+def _there(facts: Facts, target: Target, way: Answer, match: Answer) -> Iterator[Finding]:
     """Whether a packet from outside gets to the bridge; if not, because of what."""
     if way.first.get("dev") == target.bridge:
         return
     elsewhere = _elsewhere(way)
-    rule = _guilty_rule(host, target, way)
+    rule = _guilty_rule(facts, target, way)
     if rule:
         block = target.line.prefix.text
         yield Finding(
@@ -160,13 +160,13 @@ def _there(host: Host, target: Target, way: Answer, match: Answer) -> Iterator[F
     command, advice = "", f"see: ip -{target.family} route get {target.address}; ip -{target.family} rule"
     if longest and longest["dst"] != "default":
         text += f" by {shown(longest)}"
-        command, advice = _removal(host, target, longest)
+        command, advice = _removal(facts, target, longest)
     yield Finding(FAILURE, ROUTE, text, command=command, advice=advice, addresses=[target.name])
 
 
-def _guilty_rule(host: Host, target: Target, way: Answer) -> dict[str, Any] | None:
+def _guilty_rule(facts: Facts, target: Target, way: Answer) -> dict[str, Any] | None:
     """The first rule in front of the main table that may be what decides: of the table, or with the verdict."""
-    (rules,) = host.ask(target.family, ["rule"])
+    (rules,) = facts.ask(target.family, ["rule"])
     address = parse_prefix(target.address)
     candidates = []
     for rule in rules.listed:
@@ -201,16 +201,16 @@ def rule_text(rule: dict[str, Any]) -> str:
     return " ".join(parts)
 
 
-def leads_out(host: Host, way: Answer) -> bool:
+def leads_out(facts: Facts, way: Answer) -> bool:
     """Whether the way ends neither here nor at a guest."""
-    return "type" not in way.first and way.first.get("dev", "") not in {"", "lo", *host.bridges}
+    return "type" not in way.first and way.first.get("dev", "") not in {"", "lo", *facts.bridges}
 
 
-def _back(host: Host, target: Target, way: Answer) -> Iterator[Finding]:
+def _back(facts: Facts, target: Target, way: Answer) -> Iterator[Finding]:
     """Whether the guest's packets get to the outside."""
-    if leads_out(host, way) or way.error == REFUSED_AS_FORGED:
+    if leads_out(facts, way) or way.error == REFUSED_AS_FORGED:
         return
-    if not host.default_routes(target.family):
+    if not facts.default_routes(target.family):
         text = f"the host has no default route for IPv{target.family}, so nothing that guests send gets out"
         yield Finding(FAILURE, WAY_BACK, text, advice=f"add one: ip -{target.family} route add default via ROUTER")
         return
@@ -283,12 +283,14 @@ def shown(route: dict[str, Any]) -> str:
     return " ".join(words)
 
 
-def _removal(host: Host, target: Target, route: dict[str, Any]) -> tuple[str, str]:
+def _removal(facts: Facts, target: Target, route: dict[str, Any]) -> tuple[str, str]:
     """The command that takes another's route out of the way, and advice; no command where the host may need it."""
     if route.get("protocol") == "kernel":
         why = f"it is the subnet of {route.get('dev')}"
     else:
-        why = needed(read_needs(host.tools), parse_prefix(route["dst"]), [each.network for each in host.live.values()])
+        why = needed(
+            read_needs(facts.tools), parse_prefix(route["dst"]), [each.network for each in facts.live.values()]
+        )
     if why:
         return "", f"leave it, because {why}; change the line at {target.line.place}, or use another address"
     return deletion(target.family, route), "and remove it where it comes from"

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import nethook.host.host as edge
 from nethook.doctor import (
     configuration,
     firewalls,
-    forwarding,
-    hook,
-    libvirts_rules,
-    neighbours,
+    guest_answers,
+    installation,
+    kernel_settings,
     networks,
     on_link,
     ours,
+    programs,
     routing,
 )
+from nethook.doctor.facts import Facts, targets
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding, merged
 from nethook.doctor.foreign_marks import foreign_marks
-from nethook.doctor.host import Host, targets
 from nethook.errors import NethookError
+from nethook.host.host import Host
 from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.install.daemon import NoDaemonError
 from nethook.libvirt.live import BindingMissingError, LibvirtError, live_networks
@@ -28,7 +28,7 @@ from nethook.libvirt.live import BindingMissingError, LibvirtError, live_network
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nethook.doctor.host import Target
+    from nethook.doctor.facts import Target
     from nethook.net.prefix import Prefix
 
 SECONDS = 120.0
@@ -78,13 +78,13 @@ def diagnose(wanted: Sequence[Prefix], file: str) -> Diagnosis:
 
 
 def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator[Finding]:
-    tools = edge.Host(SECONDS)
+    tools = Host(SECONDS)
     files, findings = configuration.files()
     about, lost = targets(files.routed_ips if files else [], wanted)
     if files:
         findings = list(configuration.mistakes(files.problems, wanted, lost)) or [configuration.sound(files)]
     yield from findings
-    found = list(configuration.tools(tools))
+    found = list(programs.tools(tools))
     yield from found
     live = None
     try:
@@ -95,7 +95,7 @@ def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator
     except LibvirtError as error:
         yield Finding(FAILURE, LIBVIRT, str(error), command=_start())
     try:
-        yield from hook.hook(tools)
+        yield from installation.hook(tools)
     except NoDaemonError as error:
         yield Finding(FAILURE, LIBVIRT, str(error))
     if files is None:
@@ -112,46 +112,48 @@ def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator
     lost_family = [target.name for target in about if target.family not in available()]
     if lost_family:
         yield Finding(FAILURE, KERNEL, NO_IPV6, advice=NO_IPV6_ADVICE, addresses=lost_family)
-    yield from _host(Host(files, live, tools), [target for target in about if target.family in available()])
+    yield from _host(Facts(files, live, tools), [target for target in about if target.family in available()])
 
 
-def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
-    yield from configuration.tool_for_binding(about, host.tools)
-    yield from configuration.tool_for_flows((target.line for target in about), host.tools)
+def _host(facts: Facts, about: Sequence[Target]) -> Iterator[Finding]:
+    yield from programs.tool_for_binding(about, facts.tools)
+    yield from programs.tool_for_flows((target.line for target in about), facts.tools)
     families = sorted({target.family for target in about})
-    yield from forwarding.forwarding(host, about)
-    yield from forwarding.networkd(host)
-    yield from libvirts_rules.there(host)
+    yield from kernel_settings.forwarding(facts, about)
+    yield from kernel_settings.networkd(facts)
+    yield from networks.libvirts_rules(facts)
     for target in about:
-        yield from networks.network(host, target)
+        yield from networks.network(facts, target)
     up = [target for target in about if target.bridge]
     if not up:
         return
     found: list[Finding] = []
     for target in up:
-        found += networks.ports(host, target)
-        found += networks.other_users(host, target)
-        found += forwarding.devices(host, target)
+        found += networks.ports(facts, target)
+        found += networks.other_users(facts, target)
+        found += kernel_settings.devices(facts, target)
     yield from found
     ill = {address for finding in found if finding.verdict == FAILURE for address in finding.addresses}
     sound = [target for target in up if target.name not in ill]  # else the rest is what it is for that reason
-    routed = [target for target in sound if target.family == 6 or forwarding.is_on()]  # else no way for IPv4 is known
-    yield from routing.routing(host, routed)
-    yield from ours.table(host, up)
+    routed = [
+        target for target in sound if target.family == 6 or kernel_settings.is_on()
+    ]  # else no way for IPv4 is known
+    yield from routing.routing(facts, routed)
+    yield from ours.table(facts, up)
     yield from on_link.on_link(up)
     for target in up:
-        yield from ours.accepted(host, target)
-        yield from ours.reached(host, target)
-    yield from ours.opened(host, families)
-    yield from firewalls.firewalls(host, up)
-    yield from _marks(host)
-    yield from neighbours.answering(host, sound)
+        yield from ours.accepted(facts, target)
+        yield from ours.reached(facts, target)
+    yield from ours.opened(facts, families)
+    yield from firewalls.firewalls(facts, up)
+    yield from _marks(facts)
+    yield from guest_answers.answering(facts, sound)
 
 
-def _marks(host: Host) -> Iterator[Finding]:
+def _marks(facts: Facts) -> Iterator[Finding]:
     """Others' rules that use our bit of the packet mark."""
-    marks = foreign_marks(host.tools)
-    bit = host.settings.mark_bit
+    marks = foreign_marks(facts.tools)
+    bit = facts.settings.mark_bit
     used = [*filter(None, (marks.certain(bit), marks.possible(bit)))]
     yield from (Finding(WARNING, MARK, text, advice=marks.advice()) for text in used)
     for failure in marks.not_looked_at:

@@ -6,8 +6,8 @@ import glob
 import os
 from typing import TYPE_CHECKING
 
+from nethook.doctor.facts import keep_sysctl, set_sysctl, shown
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
-from nethook.doctor.host import keep_sysctl, set_sysctl, shown
 from nethook.host.files import sysctl
 from nethook.install import systemd
 from nethook.install.forwarding import ALSO_AS_ROUTER, BY_ROUTER_ADVERTISEMENTS, accept_ra, needs_accept_ra
@@ -15,7 +15,7 @@ from nethook.install.forwarding import ALSO_AS_ROUTER, BY_ROUTER_ADVERTISEMENTS,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nethook.doctor.host import Host, Target
+    from nethook.doctor.facts import Facts, Target
 
 FORWARDING, IPV6, RA, NETWORKD = "forwarding", "ipv6 on the bridge", "router advertisements", "systemd-networkd"
 IPV4 = "net/ipv4/ip_forward"
@@ -26,19 +26,19 @@ NETWORKD_FOLDERS = ("/usr/lib", "/usr/local/lib", "/run", "/etc")
 NETWORKD_DROP_IN = "/etc/systemd/networkd.conf.d/50-nethook.conf"
 
 
-def forwarding(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
+def forwarding(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
     """Whether the host forwards what is sent to these."""
     names = {family: [target.name for target in targets if target.family == family] for family in (4, 6)}
     if names[4]:
         yield from _switch(IPV4, "the host does not forward IPv4", names[4])
     if names[6]:
-        yield from _ipv6(host, names[6])
+        yield from _ipv6(facts, names[6])
 
 
-def _ipv6(host: Host, names: Sequence[str]) -> Iterator[Finding]:
+def _ipv6(facts: Facts, names: Sequence[str]) -> Iterator[Finding]:
     learnt = [
         route["dev"]
-        for route in host.default_routes(6)
+        for route in facts.default_routes(6)
         if route.get("protocol") == BY_ROUTER_ADVERTISEMENTS and "dev" in route
     ]
     found = list(_switch("net/ipv6/conf/all/forwarding", "the host does not forward IPv6", names))
@@ -72,12 +72,12 @@ def is_on() -> bool:
     return sysctl(IPV4) != 0
 
 
-def devices(host: Host, target: Target) -> Iterator[Finding]:
+def devices(facts: Facts, target: Target) -> Iterator[Finding]:
     """Whether the uplink and the bridge forward, each, and whether the bridge has IPv6."""
     if target.family == 4:
         if not is_on():
             return
-        for device in (*host.uplinks(4)[:1], target.bridge):
+        for device in (*facts.uplinks(4)[:1], target.bridge):
             name = f"net/ipv4/conf/{device}/forwarding"
             if sysctl(name) == 0:
                 yield Finding(
@@ -92,13 +92,13 @@ def devices(host: Host, target: Target) -> Iterator[Finding]:
     name = f"net/ipv6/conf/{target.bridge}/disable_ipv6"
     if sysctl(name):
         # With it, the bridge has lost its addresses, which libvirt gives only when the network starts.
-        held = {(own.address.text, own.length) for own in host.own_addresses if own.device == target.bridge}
+        held = {(own.address.text, own.length) for own in facts.own_addresses if own.device == target.bridge}
         lost = [
             f"ip address add {address}/{length} dev {target.bridge}"
-            for address, length in host.live[target.line.network].addresses
+            for address, length in facts.live[target.line.network].addresses
             if ":" in address and (address, length) not in held
         ]
-        is_libvirts_doing = not any(":" in address for address, _ in host.live[target.line.network].addresses)
+        is_libvirts_doing = not any(":" in address for address, _ in facts.live[target.line.network].addresses)
         apply = "nethook apply"
         yield Finding(
             FAILURE,
@@ -110,9 +110,9 @@ def devices(host: Host, target: Target) -> Iterator[Finding]:
         )
 
 
-def networkd(host: Host) -> Iterator[Finding]:
+def networkd(facts: Facts) -> Iterator[Finding]:
     """systemd-networkd deletes routes that it does not know when it restarts, unless it is told not to."""
-    if not systemd.runs() or not systemd.is_active(host.tools, "systemd-networkd.service"):
+    if not systemd.runs() or not systemd.is_active(facts.tools, "systemd-networkd.service"):
         return
     if manages_foreign_routes(_networkd_texts()):
         yield Finding(

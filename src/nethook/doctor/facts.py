@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import nethook.host.host as edge
 from nethook.doctor.host_problems import own_addresses, unresolved, vital_problems
-from nethook.doctor.ip import ask
+from nethook.doctor.ip_answers import ask
 from nethook.engine.pending import Pending
 from nethook.engine.plan import decide
 from nethook.host import links
@@ -25,8 +24,9 @@ if TYPE_CHECKING:
     from nethook.config import Configuration, RoutedIP
     from nethook.config.problem import Problem
     from nethook.doctor.host_problems import OwnAddress
-    from nethook.doctor.ip import Answer
+    from nethook.doctor.ip_answers import Answer
     from nethook.engine.plan import Plan
+    from nethook.host.host import Host
     from nethook.libvirt.live import LiveGuest, LiveNetwork
 
 SOMEBODY = {4: "8.8.8.8", 6: "2001:4860:4860::8888"}
@@ -99,10 +99,10 @@ def _example(line: RoutedIP, lines: Iterable[RoutedIP]) -> str:
     return address_text(prefix.family, prefix.first)
 
 
-class Host:
+class Facts:
     """Reads when somebody asks. Everything may raise NethookError, where it cannot be found out."""
 
-    def __init__(self, configuration: Configuration, live: Mapping[str, LiveNetwork], tools: edge.Host) -> None:
+    def __init__(self, configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Host) -> None:
         self.configuration = configuration
         self.settings = configuration.settings
         self.live = live

@@ -10,7 +10,7 @@ from nethook.net.prefix import parse_address
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nethook.doctor.verdict import Packet
+    from nethook.doctor.nft_judge import Packet
 
 STOPPING = frozenset({"DROP", "REJECT"})
 FULL = {4: 32, 6: 128}

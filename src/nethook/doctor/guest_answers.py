@@ -16,7 +16,7 @@ from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from nethook.doctor.host import Host, Target
+    from nethook.doctor.facts import Facts, Target
 
     Answers = dict[str, set[str]]
     """MAC addresses by the address that they answer for."""
@@ -34,18 +34,18 @@ HOPS = 255
 PERMANENT = "PERMANENT"
 
 
-def answering(host: Host, targets: Iterable[Target]) -> Iterator[Finding]:
+def answering(facts: Facts, targets: Iterable[Target]) -> Iterator[Finding]:
     """For each target with an address that one guest must answer for, whether exactly one does now."""
     groups: dict[tuple[str, int], list[Target]] = {}
     for target in targets:
         groups.setdefault((target.bridge, target.family), []).append(target)
     for (bridge, family), members in groups.items():
-        if not host.ports(bridge):
+        if not facts.ports(bridge):
             continue
         exact = [target for target in members if target.link_address]
         if not exact:
             continue
-        (entries,) = host.ask(family, [f"neigh show dev {bridge}"])
+        (entries,) = facts.ask(family, [f"neigh show dev {bridge}"])
         fixed = {
             entry["dst"]: entry.get("lladdr", "")
             for entry in entries.listed
@@ -53,7 +53,7 @@ def answering(host: Host, targets: Iterable[Target]) -> Iterator[Finding]:
         }
         addresses = [target.link_address for target in exact]
         try:
-            answers = (_arp if family == 4 else _ndp)(bridge, addresses, _own(host, bridge, exact))
+            answers = (_arp if family == 4 else _ndp)(bridge, addresses, _own(facts, bridge, exact))
         except OSError as error:
             yield Finding(WARNING, ANSWERS, f"the guests on {bridge} cannot be asked: {error.strerror}")
             continue
@@ -88,12 +88,12 @@ def _finding(target: Target, macs: set[str], fixed: Mapping[str, str]) -> Findin
     return Finding(OK, ANSWERS, f"{min(macs)} answers {how}", addresses=[target.name])
 
 
-def _own(host: Host, bridge: str, targets: list[Target]) -> str:
+def _own(facts: Facts, bridge: str, targets: list[Target]) -> str:
     """The address that the host itself would ask from."""
-    held = [own.address for own in host.own_addresses if own.device == bridge and own.address.family == 4]
+    held = [own.address for own in facts.own_addresses if own.device == bridge and own.address.family == 4]
     if held:
         return held[0].text
-    (way,) = host.ask(targets[0].family, [f"route get {targets[0].link_address}"])
+    (way,) = facts.ask(targets[0].family, [f"route get {targets[0].link_address}"])
     return str(way.first.get("prefsrc", "0.0.0.0"))  # noqa: S104 # as a sender it means none
 
 
