@@ -144,7 +144,7 @@ def test_a_guest_that_nobody_told_of_may_be_there(
     ("line", "problem"),
     [
         ("guest=web1", None),
-        ("guest=somewhere-else", "a:1:21: libvirt has no guest somewhere-else; write one of: db, two, web1"),
+        ("guest=somewhere-else", "a:1:21: libvirt has no guest somewhere-else; choose from: db, two, web1"),
         ("guest=web2", "a:1:21: libvirt has no guest web2; did you mean web1?"),
         ("guest=wbe1", "a:1:21: libvirt has no guest wbe1; did you mean web1?"),
         ("guest=db", "a:1:21: guest db has no NIC on network public; it has on: inner"),

@@ -423,7 +423,7 @@ OFF, ON = LiveGuest([NIC], is_running=False), LiveGuest([NIC], is_running=True)
             "it has on: inner",
         ),
         ({"wbe1": ON}, ":1:21: libvirt has no guest web1", "did you mean wbe1?"),
-        ({"mail": ON}, ":1:21: libvirt has no guest web1", "write one of: mail"),
+        ({"mail": ON}, ":1:21: libvirt has no guest web1", "choose from: mail"),
         (None, "guest web1, which it is bound to, is not plugged", "or write another guest at "),
     ],
 )

@@ -68,7 +68,7 @@ def test_what_is_said_of_many_lines_is_said_once() -> None:
     found = host_problems.merged(host_problems.no_such_network(line, live) for line in lines)
     assert [str(problem) for problem in found] == [
         "routed-ips:1:14: libvirt has no network pubilc (here and in 2 more lines); did you mean public?",
-        "routed-ips:3:14: libvirt has no network other; write one of: public",
+        "routed-ips:3:14: libvirt has no network other; choose from: public",
     ]
 
 

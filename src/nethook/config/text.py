@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 MOST_LINES = 200_000
-"""More lines than this are not read: each costs a few microseconds, and libvirt waits for the hook."""
+"""No more lines than this are read: each takes a few microseconds, and libvirt waits for the hook."""
 MOST_PROBLEMS = 1000
-"""More mistakes than this are counted, not explained."""
-# Nobody writes such a line; a file that is none of ours could have a million errors in one.
+"""Further mistakes are only counted."""
+# Nobody writes a longer line, and a foreign file could have a million mistakes in one.
 LONGEST_LINE = 4096
 QUOTE = '"'
-# A carriage return too: one is left where the last line of a file has no line feed.
+# Also a carriage return, which remains if the last line of a file has no line feed.
 WHITE = (" ", "\t", "\r")
 
 
 class LineError(Exception):
-    """Something wrong at a column of a line, raised where nobody knows yet which line of which file it is."""
+    """A mistake at a column of a line. Whoever catches it knows the line and the file."""
 
     def __init__(self, column: int, what: str, advice: str) -> None:
         super().__init__(what)
@@ -42,7 +42,7 @@ class LineError(Exception):
 
 
 class Line:
-    """One line of a file. A byte in it that is not UTF-8 is a lone surrogate, and so costs no other line."""
+    """One line of a file. A byte that is not UTF-8 is a lone surrogate in its text, and so spoils no other line."""
 
     __slots__ = ("file", "number", "text")
 
@@ -52,11 +52,11 @@ class Line:
         self.text = text
 
     def place(self, column: int) -> Place:
-        """The position of a column of this line."""
+        """Return the position of a column of this line."""
         return Place(self.file, self.number, column)
 
     def problem(self, error: LineError, prefix: Prefix | None = None) -> Problem:
-        """The error as something to tell people, now that its line is known."""
+        """Return the problem of this line for the error; ``prefix`` is the prefix of the line, if known."""
         # Lone surrogates cannot be printed; each becomes one '?', which keeps the columns.
         text = self.text.encode("utf-8", "replace").decode()
         return Problem(self.place(error.column), error.what, error.advice, text, prefix)
@@ -65,7 +65,7 @@ class Line:
 def read_lines(file: str, data: bytes, most: int = MOST_LINES) -> Iterator[Line]:
     """Yield the lines of the file, without line ends and byte-order mark.
 
-    Behind the first ``most`` lines, all that is left is yielded as one line.
+    After the first ``most`` lines, the rest of the file is yielded as one line.
     """
     if data.startswith(BYTE_ORDER_MARK):
         data = data[len(BYTE_ORDER_MARK) :]
@@ -75,7 +75,7 @@ def read_lines(file: str, data: bytes, most: int = MOST_LINES) -> Iterator[Line]
 
 
 class Word:
-    """A word of a line: the column where it begins, its text, and its source as it stands in the line."""
+    """A word of a line: the column of its beginning, its text, and its source, which may have quotes."""
 
     __slots__ = ("column", "source", "text")
 
@@ -86,21 +86,21 @@ class Word:
 
     @property
     def end(self) -> int:
-        """The column behind the word."""
+        """The column after the word."""
         return self.column + len(self.source)
 
     @property
     def is_quoted(self) -> bool:
-        """Whether any part of it is in quotes."""
+        """True if a part of the word is in quotes."""
         return self.source != self.text
 
 
 def split_words(text: str) -> list[Word]:
-    """The words of a line, up to a comment; LineError where quotes are wrong or a word is not UTF-8."""
+    """Return the words of a line, up to a comment. LineError if quotes are wrong or a word is not UTF-8."""
     if len(text) > LONGEST_LINE:
         what = f"the line is longer than {LONGEST_LINE} characters"
-        raise LineError(LONGEST_LINE + 1, what, "divide it, or look whether this is the right file")
-    # The same columns with one kind of white space, some of it behind each word: finding beats stepping.
+        raise LineError(LONGEST_LINE + 1, what, "split it, or check that this is the right file")
+    # The same columns with one kind of white space, and some of it after each word: searching beats stepping.
     spaced = text.replace("\t", " ").replace("\r", " ") + " "
     words = []
     at = 0
@@ -117,13 +117,13 @@ def split_words(text: str) -> list[Word]:
 
 
 def in_quotes(text: str) -> str:
-    """How the text is written as a quoted word."""
+    """Return the text as a quoted word."""
     escaped = text.replace("\\", "\\\\").replace(QUOTE, "\\" + QUOTE)
     return QUOTE + escaped + QUOTE
 
 
 def _word_at(text: str, start: int, end: int) -> Word:
-    """The word that begins at ``start`` and ends at ``end``, or later if it has quotes."""
+    """Return the word that begins at ``start`` and ends at ``end``, or later if it has quotes."""
     bare = text[start:end]
     word = _quoted_word(text, start, bare) if QUOTE in bare else Word(start + 1, bare, bare)
     if not word.source.isascii():
@@ -132,19 +132,19 @@ def _word_at(text: str, start: int, end: int) -> Word:
 
 
 def _quoted_word(text: str, start: int, bare: str) -> Word:
-    """The word that begins at ``start``; ``bare`` is what it would be without a meaning of quotes."""
+    """Return the word with quotes that begins at ``start``; ``bare`` is its text up to the next white space."""
     unquoted = bare[: bare.index(QUOTE)]
     opening = start + len(unquoted)
     if unquoted and not unquoted.endswith("="):
-        raise LineError(opening + 1, "a quote within a word", f"write {in_quotes(bare)}")
+        raise LineError(opening + 1, "there is a quote within a word", f"write {in_quotes(bare)}")
     inside, end = _inside_quotes(text, opening)
     if end < len(text) and text[end] not in WHITE:
-        raise LineError(end + 1, "no space behind the closing quote", 'write a space, or \\" for a quote in a name')
+        raise LineError(end + 1, "there is no space after the closing quote", 'add a space, or write \\" for a quote')
     return Word(start + 1, unquoted + inside, text[start:end])
 
 
 def _inside_quotes(text: str, opening: int) -> tuple[str, int]:
-    """What the quotes contain, and the index behind the closing one."""
+    """Return the text within the quotes, and the index after the closing quote."""
     inside: list[str] = []
     at = opening + 1
     while at < len(text):
