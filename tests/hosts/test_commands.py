@@ -629,7 +629,7 @@ def test_without_root(site: Site) -> None:
     if site.host.run(["test", "-d", "/etc/firewalld"], check=False).returncode == 0:
         install = site.host.run([*nobody, "install", "--dry-run"], check=False)
         assert (install.returncode, install.stdout) == (2, "")
-        assert install.stderr.splitlines()[-1].startswith("nethook: only root may look at /etc/firewalld/")
+        assert install.stderr.splitlines()[-1].startswith("nethook: only root may read /etc/firewalld/")
         uninstall = site.host.run([*nobody, "uninstall", "--dry-run"], check=False)
         assert "what of ours is in firewalld's folder is shown to root only" in uninstall.stderr
 
@@ -665,7 +665,7 @@ def test_what_libvirt_does_not_tell_is_said(site: Site) -> None:
     try:
         applied = site.host.nethook("apply")
         assert applied.returncode == 2
-        assert applied.stderr.startswith("nethook: libvirt does not tell its networks: ")
+        assert applied.stderr.startswith("nethook: libvirt does not list its networks: ")
         checked = site.host.nethook("check")
         assert checked.returncode == 0
         assert "not compared with this host and its networks" in checked.stderr

@@ -67,7 +67,7 @@ def test_what_only_root_may_look_at(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setattr(check, "run", fail)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert main(["check"]) == 2
-    assert capsys.readouterr().err == "nethook: only root may look at /etc/x: try it with sudo\n"
+    assert capsys.readouterr().err == "nethook: only root may read /etc/x: try it with sudo\n"
 
 
 DONE: list[str] = []
@@ -105,7 +105,7 @@ def test_a_full_disk_keeps_nothing_from_being_done(
         monkeypatch.undo()
     assert DONE == ["first", "second"]
     if name == "stdout":
-        lost = "nethook: what was printed is lost: No space left on device\n"
+        lost = "nethook: the output could not be written: No space left on device\n"
         assert capsys.readouterr().err == f"first\nsecond\n{lost}"
 
 

@@ -81,7 +81,7 @@ NETWORKS = {
         f"<forward mode='bridge'/><bridge name='ovs0'/>{port}": (
             "",
             "openvswitch",
-            "network n has a bridge of Open vSwitch, which nftables and this program do not see",
+            "network n has a bridge of Open vSwitch, which nftables does not see",
         )
         for port in (
             "<virtualport type='openvswitch'/><portgroup name='a' default='yes'><vlan><tag id='7'/></vlan></portgroup>",
