@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb in these arguments (default: those of the process), and return the exit status."""
     with lasting_streams() as streams:
-        options = build_parser().parse_args(arguments)
+        parser = build_parser()
+        options = parser.parse_args(arguments)
+        if options.verb is None:
+            parser.print_help(sys.stderr)
+            return UNKNOWN
         try:
             status = _run(options)
         except KeyboardInterrupt:

@@ -631,7 +631,7 @@ def test_without_root(site: Site) -> None:
         assert (install.returncode, install.stdout) == (2, "")
         assert install.stderr.splitlines()[-1].startswith("nethook: only root may read /etc/firewalld/")
         uninstall = site.host.run([*nobody, "uninstall", "--dry-run"], check=False)
-        assert "what of ours is in firewalld's folder is shown to root only" in uninstall.stderr
+        assert "only root can see our files in firewalld's folder" in uninstall.stderr
 
 
 STOPPING = """
@@ -668,7 +668,7 @@ def test_what_libvirt_does_not_tell_is_said(site: Site) -> None:
         assert applied.stderr.startswith("nethook: libvirt does not list its networks: ")
         checked = site.host.nethook("check")
         assert checked.returncode == 0
-        assert "not compared with this host and its networks" in checked.stderr
+        assert "the files were not compared with this host and its networks" in checked.stderr
     finally:
         site.host.run(["systemctl", "start", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd.service"])
         site.host.wait_for_libvirt()

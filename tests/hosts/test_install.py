@@ -69,7 +69,7 @@ def test_installing_routes_what_runs_already(bench: tuple[Lab, SystemdHost]) -> 
     ]
     assert lab.wan.http(ADDRESS)
     again = host.nethook("install")
-    assert (again.returncode, again.stdout) == (0, "everything is in place already\n")
+    assert (again.returncode, again.stdout) == (0, "everything is already in place\n")
 
 
 def test_the_hook_is_found_without_a_restart_of_libvirtd(bench: tuple[Lab, SystemdHost]) -> None:

@@ -77,8 +77,8 @@ def test_a_second_time_nothing_changes(host: InstallationHost) -> None:
     host.nethook("install")
     host.systemctl_calls()
     before = host.state()
-    assert host.nethook("install") == ("everything is in place already\n", "")
-    assert host.nethook("install", "--dry-run") == ("everything is in place already\n", "")
+    assert host.nethook("install") == ("everything is already in place\n", "")
+    assert host.nethook("install", "--dry-run") == ("everything is already in place\n", "")
     assert (host.state(), host.systemctl_calls()) == (before, [])
 
 
@@ -91,7 +91,7 @@ def test_what_somebody_changed_is_put_right(host: InstallationHost) -> None:
     host.systemctl_calls()
     host.nethook("install")
     assert host.systemctl_calls() == ["reload libvirtd.service", "daemon-reload", "restart nethook.service"]
-    assert host.nethook("install") == ("everything is in place already\n", "")
+    assert host.nethook("install") == ("everything is already in place\n", "")
 
 
 def test_what_watches_the_files_starts_anew_where_its_unit_was_changed(host: InstallationHost) -> None:
@@ -190,7 +190,7 @@ def test_the_only_hook_may_run_ours(host: InstallationHost) -> None:
     line = err.splitlines()[-1].partition("standard input: ")[2]
     host.machine.write(ONLY_HOOK, FOREIGN.replace(b"exit 0", line.encode()), 0o755)
     before = host.state()
-    assert host.nethook("install")[0] == "everything is in place already\n"
+    assert host.nethook("install")[0] == "everything is already in place\n"
     assert host.state() == before
     host.machine.run(ONLY_HOOK, "public", "started", "begin", "-", stdin="not XML")
     assert any("XML" in logged.text for logged in host.machine.syslog.new())
@@ -224,7 +224,7 @@ def test_the_link_of_an_earlier_release_is_left_or_replaced(host: InstallationHo
         host.machine.write(OLD_PROGRAM, FOREIGN, 0o755)
     _, err = host.nethook("install")
     assert "nethook install --yes" in err
-    assert ("libvirt runs besides" in err) == target_there
+    assert ("libvirt runs in addition" in err) == target_there
     assert host.file(ONLY_HOOK).is_symlink()
     out, err = host.nethook("install", "--yes")
     assert out == f"- {ONLY_HOOK}\n"
@@ -389,7 +389,7 @@ def test_units_of_a_package_are_only_enabled(host: InstallationHost) -> None:
     # Those of the installation before the package:
     assert out.splitlines()[: len(NAMES)] == [f"- {UNITS}/{unit}" for unit in NAMES]
     assert host.systemctl_calls() == ["daemon-reload", "restart nethook.service"]
-    assert host.nethook("install")[0] == "everything is in place already\n"
+    assert host.nethook("install")[0] == "everything is already in place\n"
     host.nethook("uninstall")
     assert host.systemctl_calls() == [
         "disable --now --quiet nethook.service",
@@ -494,7 +494,7 @@ def test_forwarding_is_turned_on_when_that_is_wanted(host: InstallationHost) -> 
     accepting = [f"net/ipv6/conf/{name}/accept_ra" for name in names]
     assert values(host, *SWITCHES, *accepting) == ["1", "1", "2", "0", "1"]
     assert "default via fe80::9 dev up.10" in host.machine.run("ip", "-6", "route")
-    assert host.nethook("install", "--enable-forwarding")[0] == "everything is in place already\n"
+    assert host.nethook("install", "--enable-forwarding")[0] == "everything is already in place\n"
 
     for name in SWITCHES:  # as a boot does
         namespace.sysctl(name.partition("/")[2], 0)

@@ -341,7 +341,7 @@ def test_the_exit_status(
     assert doctor.run(Namespace(addresses=["203.0.113.10"], json=True, verbose=False)) == status
     printed = capsys.readouterr()
     assert [each["verdict"] for each in json.loads(printed.out)["findings"]] == [each.verdict for each in findings]
-    assert ("the rest was not looked at: nft does not answer" in printed.err) == fails
+    assert ("the rest was not examined: nft does not answer" in printed.err) == fails
 
 
 def test_what_is_no_address_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

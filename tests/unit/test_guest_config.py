@@ -178,12 +178,12 @@ def test_the_dns_servers_of_the_host(texts: list[str], found: list[str], tmp_pat
     assert resolvers([*map(str, files), str(tmp_path / "missing")]) == found
 
 
-@pytest.mark.parametrize(("known", "advice"), [([], "it has none at all"), (["web1"], "did you mean web1?")])
+@pytest.mark.parametrize(("known", "advice"), [([], "it has no guests"), (["web1"], "did you mean web1?")])
 def test_a_guest_that_is_not_defined_yet(known: list[str], advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guest_config, "live_guests", lambda: {name: LiveGuest([], is_running=False) for name in known})
     with pytest.raises(NethookError) as refused:
         guest_config._live_guest("web9")
-    assert str(refused.value) == f"libvirt has no guest web9: {advice} (or --mac MAC, before it is defined)"
+    assert str(refused.value) == f"libvirt has no guest web9: {advice} (before you define it, use --mac MAC)"
 
 
 @pytest.fixture
@@ -210,10 +210,10 @@ def test_a_private_address(private: str, found: str, public: guest_config._Netwo
 @pytest.mark.parametrize(
     ("private", "why"),
     [
-        ("192.168.50.0", "192.168.50.0 is the network address of 192.168.50.0/24, which no guest can have"),
-        ("192.168.50.255/24", "192.168.50.255 is the broadcast address of 192.168.50.0/24, which no guest can have"),
+        ("192.168.50.0", "192.168.50.0 is the network address of 192.168.50.0/24, so no guest can have it"),
+        ("192.168.50.255/24", "192.168.50.255 is the broadcast address of 192.168.50.0/24, so no guest can have it"),
         ("192.168.50.1", "192.168.50.1 is the host's own address on network public"),
-        ("fd00:50::", "fd00:50:: is the routers' address of fd00:50::/64, which no guest can have"),
+        ("fd00:50::", "fd00:50:: is the routers' address of fd00:50::/64, so no guest can have it"),
     ],
 )
 def test_a_private_address_that_no_guest_can_have(private: str, why: str, public: guest_config._Network) -> None:

@@ -1,4 +1,4 @@
-"""``nethook doctor``: what keeps addresses from answering, and what mends it."""
+"""``nethook doctor``: find out why addresses do not answer, and how to repair that."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from nethook.doctor.finding import Finding
 
 VERSION = 1
-"""Of the shape of --json, which docs/json.md describes."""
+"""The version of the JSON format, which docs/json.md describes."""
 
 COLOURS = {FAILURE: "red", WARNING: "yellow", FINE: "green"}
 MOST_NAMED = 3
 
 
 def run(options: Namespace) -> int:
-    """Look, and print. Returns the exit status."""
+    """Examine the addresses, print the findings, and return the exit status."""
     require_root("see the firewalls")
     try:
         wanted = [parse_prefix(text) for text in options.addresses]
@@ -44,7 +44,7 @@ def run(options: Namespace) -> int:
     else:
         print(doctor_text(found, sys.stdout, verbose=options.verbose))
     if found.stopped_by:
-        print(f"nethook: the rest was not looked at: {found.stopped_by}", file=sys.stderr)
+        print(f"nethook: the rest was not examined: {found.stopped_by}", file=sys.stderr)
     if found.failures:
         return DIFFERENT
     return UNKNOWN if found.stopped_by else OK
@@ -72,7 +72,10 @@ def _finding_as_json(finding: Finding) -> dict[str, Any]:
 
 
 def doctor_text(found: Diagnosis, stream: TextIO, *, verbose: bool = False) -> str:
-    """The text, in the colours that this stream takes; with ``verbose``, a line for each station that is fine."""
+    """Return the findings as text, failures first, with a repair below each, and a summary.
+
+    The text has the colours that the stream takes. With ``verbose``, it also has stations without a problem.
+    """
     shown = [FAILURE, WARNING, *([FINE] if verbose else [])]
     lines = [
         line

@@ -1,4 +1,4 @@
-"""``nethook install``: have libvirt run the hook, and systemd apply the files at boot."""
+"""``nethook install``: make libvirt run the hook, and systemd apply the files at boot."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 SECONDS = 120.0
 """nethook.service waits for libvirt's daemon, and may have thousands of addresses to route."""
 
-NO_SYSTEMD = "systemd does not run here, so have `nethook apply --keep-going` run at boot, after libvirt's daemon"
+NO_SYSTEMD = "this host does not run systemd: have `nethook apply --keep-going` run at boot, after libvirt's daemon"
 HOW_TO_WATCH = (
     f"after you edit the file, run `nethook apply`. To apply changes automatically: systemctl enable --now {units.PATH}"
 )
 
 
 def run(options: Namespace) -> int:
-    """Install, or say what would be done. Returns the exit status."""
+    """Install, or print what would be done, and return the exit status."""
     if not options.dry_run:
         require_root("install the hook")
     tools = Host(SECONDS)
@@ -41,7 +41,7 @@ def run(options: Namespace) -> int:
         warn(str(refusal))
         return DIFFERENT
     if not tasks:
-        print("everything is in place already")
+        print("everything is already in place")
         return OK
     if options.dry_run:
         show(tasks)
@@ -53,14 +53,14 @@ def run(options: Namespace) -> int:
 
 
 def _answer_to(options: Namespace) -> Callable[[str], bool]:
-    """What answers a question: the option, somebody at the terminal, or in a dry run nobody."""
+    """Return the function that answers a question: yes with --yes, no in a dry run, else by asking at the terminal."""
     if options.yes:
         return lambda _: True
     return (lambda _: False) if options.dry_run else confirm
 
 
 def _warn_of_foreign_marks(tools: Host) -> None:
-    """Say what else uses our bit of the packet mark. A mistake in the settings is said by whoever needs them."""
+    """Warn of foreign rules that use our bit of the packet mark. Wrong settings are reported elsewhere."""
     try:
         bit = load_settings().mark_bit
     except NethookError:
@@ -69,11 +69,11 @@ def _warn_of_foreign_marks(tools: Host) -> None:
     for used in filter(None, (marks.certain(bit), marks.possible(bit))):
         warn(f"{used}; {marks.advice()}")
     for failure in marks.not_looked_at:
-        warn(f"not looked for others that use our mark bit: {failure}")
+        warn(f"not checked for other users of our mark bit: {failure}")
 
 
 def _tasks(tools: Host, answer: Callable[[str], bool]) -> list[Task]:
-    """What is to be done. RefusedError if it must not be, NethookError if that cannot be found out."""
+    """Return the tasks of the installation. RefusedError if it would do harm, NethookError if that is unknown."""
     hook = hook_file.place(daemon.version(tools))
     package.refuse_untrusted()
     package.refuse_unless_hook_imports(tools)
@@ -96,8 +96,8 @@ def _tasks(tools: Host, answer: Callable[[str], bool]) -> list[Task]:
     if link is not None and old_link.replace(hook_file.ONLY, link, answer, only_place=hook == hook_file.ONLY):
         tasks += [] if hook == hook_file.ONLY else [remove(hook_file.ONLY)]
     for copy in hook_file.copies():
-        warn(f"{copy} is run at each event, too; to remove it: rm {copy}")
+        warn(f"libvirt also runs {copy} at each event; to remove it: rm {copy}")
     if tasks:
         tasks += daemon.reload(tools)
-    # firewalld first: libvirt writes its rules anew when either of them reloads, and would do it at the same time.
+    # firewalld first: libvirt rewrites its rules when firewalld reloads or itself, and must not do both at once.
     return [*firewalld_files.tasks(tools), *tasks, *behind]

@@ -13,24 +13,27 @@ if TYPE_CHECKING:
     from nethook.engine.reconcile import Outcome
 
 OK = 0
-"""Done, or nothing to do, or nothing wrong."""
+"""Done, nothing to do, or nothing wrong."""
 
 DIFFERENT = 1
-"""check: problems; plan: changes; status: an address is not as it should be; else: refused, or a part has failed."""
+"""check: mistakes; plan: changes; status: a line is not in force; other verbs: refused, or a part has failed."""
 
 UNKNOWN = 2
-"""It could not be found out, or the command line is wrong; nothing was changed."""
+"""Something could not be read, or the command line is wrong; nothing was changed."""
 
 DEFECT = 70
 """A defect of this program (EX_SOFTWARE of sysexits.h)."""
 
 INTERRUPTED = 130
-"""Ctrl-C, as shells have it: 128 and the number of the signal."""
+"""Ctrl-C, as shells report it: 128 and the number of the signal."""
 
 
 def report(outcome: Outcome, verb: str, nothing: str) -> int:
-    """Tell it; ``nothing``, unless it is empty, where nothing was done and nothing failed. Returns the exit status."""
-    log.open_log()  # before anything is printed: whoever reads that may have gone
+    """Print and log what was done and what failed, and return the exit status.
+
+    If nothing was done and nothing failed, print the sentence ``nothing``, unless it is empty.
+    """
+    log.open_log()  # first, because printing may fail when nobody reads
     log.info(f"{effect} [{verb}]" for effect in outcome.done)
     log.errors(f"{verb}: {failure}" for failure in outcome.failures)
     for effect in outcome.done:

@@ -1,4 +1,4 @@
-"""``nethook uninstall``: remove what ``nethook install`` has written."""
+"""``nethook uninstall``: remove what ``nethook install`` has installed."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ SECONDS = 60.0
 
 
 def run(options: Namespace) -> int:
-    """Uninstall, or say what would be done. Returns the exit status."""
+    """Uninstall, or print what would be done, and return the exit status."""
     if not options.dry_run:
         require_root("remove the hook")
     tools = Host(SECONDS)
     tasks = units.removal(tools) if systemd.runs() else []
     sees_all = firewalld_files.can_look()
     if not sees_all:
-        warn("what of ours is in firewalld's folder is shown to root only: try it with sudo")
-    tasks += firewalld_files.removal(tools)  # before libvirt is told: see install
+        warn("only root can see our files in firewalld's folder: try it with sudo")
+    tasks += firewalld_files.removal(tools)  # before libvirt reloads: see install
     hook = hook_file.removal()
     if hook:
         tasks += [*hook, *daemon.reload(tools)]
@@ -43,9 +43,9 @@ def run(options: Namespace) -> int:
         show(tasks)
         return OK
     status = run_tasks(tasks)
-    if hook:  # nobody keeps it up to date any more
+    if hook:  # without the hook, the record gets out of date
         record.forget(tools)
-    warn("what is in the kernel stays in force, until `nethook clear`")
+    warn("addresses stay routed until you run `nethook clear`")
     if settings:
-        warn("forwarding stays on, until the next boot")
+        warn("forwarding stays on until the next boot")
     return status

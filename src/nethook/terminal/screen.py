@@ -29,11 +29,7 @@ class Screen:
     """The screen during a ``with`` block. After it the terminal is as before, whatever ended the block."""
 
     def __enter__(self) -> Screen:
-        for number in (
-            signal.SIGINT,
-            signal.SIGTERM,
-            signal.SIGHUP,
-        ):  # all end the block like Ctrl-C, even if they were ignored
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # all end the block as Ctrl-C does
             signal.signal(number, signal.default_int_handler)
         self._settings = termios.tcgetattr(sys.stdin)
         tty.setcbreak(sys.stdin)
