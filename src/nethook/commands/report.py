@@ -11,7 +11,7 @@ from nethook.config.problem import one_line
 from nethook.terminal import painted
 
 if TYPE_CHECKING:
-    from nethook.engine.reconcile import Outcome
+    from nethook.engine.run import Outcome
 
 
 def report(outcome: Outcome, verb: str, nothing: str) -> int:
