@@ -10,7 +10,7 @@ from nethook.config.problem import one_line
 from nethook.terminal import painted
 
 if TYPE_CHECKING:
-    from nethook.engine.reconcile import Outcome
+    from nethook.engine.run import Outcome
 
 OK = 0
 """Done, nothing to do, or nothing wrong."""

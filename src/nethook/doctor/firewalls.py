@@ -13,7 +13,7 @@ from nethook.doctor import admin_iptables, packets
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.nft_chains import Nft
 from nethook.doctor.nft_judge import Judge
-from nethook.doctor.ours import chains
+from nethook.doctor.ours import chains, firewalld
 from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES
 from nethook.gates.iptables import IptablesGate
@@ -169,7 +169,7 @@ def _advice(chain: BaseChain) -> str:
 
 def _is_closed(facts: Facts) -> bool:
     """Whether our gate in firewalld is not open, which is a finding at another station."""
-    gate = facts.plan.firewalld
+    gate = firewalld(facts.plan)
     return gate is not None and bool(gate.hindrance or gate.lacking)
 
 
