@@ -2,7 +2,7 @@
 
 https://man.freebsd.org/cgi/man.cgi?rc.conf(5): ifconfig_IF, ifconfig_IF_ipv6, ifconfig_IF_aliasN, static_routes,
 defaultrouter, ipv6_defaultrouter. A gateway outside all subnets needs a route to itself first (route(8), -interface);
-the default route follows the static ones. The first address is the one that the guest uses of itself.
+the default route follows the static ones. The first address is the guest's source address.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 https://networkmanager.dev/docs/api/latest/nm-settings-ifcfg-rh.html: IPADDRn, PREFIXn, GATEWAY (NetworkManager adds a
 route to a gateway outside all subnets), IPV6ADDR and IPV6ADDR_SECONDARIES with length, IPV6_DEFAULTGW with the device
-of a link-local address. The first address is the one that the guest uses of itself.
+of a link-local address. The first address is the guest's source address.
 """
 
 from __future__ import annotations

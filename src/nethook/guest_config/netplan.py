@@ -1,8 +1,13 @@
-"""netplan: Ubuntu, and Debian's cloud images.
+"""netplan (Ubuntu, and Debian's cloud images), and cloud-init's network configuration, which has the same format.
 
-`on-link` and `from` of a route, `match`, `accept-ra`, `dhcp4-overrides`:
-https://netplan.readthedocs.io/en/stable/netplan-yaml/ ; `0.0.0.0/0` instead of `default` is understood by releases
-before 0.103 as well. The file may hold secrets, so netplan warns of one that others can read.
+- netplan: `on-link` and `from` of a route, `match`, `accept-ra`, `dhcp4-overrides`:
+  https://netplan.readthedocs.io/en/stable/netplan-yaml/ . Releases before 0.103 understand `0.0.0.0/0`, but not
+  `default`. netplan warns if others can read the file, because such files may hold secrets.
+- cloud-init: version 2, as in a NoCloud seed, where the file ``network-config`` is beside ``meta-data`` and
+  ``user-data``: https://docs.cloud-init.io/en/latest/reference/network-config-format-v2.html and
+  https://docs.cloud-init.io/en/latest/reference/datasources/nocloud.html . cloud-init converts it for the guest's
+  system. It passes it unchanged to netplan. For other systems a match needs ``set-name``, and ``on-link`` is lost
+  (https://github.com/canonical/cloud-init/issues/4995), so that the gateway needs a route of its own.
 """
 
 from __future__ import annotations
@@ -37,7 +42,7 @@ def _cloud_init(nic: Nic) -> list[str]:
 
 
 def _ethernet(nic: Nic, *, indent: int, for_cloud_init: bool = False) -> str:
-    """The part about the NIC, as netplan has it; cloud-init needs more than netplan, see there."""
+    """Return the part of the configuration for the NIC; ``for_cloud_init`` adds what cloud-init needs."""
     lines = [f"{nic.interface}:"]
     if nic.mac:
         lines += ["  match:", f'    macaddress: "{nic.mac}"']

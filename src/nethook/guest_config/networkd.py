@@ -1,8 +1,8 @@
-"""systemd-networkd: Arch, Flatcar, many images of Debian, and wherever somebody chose it.
+"""systemd-networkd: Arch, Flatcar, many images of Debian.
 
 https://www.freedesktop.org/software/systemd/man/latest/systemd.network.html: GatewayOnLink= (a gateway outside all
-subnets), PreferredSource=, UseRoutes= of [DHCPv4]. Type=ether keeps the MAC address from matching VLANs and bridges
-that the guest makes on top of its NIC, which have the same.
+subnets), PreferredSource=, UseRoutes= of [DHCPv4]. With Type=ether, the match leaves out VLANs and bridges that the
+guest makes on top of its NIC, which have the same MAC address.
 """
 
 from __future__ import annotations

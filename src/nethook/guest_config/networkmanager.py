@@ -2,8 +2,8 @@
 
 https://networkmanager.dev/docs/api/latest/nm-settings-keyfile.html: ``addressN=ADDRESS/LENGTH``,
 ``routeN=DESTINATION/LENGTH,NEXT_HOP,METRIC``, ``routeN_options=onlink=true,src=ADDRESS``; lists end each entry with
-``;``; a file that others than root can read is ignored. ignore-auto-routes keeps the default route of DHCP and router
-advertisements away, not the ones written here.
+``;``; a file that other users than root can read is ignored. ignore-auto-routes leaves out the default routes of DHCP
+and router advertisements, but not the routes in the file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nethook.guest_config.nic import Nic
 
 WITHOUT_ADDRESS = {4: "disabled", 6: "link-local"}
-"""The method for a family that has no addresses."""
+"""The method for an IP family without addresses."""
 
 
 def _lines(nic: Nic) -> Iterator[str]:
