@@ -331,7 +331,7 @@ def test_check_knows_the_networks_and_addresses_of_the_host(site: Site) -> None:
     )
     checked = site.host.nethook("check")
     assert checked.returncode == 1
-    never, translated = "what is sent to it never gets to a guest", "whose addresses libvirt translates"
+    never, translated = "packets to it never reach a guest", "to which libvirt applies NAT"
     assert [line for line in checked.stdout.splitlines() if line.startswith("/")] == [
         f"{FILE}:1:20: libvirt has no network frist",
         f"{FILE}:2:1: 192.168.60.0/28 overlaps the subnet 192.168.60.0/24 of network second",
@@ -484,7 +484,7 @@ def test_a_line_to_which_libvirt_has_a_route_itself(site: Site) -> None:
             assert site.host.nethook("apply").returncode == 0
             checked = site.host.nethook("check")
             assert checked.returncode == 0
-            assert "warning: network own-route has a <route> to 203.0.113.90" in checked.stdout
+            assert "warning: libvirt itself adds the <route> of network own-route to 203.0.113.90" in checked.stdout
             site.host.virsh("net-destroy", "own-route")
             assert site.host.nethook("apply").returncode == 0
         site.configure(f"{STEADY} first", "203.0.113.90 first")

@@ -406,25 +406,25 @@ OFF, ON = LiveGuest([NIC], is_running=False), LiveGuest([NIC], is_running=True)
 @pytest.mark.parametrize(
     ("guests", "text", "mends"),
     [
-        ({"web1": OFF}, "guest web1, which it is bound to, is not plugged into network public", "virsh start web1"),
+        ({"web1": OFF}, "guest web1, to which it is bound, is not plugged into network public", "virsh start web1"),
         (
             {"web1": LiveGuest([NIC, NIC], is_running=False)},
-            "guest web1, which it is bound to, is not plugged",
+            "guest web1, to which it is bound, is not plugged",
             "virsh start web1",
         ),
         (
             {"web1": ON},
-            "guest web1, which it is bound to, is not plugged",
+            "guest web1, to which it is bound, is not plugged",
             "start it; if it is running: shut it down",
         ),
         (
             {"web1": LiveGuest([("inner", "x")], is_running=True)},
             ":1:21: guest web1 has no NIC on network public",
-            "it has on: inner",
+            "it has NICs on: inner",
         ),
         ({"wbe1": ON}, ":1:21: libvirt has no guest web1", "did you mean wbe1?"),
         ({"mail": ON}, ":1:21: libvirt has no guest web1", "choose from: mail"),
-        (None, "guest web1, which it is bound to, is not plugged", "or write another guest at "),
+        (None, "guest web1, to which it is bound, is not plugged", "or write another guest at "),
     ],
 )
 def test_why_a_bound_guest_is_not_there(guests: dict[str, LiveGuest] | None, text: str, mends: str) -> None:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from nethook.parts.tables.ruleset import TABLE
 
 from nethook.doctor import host_problems, ours
 from nethook.doctor.facts import Facts, Target
@@ -14,7 +15,6 @@ from nethook.host.process import Tools
 from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.network import Network
 from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.ruleset import TABLE
 from nethook.steps.effect import ADD, REMOVE, REPLACE, Effect
 from tests.unit.lines import configuration, routed
 
@@ -35,7 +35,7 @@ def test_proxy_ndp_is_off_only_where_it_is_to_be_turned_on(sign: str, uplink: st
     target = Target(LINE, "2001:db8::1", is_exact=True)
     target.bridge = "virbr1"
     said = [finding.text for finding in ours.reached(host, target)]
-    assert said == ["the kernel does not look at our proxy entries on lo: proxy_ndp is off"] * is_deaf
+    assert said == ["the kernel ignores our proxy entries on lo: proxy_ndp is off"] * is_deaf
 
 
 def test_what_concerns_a_line_and_what_does_not() -> None:
@@ -87,5 +87,5 @@ def test_lines_of_a_network_that_can_never_be_routed_to() -> None:
     problems = [str(problem) for problem in host_problems._problems(OTHER, live, [])]
     assert problems == [
         "routed-ips:2:14: network public has no bridge (forward mode bridge); "
-        "route it to a network with a bridge of the kernel"
+        "choose a network with a bridge of the kernel"
     ]

@@ -1,5 +1,8 @@
-"""Rules of iptables on the way that are no gate's: in front of a gate in FORWARD, and in other tables of the legacy
-variant. Those of the nft variant are chains of nftables: firewalls.py."""
+"""The station of an admin's iptables rules: those in front of our gate in FORWARD, and other tables of the legacy
+variant.
+
+Other tables of the nft variant are chains of nftables: firewalls.py.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,11 @@ STATION = "admin's iptables"
 TABLES = frozenset({"mangle", "raw", "security"})
 CHAINS = ("PREROUTING", "FORWARD", "POSTROUTING")
 AS_MEANT = "nothing to do if that is how you filter this guest"
+EXCEPT_THEM = "and except these addresses in the configuration that this rule comes from"
 
 
 def in_front_of_gates(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
-    """Rules of an admin in FORWARD that stop packets before they come to the gate."""
+    """Yield the rules of an admin in FORWARD that stop packets before they reach the gate."""
     for gate, chain in chains(facts, {target.family for target in targets}):
         if not isinstance(gate, IptablesGate) or is_known_to_nft_alone(chain):
             continue
@@ -57,12 +61,12 @@ def in_front_of_gates(facts: Facts, targets: Sequence[Target]) -> Iterator[Findi
 
 
 def is_known_to_nft_alone(chain: Chain) -> bool:
-    """Whether an admin has written into it what iptables does not show."""
+    """Return whether an admin has added conditions to the chain that only nft shows."""
     return any(rule.hides for rule in chain.rules)
 
 
 def legacy_tables(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
-    """What the legacy variant's tables other than filter stop; there packets carry no mark, or not for long."""
+    """Yield the rules of the legacy variant in tables other than filter that stop packets, which have no mark there."""
     for name, path in LEGACY_TABLES.items():
         members = [target for target in targets if (target.family == 6) == name.startswith("ip6")]
         tool = f"{name}-legacy"
@@ -79,19 +83,19 @@ def legacy_tables(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
                         f"chain {chain} of {tool}'s table {table} drops {'' if ruling.stops else 'a part of '}{what}: "
                         f"{ruling.rule or 'its policy'}",
                         command=by_address(tool, table, chain, target) if ruling.stops else "",
-                        advice="and leave out these addresses where the rule comes from" if ruling.stops else AS_MEANT,
+                        advice=EXCEPT_THEM if ruling.stops else AS_MEANT,
                         addresses=[target.name],
                     )
 
 
 def by_address(tool: str, table: str, chain: str, target: Target) -> str:
-    """The command that lets packets of the target pass a chain in which they carry no mark."""
+    """Return the command that lets packets of the target pass a chain in which they carry no mark."""
     block = target.line.prefix.text
     return " && ".join(f"{tool} -w -t {table} -I {chain} {option} {block} -j ACCEPT" for option in ("-d", "-s"))
 
 
 def _judged(facts: Facts, target: Target, chain: str, listing: Listing) -> tuple[str, Ruling]:
-    """What becomes of the packets of the target: of the one that is stopped, or else of which a part is."""
+    """Return the worse verdict on the two packets of the target, and the name of that packet."""
     found = [
         (what, judge(listing, chain, packet))
         for what, packet in packets.routed(facts, target, chain.lower(), is_marked=False)
@@ -107,7 +111,10 @@ def _listing(facts: Facts, tool: str, table: str) -> Listing:
 
 
 def _past(facts: Facts, tool: str, rule: str) -> str:
-    """The command that lets routed packets past the rule: without it, or out of the chain it leads to, to our gate."""
+    """Return the command that lets routed packets past the rule to our gate.
+
+    It deletes the rule, or lets these packets return from the chain to which the rule jumps.
+    """
     words = words_of(rule)
     _, target = target_of(words)
     if target in STOPPING:

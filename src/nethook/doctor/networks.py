@@ -1,4 +1,4 @@
-"""The station of an address's network: defined, running, its bridge, a guest plugged; and its other users."""
+"""The station of the network: whether it is defined and runs, its bridge, its guest, libvirt's rules, and conflicts."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 NETWORK, GUEST, OWN, SUBNET = "network", "guest", "own address", "subnet"
 LIBVIRTS_RULES = "libvirt's rules"
 FILTERED = frozenset({"", "nat", "route"})
-"""The forward modes of networks that libvirt filters; one that is open it leaves to the admin."""
+"""The forward modes of networks that libvirt filters. It leaves a network of mode open to the admin."""
 JUMP = "-j LIBVIRT_"
-"""What leads from FORWARD to a chain of libvirt's: LIBVIRT_FWI and others."""
+"""A part of the rules that lead from FORWARD to libvirt's chains, such as LIBVIRT_FWI."""
 AFTER_RESTART = (
     "if it is running: shut it down and start it again, because restarting a network disconnects running guests"
 )
 
 
 def network(facts: Facts, target: Target) -> Iterator[Finding]:
-    """Find the target's bridge, which stays '' if its network is not up; then nothing else is worth a look."""
+    """Yield whether the target's network is up, and set the target's bridge; it stays '' if the network is not up."""
     line = target.line
     live = facts.live.get(line.network)
     if live is None:
@@ -47,15 +47,16 @@ def network(facts: Facts, target: Target) -> Iterator[Finding]:
     name, bridge = line.network, live.network.bridge
     if live.network.why_unroutable:
         what = f"{live.network.why_unroutable}: nothing can be routed to it"
-        yield _failure(target, what, advice="route it to a network with a bridge of the kernel")
+        yield _failure(target, what, advice="choose a network with a bridge of the kernel")
     elif bridge and not names.is_safe(bridge):
-        yield _failure(target, f"the name of bridge {bridge} cannot be used in rules", advice="give it a plain name")
+        what = f"the name of bridge {bridge} cannot be used in rules"
+        yield _failure(target, what, advice="rename it, with letters, digits, - and _ only")
     elif not live.is_active:
-        what = f"network {name} is not running, its lines wait for it"
+        what = f"network {name} is not running"
         yield _failure(target, what, command=f"virsh net-start {word(name)}")
     elif not links.exists(bridge):
         command = f"virsh net-destroy {word(name)} && virsh net-start {word(name)}"
-        advice = "then start its guests anew"
+        advice = "then restart its guests"
         yield _failure(target, f"network {name} is running, but its bridge {bridge} is gone", command, advice)
     else:
         target.bridge = bridge
@@ -63,7 +64,7 @@ def network(facts: Facts, target: Target) -> Iterator[Finding]:
 
 
 def ports(facts: Facts, target: Target) -> Iterator[Finding]:
-    """Whether anything is plugged into the bridge, and where it is bound, the very NIC."""
+    """Yield whether a guest is plugged into the bridge or, for a bound line, whether its NIC is."""
     line = target.line
     if line.guest:
         yield from _bound(facts, target)
@@ -81,7 +82,7 @@ def _bound(facts: Facts, target: Target) -> Iterator[Finding]:
     if not macs:
         yield from _not_plugged(facts, target, name)
     elif len(macs) > 1:
-        text = f"{name} has {len(macs)} NICs on network {line.network}, and which it is bound to is chance"
+        text = f"{name} has {len(macs)} NICs on network {line.network}; nethook picks one of them"
         advice = f"write mac={' or mac='.join(macs)} at {line.place}"
         yield Finding(WARNING, GUEST, text, advice=advice, addresses=[target.name])
     else:
@@ -89,11 +90,11 @@ def _bound(facts: Facts, target: Target) -> Iterator[Finding]:
 
 
 def _not_plugged(facts: Facts, target: Target, name: str) -> Iterator[Finding]:
-    """Why the guest of a bound line is not there: a line that does not fit it, or it is off."""
+    """Yield why the NIC of a bound line is missing: its guest is off, or the line does not fit the guest."""
     line = target.line
     guest = line.guest or ""
     guests = facts.guests or {}
-    text = f"{name}, which it is bound to, is not plugged into network {line.network}"
+    text = f"{name}, to which it is bound, is not plugged into network {line.network}"
     known = guests.get(guest)
     if known and any(line.mac in {None, mac} for mac in known.macs_on(line.network)):
         command = "" if known.is_running else f"virsh start {word(guest)}"
@@ -110,20 +111,20 @@ def _not_plugged(facts: Facts, target: Target, name: str) -> Iterator[Finding]:
 
 
 def other_users(facts: Facts, target: Target) -> Iterator[Finding]:
-    """The host itself, and the subnets of networks."""
+    """Yield conflicts with subnets of networks and with addresses that the host itself has or needs."""
     for problem in subnet_problems(target.line, facts.live):
         text = f"{problem.place}: {problem.what}"
         yield Finding(FAILURE, SUBNET, text, advice=problem.advice, addresses=[target.name])
-    # No commands: whoever deletes an address or route that the host needs may take it off the net, and himself.
+    # No commands: deleting an address or route that the host needs could cut off the host, and the admin.
     vital = facts.vital_problems.get(target.line.prefix.text)
     if vital:
         advice = f"change the line at {vital.place}: {vital.advice}"
         yield Finding(FAILURE, OWN, vital.what, advice=advice, addresses=[target.name])
         return
     for held in addresses_within(target.line, facts.live, facts.own_addresses):
-        if held.device in facts.bridges:  # libvirt's own, for the subnet that has just been named
+        if held.device in facts.bridges:  # libvirt's address in a subnet, which is reported above
             continue
-        advice = f"change the line at {target.line.place}: write an address that is for guests alone"
+        advice = f"change the line at {target.line.place}: choose an address that only guests use"
         yield Finding(FAILURE, OWN, what_is_wrong_with(held), advice=advice, addresses=[target.name])
 
 
@@ -132,21 +133,26 @@ def _failure(target: Target, text: str, command: str = "", advice: str = "") -> 
 
 
 def libvirts_rules(facts: Facts) -> Iterator[Finding]:
-    """Whether they are, in one of its backends, where networks need them."""
+    """Yield whether libvirt's own rules exist, in one of its backends, if networks need them.
+
+    Without them, its networks have neither NAT nor isolation. libvirt creates its chains when its daemon starts, and
+    then only writes into them. So after `nft flush ruleset`, neither a reload of the daemon nor the start of a network
+    brings them back, only a restart of the daemon (seen with libvirt 9.0 and 11.3, both backends).
+    """
     filtered = sorted(network.name for network in facts.up if network.forward_mode in FILTERED)
     if not filtered:
         return
     if any(is_libvirts(gate, chain) for gate, chain in chains(facts, (4, 6))):
-        yield Finding(OK, LIBVIRTS_RULES, "they are there")
+        yield Finding(OK, LIBVIRTS_RULES, "they exist")
         return
-    text = f"libvirt's own rules are gone, and with them NAT and isolation of {', '.join(filtered)}"
+    text = f"libvirt's own rules are gone, so {', '.join(filtered)} has neither NAT nor isolation"
     command = f"{daemon.restart(facts.tools)} && {APPLY}"
-    advice = "a reload does not bring them back; to keep them, have nothing run `nft flush ruleset`"
+    advice = "a reload does not bring them back; to keep them, let nothing run `nft flush ruleset`"
     yield Finding(WARNING, LIBVIRTS_RULES, text, command=command, advice=advice)
 
 
 def is_libvirts(gate: Gate, chain: Chain) -> bool:
-    """Whether libvirt has rules in this chain."""
+    """Return whether libvirt has rules in this chain."""
     if isinstance(gate, LibvirtNftablesGate):
         return any(not rule.is_ours for rule in chain.rules)
     return any(JUMP in rule.name for rule in chain.rules)

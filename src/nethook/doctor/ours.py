@@ -1,4 +1,4 @@
-"""What is ours: the table, the elements of an address, and the gates in other programs' firewalls."""
+"""The station of our own objects: our tables, their elements for an address, and our gates in foreign firewalls."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 TABLE, ACCEPTED, GATE, LEFTOVERS = "our table", "our table", "gate", "leftovers"
 GATEWAY, PROXY = "gateway", "proxy"
 APPLY = "nethook apply"
-OTHER_GATEWAY = "choose another one as gateway4 in /etc/nethook/nethook.conf, or have them use that of their network"
+OTHER_GATEWAY = "choose another gateway4 in /etc/nethook/nethook.conf, or let these guests use their network's gateway"
 
 
 def table(facts: Facts, targets: Collection[Target]) -> Iterator[Finding]:
-    """Whether our tables are there with their rules: that for all of these targets, and that for bound ones."""
+    """Yield whether our tables have their rules: the one for all these targets, and the one for bound targets."""
     if facts.pending.lacks(CLASSIFYING):
-        yield Finding(FAILURE, TABLE, f"our nftables table {CLASSIFYING} is not there, or has no rules", command=APPLY)
+        yield Finding(FAILURE, TABLE, f"our nftables table {CLASSIFYING} is missing or has no rules", command=APPLY)
     else:
         yield Finding(OK, TABLE, f"{CLASSIFYING} has its rules")
         bridges = [effect for effect in facts.plan.effects if effect.kind in {"bridge", "isolated"}]
         if bridges:
-            text = "our table does not know libvirt's networks as they are: " + "; ".join(map(str, bridges))
+            text = "our table is out of date about libvirt's networks: " + "; ".join(map(str, bridges))
             yield Finding(WARNING, TABLE, text, command=APPLY)
     bound = [target.name for target in targets if target.line.guest]
     if bound and facts.pending.lacks(BINDING):
-        text = f"our nftables table {BINDING}, which keeps addresses to guests, is not there, or has no rules"
+        text = f"our nftables table {BINDING}, which binds addresses to guests, is missing or has no rules"
         routed = [target.name for target in targets if target.line.guest and _is_routed(facts, target)]
         text += f"; {UNKEPT}: {', '.join(routed)}" if routed else ""
         yield Finding(FAILURE, TABLE, text, command=APPLY, addresses=bound)
     kinds = {"route", "accept", "table"}
     gone = [effect for effect in facts.plan.effects if effect.sign == REMOVE and effect.kind in kinds]
     if gone:
-        text = f"the kernel still has what no line asks for: {gone[0].text}" + (" and more" if len(gone) > 1 else "")
+        text = f"the kernel has objects that no line asks for: {gone[0].text}" + (" and more" if len(gone) > 1 else "")
         yield Finding(WARNING, LEFTOVERS, text, command=APPLY)
 
 
@@ -56,14 +56,14 @@ def _is_routed(facts: Facts, target: Target) -> bool:
 
 
 def accepted(facts: Facts, target: Target) -> Iterator[Finding]:
-    """Whether our table accepts the address on its bridge, and guards it."""
+    """Yield a finding if our table does not accept the address on its bridge, or does not guard it."""
     pending, line = facts.pending, target.line
     if pending.lacks(CLASSIFYING):
         return
     if pending.is_unbound(line) and not pending.lacks(BINDING):
         text = f"{line.prefix} is not bound to its guest's NIC"
         if _is_routed(facts, target):
-            text = f"{line.prefix} is routed, but not yet kept to guest {line.guest}"
+            text = f"{line.prefix} is routed, but not yet bound to guest {line.guest}"
         yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
     if unaccepted := pending.unaccepted(line, target.bridge):
         text = f"our table does not accept {unaccepted} on {target.bridge}"
@@ -72,12 +72,12 @@ def accepted(facts: Facts, target: Target) -> Iterator[Finding]:
         text = f"our table does not guard {unguarded}: other guests can use it as well"
         yield Finding(WARNING, ACCEPTED, text, command=APPLY, addresses=[target.name])
     if pending.lets_bridge_learn(line, target.bridge):
-        text = f"other guests on {target.bridge} can take what is sent to {line.prefix}: its {NO_LEARNING} is off"
+        text = f"other guests on {target.bridge} can receive packets to {line.prefix}: its {NO_LEARNING} is off"
         yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
 
 
 def reached(facts: Facts, target: Target) -> Iterator[Finding]:
-    """Whether guests have their gateway, and the uplink's network somebody who answers, where a line wants that."""
+    """Yield a finding if guests lack their gateway, or if the host does not answer on the uplink of the line."""
     uplink = target.line.proxy
     wrong = what_is_wrong_with_uplink(uplink, facts.live) if uplink else ""
     if wrong:
@@ -85,7 +85,7 @@ def reached(facts: Facts, target: Target) -> Iterator[Finding]:
         advice = f"{target.line.place}: {which_uplink(facts.uplinks(target.family))}"
         yield Finding(FAILURE, PROXY, text, advice=advice, addresses=[target.name])
     if lacking := facts.pending.gateway(target.bridge, target.family):
-        text = f"guests on {target.bridge} that use {lacking} as their gateway find nobody there"
+        text = f"guests on {target.bridge} do not reach {lacking} as their gateway"
         yield Finding(WARNING, GATEWAY, text, command=APPLY, addresses=[target.name])
     for address in [] if wrong else facts.pending.unanswered(target.line):
         text = f"the host does not answer for {address} on {uplink}"
@@ -96,35 +96,35 @@ def reached(facts: Facts, target: Target) -> Iterator[Finding]:
         text = f"guests on {target.bridge} cannot use {gateway} as their gateway: it is on {device}"
         yield Finding(WARNING, GATEWAY, text, advice=OTHER_GATEWAY, addresses=[target.name])
     if facts.pending.has_deaf_uplink(target.line):
-        text = f"the kernel does not look at our proxy entries on {uplink}: proxy_ndp is off"
+        text = f"the kernel ignores our proxy entries on {uplink}: proxy_ndp is off"
         yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
 
 
 def opened(facts: Facts, families: Collection[int]) -> Iterator[Finding]:
-    """Whether each firewall that another program writes has its gate, in front of what rejects."""
+    """Yield whether each foreign firewall has our gate, in front of the rules that reject."""
     for gate, chain in chains(facts, families):
         misfit = gate.misfit(chain)
         if gate.setting not in facts.settings.gates and chain.gates:
-            text = f"our gate in {gate.where} is open, and by the setting gates it gets none"
+            text = f"our gate in {gate.where} is open, but the setting gates leaves it out"
             yield Finding(WARNING, GATE, text, command=APPLY)
         elif not misfit:
-            state = "is open" if chain.gates else "is not needed, nothing there blocks"
+            state = "is open" if chain.gates else "is not needed, because nothing there blocks"
             yield Finding(OK, GATE, f"in {gate.where}: {state}")
         elif gate.setting in facts.settings.gates:
             verdict = WARNING if misfit in PASSABLE else FAILURE
             yield Finding(verdict, GATE, f"our gate in {gate.where} is {misfit}", command=APPLY)
         else:
             advice = f"add {gate.setting} to the setting gates in nethook.conf, and run {APPLY}"
-            text = f"{gate.where} blocks, and by the setting gates it gets no gate"
+            text = f"{gate.where} blocks, and the setting gates leaves it out"
             yield Finding(FAILURE, GATE, text, advice=advice)
     yield from _firewalld(facts)
 
 
 def _firewalld(facts: Facts) -> Iterator[Finding]:
-    """Whether firewalld, where it runs, has our policy and the entries for it."""
+    """Yield whether a running firewalld has our policy and its entries."""
     gate = firewalld(facts.plan)
     for failure in facts.plan.failures if gate is None else ():
-        yield Finding(WARNING, GATE, f"nobody knows whether our gate in {WHERE} is open: {failure}")
+        yield Finding(WARNING, GATE, f"it is unknown whether our gate in {WHERE} is open: {failure}")
     if gate is None:
         return
     if gate.hindrance:
@@ -140,12 +140,12 @@ def _firewalld(facts: Facts) -> Iterator[Finding]:
 
 
 def firewalld(plan: Plan) -> Firewalld | None:
-    """Return our gate in firewalld; None if it does not run, or gets none by the settings."""
+    """Return our gate in firewalld; None if firewalld does not run, or if the settings leave it out."""
     gates = (opening for opening in plan.openings if isinstance(opening, Firewalld))
     return next((gate for gate in gates if gate.setting in plan.case.settings.gates), None)
 
 
 def chains(facts: Facts, families: Collection[int]) -> list[tuple[Gate, Chain]]:
-    """The chains of others where a gate belongs, those included that by the settings get none."""
+    """Return the foreign chains in which a gate belongs, even those that the settings leave out."""
     openings = facts.plan.case.snapshot.openings
     return [(opening.gate, opening.chain) for opening in openings if opening.family in families]

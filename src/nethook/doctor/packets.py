@@ -1,4 +1,4 @@
-"""The two packets that are followed for each target: one from the outside to the guest, and its answer."""
+"""The two packets that are judged for each target: one from outside to the guest, and the answer to it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
     from nethook.doctor.facts import Facts, Target
 
-TO_GUEST, FROM_GUEST = "what is sent to the guest", "what the guest answers"
+TO_GUEST, FROM_GUEST = "packets to the guest", "answers of the guest"
 KNOWS_IN, KNOWS_OUT = frozenset({"prerouting", "forward"}), frozenset({"forward", "postrouting"})
-"""The hooks of a router, by which device of a packet is known there."""
+"""The hooks of a router in which the incoming device of a packet is known, and those in which the outgoing one is."""
 BRIDGE_HOOKS = {TO_GUEST: frozenset({"output", "postrouting"}), FROM_GUEST: frozenset({"prerouting", "input"})}
-"""Where a bridge has what the host routes: what leaves by it, and what comes to the host."""
+"""The hooks of a bridge that routed packets pass: those that leave by it, and those that come to the host."""
 
 
 def routed(facts: Facts, target: Target, hook: str, *, is_marked: bool) -> Iterator[tuple[str, Packet]]:
-    """Both, as they are in this hook (in small letters) of a router, with our mark or without it."""
+    """Yield both packets as they are in this hook (in small letters) of a router, with our mark or without it."""
     uplink = next(iter(facts.uplinks(target.family)), "")
     for what, device_in, device_out in ((TO_GUEST, uplink, target.bridge), (FROM_GUEST, target.bridge, uplink)):
         yield (
@@ -37,14 +37,14 @@ def routed(facts: Facts, target: Target, hook: str, *, is_marked: bool) -> Itera
 
 
 def bridged(facts: Facts, target: Target, hook: str) -> Iterator[tuple[str, Packet]]:
-    """Those that come by this hook of bridges. By which port of which bridge is not known."""
+    """Yield the packets that pass this hook of bridges. Their port and bridge are unknown."""
     for what, hooks in BRIDGE_HOOKS.items():
         if hook in hooks:
             yield what, _packet(facts, target, what)
 
 
 def at_device(facts: Facts, target: Target, hook: str, device: str) -> Iterator[tuple[str, Packet]]:
-    """Those that come by the ingress or egress hook of this device."""
+    """Yield the packets that pass the ingress or egress hook of this device."""
     is_outside = device in facts.uplinks(target.family)
     if is_outside or device == target.bridge or device in facts.ports(target.bridge):
         what = TO_GUEST if is_outside == (hook == "ingress") else FROM_GUEST

@@ -1,4 +1,4 @@
-"""Whether this nft is too old for ``guest=``. All else works with it."""
+"""The station of the programs that runs need: nft, ip and conntrack."""
 
 from __future__ import annotations
 
@@ -24,15 +24,18 @@ ADVICE = "install a newer nftables, or leave guest= out"
 
 
 def why_it_cannot_bind(tools: Tools) -> str:
-    """What keeps lines with ``guest=`` from being put in force; '' if nothing does, or the version is not known."""
+    """Return the reason why this nft is too old for lines with ``guest=``; '' if it is not, or is unknown.
+
+    Everything else works with an old nft.
+    """
     found = _version(tools)
     if not found or _numbers(found) >= _numbers(NEEDED_NFT):
         return ""
-    return f"nft {found} cannot keep an address to its guest, {NEEDED_NFT} and later can"
+    return f"nft {found} cannot bind an address to its guest, {NEEDED_NFT} and later can"
 
 
 def _version(tools: Tools) -> str:
-    """That of nft; '' if it is not known."""
+    """Return the version of nft; '' if it is unknown."""
     try:
         said = tools.run(Call(("nft", "--version"))).out
     except ToolMissingError:
@@ -46,24 +49,24 @@ def _numbers(version: str) -> list[int]:
 
 
 def tools(runner: Tools) -> Iterator[Finding]:
-    """Whether what every run needs is installed, and in which version."""
+    """Yield whether the programs that every run needs are installed, and their versions."""
     versions = []
     for tool, arguments in NEEDED.items():
         try:
             result = runner.run(Call((tool, *arguments)))
         except ToolMissingError as error:
-            yield Finding(FAILURE, STATION, str(error), advice=f"install the package that brings {tool}")
+            yield Finding(FAILURE, STATION, str(error), advice=f"install the package with the program {tool}")
             continue
         if result.status == 0:
             versions.append(result.out.partition("\n")[0].strip())
         else:
-            yield Finding(FAILURE, STATION, result.failure, advice=f"install {tool} anew")
+            yield Finding(FAILURE, STATION, result.failure, advice=f"reinstall {tool}")
     if versions:
         yield Finding(OK, STATION, "; ".join(versions))
 
 
 def tool_for_binding(about: Iterable[Target], runner: Tools) -> Iterator[Finding]:
-    """Whether nft can keep an address to its guest."""
+    """Yield a failure if a target is bound to a guest and nft is too old for that."""
     bound = [target.name for target in about if target.line.guest]
     why = why_it_cannot_bind(runner) if bound else ""
     if why:
@@ -71,7 +74,7 @@ def tool_for_binding(about: Iterable[Target], runner: Tools) -> Iterator[Finding
 
 
 def tool_for_flows(lines: Iterable[RoutedIP], host: Host) -> Iterator[Finding]:
-    """Whether connections of an address can be ended that is bound to another guest now."""
+    """Yield a warning if addresses are bound to guests and the program that deletes their connections is missing."""
     if any(line.guest for line in lines) and not flows.can_be_deleted(host):
-        text = f"the program {flows.TOOL} is not installed: when an address moves, its old connections go on"
+        text = f"the program {flows.TOOL} is not installed: when an address moves, its old connections continue"
         yield Finding(WARNING, STATION, text, advice=f"install {flows.TOOL} (on Fedora and RHEL: conntrack-tools)")

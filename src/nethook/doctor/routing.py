@@ -1,6 +1,7 @@
-"""Where the kernel sends what comes for an address, and what comes from it: routes, policy rules, reverse path filter.
+"""The station of routes: where the kernel sends packets to an address and from it, and why.
 
-What ``ip route get`` answers for a packet from outside is the truth; routes and rules are only looked at to say why.
+The answer of ``ip route get`` for a packet from outside counts. Routes, policy rules and reverse path filters are only
+read to explain it.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
 ROUTE, POLICY, WAY_BACK, REVERSE_PATH = "route", "policy rule", "way back", "reverse path filter"
 REFUSED_AS_FORGED = "Invalid cross-device link"
-"""What the kernel says of a packet that the strict reverse path filter drops; newer ones say DROPPED."""
+"""The kernel's error for a packet that the strict reverse path filter drops; newer kernels return DROPPED."""
 DROPPED = "Invalid argument"
 SAID_OF = {DROPPED: "dropped", "No route to host": "unreachable", "Permission denied": "prohibited"}
-"""How the kernel answers where a route or rule says blackhole, unreachable or prohibit (fib_props in the kernel)."""
+"""The kernel's errors for the route types blackhole, unreachable and prohibit (fib_props in the kernel)."""
 STRICT, LOOSE = 1, 2
 DROPPED_BY_IT = "IPReversePathFilter"
 TABLES_OF_EVERYBODY = frozenset({"local", "main", "default"})
@@ -35,8 +36,11 @@ FULL = {4: 32, 6: 128}
 
 
 class Ways(NamedTuple):
-    """What the kernel answers about one target: routes to its prefix, to parts of it, and to its address; the way of a
-    packet from it; and of one from outside, by the uplink where that comes in."""
+    """The kernel's answers about one target.
+
+    ``exact``: routes to its prefix; ``inner``: routes to parts of it; ``match``: routes to its address; ``back``: the
+    way of a packet from it; ``there``: the way of a packet from outside, by the uplink on which it arrives.
+    """
 
     exact: Answer
     inner: Answer
@@ -46,7 +50,7 @@ class Ways(NamedTuple):
 
 
 def routing(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
-    """The stations of routes for these targets. What the kernel is asked is asked for all of them at once."""
+    """Yield findings about the routes of these targets. The kernel is asked about all of them at once."""
     for family in (4, 6):
         members = [target for target in targets if target.family == family]
         for target, ways in zip(members, _ask(facts, family, members)):
@@ -97,7 +101,7 @@ def _routing(facts: Facts, target: Target, ways: Ways) -> Iterator[Finding]:
 
 
 def _ours(facts: Facts, target: Target, exact: Answer) -> Iterator[Finding]:
-    """Whether the line's own route is there, or somebody else's in its place."""
+    """Yield a failure if the line's own route is missing, or if a foreign route takes its place."""
     wanted = {
         (effect.prefix, effect.bridge) for effect in facts.plan.effects if effect.kind == "route" and effect.sign == ADD
     }
@@ -105,7 +109,7 @@ def _ours(facts: Facts, target: Target, exact: Answer) -> Iterator[Finding]:
         return
     foreign = [route for route in exact.listed if route.get("dev") != target.bridge and not _is_ours(facts, route)]
     if foreign:
-        text = f"somebody else has a route to {target.line.prefix}: {shown(foreign[0])}"
+        text = f"there is a foreign route to {target.line.prefix}: {shown(foreign[0])}"
         command, advice = _removal(facts, target, foreign[0])
         command += " && nethook apply" if command else ""
         yield Finding(FAILURE, ROUTE, text, command=command, advice=advice, addresses=[target.name])
@@ -119,7 +123,7 @@ def _is_ours(facts: Facts, route: dict[str, Any]) -> bool:
 
 
 def _inner(facts: Facts, target: Target, inner: Answer) -> Iterator[Finding]:
-    """Routes of others to a part of the prefix, in the main table, that lead elsewhere."""
+    """Yield a failure for each foreign route in the main table that leads a part of the prefix elsewhere."""
     of_lines = {line.prefix.text for line in facts.configuration.routed_ips}
     for route in inner.listed:
         to = route["dst"]
@@ -130,12 +134,12 @@ def _inner(facts: Facts, target: Target, inner: Answer) -> Iterator[Finding]:
         if target.is_exact and not parse_prefix(target.address).lies_in(parse_prefix(to)):
             continue
         command, advice = _removal(facts, target, route)
-        text = f"somebody else has a route to a part of {target.line.prefix}: {shown(route)}"
+        text = f"there is a foreign route to a part of {target.line.prefix}: {shown(route)}"
         yield Finding(FAILURE, ROUTE, text, command=command, advice=advice, addresses=[target.name])
 
 
 def _there(facts: Facts, target: Target, way: Answer, match: Answer) -> Iterator[Finding]:
-    """Whether a packet from outside gets to the bridge; if not, because of what."""
+    """Yield a failure, with its cause, if a packet from outside does not get to the bridge."""
     if way.first.get("dev") == target.bridge:
         return
     elsewhere = _elsewhere(way)
@@ -145,9 +149,9 @@ def _there(facts: Facts, target: Target, way: Answer, match: Answer) -> Iterator
         yield Finding(
             FAILURE,
             POLICY,
-            f"a policy rule leads packets for {target.name} elsewhere ({elsewhere}): {rule_text(rule)}",
+            f"a policy rule sends packets to {target.name} elsewhere ({elsewhere}): {rule_text(rule)}",
             command=f"ip -{target.family} rule add to {block} lookup main priority {before(rule)}",
-            advice="and where the rule comes from, leave out these addresses",
+            advice="and except these addresses in the configuration that this rule comes from",
             addresses=[target.name],
         )
         return
@@ -156,7 +160,7 @@ def _there(facts: Facts, target: Target, way: Answer, match: Answer) -> Iterator
         key=lambda route: _length(route["dst"], target.family),
         default=None,
     )
-    text = f"packets for {target.name} are led elsewhere ({elsewhere})"
+    text = f"packets to {target.name} are sent elsewhere ({elsewhere})"
     command, advice = "", f"see: ip -{target.family} route get {target.address}; ip -{target.family} rule"
     if longest and longest["dst"] != "default":
         text += f" by {shown(longest)}"
@@ -165,7 +169,7 @@ def _there(facts: Facts, target: Target, way: Answer, match: Answer) -> Iterator
 
 
 def _guilty_rule(facts: Facts, target: Target, way: Answer) -> dict[str, Any] | None:
-    """The first rule in front of the main table that may be what decides: of the table, or with the verdict."""
+    """Return the first policy rule before the main table that may have decided; None without one."""
     (rules,) = facts.ask(target.family, ["rule"])
     address = parse_prefix(target.address)
     candidates = []
@@ -185,12 +189,12 @@ def _of_rule(rule: dict[str, Any]) -> Prefix:
 
 
 def before(rule: dict[str, Any]) -> int:
-    """The priority of a rule that is asked before this one."""
+    """Return a priority before that of this rule."""
     return max(int(rule["priority"]) - 1, 1)
 
 
 def rule_text(rule: dict[str, Any]) -> str:
-    """A policy rule, about as ``ip rule`` prints it."""
+    """Return a policy rule as text, similar to ``ip rule``."""
     parts = [f"{rule['priority']}:"]
     for key, word in (("src", "from"), ("dst", "to")):
         if key in rule:
@@ -202,25 +206,25 @@ def rule_text(rule: dict[str, Any]) -> str:
 
 
 def leads_out(facts: Facts, way: Answer) -> bool:
-    """Whether the way ends neither here nor at a guest."""
+    """Return whether the way leads neither to the host itself nor to a guest."""
     return "type" not in way.first and way.first.get("dev", "") not in {"", "lo", *facts.bridges}
 
 
 def _back(facts: Facts, target: Target, way: Answer) -> Iterator[Finding]:
-    """Whether the guest's packets get to the outside."""
+    """Yield a failure if the guest's packets do not leave the host."""
     if leads_out(facts, way) or way.error == REFUSED_AS_FORGED:
         return
     if not facts.default_routes(target.family):
-        text = f"the host has no default route for IPv{target.family}, so nothing that guests send gets out"
+        text = f"the host has no default route for IPv{target.family}, so packets of guests do not leave the host"
         yield Finding(FAILURE, WAY_BACK, text, advice=f"add one: ip -{target.family} route add default via ROUTER")
         return
-    text = f"what is sent from {target.name} does not get out ({_elsewhere(way)})"
+    text = f"packets from {target.name} do not leave the host ({_elsewhere(way)})"
     advice = f"see: ip -{target.family} rule; ip -{target.family} route show table all"
     yield Finding(FAILURE, WAY_BACK, text, advice=advice, addresses=[target.name])
 
 
 def is_refused_as_forged(way: Answer, family: int, device: str, way_back: Answer) -> bool:
-    """Whether the reverse path filter of this device is what drops a packet from outside. IPv6 has none."""
+    """Return whether this device's reverse path filter drops a packet from outside. IPv6 has no such filter."""
     if family != 4 or way.error != DROPPED:
         return way.error == REFUSED_AS_FORGED
     values = [sysctl(f"net/ipv4/conf/{name}/rp_filter") or 0 for name in ("all", device)]
@@ -228,10 +232,10 @@ def is_refused_as_forged(way: Answer, family: int, device: str, way_back: Answer
 
 
 def _reverse_path(target: Target, devices: Iterable[str], *, is_only: bool) -> Iterator[Finding]:
-    """Whether an uplink drops what comes in by it, since the way back is another one.
+    """Yield a finding for each uplink that drops packets because the way back is another one.
 
-    With several uplinks nobody can know by which one the provider delivers. That the kernel has dropped packets for
-    that reason tells.
+    With several uplinks, it is unknown on which one the provider delivers. If the kernel has dropped packets for this
+    reason, it is certain.
     """
     certain = is_only or _dropped() > 0
     for device in sorted(devices):
@@ -239,7 +243,7 @@ def _reverse_path(target: Target, devices: Iterable[str], *, is_only: bool) -> I
         yield Finding(
             FAILURE if certain else WARNING,
             REVERSE_PATH,
-            f"what comes from outside by {device} is dropped: its rp_filter is strict, and the way back is another one",
+            f"packets from outside are dropped on {device}: its rp_filter is strict, and the way back is another one",
             command=set_sysctl(name, LOOSE),
             advice=keep_sysctl(name, LOOSE),
             addresses=[target.name],
@@ -247,7 +251,7 @@ def _reverse_path(target: Target, devices: Iterable[str], *, is_only: bool) -> I
 
 
 def _dropped() -> int:
-    """How many packets the reverse path filter has dropped here."""
+    """Return the number of packets that the reverse path filter has dropped on this host."""
     lines = (read("/proc/self/net/netstat") or "").splitlines()
     for names, values in zip(lines[::2], lines[1::2]):
         counts = dict(zip(names.split(), values.split()))
@@ -272,7 +276,7 @@ def _length(to: str, family: int) -> int:
 
 
 def shown(route: dict[str, Any]) -> str:
-    """A route, as short as ``ip`` takes it."""
+    """Return a route as text, as short as ``ip`` accepts it."""
     words = [route["type"]] if "type" in route else []
     words.append(route["dst"])
     gateway = route.get("gateway") or route.get("via", {}).get("host")
@@ -284,7 +288,7 @@ def shown(route: dict[str, Any]) -> str:
 
 
 def _removal(facts: Facts, target: Target, route: dict[str, Any]) -> tuple[str, str]:
-    """The command that takes another's route out of the way, and advice; no command where the host may need it."""
+    """Return the command that removes a foreign route, and advice; the command is '' if the host may need the route."""
     if route.get("protocol") == "kernel":
         why = f"it is the subnet of {route.get('dev')}"
     else:
@@ -293,9 +297,9 @@ def _removal(facts: Facts, target: Target, route: dict[str, Any]) -> tuple[str, 
         )
     if why:
         return "", f"leave it, because {why}; change the line at {target.line.place}, or use another address"
-    return deletion(target.family, route), "and remove it where it comes from"
+    return deletion(target.family, route), "and remove it from the configuration that it comes from"
 
 
 def deletion(family: int, route: dict[str, Any]) -> str:
-    """The command that deletes this route."""
+    """Return the command that deletes this route."""
     return f"ip -{family} route del {join(shown(route).split())}"

@@ -1,4 +1,4 @@
-"""The whole way, station by station, in the order in which a packet, and before it an event, goes it."""
+"""The walk through all stations, in the order in which an event, and then a packet, passes them."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ MARK = "packet mark"
 
 
 class Diagnosis:
-    """What was found, causes first; ``addresses`` are all that were looked at, as they are called in findings.
+    """The findings, causes first, and the names of all ``addresses`` that were examined.
 
-    ``stopped_by`` says what kept the rest from being looked at, '' if nothing did.
+    ``stopped_by`` is the reason why the rest was not examined, '' without one.
     """
 
     def __init__(self) -> None:
@@ -49,13 +49,13 @@ class Diagnosis:
 
     @property
     def failures(self) -> list[Finding]:
-        """Those findings that are failures."""
+        """The findings that are failures."""
         return [finding for finding in self.findings if finding.verdict == FAILURE]
 
     @property
     def healthy(self) -> list[str]:
-        """The addresses that no failure is about."""
-        # Of the configuration, such a failure is a line that names no address; and where there is none, there are none.
+        """The addresses without a failure."""
+        # A failure without addresses is about the host, so none is healthy. In the configuration, it is about one line.
         general = (finding for finding in self.failures if not finding.addresses)
         if self.stopped_by or any(finding.station != configuration.STATION for finding in general):
             return []
@@ -64,7 +64,7 @@ class Diagnosis:
 
 
 def diagnose(wanted: Sequence[Prefix], file: str) -> Diagnosis:
-    """Look at everything, or at what concerns these addresses; ``file`` is where a line would go."""
+    """Examine the prefixes in ``wanted``, or all lines if it is empty; ``file`` is the file for new lines."""
     diagnosis = Diagnosis()
     try:
         for finding in _walk(wanted, file, diagnosis):
@@ -106,7 +106,7 @@ def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator
     file = files.settings.routed_ips or file
     if not files.routed_ips and not files.problems:
         text = "the files have no lines"
-        yield Finding(WARNING, configuration.STATION, text, advice=f"write ADDRESS NETWORK into {file}, a line each")
+        yield Finding(WARNING, configuration.STATION, text, advice=f"add lines to {file}: ADDRESS NETWORK")
     named = {address for finding in findings for address in finding.addresses}
     yield from configuration.lines_lacking([prefix for prefix in lost if prefix.text not in named], file)
     lost_family = [target.name for target in about if target.family not in available()]
@@ -134,7 +134,7 @@ def _host(facts: Facts, about: Sequence[Target]) -> Iterator[Finding]:
         found += kernel_settings.devices(facts, target)
     yield from found
     ill = {address for finding in found if finding.verdict == FAILURE for address in finding.addresses}
-    sound = [target for target in up if target.name not in ill]  # else the rest is what it is for that reason
+    sound = [target for target in up if target.name not in ill]  # further failures of the others are consequences
     routed = [
         target for target in sound if target.family == 6 or kernel_settings.is_on()
     ]  # else no way for IPv4 is known
@@ -151,13 +151,13 @@ def _host(facts: Facts, about: Sequence[Target]) -> Iterator[Finding]:
 
 
 def _marks(facts: Facts) -> Iterator[Finding]:
-    """Others' rules that use our bit of the packet mark."""
+    """Yield foreign rules that use our bit of the packet mark."""
     marks = foreign_marks(facts.tools)
     bit = facts.settings.mark_bit
     used = [*filter(None, (marks.certain(bit), marks.possible(bit)))]
     yield from (Finding(WARNING, MARK, text, advice=marks.advice()) for text in used)
     for failure in marks.not_looked_at:
-        yield Finding(WARNING, MARK, f"not looked for others that use our mark bit: {failure}")
+        yield Finding(WARNING, MARK, f"not checked for other users of our mark bit: {failure}")
     if not used and not marks.not_looked_at:
         yield Finding(OK, MARK, f"nothing else uses bit {bit:#x} of the packet mark")
 
