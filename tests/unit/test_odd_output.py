@@ -31,9 +31,9 @@ from nethook.parts import bridge_ipv6, proxy_ndp
 from nethook.parts.proxies import PROXIES
 from nethook.parts.routes import ROUTES
 from nethook.placement.scope import Scope
+from nethook.shell import word
 from nethook.status import watch
 from nethook.steps.effect import ADD, Effect
-from nethook.terminal.shell import word
 
 if TYPE_CHECKING:
     from nethook.status.overview import Overview

@@ -7,13 +7,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from nethook.commands.doctor_text import doctor_text
-from nethook.commands.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import place_for_lines
 from nethook.config.problem import one_line
 from nethook.doctor.walk import Diagnosis, diagnose
 from nethook.engine.situation import require_root
 from nethook.errors import NethookError
+from nethook.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.net.prefix import parse_prefix
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import OK
 from nethook.config import load
 from nethook.config.problem import one_line
 from nethook.config.suggestion import suggestion
 from nethook.errors import NethookError
+from nethook.exit_status import OK
 from nethook.guest_config import FORMATS, format_named
 from nethook.guest_config.nic import Nic, family_of
 from nethook.guest_config.resolvers import resolvers

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import DIFFERENT, OK
 from nethook.config import load_settings
 from nethook.doctor.foreign_marks import foreign_marks
 from nethook.engine.situation import require_root
 from nethook.errors import NethookError
+from nethook.exit_status import DIFFERENT, OK
 from nethook.host.host import Host
 from nethook.install import daemon, firewalld, forwarding, hook_file, interpreter, selinux, systemd, trust, units
 from nethook.install.refusal import RefusedError

@@ -6,10 +6,10 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nethook.commands.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.config import load
 from nethook.engine.plan import decide
 from nethook.engine.situation import limited_host, require_root, situation
+from nethook.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.steps.effect import ADD, REMOVE, REPLACE
 from nethook.terminal import painted, show_problems
 

@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook import log
-from nethook.commands.exit_status import DIFFERENT, OK
 from nethook.config.problem import one_line
+from nethook.exit_status import DIFFERENT, OK
 from nethook.terminal import painted
 
 if TYPE_CHECKING:

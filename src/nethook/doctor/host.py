@@ -16,7 +16,7 @@ from nethook.net import names
 from nethook.net.prefix import Prefix, address_text, parse_prefix
 from nethook.placement.scope import Scope
 from nethook.placement.vital import read_needs
-from nethook.terminal.shell import word
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -14,7 +14,7 @@ from nethook.doctor.host_problems import (
 )
 from nethook.host import links
 from nethook.net import names
-from nethook.terminal.shell import word
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
