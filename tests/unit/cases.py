@@ -68,6 +68,7 @@ def case(
     again: bool = False,
     clears: bool = False,
     openings: Sequence[ChainOpening] = (),
+    families: tuple[int, ...] = (4, 6),
     **seen: Any,
 ) -> Case:
     """The case of these lines, when these networks are up and the kernel has these states (by default: nothing).
@@ -76,7 +77,7 @@ def case(
     """
     files = configuration(lines, settings) if isinstance(lines, str) else lines
     scope = Scope(known=networks) if scope is None else scope
-    question = Question(files, networks, scope, NoMachine(), is_thorough=True, again=again, clears=clears)
+    question = Question(files, networks, scope, NoMachine(families), is_thorough=True, again=again, clears=clears)
     return Case(question, Snapshot(empty() if states is None else states, openings, **seen))
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import nethook.host.host as edge
 from nethook.doctor.host_problems import own_addresses, unresolved, vital_problems
 from nethook.doctor.ip import ask
-from nethook.engine.pending import Pending
 from nethook.engine.plan import decide
 from nethook.host import links
 from nethook.libvirt.live import live_guests
 from nethook.net import names
 from nethook.net.prefix import Prefix, address_text, parse_prefix
+from nethook.placement.placement import Placement
 from nethook.placement.scope import Scope
 from nethook.placement.vital import read_needs
 from nethook.shell import word
@@ -133,9 +133,13 @@ class Host:
         return {problem.prefix.text: problem for problem in found if problem.prefix}
 
     @cached_property
-    def pending(self) -> Pending:
-        """What of that concerns which line."""
-        return Pending(self.plan.effects)
+    def _placements(self) -> dict[str, Placement]:
+        return {each.line.prefix.text: each for each in self.plan.case.placements.lines}
+
+    def placement(self, target: Target) -> Placement:
+        """Return the placement of the line of this target, on the bridge that was found for it."""
+        found = self._placements[target.line.prefix.text]
+        return Placement(found.line, found.status, found.why, target.bridge, found.mac)
 
     @cached_property
     def guests(self) -> Mapping[str, LiveGuest] | None:

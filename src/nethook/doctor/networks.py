@@ -13,7 +13,6 @@ from nethook.doctor.host_problems import (
     what_is_wrong_with,
 )
 from nethook.host import links
-from nethook.net import names
 from nethook.shell import word
 
 if TYPE_CHECKING:
@@ -38,9 +37,7 @@ def network(host: Host, target: Target) -> Iterator[Finding]:
     name, bridge = line.network, live.network.bridge
     if live.network.why_unroutable:
         what = f"{live.network.why_unroutable}: nothing can be routed to it"
-        yield _failure(target, what, advice="route it to a network with a bridge of the kernel")
-    elif bridge and not names.is_safe(bridge):
-        yield _failure(target, f"the name of bridge {bridge} cannot be used in rules", advice="give it a plain name")
+        yield _failure(target, what, advice="route it to a network with a bridge of the kernel and a plain name")
     elif not live.is_active:
         what = f"network {name} is not running, its lines wait for it"
         yield _failure(target, what, command=f"virsh net-start {word(name)}")

@@ -12,8 +12,8 @@ from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.host import SOMEBODY, keep_sysctl, set_sysctl
 from nethook.host.files import read, sysctl
 from nethook.net.prefix import parse_prefix
+from nethook.parts.routes import ROUTES
 from nethook.placement.vital import needed, read_needs
-from nethook.steps.effect import ADD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -98,10 +98,7 @@ def _routing(host: Host, target: Target, ways: Ways) -> Iterator[Finding]:
 
 def _ours(host: Host, target: Target, exact: Answer) -> Iterator[Finding]:
     """Whether the line's own route is there, or somebody else's in its place."""
-    wanted = {
-        (effect.prefix, effect.bridge) for effect in host.plan.effects if effect.kind == "route" and effect.sign == ADD
-    }
-    if target.route not in wanted:
+    if target.route not in host.plan.case.note(ROUTES):
         return
     foreign = [route for route in exact.listed if route.get("dev") != target.bridge and not _is_ours(host, route)]
     if foreign:

@@ -140,8 +140,7 @@ def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
     yield from ours.table(host, up)
     yield from on_link.on_link(up)
     for target in up:
-        yield from ours.accepted(host, target)
-        yield from ours.reached(host, target)
+        yield from ours.lacking(host, target)
     yield from ours.opened(host, families)
     yield from firewalls.firewalls(host, up)
     yield from _marks(host)
