@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nethook.commands import result
+from nethook import exit_status
 from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE
 from nethook.config.options import OPTIONS as LINE_OPTIONS
 from nethook.config.routed_ips import parse_routed_ips
@@ -105,7 +105,7 @@ def test_examples_have_only_what_the_parser_understands() -> None:
 
 def test_every_exit_status_is_listed() -> None:
     described = sections(page("nethook.8"), "Sh")["EXIT STATUS"]
-    statuses = {value for name, value in vars(result).items() if name.isupper() and type(value) is int}
+    statuses = {value for name, value in vars(exit_status).items() if name.isupper()}
     assert {int(number) for number in re.findall(r"^\.It (\d+)$", described, flags=re.MULTILINE)} == statuses
 
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nethook.parts.moved import handed_on
-from nethook.placement.bound import apart, blocks, held, is_undecided, nic
 
 from nethook.doctor.host_problems import guest_problems, via_problems
 from nethook.doctor.programs import why_it_cannot_bind
@@ -17,6 +15,8 @@ from nethook.libvirt.live import LiveGuest
 from nethook.libvirt.network import Port, Ports
 from nethook.net.prefix import Prefix, parse_prefix
 from nethook.net.prefixes import without
+from nethook.parts.flows import handed_on
+from nethook.placement.binding import apart, blocks, held, is_undecided, nic
 from tests.unit.lines import routed
 
 if TYPE_CHECKING:

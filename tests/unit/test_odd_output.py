@@ -8,21 +8,21 @@ from struct import pack
 from typing import TYPE_CHECKING
 
 import pytest
+from nethook.engine.desired import Desired
+from nethook.engine.present import Present
+from nethook.legacy06.others import Others
 
 from nethook.config import Configuration, Settings
 from nethook.config.problem import Problem
 from nethook.doctor.finding import FAILURE, Finding
 from nethook.doctor.ip_answers import ask
 from nethook.engine import reconcile
-from nethook.engine.desired import Desired
-from nethook.engine.present import Present
 from nethook.errors import NethookError, ReadError
 from nethook.host import keys
 from nethook.host.ip import refusals
 from nethook.host.layout import SetType
 from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes
 from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools
-from nethook.legacy06.others import Others
 from nethook.libvirt.network_xml import XML, read_port
 from nethook.libvirt.record import Record
 from nethook.net import names
@@ -30,9 +30,9 @@ from nethook.parts import bridge_ipv6, proxy_ndp
 from nethook.parts.proxies import PROXIES
 from nethook.parts.routes import ROUTES
 from nethook.placement.scope import Scope
+from nethook.shell import word
 from nethook.status import watch
 from nethook.steps.effect import ADD, Effect
-from nethook.terminal.shell import word
 
 if TYPE_CHECKING:
     from nethook.status.overview import Overview
@@ -192,7 +192,7 @@ def test_a_module_that_is_gone_does_not_cost_the_report(monkeypatch: pytest.Monk
             raise ImportError("No module named 'nethook.gates.firewalld.gate'") from None
 
     monkeypatch.setattr(reconcile, "decide", decide)
-    monkeypatch.setattr("nethook.engine.reconcile.protect", lambda *_: [])
+    monkeypatch.setattr("nethook.engine.run.protect", lambda *_: [])
     monkeypatch.setattr("nethook.libvirt.record.read", Record)
     outcome = reconcile.reconcile(Configuration(Settings(), [], []), [], Scope(), Tools(1))
     assert outcome.done == [done]

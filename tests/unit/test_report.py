@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nethook import log
-from nethook.commands.result import report
-from nethook.engine.reconcile import Outcome
+from nethook.commands.report import report
+from nethook.engine.run import Outcome
 from nethook.steps.effect import ADD, Effect
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.commands.result import DIFFERENT, OK, report
+from nethook.commands.report import report
 from nethook.config import load
 from nethook.engine.cycle import cycle
 from nethook.engine.situation import files_of, hidden_in_force, limited_host, require_root, situation, some, what_stays
+from nethook.exit_status import DIFFERENT, OK
 from nethook.parts.routes import ROUTES, read_calls
 from nethook.terminal import can_ask, confirm, show_first_problems, show_problems
 

@@ -6,7 +6,6 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.commands.result import DIFFERENT, OK
 from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE, Configuration, Settings, load
 from nethook.config.files import places, read_file
 from nethook.config.routed_ips import parse_routed_ips
@@ -16,6 +15,7 @@ from nethook.doctor.foreign_marks import foreign_marks
 from nethook.doctor.host_problems import SECONDS, host_problems, own_routes
 from nethook.engine.situation import say_what_is_not_read
 from nethook.errors import ConfigError, NethookError, ReadError
+from nethook.exit_status import DIFFERENT, OK
 from nethook.host.host import Host
 from nethook.libvirt.live import live_guests, live_networks
 from nethook.terminal import show_problems

@@ -6,11 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.commands.result import DIFFERENT, report
+from nethook.commands.report import report
 from nethook.config import Configuration, load_settings
 from nethook.engine.run import reconcile
 from nethook.engine.situation import limited_host, require_root
 from nethook.engine.uninterrupted import uninterrupted
+from nethook.exit_status import DIFFERENT
 from nethook.host.lock import FOLDER, RECORD_LOCK
 from nethook.libvirt.record import FILE
 from nethook.placement.scope import Scope

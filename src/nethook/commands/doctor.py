@@ -6,7 +6,6 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nethook.commands.result import DIFFERENT, OK, UNKNOWN
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import place_for_lines
 from nethook.config.problem import one_line
@@ -15,6 +14,7 @@ from nethook.doctor.finding import OK as FINE
 from nethook.doctor.walk import Diagnosis, diagnose
 from nethook.engine.situation import require_root
 from nethook.errors import NethookError
+from nethook.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.net.prefix import parse_prefix
 from nethook.terminal import coloured
 

@@ -7,10 +7,10 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nethook.commands.result import OK
 from nethook.config import load
 from nethook.config.problem import one_line, suggestion
 from nethook.errors import NethookError
+from nethook.exit_status import OK
 from nethook.guest_config import FORMATS, format_named
 from nethook.guest_config.nic import Nic, family_of
 from nethook.guest_config.resolvers import resolvers

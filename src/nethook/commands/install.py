@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.commands.result import DIFFERENT, OK
 from nethook.config import load_settings
 from nethook.doctor.foreign_marks import foreign_marks
 from nethook.engine.situation import require_root
 from nethook.errors import NethookError
+from nethook.exit_status import DIFFERENT, OK
 from nethook.host.host import Host
 from nethook.install import confinement, daemon, firewalld_files, forwarding, hook_file, package, systemd, units
 from nethook.install.task import RefusedError, remove, run_tasks, show, warn

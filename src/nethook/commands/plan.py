@@ -6,10 +6,10 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nethook.commands.result import DIFFERENT, OK, UNKNOWN
 from nethook.config import load
 from nethook.engine.plan import decide
 from nethook.engine.situation import limited_host, require_root, situation
+from nethook.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.steps.effect import ADD, REMOVE, REPLACE
 from nethook.terminal import painted, show_problems
 
@@ -59,6 +59,7 @@ def run(options: Namespace) -> int:
 
 
 def as_json(effect: Effect) -> dict[str, Any]:
+    """Return an effect as JSON."""
     """Return an effect as JSON."""
     found: dict[str, Any] = {"action": ACTIONS[effect.sign], "kind": effect.kind, "text": effect.text}
     if effect.prefix:

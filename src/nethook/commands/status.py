@@ -8,9 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from nethook.commands.plan import as_json as effect_as_json
-from nethook.commands.result import DIFFERENT, OK, UNKNOWN
 from nethook.config.problem import one_line
 from nethook.errors import NethookError
+from nethook.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.net.prefix import parse_prefix
 from nethook.status.overview import Overview, overview
 from nethook.status.status_text import messages, status_text

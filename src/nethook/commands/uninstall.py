@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.commands.result import OK
 from nethook.engine.situation import require_root
+from nethook.exit_status import OK
 from nethook.host.host import Host
 from nethook.install import daemon, firewalld_files, forwarding, hook_file, systemd, units
 from nethook.install.task import run_tasks, show, warn

@@ -152,7 +152,7 @@ def _refuse_untrusted(path: str, status: os.stat_result) -> None:
     found = weakness(path, status, others_may_add=True)
     if not found or (found == GROUP and status.st_gid == 0):
         return
-    from nethook.terminal.shell import word  # noqa: PLC0415 - only where something is wrong
+    from nethook.shell import word  # noqa: PLC0415 - only where something is wrong
 
     if found == OWNER:
         what = f"belongs to user {status.st_uid}, not to root"

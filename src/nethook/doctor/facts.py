@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from nethook.doctor.host_problems import own_addresses, unresolved, vital_problems
 from nethook.doctor.ip_answers import ask
-from nethook.engine.pending import Pending
 from nethook.engine.plan import decide
 from nethook.host import links
 from nethook.libvirt.live import live_guests
 from nethook.net import names
 from nethook.net.prefix import Prefix, address_text, parse_prefix
+from nethook.placement.placement import Placement
 from nethook.placement.scope import Scope
 from nethook.placement.vital import read_needs
-from nethook.terminal.shell import word
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -136,9 +136,13 @@ class Facts:
         return {problem.prefix.text: problem for problem in found if problem.prefix}
 
     @cached_property
-    def pending(self) -> Pending:
-        """The changes of the plan by line."""
-        return Pending(self.plan.effects)
+    def _placements(self) -> dict[str, Placement]:
+        return {each.line.prefix.text: each for each in self.plan.case.placements.lines}
+
+    def placement(self, target: Target) -> Placement:
+        """Return the placement of the line of this target, on the bridge that was found for it."""
+        found = self._placements[target.line.prefix.text]
+        return Placement(found.line, found.status, found.why, target.bridge, found.mac)
 
     @cached_property
     def guests(self) -> Mapping[str, LiveGuest] | None:

@@ -18,7 +18,7 @@ from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES
 from nethook.gates.iptables import IptablesGate
 from nethook.host.layout import NAME
-from nethook.terminal.shell import word
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

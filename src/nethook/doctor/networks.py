@@ -16,8 +16,7 @@ from nethook.doctor.ours import APPLY, chains
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
 from nethook.host import links
 from nethook.install import daemon
-from nethook.net import names
-from nethook.terminal.shell import word
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,10 +46,7 @@ def network(facts: Facts, target: Target) -> Iterator[Finding]:
     name, bridge = line.network, live.network.bridge
     if live.network.why_unroutable:
         what = f"{live.network.why_unroutable}: nothing can be routed to it"
-        yield _failure(target, what, advice="choose a network with a bridge of the kernel")
-    elif bridge and not names.is_safe(bridge):
-        what = f"the name of bridge {bridge} cannot be used in rules"
-        yield _failure(target, what, advice="rename it, with letters, digits, - and _ only")
+        yield _failure(target, what, advice="choose a network with a bridge of the kernel and a plain name")
     elif not live.is_active:
         what = f"network {name} is not running"
         yield _failure(target, what, command=f"virsh net-start {word(name)}")

@@ -9,10 +9,11 @@ from nethook.doctor.host_problems import what_is_wrong_with_uplink, which_uplink
 from nethook.gates.firewalld.gate import WHERE, Firewalld
 from nethook.gates.gate import PASSABLE
 from nethook.parts.gateways import GATEWAYS
-from nethook.parts.switches import NO_LEARNING
-from nethook.parts.tables.binding import TABLE as BINDING
-from nethook.parts.tables.binding import UNKEPT
-from nethook.parts.tables.classifying import TABLE as CLASSIFYING
+from nethook.parts.part import BROKEN
+from nethook.parts.tables.binding import BINDING, UNKEPT
+from nethook.parts.tables.binding import TABLE as BRIDGE
+from nethook.parts.tables.classifying import CLASSIFYING
+from nethook.parts.tables.classifying import TABLE as INET
 from nethook.steps.effect import REMOVE
 
 if TYPE_CHECKING:
@@ -30,17 +31,17 @@ OTHER_GATEWAY = "choose another gateway4 in /etc/nethook/nethook.conf, or let th
 
 def table(facts: Facts, targets: Collection[Target]) -> Iterator[Finding]:
     """Yield whether our tables have their rules: the one for all these targets, and the one for bound targets."""
-    if facts.pending.lacks(CLASSIFYING):
-        yield Finding(FAILURE, TABLE, f"our nftables table {CLASSIFYING} is missing or has no rules", command=APPLY)
+    if CLASSIFYING.is_lacking(facts.plan.case):
+        yield Finding(FAILURE, TABLE, f"our nftables table {INET} is missing or has no rules", command=APPLY)
     else:
-        yield Finding(OK, TABLE, f"{CLASSIFYING} has its rules")
+        yield Finding(OK, TABLE, f"{INET} has its rules")
         bridges = [effect for effect in facts.plan.effects if effect.kind in {"bridge", "isolated"}]
         if bridges:
             text = "our table is out of date about libvirt's networks: " + "; ".join(map(str, bridges))
             yield Finding(WARNING, TABLE, text, command=APPLY)
     bound = [target.name for target in targets if target.line.guest]
-    if bound and facts.pending.lacks(BINDING):
-        text = f"our nftables table {BINDING}, which binds addresses to guests, is missing or has no rules"
+    if bound and BINDING.is_lacking(facts.plan.case):
+        text = f"our nftables table {BRIDGE}, which binds addresses to guests, is missing or has no rules"
         routed = [target.name for target in targets if target.line.guest and _is_routed(facts, target)]
         text += f"; {UNKEPT}: {', '.join(routed)}" if routed else ""
         yield Finding(FAILURE, TABLE, text, command=APPLY, addresses=bound)
@@ -55,49 +56,24 @@ def _is_routed(facts: Facts, target: Target) -> bool:
     return any(route[:2] == (target.line.prefix.text, target.bridge) for route in facts.plan.case.routes)
 
 
-def accepted(facts: Facts, target: Target) -> Iterator[Finding]:
-    """Yield a finding if our table does not accept the address on its bridge, or does not guard it."""
-    pending, line = facts.pending, target.line
-    if pending.lacks(CLASSIFYING):
-        return
-    if pending.is_unbound(line) and not pending.lacks(BINDING):
-        text = f"{line.prefix} is not bound to its guest's NIC"
-        if _is_routed(facts, target):
-            text = f"{line.prefix} is routed, but not yet bound to guest {line.guest}"
-        yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
-    if unaccepted := pending.unaccepted(line, target.bridge):
-        text = f"our table does not accept {unaccepted} on {target.bridge}"
-        yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
-    if unguarded := pending.unguarded(line):
-        text = f"our table does not guard {unguarded}: other guests can use it as well"
-        yield Finding(WARNING, ACCEPTED, text, command=APPLY, addresses=[target.name])
-    if pending.lets_bridge_learn(line, target.bridge):
-        text = f"other guests on {target.bridge} can receive packets to {line.prefix}: its {NO_LEARNING} is off"
-        yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
-
-
-def reached(facts: Facts, target: Target) -> Iterator[Finding]:
-    """Yield a finding if guests lack their gateway, or if the host does not answer on the uplink of the line."""
+def lacking(facts: Facts, target: Target) -> Iterator[Finding]:
+    """Yield a finding for each object of ours that the address still lacks."""
+    case = facts.plan.case
     uplink = target.line.proxy
     wrong = what_is_wrong_with_uplink(uplink, facts.live) if uplink else ""
     if wrong:
         text = f"the host cannot answer for {target.line.prefix}: {wrong}"
         advice = f"{target.line.place}: {which_uplink(facts.uplinks(target.family))}"
         yield Finding(FAILURE, PROXY, text, advice=advice, addresses=[target.name])
-    if lacking := facts.pending.gateway(target.bridge, target.family):
-        text = f"guests on {target.bridge} do not reach {lacking} as their gateway"
-        yield Finding(WARNING, GATEWAY, text, command=APPLY, addresses=[target.name])
-    for address in [] if wrong else facts.pending.unanswered(target.line):
-        text = f"the host does not answer for {address} on {uplink}"
-        yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
+    for lack in case.lacks(facts.placement(target)):
+        if lack.text and not (wrong and lack.station == PROXY):
+            verdict = FAILURE if lack.weight == BROKEN else WARNING
+            yield Finding(verdict, lack.station, lack.text, command=APPLY, addresses=[target.name])
     gateway = facts.settings.gateway(target.family) or ""
-    device = GATEWAYS.taken(facts.plan.case).get((gateway, target.bridge), target.bridge)
+    device = GATEWAYS.taken(case).get((gateway, target.bridge), target.bridge)
     if device != target.bridge:
         text = f"guests on {target.bridge} cannot use {gateway} as their gateway: it is on {device}"
         yield Finding(WARNING, GATEWAY, text, advice=OTHER_GATEWAY, addresses=[target.name])
-    if facts.pending.has_deaf_uplink(target.line):
-        text = f"the kernel ignores our proxy entries on {uplink}: proxy_ndp is off"
-        yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
 
 
 def opened(facts: Facts, families: Collection[int]) -> Iterator[Finding]:

@@ -13,8 +13,8 @@ from nethook.doctor.facts import SOMEBODY, keep_sysctl, set_sysctl
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.host.files import read, sysctl
 from nethook.net.prefix import parse_prefix
+from nethook.parts.routes import ROUTES
 from nethook.placement.vital import needed, read_needs
-from nethook.steps.effect import ADD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -102,10 +102,7 @@ def _routing(facts: Facts, target: Target, ways: Ways) -> Iterator[Finding]:
 
 def _ours(facts: Facts, target: Target, exact: Answer) -> Iterator[Finding]:
     """Yield a failure if the line's own route is missing, or if a foreign route takes its place."""
-    wanted = {
-        (effect.prefix, effect.bridge) for effect in facts.plan.effects if effect.kind == "route" and effect.sign == ADD
-    }
-    if target.route not in wanted:
+    if target.route not in facts.plan.case.note(ROUTES):
         return
     foreign = [route for route in exact.listed if route.get("dev") != target.bridge and not _is_ours(facts, route)]
     if foreign:

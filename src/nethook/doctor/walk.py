@@ -135,15 +135,13 @@ def _host(facts: Facts, about: Sequence[Target]) -> Iterator[Finding]:
     yield from found
     ill = {address for finding in found if finding.verdict == FAILURE for address in finding.addresses}
     sound = [target for target in up if target.name not in ill]  # further failures of the others are consequences
-    routed = [
-        target for target in sound if target.family == 6 or kernel_settings.is_on()
-    ]  # else no way for IPv4 is known
+    # A host that does not forward IPv4 has no way for it.
+    routed = [target for target in sound if target.family == 6 or kernel_settings.is_on()]
     yield from routing.routing(facts, routed)
     yield from ours.table(facts, up)
     yield from on_link.on_link(up)
     for target in up:
-        yield from ours.accepted(facts, target)
-        yield from ours.reached(facts, target)
+        yield from ours.lacking(facts, target)
     yield from ours.opened(facts, families)
     yield from firewalls.firewalls(facts, up)
     yield from _marks(facts)

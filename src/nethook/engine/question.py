@@ -19,7 +19,8 @@ class Question:
 
     ``is_thorough``: look at everything, also at what others have in the place of ours, which takes time that an event
     does not have. ``again``: the first attempt did not work out. A table that could not be mended is made anew, and
-    what may have failed alone is kept apart. ``clears``: nothing of ours is wanted.
+    what may have failed alone is kept apart. ``clears``: nothing of ours is wanted. ``lines`` are all right lines of
+    the files, ``configuration`` has those of the IP families of this kernel.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Question:
         clears: bool = False,
     ) -> None:
         self.families = host.families()
+        self.lines = configuration.routed_ips
         self.configuration = configuration.of(self.families)
         self.networks = networks
         self.scope = scope

@@ -6,8 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.commands.result import DIFFERENT, OK
 from nethook.errors import NethookError
+from nethook.exit_status import DIFFERENT, OK
 from nethook.host.process import Call
 
 if TYPE_CHECKING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nethook.net.names import is_safe
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -99,6 +101,9 @@ class Network:
             return f"network {self.name} has a bridge of Open vSwitch, which nftables does not see"
         if not self.bridge and not self.is_libvirts_own:
             return f"network {self.name} has no bridge (forward mode {self.forward_mode})"
+        if self.bridge and not is_safe(self.bridge):
+            name = f"the name of the bridge of network {self.name}"
+            return f"{name} cannot be used in rules and routes: {self.bridge!r}"
         return ""
 
     @property

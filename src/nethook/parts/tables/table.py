@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nethook.host.process import Result
     from nethook.steps.piece import Piece
 
+OUR_TABLE = "our table"
+"""The station of doctor at which it looks at our tables."""
 CREATED, RENEWED, REBUILT, REMOVED = "created", "renewed", "rebuilt", "removed"
 
 
@@ -110,6 +112,10 @@ class TablePart(Part):
         effects += self.effects(case, REMOVE, delta.gone)
         effects += self.effects(case, ADD, delta.new)
         return effects
+
+    def is_lacking(self, case: Case) -> bool:
+        """Return whether the table is yet to be made, or made anew."""
+        return case.delta(self).what in {CREATED, RENEWED, REBUILT}
 
     def removal(self, case: Case) -> Iterator[Piece]:
         """Yield the removal of the table when everything of ours goes."""

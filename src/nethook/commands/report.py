@@ -1,4 +1,4 @@
-"""The result of a verb: its exit status, and the report of what it has changed."""
+"""The report of what a verb has changed: on stdout, with failures on stderr, and all of it in syslog."""
 
 from __future__ import annotations
 
@@ -7,25 +7,11 @@ from typing import TYPE_CHECKING
 
 from nethook import log
 from nethook.config.problem import one_line
+from nethook.exit_status import DIFFERENT, OK
 from nethook.terminal import painted
 
 if TYPE_CHECKING:
     from nethook.engine.run import Outcome
-
-OK = 0
-"""Done, nothing to do, or nothing wrong."""
-
-DIFFERENT = 1
-"""check: mistakes; plan: changes; status: a line is not in force; other verbs: refused, or a part has failed."""
-
-UNKNOWN = 2
-"""Something could not be read, or the command line is wrong; nothing was changed."""
-
-DEFECT = 70
-"""A defect of this program (EX_SOFTWARE of sysexits.h)."""
-
-INTERRUPTED = 130
-"""Ctrl-C, as shells report it: 128 and the number of the signal."""
 
 
 def report(outcome: Outcome, verb: str, nothing: str) -> int:
