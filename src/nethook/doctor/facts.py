@@ -1,4 +1,4 @@
-"""What all stations share: the targets, and facts about the host, which are read once."""
+"""The targets, and facts about the host that all stations share and that are read once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The bits of packet marks that a foreign rule uses: one of ``ip rule``, of nftables, or of iptables. Pure.
 
 - A value that is set or matched without a mask uses its own bits: ``meta mark set 100`` does not use bit 0x10000000.
-- A value with a mask uses its own bits, and perhaps all bits of the mask, because whoever writes a mask means to own
+- A value with a mask uses its own bits, and perhaps all bits of the mask, because the author of a mask means to own
   them. A mask of a single bit certainly uses it.
 - A mark that is restored from a connection has bits that another rule has put there, and that rule is examined itself.
 """
