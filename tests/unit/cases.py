@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from nethook.config import Configuration, Settings
 from nethook.engine.case import Case
-from nethook.engine.order import steps_of
-from nethook.engine.question import Question
-from nethook.engine.snapshot import Snapshot
+from nethook.engine.plan import steps_of
+from nethook.engine.snapshot import Question, Snapshot
 from nethook.host.host import Host
 from nethook.host.nftables import Table
 from nethook.parts import PARTS

@@ -19,8 +19,7 @@ from nethook.parts.routes import ROUTES, Route
 from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.placement.scope import Scope, scope_of
 from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import NftPiece, StepPiece
-from nethook.steps.stage import CLASSIFY, GATES, SETTLE
+from nethook.steps.piece import CLASSIFY, GATES, SETTLE, NftPiece, StepPiece
 from nethook.steps.step import Step
 from tests.unit.cases import NoMachine, applied, case, commands, empty, steps
 from tests.unit.lines import configured, routed

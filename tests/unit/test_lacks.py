@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,6 +23,9 @@ from nethook.parts.tables.classifying import CLASSIFYING
 from tests.unit.cases import applied, case
 from tests.unit.lines import configuration, routed
 
+if TYPE_CHECKING:
+    from nethook.parts.part import Part
+
 LINES = "2001:db8::1 public proxy=lo\n203.0.113.17 public\n203.0.113.18 public guest=web1"
 LINE, OTHER, BOUND = routed(LINES)
 PUBLIC = Network("public", "virbr1", "nat", Ports([Port("", "52:54:00:00:00:01", "web1")], all_known=True))
@@ -30,7 +33,7 @@ PUBLIC = Network("public", "virbr1", "nat", Ports([Port("", "52:54:00:00:00:01",
 
 def lacks(**missing: Any) -> list[list[str]]:
     """Station and text of what each line lacks, when the states of these parts are not as they should be."""
-    parts = {part.name: part for part in (ROUTES, NEIGHBOURS, PROXIES, GATEWAYS, FALLBACKS)}
+    parts: dict[str, Part] = {part.name: part for part in (ROUTES, NEIGHBOURS, PROXIES, GATEWAYS, FALLBACKS)}
     parts.update(binding=BINDING, table=CLASSIFYING, no_linklocal_learn=NO_LINKLOCAL_LEARN, proxy_ndp=PROXY_NDP_SWITCH)
     there = applied(case(LINES, [PUBLIC]))
     there.update({parts[name]: state for name, state in missing.items()})
