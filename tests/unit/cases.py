@@ -85,13 +85,14 @@ def applied(made: Case) -> States:
     states = empty()
     for part in PARTS:
         if isinstance(part, Objects):
-            states[part] = set(made.wanted(part).keys)
+            states[part] = made.afterwards(part)
         elif isinstance(part, TablePart) and (part is not BINDING or made.wanted(part).named):
             layout = part.layout(made)
             table = Table(part.sets)
             table.elements = {name: set(elements) for name, elements in part.elements(made).items()}
             table.comments = {chain: [layout.comment(rule) for rule in rules] for chain, rules in layout.chains.items()}
             states[part] = table
+    states[ARP] = list(made.wanted(ARP).comments)
     return states
 
 

@@ -159,7 +159,7 @@ def run_the_core() -> None:
     there = applied(made)
     assert steps(case(LINES, NETWORKS, there), PARTS) == []
     there[ROUTES].add(Route(("203.0.113.99", "virbr1", "")))  # a wrong line may be about it
-    assert steps(case(LINES, NETWORKS, there), PARTS) == []
+    assert not [step for step in steps(case(LINES, NETWORKS, there), PARTS) if "route del" in step.call.stdin]
     assert steps(case("", [], there), PARTS)
     gone = steps(case("", [], there, clears=True), PARTS)
     assert [step.call.stdin for step in gone if "delete table" in step.call.stdin]
