@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nethook.commands import exit_status
+from nethook import exit_status
 from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE
 from nethook.config.options import OPTIONS as LINE_OPTIONS
 from nethook.config.routed_ips import parse_routed_ips

@@ -8,7 +8,7 @@ import pytest
 
 import nethook.host.host as edge
 from nethook.doctor import host_problems, ours
-from nethook.doctor.host import Host, Target
+from nethook.doctor.facts import Facts, Target
 from nethook.engine.plan import Plan
 from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.network import Network, Port, Ports
@@ -96,7 +96,7 @@ def test_what_is_not_there_for_the_way_to_a_guest() -> None:
 @pytest.mark.parametrize(("off", "is_deaf"), [({"lo"}, True), ({"eth9"}, False), (set(), False)])
 def test_proxy_ndp_is_off_only_where_it_has_to_be_turned_on(off: set[str], is_deaf: bool) -> None:
     there = {**applied(case(LINES, [PUBLIC])), PROXY_NDP_SWITCH: SwitchState({}, off)}
-    host = Host(configuration(LINES), {"public": LiveNetwork(PUBLIC, is_active=True)}, edge.Host(1))
+    host = Facts(configuration(LINES), {"public": LiveNetwork(PUBLIC, is_active=True)}, edge.Host(1))
     host.__dict__["plan"] = Plan(case(LINES, [PUBLIC], there), [], [])
     target = Target(LINE, "2001:db8::1", is_exact=True)
     target.bridge = "virbr1"
@@ -110,7 +110,7 @@ def test_what_is_said_of_many_lines_is_said_once() -> None:
     found = host_problems.merged(host_problems.no_such_network(line, live) for line in lines)
     assert [str(problem) for problem in found] == [
         "routed-ips:1:14: libvirt has no network pubilc (here and in 2 more lines); did you mean public?",
-        "routed-ips:3:14: libvirt has no network other; write one of: public",
+        "routed-ips:3:14: libvirt has no network other; choose from: public",
     ]
 
 
@@ -129,5 +129,5 @@ def test_lines_of_a_network_that_can_never_be_routed_to() -> None:
     problems = [str(problem) for problem in host_problems._problems(OTHER, live, [])]
     assert problems == [
         "routed-ips:2:14: network public has no bridge (forward mode bridge); "
-        "route it to a network with a bridge of the kernel"
+        "choose a network with a bridge of the kernel"
     ]

@@ -7,8 +7,7 @@ import pytest
 from nethook.errors import ReadError
 from nethook.libvirt.live import _nics
 from nethook.libvirt.network import Network
-from nethook.libvirt.network_xml import _subnet, read_network
-from nethook.libvirt.place import XML
+from nethook.libvirt.network_xml import XML, _subnet, read_network
 from nethook.placement.placement import place
 from nethook.placement.scope import Scope
 from nethook.status.line_states import states_without_root
@@ -83,7 +82,7 @@ NETWORKS = {
         f"<forward mode='bridge'/><bridge name='ovs0'/>{port}": (
             "",
             "openvswitch",
-            "network n has a bridge of Open vSwitch, which nftables and this program do not see",
+            "network n has a bridge of Open vSwitch, which nftables does not see",
         )
         for port in (
             "<virtualport type='openvswitch'/><portgroup name='a' default='yes'><vlan><tag id='7'/></vlan></portgroup>",

@@ -15,7 +15,7 @@ from nethook.legacy06.others import Others
 from nethook.config import Configuration, Settings
 from nethook.config.problem import Problem
 from nethook.doctor.finding import FAILURE, Finding
-from nethook.doctor.ip import ask
+from nethook.doctor.ip_answers import ask
 from nethook.engine import reconcile
 from nethook.errors import NethookError, ReadError
 from nethook.host import keys
@@ -23,8 +23,7 @@ from nethook.host.ip import refusals
 from nethook.host.layout import SetType
 from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes
 from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools
-from nethook.libvirt.network_xml import read_port
-from nethook.libvirt.place import XML
+from nethook.libvirt.network_xml import XML, read_port
 from nethook.libvirt.record import Record
 from nethook.net import names
 from nethook.parts import bridge_ipv6, proxy_ndp

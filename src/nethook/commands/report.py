@@ -1,4 +1,4 @@
-"""What a verb has changed: told on stdout, failures on stderr, all of it in syslog."""
+"""The report of what a verb has changed: on stdout, with failures on stderr, and all of it in syslog."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 
 def report(outcome: Outcome, verb: str, nothing: str) -> int:
-    """Tell it; ``nothing``, unless it is empty, where nothing was done and nothing failed. Returns the exit status."""
-    log.open_log()  # before anything is printed: whoever reads that may have gone
+    """Print and log what was done and what failed, and return the exit status.
+
+    If nothing was done and nothing failed, print the sentence ``nothing``, unless it is empty.
+    """
+    log.open_log()  # first, because printing may fail when nobody reads
     log.info(f"{effect} [{verb}]" for effect in outcome.done)
     log.errors(f"{verb}: {failure}" for failure in outcome.failures)
     for effect in outcome.done:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import places
-from nethook.config.problem import one_line
-from nethook.config.suggestion import suggestion
+from nethook.config.problem import one_line, suggestion
 from nethook.doctor.host_problems import unresolved
 from nethook.errors import NethookError
 from nethook.host import links
