@@ -11,6 +11,7 @@ from nethook.doctor import host_problems, ours
 from nethook.doctor.facts import Facts, Target
 from nethook.engine.plan import Plan
 from nethook.libvirt.live import LiveNetwork
+from nethook.libvirt.names import no_such_network
 from nethook.libvirt.network import Network, Port, Ports
 from nethook.parts.fallbacks import FALLBACKS
 from nethook.parts.gateways import GATEWAYS
@@ -107,7 +108,7 @@ def test_proxy_ndp_is_off_only_where_it_has_to_be_turned_on(off: set[str], is_de
 def test_what_is_said_of_many_lines_is_said_once() -> None:
     lines = routed("203.0.113.10 pubilc\n203.0.113.11 pubilc\n203.0.113.12 other\n203.0.113.13 pubilc")
     live = {"public": LiveNetwork(Network("public", "virbr1", "nat"), is_active=True)}
-    found = host_problems.merged(host_problems.no_such_network(line, live) for line in lines)
+    found = host_problems.merged(no_such_network(line, live) for line in lines)
     assert [str(problem) for problem in found] == [
         "routed-ips:1:14: libvirt has no network pubilc (here and in 2 more lines); did you mean public?",
         "routed-ips:3:14: libvirt has no network other; choose from: public",
