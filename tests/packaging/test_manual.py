@@ -11,7 +11,8 @@ from nethook import exit_status
 from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE
 from nethook.config.options import OPTIONS as LINE_OPTIONS
 from nethook.config.routed_ips import parse_routed_ips
-from nethook.config.settings import _READERS, GATES, Settings, parse_settings
+from nethook.config.settings import _READERS, Settings, parse_settings
+from nethook.gates import NAMES
 from tests.hosts.processes import run
 from tests.packaging.parser import GLOBAL_OPTIONS, OPTIONS, VERBS
 
@@ -121,7 +122,7 @@ def test_every_setting_is_described_and_no_other() -> None:
     settings = sections(page("nethook.conf.5"), "Sh")["SETTINGS"]
     described = items(settings, "Cm")
     assert list(described) == list(_READERS)
-    assert list(items(settings, "Li")) == list(GATES)
+    assert list(items(settings, "Li")) == list(NAMES)
     assert f"Default: {Settings().mark_bit:#x}." in described["mark-bit"]
     assert f"Default: {Settings().route_protocol}." in described["route-protocol"]
 

@@ -136,7 +136,7 @@ class Case:
 
     def opens(self, opening: Opening) -> bool:
         """Return whether this gate should be open."""
-        is_chosen = opening.setting in self.settings.gates
+        is_chosen = self.settings.opens(opening.setting)
         return is_chosen and not self.clears and (not opening.family or opening.family in self.families)
 
     @property

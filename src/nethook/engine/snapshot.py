@@ -126,8 +126,8 @@ def read(question: Question, host: Host) -> Snapshot:
     if question.is_thorough or question.configuration.leaves_doubt:
         families = question.families
     here = [gate for firewall in FIREWALLS for gate in firewall.gates(host, families, settings.mark_bit)]
-    chosen = [gate for gate in here if gate.setting in settings.gates]
-    left_out = [gate for gate in here if gate.setting not in settings.gates] if question.is_thorough else []
+    chosen = [gate for gate in here if settings.opens(gate.setting)]
+    left_out = [gate for gate in here if not settings.opens(gate.setting)] if question.is_thorough else []
     foreign = _foreign_routes(question)
 
     lists = {str(call): call for part in PARTS for call in part.calls(question)}

@@ -82,7 +82,7 @@ def removals(case: Case) -> list[GateChange]:
     of_0_6 = {rule for route in case.wanted(ROUTES).keys for rule in _rules_of_0_6(route.prefix, route.device)}
     changes = []
     for opening in case.snapshot.openings:
-        if isinstance(opening.gate, IptablesGate) and opening.setting in case.settings.gates:
+        if isinstance(opening.gate, IptablesGate) and case.settings.opens(opening.setting):
             rules = [rule for rule in opening.chain.rules if rule.name in of_0_6]
             effects = [Effect(REMOVE, "rule", note=f"{rule.name} in {opening.where}, of release 0.6") for rule in rules]
             if rules:
