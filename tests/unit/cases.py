@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from nethook.config import Configuration, Settings
 from nethook.engine.case import Case
-from nethook.engine.order import steps_of
-from nethook.engine.question import Question
-from nethook.engine.snapshot import Snapshot
+from nethook.engine.plan import steps_of
+from nethook.engine.snapshot import Question, Snapshot
 from nethook.host.host import Host
 from nethook.host.nftables import Table
 from nethook.parts import PARTS
@@ -86,13 +85,14 @@ def applied(made: Case) -> States:
     states = empty()
     for part in PARTS:
         if isinstance(part, Objects):
-            states[part] = set(made.wanted(part).keys)
+            states[part] = made.afterwards(part)
         elif isinstance(part, TablePart) and (part is not BINDING or made.wanted(part).named):
             layout = part.layout(made)
             table = Table(part.sets)
             table.elements = {name: set(elements) for name, elements in part.elements(made).items()}
             table.comments = {chain: [layout.comment(rule) for rule in rules] for chain, rules in layout.chains.items()}
             states[part] = table
+    states[ARP] = list(made.wanted(ARP).comments)
     return states
 
 

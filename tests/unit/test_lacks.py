@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,7 @@ from nethook.doctor import host_problems, ours
 from nethook.doctor.facts import Facts, Target
 from nethook.engine.plan import Plan
 from nethook.libvirt.live import LiveNetwork
+from nethook.libvirt.names import no_such_network
 from nethook.libvirt.network import Network, Port, Ports
 from nethook.parts.fallbacks import FALLBACKS
 from nethook.parts.gateways import GATEWAYS
@@ -23,6 +24,9 @@ from nethook.parts.tables.classifying import CLASSIFYING
 from tests.unit.cases import applied, case
 from tests.unit.lines import configuration, routed
 
+if TYPE_CHECKING:
+    from nethook.parts.part import Part
+
 LINES = "2001:db8::1 public proxy=lo\n203.0.113.17 public\n203.0.113.18 public guest=web1"
 LINE, OTHER, BOUND = routed(LINES)
 PUBLIC = Network("public", "virbr1", "nat", Ports([Port("", "52:54:00:00:00:01", "web1")], all_known=True))
@@ -30,7 +34,7 @@ PUBLIC = Network("public", "virbr1", "nat", Ports([Port("", "52:54:00:00:00:01",
 
 def lacks(**missing: Any) -> list[list[str]]:
     """Station and text of what each line lacks, when the states of these parts are not as they should be."""
-    parts = {part.name: part for part in (ROUTES, NEIGHBOURS, PROXIES, GATEWAYS, FALLBACKS)}
+    parts: dict[str, Part] = {part.name: part for part in (ROUTES, NEIGHBOURS, PROXIES, GATEWAYS, FALLBACKS)}
     parts.update(binding=BINDING, table=CLASSIFYING, no_linklocal_learn=NO_LINKLOCAL_LEARN, proxy_ndp=PROXY_NDP_SWITCH)
     there = applied(case(LINES, [PUBLIC]))
     there.update({parts[name]: state for name, state in missing.items()})
@@ -104,7 +108,7 @@ def test_proxy_ndp_is_off_only_where_it_has_to_be_turned_on(off: set[str], is_de
 def test_what_is_said_of_many_lines_is_said_once() -> None:
     lines = routed("203.0.113.10 pubilc\n203.0.113.11 pubilc\n203.0.113.12 other\n203.0.113.13 pubilc")
     live = {"public": LiveNetwork(Network("public", "virbr1", "nat"), is_active=True)}
-    found = host_problems.merged(host_problems.no_such_network(line, live) for line in lines)
+    found = host_problems.merged(no_such_network(line, live) for line in lines)
     assert [str(problem) for problem in found] == [
         "routed-ips:1:14: libvirt has no network pubilc (here and in 2 more lines); did you mean public?",
         "routed-ips:3:14: libvirt has no network other; choose from: public",

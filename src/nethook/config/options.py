@@ -1,4 +1,4 @@
-"""The options of a routed IP: ``key=value`` from the third column on."""
+"""The options of a routed IP: ``key=value`` from the third column on. The registry is OPTIONS."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     Refusal = tuple[str, str]
     """What is wrong, and what to write instead."""
 
-OPTIONS = ("guest", "mac", "via", "proxy")
-
 # libvirt keeps both in files NAME.xml, and the name of a file has at most 255 bytes (NAME_MAX).
 _LONGEST = 255 - len(".xml")
 
@@ -29,6 +27,101 @@ SHORTEST_PROXIED = 24
 
 GROUP_BIT = 1
 """The bit of the first byte of a MAC address that makes it a group's address (IEEE 802)."""
+
+
+class Option:
+    """One option: its ``key``, and the mistakes that its value can have.
+
+    To add one, derive from this class, and put an instance into the registry OPTIONS. The part that needs it reads
+    ``line.options``. ``needs`` is the key of another option without which it means nothing, and ``means`` what it does.
+    """
+
+    key = ""
+    needs = ""
+    means = ""
+
+    def refusal(self, value: str, prefix: Prefix | None) -> Refusal | None:
+        """Return the mistake in this value, and advice; None if it is right.
+
+        ``prefix`` is the prefix of the line, None if that is wrong itself.
+        """
+        raise NotImplementedError
+
+    def refusal_of_word(self, word: Word) -> Refusal | None:
+        """Return the mistake in the way in which the option is written; None without one."""
+        del word
+        return None
+
+    def canonical(self, value: str) -> str:
+        """Return the right value as the kernel's tools print it."""
+        return value
+
+
+class GuestOption(Option):
+    """The guest that the prefix is bound to."""
+
+    key = "guest"
+
+    def refusal(self, value: str, prefix: Prefix | None) -> Refusal | None:
+        """Return why this cannot be the name of a guest."""
+        del prefix
+        return name_refusal(value, "guest")
+
+    def refusal_of_word(self, word: Word) -> Refusal | None:
+        """Return that these seem to be several guests."""
+        value = word.text.partition("=")[2]
+        if "," not in value or word.is_quoted:
+            return None
+        what = f"{excerpt(value)} names several guests, but an address can be bound to only one"
+        advice = f"write guest={excerpt(value.partition(',')[0])}, or leave out guest= so that any guest of the network"
+        return what, f'{advice} may use it; a name with a comma needs quotes: guest="{excerpt(value)}"'
+
+
+class MacOption(Option):
+    """The NIC of the guest, if it has several on the network."""
+
+    key = "mac"
+    needs = "guest"
+    means = "selects a NIC of a guest"
+
+    def refusal(self, value: str, prefix: Prefix | None) -> Refusal | None:
+        """Return why this cannot be the MAC address of a NIC."""
+        del prefix
+        return _mac_refusal(value)
+
+    def canonical(self, value: str) -> str:
+        """Return it in small letters."""
+        return value.lower()
+
+
+class ViaOption(Option):
+    """The next hop."""
+
+    key = "via"
+
+    def refusal(self, value: str, prefix: Prefix | None) -> Refusal | None:
+        """Return why this cannot be a next hop for the prefix."""
+        return _address_refusal(value) or (_via_refusal(self.canonical(value), prefix) if prefix else None)
+
+    def canonical(self, value: str) -> str:
+        """Return the address in its short form."""
+        return parse_prefix(value).text
+
+
+class ProxyOption(Option):
+    """The uplink on which the host answers for the prefix."""
+
+    key = "proxy"
+
+    def refusal(self, value: str, prefix: Prefix | None) -> Refusal | None:
+        """Return why this cannot be an uplink, or why the kernel cannot answer for this prefix."""
+        if not is_safe(value):
+            return f"{excerpt(value)} is not the name of a network device", "write one as ip link shows it"
+        return _proxy_refusal(prefix) if prefix else None
+
+
+OPTIONS: dict[str, Option] = {option.key: option for option in (GuestOption(), MacOption(), ViaOption(), ProxyOption())}
+"""The registry."""
 
 
 def is_option(words: list[Word]) -> bool:
@@ -51,15 +144,9 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
     columns: dict[str, int] = {}
     for word, has_spaces in _without_spaces(words):
         key, _, value = word.text.partition("=")
-        reason = _refusal(word, options)
+        reason = _refusal(word, options, prefix)
         if not reason:
-            if key == "mac":
-                value = value.lower()
-            elif key == "via":
-                value = parse_prefix(value).text
-                reason = _via_refusal(value, prefix) if prefix else None
-            elif key == "proxy":
-                reason = _proxy_refusal(prefix) if prefix else None
+            value = OPTIONS[key].canonical(value)
         if has_spaces and value:
             what = f"there are spaces around the = of {key}="
             errors.append(LineError(word.column, what, f"write {excerpt(word.source)}"))
@@ -67,9 +154,11 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
             errors.append(LineError(word.column, *reason))
         options.setdefault(key, value)
         columns.setdefault(key, word.column)
-    if "mac" in options and "guest" not in options:
-        what = "mac= selects a NIC of a guest, but guest= is missing"
-        errors.append(LineError(columns["mac"], what, "add guest=NAME"))
+    for key in options:
+        needs = OPTIONS[key].needs if key in OPTIONS else ""
+        if needs and needs not in options:
+            what = f"{key}= {OPTIONS[key].means}, but {needs}= is missing"
+            errors.append(LineError(columns[key], what, f"add {needs}=NAME"))
     return options
 
 
@@ -98,7 +187,7 @@ def _words_of_option(words: list[Word]) -> int:
     return 1 if "=" in following else 2
 
 
-def _refusal(word: Word, before: dict[str, str]) -> Refusal | None:
+def _refusal(word: Word, before: dict[str, str], prefix: Prefix | None) -> Refusal | None:
     """Return the mistake in the word as an option, and advice; None if it is right. ``before`` has earlier options."""
     key, equals, value = word.text.partition("=")
     shown = excerpt(key)
@@ -106,24 +195,12 @@ def _refusal(word: Word, before: dict[str, str]) -> Refusal | None:
         advice = 'write KEY=VALUE; a network name with spaces needs quotes: "my network"'
         return f"{shown} is not an option", advice
     if key not in OPTIONS:
-        return f"there is no option {shown}=", suggestion(key, OPTIONS)
+        return f"there is no option {shown}=", suggestion(key, tuple(OPTIONS))
     if key in before:
         return f"{key}= is given twice", "keep one of them"
     if not value:
         return f"{key}= has no value", f"write {key}=VALUE, or remove it"
-    if key == "guest" and "," in value and not word.is_quoted:
-        what = f"{excerpt(value)} names several guests, but an address can be bound to only one"
-        advice = f"write guest={excerpt(value.partition(',')[0])}, or leave out guest= so that any guest of the network"
-        return what, f'{advice} may use it; a name with a comma needs quotes: guest="{excerpt(value)}"'
-    return _value_refusal(key, value)
-
-
-def _value_refusal(key: str, value: str) -> Refusal | None:
-    if key == "guest":
-        return name_refusal(value, "guest")
-    if key == "proxy":
-        return _uplink_refusal(value)
-    return _mac_refusal(value) if key == "mac" else _address_refusal(value)
+    return OPTIONS[key].refusal_of_word(word) or OPTIONS[key].refusal(value, prefix)
 
 
 def _mac_refusal(text: str) -> Refusal | None:
@@ -181,13 +258,6 @@ def name_refusal(name: str, of: str) -> Refusal | None:
     elif len(name.encode()) > _LONGEST:
         what = f"the {of} name is longer than libvirt can store, {_LONGEST} bytes"
     return (what, f"write the name as {SHOWN_BY[of]} shows it") if what else None
-
-
-def _uplink_refusal(uplink: str) -> Refusal | None:
-    """Return the reason why this cannot be an uplink, and advice; None if it can."""
-    if not is_safe(uplink):
-        return f"{excerpt(uplink)} is not the name of a network device", "write one as ip link shows it"
-    return None
 
 
 def _proxy_refusal(prefix: Prefix) -> Refusal | None:

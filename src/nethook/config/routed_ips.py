@@ -17,7 +17,7 @@ from nethook.net.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nethook.config.problem import Place
     from nethook.config.text import Line, Word
@@ -27,27 +27,15 @@ if TYPE_CHECKING:
 class RoutedIP:
     """A line of the file: a prefix, the libvirt network it is routed to, its options, and the position of each word.
 
-    ``guest`` is the name of the guest that the prefix is bound to, ``mac`` the MAC address of the guest's NIC, ``via``
-    the address of the next hop, ``proxy`` the uplink on which the host answers for the prefix. Each is None without the
-    option.
+    ``options`` are by key. Those that much of the program knows have a name of their own.
     """
 
     __slots__ = (
         *("_line", "_network_column", "_option_columns", "_prefix_column"),
-        *("guest", "mac", "network", "prefix", "proxy", "via"),
+        *("guest", "network", "options", "prefix", "proxy", "via"),
     )
 
-    def __init__(
-        self,
-        prefix: Prefix,
-        line: Line,
-        words: Sequence[Word],
-        *,
-        guest: str | None = None,
-        mac: str | None = None,
-        via: str | None = None,
-        proxy: str | None = None,
-    ) -> None:
+    def __init__(self, prefix: Prefix, line: Line, words: Sequence[Word], options: Mapping[str, str]) -> None:
         """Make a routed IP of the ``words`` of a line; the first two are prefix and network."""
         self._line = line
         self._prefix_column = words[0].column
@@ -55,10 +43,18 @@ class RoutedIP:
         self._option_columns = {word.text.partition("=")[0]: word.column for word in words[2:]}
         self.prefix = prefix
         self.network = words[1].text
-        self.guest = guest
-        self.mac = mac
-        self.via = via
-        self.proxy = proxy
+        self.options = options
+        self.guest = options.get("guest")
+        """The name of the guest that the prefix is bound to, or None."""
+        self.via = options.get("via")
+        """The address of the next hop, or None."""
+        self.proxy = options.get("proxy")
+        """The uplink on which the host answers for the prefix, or None."""
+
+    @property
+    def mac(self) -> str | None:
+        """The MAC address of the guest's NIC, or None."""
+        return self.options.get("mac")
 
     @property
     def place(self) -> Place:
@@ -173,7 +169,7 @@ class _Reader:
             errors.append(LineError(words[0].column, what, "keep one of the two lines"))
         options = read_options(_behind_network(words, errors), prefix, errors)
         if prefix and not errors:
-            self._routed_ips[prefix.text] = RoutedIP(prefix, line, words, **options)
+            self._routed_ips[prefix.text] = RoutedIP(prefix, line, words, options)
         else:
             self._add(errors, line, prefix)
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 MARK_BIT = 0x10000000
 """A bit that the usual marks of people and programs do not contain: 1 to 255, 51820, 0x4000, 0xff0000."""
 ROUTE_PROTOCOL = 218
-GATES = ("libvirt-nftables", "iptables", "ip6tables", "firewalld")
 GATEWAY4 = "169.254.0.1"
 GATEWAY6 = "fe80::1"
 """The gateway of guests, the same on every host and network."""
@@ -38,7 +37,8 @@ class Settings:
     """The settings of the host, or their defaults.
 
     ``mark_bit`` has exactly one bit set. ``routed_ips`` is a path, or None for the usual places. ``gateway4`` and
-    ``gateway6`` are addresses in canonical text, or None if guests get no such gateway.
+    ``gateway6`` are addresses in canonical text, or None if guests get no such gateway. ``gates`` are the names of the
+    gates that nethook opens, or None for all.
     """
 
     __slots__ = ("gates", "gateway4", "gateway6", "mark_bit", "route_protocol", "routed_ips")
@@ -48,7 +48,7 @@ class Settings:
         mark_bit: int = MARK_BIT,
         route_protocol: int = ROUTE_PROTOCOL,
         routed_ips: str | None = None,
-        gates: tuple[str, ...] = GATES,
+        gates: tuple[str, ...] | None = None,
         *,
         gateway4: str | None = GATEWAY4,
         gateway6: str | None = GATEWAY6,
@@ -59,6 +59,10 @@ class Settings:
         self.gates = gates
         self.gateway4 = gateway4
         self.gateway6 = gateway6
+
+    def opens(self, gate: str) -> bool:
+        """Return whether nethook opens the gate with this name."""
+        return self.gates is None or gate in self.gates
 
     def gateway(self, family: int) -> str | None:
         """Return the gateway of guests for this IP family (4, 6); None if they get none."""
@@ -154,9 +158,11 @@ def _routed_ips(value: list[Word]) -> str:
 
 
 def _gates(value: list[Word]) -> tuple[str, ...]:
-    advice = f"choose from these, with spaces between them: {' '.join(GATES)}"
+    from nethook.gates import NAMES  # noqa: PLC0415 - the registry, which most files do not need
+
+    advice = f"choose from these, with spaces between them: {' '.join(NAMES)}"
     for word in value:
-        if word.text not in GATES:
+        if word.text not in NAMES:
             what = f"there is no gate {excerpt(word.text)}"
             raise LineError(word.column, what, advice)
     return tuple(word.text for word in value)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from nethook.doctor.host_problems import own_addresses, unresolved, vital_problems
+from nethook.doctor.host_problems import own_addresses, vital_problems
 from nethook.doctor.ip_answers import ask
 from nethook.engine.plan import decide
 from nethook.host import links
 from nethook.libvirt.live import live_guests
+from nethook.libvirt.names import unresolved
 from nethook.net import names
 from nethook.net.prefix import Prefix, address_text, parse_prefix
 from nethook.placement.placement import Placement

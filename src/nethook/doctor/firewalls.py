@@ -179,7 +179,7 @@ def _is_closed(facts: Facts) -> bool:
 
 def _firewalld(facts: Facts, chain: BaseChain, targets: Sequence[Target]) -> Finding:
     """Return the failure for a firewalld that rejects packets although our gate is open or not wanted."""
-    if FIREWALLD not in facts.settings.gates:
+    if not facts.settings.opens(FIREWALLD):
         advice = f"add {FIREWALLD} to the setting gates in nethook.conf, and run nethook install"
     else:
         # firewalld applies no policy to packets between two interfaces that are in no zone.

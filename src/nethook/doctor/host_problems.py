@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nethook.config.problem import Problem, excerpt, suggestion
+from nethook.config.problem import Problem, excerpt
 from nethook.doctor.ip_answers import ask
 from nethook.doctor.programs import ADVICE, why_it_cannot_bind
 from nethook.host import links
 from nethook.host.host import Host
 from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
-from nethook.libvirt.live import live_guests
+from nethook.libvirt.names import no_such_guest, no_such_network
 from nethook.net.prefix import Prefix, parse_prefix
 from nethook.parts.routes import ROUTES, read_calls
 from nethook.placement.vital import claimed, dangers, read_needs
@@ -134,12 +134,6 @@ def via_problems(line: RoutedIP, lines: Mapping[str, RoutedIP]) -> Iterator[Prob
         )
 
 
-def no_such_guest(line: RoutedIP, guests: Mapping[str, LiveGuest]) -> Problem:
-    """Return the problem of a line whose guest libvirt does not know."""
-    advice = suggestion(line.guest or "", sorted(guests)) if guests else "define it first, or write another guest"
-    return line.problem_of_option("guest", f"libvirt has no guest {excerpt(line.guest or '')}", advice)
-
-
 def guest_problems(
     line: RoutedIP, guests: Mapping[str, LiveGuest] | None, live: Mapping[str, LiveNetwork]
 ) -> Iterator[Problem]:
@@ -166,33 +160,6 @@ def guest_problems(
     elif not line.mac and len(macs) > 1:
         advice = f"choose one with mac={' or mac='.join(macs)}"
         yield line.problem_of_option("guest", where.format(f"{len(macs)} NICs"), advice)
-
-
-def unresolved(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork]) -> list[tuple[RoutedIP, Problem | None]]:
-    """Return the lines whose network or guest libvirt does not have, each with its problem.
-
-    The problem is None if libvirt could not be asked.
-    """
-    found: list[tuple[RoutedIP, Problem | None]] = []
-    absent = []
-    for line in lines:
-        if line.network not in live:
-            found.append((line, no_such_network(line, live)))
-        elif line.guest and not live[line.network].network.ports.of(line.guest, None):
-            absent.append(line)
-    guests = live_guests() if absent else None
-    for line in absent:
-        if guests is None:
-            found.append((line, None))
-        elif line.guest not in guests:
-            found.append((line, no_such_guest(line, guests)))
-    return found
-
-
-def no_such_network(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> Problem:
-    """Return the problem of a line whose network libvirt does not know."""
-    advice = suggestion(line.network, sorted(live)) if live else "define it with virsh net-define"
-    return line.problem_of_network(f"libvirt has no network {excerpt(line.network)}", advice)
 
 
 def _problems(line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[OwnAddress]) -> Iterator[Problem]:

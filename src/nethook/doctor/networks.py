@@ -8,7 +8,6 @@ from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.host_problems import (
     addresses_within,
     guest_problems,
-    no_such_network,
     subnet_problems,
     what_is_wrong_with,
 )
@@ -16,6 +15,7 @@ from nethook.doctor.ours import APPLY, chains
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
 from nethook.host import links
 from nethook.install import daemon
+from nethook.libvirt.names import no_such_network
 from nethook.shell import word
 
 if TYPE_CHECKING:

@@ -80,13 +80,13 @@ def opened(facts: Facts, families: Collection[int]) -> Iterator[Finding]:
     """Yield whether each foreign firewall has our gate, in front of the rules that reject."""
     for gate, chain in chains(facts, families):
         misfit = gate.misfit(chain)
-        if gate.setting not in facts.settings.gates and chain.gates:
+        if not facts.settings.opens(gate.setting) and chain.gates:
             text = f"our gate in {gate.where} is open, but the setting gates leaves it out"
             yield Finding(WARNING, GATE, text, command=APPLY)
         elif not misfit:
             state = "is open" if chain.gates else "is not needed, because nothing there blocks"
             yield Finding(OK, GATE, f"in {gate.where}: {state}")
-        elif gate.setting in facts.settings.gates:
+        elif facts.settings.opens(gate.setting):
             verdict = WARNING if misfit in PASSABLE else FAILURE
             yield Finding(verdict, GATE, f"our gate in {gate.where} is {misfit}", command=APPLY)
         else:
@@ -118,7 +118,7 @@ def _firewalld(facts: Facts) -> Iterator[Finding]:
 def firewalld(plan: Plan) -> Firewalld | None:
     """Return our gate in firewalld; None if firewalld does not run, or if the settings leave it out."""
     gates = (opening for opening in plan.openings if isinstance(opening, Firewalld))
-    return next((gate for gate in gates if gate.setting in plan.case.settings.gates), None)
+    return next((gate for gate in gates if plan.case.settings.opens(gate.setting)), None)
 
 
 def chains(facts: Facts, families: Collection[int]) -> list[tuple[Gate, Chain]]:

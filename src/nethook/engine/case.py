@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from nethook.config import Configuration, RoutedIP
     from nethook.config.problem import Problem
     from nethook.config.settings import Settings
-    from nethook.engine.question import Question
-    from nethook.engine.snapshot import Snapshot
+    from nethook.engine.snapshot import Question, Snapshot
     from nethook.gates.gate import Opening
     from nethook.libvirt.network import Network
     from nethook.net.prefix import Prefix
@@ -137,7 +136,7 @@ class Case:
 
     def opens(self, opening: Opening) -> bool:
         """Return whether this gate should be open."""
-        is_chosen = opening.setting in self.settings.gates
+        is_chosen = self.settings.opens(opening.setting)
         return is_chosen and not self.clears and (not opening.family or opening.family in self.families)
 
     @property

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import places
 from nethook.config.problem import one_line, suggestion
-from nethook.doctor.host_problems import unresolved
 from nethook.errors import NethookError
 from nethook.host import links
 from nethook.host.host import Host
 from nethook.host.links import BRIDGE, NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.live import live_networks
+from nethook.libvirt.names import unresolved
 from nethook.libvirt.record import FILE, learn
 from nethook.placement.scope import Scope, scope_of
 

@@ -10,7 +10,6 @@ import time
 from typing import TYPE_CHECKING
 
 from nethook.config import load
-from nethook.config.settings import GATES
 from nethook.errors import NethookError
 from nethook.gates.firewalld import CONFIGURED
 from nethook.gates.firewalld.files import PACKAGED, SETS, contents, policy_file, set_file
@@ -38,12 +37,12 @@ def tasks(tools: Tools) -> list[Task]:
     entries: dict[int, list[str]] = {family: [] for family in SETS}
     try:
         configuration = load()
-        wanted = configuration.settings.gates
+        is_wanted = configuration.settings.opens("firewalld")
         for prefix in disjoint(routed.prefix for routed in configuration.routed_ips):
             entries[prefix.family].append(prefix.text)
     except NethookError:  # `nethook apply` reports the mistake, and adds the entries
-        wanted = GATES
-    if "firewalld" not in wanted:
+        is_wanted = True
+    if not is_wanted:
         return []
     todo = []
     if not os.path.exists(f"{PACKAGED}/{policy_file()}"):

@@ -9,8 +9,7 @@ nothing of any part.
 from __future__ import annotations
 
 from nethook.steps.effect import ADD, REMOVE, WORDS, Effect
-from nethook.steps.piece import IpPiece
-from nethook.steps.stage import PLACE, PLACE_BOUND, WITHDRAW
+from nethook.steps.piece import PLACE, PLACE_BOUND, WITHDRAW, IpPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
-    from nethook.engine.question import Question
+    from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Call, Result
     from nethook.placement.placement import Placement

@@ -7,15 +7,14 @@ from nethook.host.process import Call
 from nethook.net.prefix import is_prefix
 from nethook.parts.part import Delta, Key, Lack, Objects, Wanted
 from nethook.steps.effect import REPLACE
-from nethook.steps.piece import IpPiece
-from nethook.steps.stage import PLACE, PLACE_BOUND
+from nethook.steps.piece import PLACE, PLACE_BOUND, IpPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nethook.engine.case import Case
-    from nethook.engine.question import Question
+    from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Result
     from nethook.placement.placement import Placement

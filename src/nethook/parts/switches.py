@@ -24,8 +24,7 @@ from nethook.parts.tables.binding import not_kept
 from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.parts.tables.table import OUR_TABLE
 from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import StepPiece
-from nethook.steps.stage import SWITCH, SWITCH_OFF
+from nethook.steps.piece import SWITCH, SWITCH_OFF, StepPiece
 from nethook.steps.step import Step
 
 TYPE_CHECKING = False
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from nethook.engine.case import Case
-    from nethook.engine.question import Question
+    from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Result
     from nethook.placement.placement import Placement

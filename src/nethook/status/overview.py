@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nethook.config import load
 from nethook.engine.plan import decide
 from nethook.engine.situation import hidden_in_force, limited_host, situation, what_stays
-from nethook.legacy06.routes import ForeignRoutes
+from nethook.legacy06.leftovers import ForeignRoutes
 from nethook.parts.routes import ROUTES, holder, holder_call, read_calls
 from nethook.parts.tables import counters
 from nethook.parts.tables.binding import BINDING

@@ -50,8 +50,7 @@ from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.parts.tables.table import CREATED, OUR_TABLE, REMOVED, TableDelta, TablePart
 from nethook.placement.binding import nic
 from nethook.steps.effect import ADD, Effect
-from nethook.steps.piece import StepPiece
-from nethook.steps.stage import BIND
+from nethook.steps.piece import BIND, StepPiece
 from nethook.steps.step import Step, nft_call
 
 TYPE_CHECKING = False

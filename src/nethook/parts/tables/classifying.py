@@ -47,8 +47,7 @@ from nethook.net.prefixes import Longest, outermost
 from nethook.parts.part import WEAK, Lack
 from nethook.parts.tables.table import CREATED, OUR_TABLE, TableDelta, TablePart
 from nethook.steps.effect import REMOVE, Effect
-from nethook.steps.piece import NftPiece
-from nethook.steps.stage import CLASSIFY, SETTLE
+from nethook.steps.piece import CLASSIFY, SETTLE, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

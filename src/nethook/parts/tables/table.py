@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from nethook.parts.part import Part
 from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import NftPiece
-from nethook.steps.stage import LAST
+from nethook.steps.piece import LAST, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nethook.engine.case import Case
-    from nethook.engine.question import Question
+    from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.keys import Element
     from nethook.host.layout import Layout, SetType
