@@ -1,4 +1,4 @@
-"""The demo. It uses the library of the test hosts, so everything is in separate namespaces and is removed at the end."""
+"""The demo. It uses the library of the test hosts, so it runs in separate namespaces, which are removed at the end."""
 
 from __future__ import annotations
 
