@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nethook.config.problem import Problem
+    from nethook.host.host import Host
 
 MAX_LINES = 1000
 """More lines of one run than this are counted, not written: the journal would drop what comes behind them."""
@@ -25,26 +26,26 @@ def open_log() -> None:
     syslog.openlog("nethook", syslog.LOG_PID, syslog.LOG_DAEMON)
 
 
-def info(lines: Iterable[str]) -> None:
+def info(lines: Iterable[str], host: Host) -> None:
     """What was done."""
-    _write(syslog.LOG_INFO, list(lines))
+    _write(syslog.LOG_INFO, list(lines), host)
 
 
-def errors(lines: Iterable[str]) -> None:
+def errors(lines: Iterable[str], host: Host) -> None:
     """What could not be done, or is wrong."""
-    _write(syslog.LOG_ERR, list(lines))
+    _write(syslog.LOG_ERR, list(lines), host)
 
 
-def problems(found: Sequence[Problem]) -> None:
+def problems(found: Sequence[Problem], host: Host) -> None:
     """Log the first mistakes of the files, and how many more there are: every event would log them all again."""
-    errors(str(problem) for problem in found[:MOST_PROBLEMS])
+    errors((str(problem) for problem in found[:MOST_PROBLEMS]), host)
     more = sum(problem.mistakes for problem in found[MOST_PROBLEMS:])
     if more:
-        errors([f"{more:,} more mistakes in the files: run `nethook check`"])
+        errors([f"{more:,} more mistakes in the files: run `nethook check`"], host)
 
 
-def _write(priority: int, lines: list[str]) -> None:
-    for line in lines[:MAX_LINES]:
-        syslog.syslog(priority, one_line(line))
+def _write(priority: int, lines: list[str], host: Host) -> None:
+    shown = [one_line(line) for line in lines[:MAX_LINES]]
     if len(lines) > MAX_LINES:
-        syslog.syslog(priority, f"… and {len(lines) - MAX_LINES} more such lines")
+        shown.append(f"… and {len(lines) - MAX_LINES} more such lines")
+    host.log(priority, shown)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nethook import log
 from nethook.commands.exit_status import DIFFERENT, OK
 from nethook.config.problem import one_line
+from nethook.host.host import Host
 from nethook.terminal import painted
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 def report(outcome: Outcome, verb: str, nothing: str) -> int:
     """Tell it; ``nothing``, unless it is empty, where nothing was done and nothing failed. Returns the exit status."""
     log.open_log()  # before anything is printed: whoever reads that may have gone
-    log.info(f"{effect} [{verb}]" for effect in outcome.done)
-    log.errors(f"{verb}: {failure}" for failure in outcome.failures)
+    host = Host(0)
+    log.info((f"{effect} [{verb}]" for effect in outcome.done), host)
+    log.errors((f"{verb}: {failure}" for failure in outcome.failures), host)
     for effect in outcome.done:
         print(painted(effect, sys.stdout))
     for failure in outcome.failures:
