@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from copy import copy
 
 from nethook.errors import NethookError
 from nethook.host.lock import FOLDER, MISSED, RECORD_LOCK, Locked, RecordLock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class Files:
     """Texts by path. Only ``/run/nethook`` is known as a folder that may be missing."""
 
-    def __init__(self, texts: Iterable[tuple[str, str]] = ()) -> None:
-        self.texts = dict(texts)
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
         self.has_folder = False
         self.is_locked = False
         """Whether another run holds the lock, and keeps it for too long."""
         self.time = 1
         self.stamp = 0
         """When a file in the folder has last come, gone or been replaced, or a run has taken the lock."""
+
+    def copy(self) -> Files:
+        """Return one that may be changed without changing this one."""
+        made = copy(self)
+        made.texts = dict(self.texts)
+        return made
 
     def changed(self) -> None:
         """Note that the folder has changed."""

@@ -45,7 +45,7 @@ GARBAGE = "lorem ipsum\ndolor } sit {\namet\n"
 class FakeHost(Host):
     """A machine with these programs. ``touched`` has what was asked of it, ``faults`` what goes wrong at which number.
 
-    ``watch`` is called after each touch, for what must hold at every moment. ``logged`` has priority and text of each
+    ``watch`` is called after each touch that changes something, for what must hold at every moment. ``logged`` has priority and text of each
     line, ``announced`` address and uplink.
     """
 
@@ -69,6 +69,18 @@ class FakeHost(Host):
         self.touched: list[Touch] = []
         self.faults: dict[int, Fault] = {}
         self.watch: Callable[[FakeHost], None] = lambda _: None
+
+    def copy(self) -> FakeHost:
+        """Return a machine in the same state, of which nothing has been asked, and without faults."""
+        made = FakeHost()
+        made.programs = set(self.programs)
+        made.kernel = self.kernel.copy()
+        made.nftables = self.nftables.copy()
+        made.iptables = {tool: each.copy() for tool, each in self.iptables.items()}
+        made.files = self.files.copy()
+        made.flows = set(self.flows)
+        made.has_ipv6_at_all = self.has_ipv6_at_all
+        return made
 
     # Programs
 
@@ -144,7 +156,8 @@ class FakeHost(Host):
     def _end(self, fault: Fault | None) -> None:
         if fault is Fault.KILLS_AFTER:
             raise Killed(self.touched[-1].what)
-        self.watch(self)
+        if self.touched[-1].changes:
+            self.watch(self)
 
     def _ask(self, what: str, do: Callable[[], Answered], *, changes: bool = False) -> Answered:
         """Do what is not a program's; ReadError if a fault has it fail."""

@@ -29,6 +29,15 @@ class Iptables:
         self.policies: dict[str, str] = {}
         """Of the chains of the table filter, where it is another than ACCEPT."""
 
+    def copy(self) -> Iptables:
+        """Return one that may be changed without changing this one."""
+        made = Iptables(self.tool)
+        made.chains = {
+            table: {name: list(rules) for name, rules in chains.items()} for table, chains in self.chains.items()
+        }
+        made.policies = dict(self.policies)
+        return made
+
     def show(self, argv: Sequence[str]) -> Answer:
         """List rules: ``-S`` with a chain, or without."""
         words = _without_wait(argv)

@@ -6,6 +6,7 @@ ones.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -90,6 +91,17 @@ class Kernel:
         for stand_in in ("all", "default"):
             self._make_settings(stand_in)
         self.add_link("lo", mac="00:00:00:00:00:00")
+
+    def copy(self) -> Kernel:
+        """Return one that may be changed without changing this one. What is in the lists never changes, but for links."""
+        made = Kernel()
+        made.links = {name: copy(link) for name, link in self.links.items()}
+        made.down = set(self.down)
+        made.addresses, made.routes, made.rules = list(self.addresses), list(self.routes), list(self.rules)
+        made.tables = {family: set(tables) for family, tables in self.tables.items()}
+        made.neighbours, made.proxies, made.settings = dict(self.neighbours), dict(self.proxies), dict(self.settings)
+        made._numbers = self._numbers
+        return made
 
     # Devices
 

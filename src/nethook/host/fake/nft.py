@@ -149,6 +149,13 @@ class Nftables:
         self.tables: dict[tuple[str, str], Table] = {}
         self._handle = 0
 
+    def copy(self) -> Nftables:
+        """Return one that may be changed without changing this one."""
+        made = Nftables()
+        made.tables = {key: table.copy() for key, table in self.tables.items()}
+        made._handle = self._handle
+        return made
+
     def run(self, argv: Sequence[str], stdin: str) -> Answer:
         """Run ``nft`` with these arguments, without its own name."""
         words = [word for word in argv if word != "--handle"]
