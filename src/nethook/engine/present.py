@@ -106,9 +106,12 @@ def read(
         found = results()
     listed = dict(zip(lists, found))
     opened, no_learning, uplinks, noted = _recorded(host)
-    standing_in, inherited = others.routes(found[len(calls) :]) if others else ((), ())
+    standing_in, inherited = others.routes(found[len(calls) :]) if others else (set(), set())
+    objects = {
+        kind: kind.read(host, [listed[str(call)] for call in kind.read_calls(protocol)], protocol) for kind in KINDS
+    }
     present = Present(
-        {kind: kind.read(host, [listed[str(call)] for call in kind.read_calls(protocol)], protocol) for kind in KINDS},
+        objects,
         our_table,
         binding=binding_table,
         arp=arp_comments,
@@ -116,7 +119,7 @@ def read(
         no_learning=no_learning,
         owed=noted,
         proxy_ndp=uplinks,
-        standing_in=standing_in,
+        standing_in=standing_in - {(route[0], route[1]) for route in objects[ROUTES]},
         inherited=inherited,
         read_taps=lambda: {(str(link.number), link.mac) for link in host.links() if link.is_tap},
     )
