@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from bench.lab import EMPTY, NETWORK, addresses, seconds
 from bench.libvirt_rules import BRIDGE
 from nethook.config import load
-from nethook.engine.reconcile import reconcile
-from nethook.host.process import Result, Tools
+from nethook.engine.run import reconcile
+from nethook.host.host import Host
+from nethook.host.process import Result
 from nethook.libvirt.network import Network
 from nethook.placement.scope import scope_of
 
@@ -88,13 +89,13 @@ class _Floor:
     """Start Python, one nft and one ip, which write into an empty kernel what the hook would write."""
 
     def __init__(self) -> None:
-        tools = _RecordingTools(seconds=60)
+        host = _RecordingHost(60)
         configuration, networks = load(), [Network(NETWORK, BRIDGE, "nat")]
-        reconcile(configuration, networks, scope_of(networks, configuration.routed_ips), tools)
+        reconcile(configuration, networks, scope_of(networks, configuration.routed_ips), host)
         bare_python = (sys.executable, "-I", "-S", "-c", "pass")
         self._commands: list[tuple[tuple[str, ...], Path]] = [(bare_python, EMPTY)]
         for tool in ("nft", "ip"):
-            calls = [call for call in tools.writes if call.argv[0] == tool]
+            calls = [call for call in host.writes if call.argv[0] == tool]
             path = Path(f"/run/bench/floor-{tool}")
             path.write_text("".join(call.stdin for call in calls), encoding="ascii")
             self._commands.append((calls[0].argv, path))
@@ -103,7 +104,7 @@ class _Floor:
         return sum(seconds(argv, stdin) for argv, stdin in self._commands)
 
 
-class _RecordingTools(Tools):
+class _RecordingHost(Host):
     """Reads for real, and keeps what would be written."""
 
     def __init__(self, seconds: float) -> None:

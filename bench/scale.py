@@ -14,10 +14,8 @@ from bench.lab import NETWORK
 from bench.libvirt_rules import BRIDGE
 from nethook.config import load
 from nethook.config.routed_ips import MOST
-from nethook.engine.reconcile import MOST_BY_EVENT, reconcile
-from nethook.engine.situation import limited_tools
-from nethook.host.lock import Locked
-from nethook.legacy06.others import Others
+from nethook.engine.run import MOST_BY_EVENT, reconcile
+from nethook.engine.situation import limited_host
 from nethook.libvirt.network import Network
 from nethook.placement.scope import Scope
 
@@ -66,9 +64,9 @@ def measure_scale(lab: Lab, progress: Callable[[str], None]) -> list[Taken]:
 def _apply() -> None:
     """What ``nethook apply`` does when libvirt has told it of its networks."""
     configuration, networks = load(), [Network(NETWORK, BRIDGE, "nat")]
-    tools = limited_tools()
-    with Locked():
-        outcome = reconcile(configuration, networks, Scope(known=networks), tools, Others({BRIDGE}))
+    host = limited_host()
+    with host.locked():
+        outcome = reconcile(configuration, networks, Scope(known=networks), host, is_thorough=True)
     if outcome.failures:
         raise SystemExit("\n".join(("bench: apply has failed:", *outcome.failures)))
 

@@ -11,7 +11,7 @@ import sys
 
 from nethook import log
 from nethook.config import load
-from nethook.engine.reconcile import reconcile
+from nethook.engine.run import reconcile
 from nethook.errors import ConfigError, NethookError
 from nethook.host.host import Host
 from nethook.host.links import guest_bridges
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from nethook.config import Configuration
-    from nethook.engine.reconcile import Outcome
+    from nethook.engine.run import Outcome
     from nethook.libvirt.event import Event
     from nethook.libvirt.record import Record
     from nethook.placement.scope import Scope

@@ -15,12 +15,11 @@ from nethook import hook
 from nethook.config import Configuration, Settings
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import parse_settings
-from nethook.engine.reconcile import reconcile
+from nethook.engine.run import reconcile
 from nethook.errors import NethookError
 from nethook.host.fake import FakeHost, Killed
 from nethook.host.fake.kernel import Route
 from nethook.host.links import BRIDGE
-from nethook.legacy06.others import Others
 from nethook.libvirt import record
 from nethook.libvirt.event import parse_event
 from nethook.libvirt.network import Port, Ports
@@ -224,7 +223,7 @@ class World:
         try:
             with self.host.locked() as lock:
                 record.learn([(network, True) for network in up], hosts, lock, self.host)
-                outcome = reconcile(self.configuration, up, Scope(known=up), self.host, Others(own))
+                outcome = reconcile(self.configuration, up, Scope(known=up), self.host, is_thorough=True)
             outcome.finish(self.host)
         except Killed:
             return ["killed"]

@@ -15,8 +15,8 @@ from nethook.libvirt.live import LiveGuest
 from nethook.libvirt.network import Port, Ports
 from nethook.net.prefix import Prefix, parse_prefix
 from nethook.net.prefixes import without
-from nethook.parts.moved import handed_on
-from nethook.placement.bound import apart, blocks, held, is_undecided, nic
+from nethook.parts.flows import handed_on
+from nethook.placement.binding import apart, blocks, held, is_undecided, nic
 from tests.unit.lines import routed
 
 if TYPE_CHECKING:

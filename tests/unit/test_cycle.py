@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nethook.engine import cycle
-from nethook.engine.reconcile import Outcome
+from nethook.engine.run import Outcome
 from nethook.errors import NethookError, ReadError
 from nethook.host import lock
 from nethook.steps.effect import ADD, Effect

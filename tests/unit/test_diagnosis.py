@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import nethook.host.host as edge
 from nethook.commands import doctor
 from nethook.commands.doctor_text import doctor_text
 from nethook.doctor import configuration as files_station
@@ -32,7 +33,6 @@ from nethook.errors import NethookError, ReadError
 from nethook.gates.gate import Chain, Gate, Rule
 from nethook.gates.iptables import IptablesGate
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
-from nethook.host.process import Tools
 from nethook.libvirt import live
 from nethook.libvirt.live import LiveGuest, LiveNetwork
 from nethook.libvirt.network import Network, Port, Ports
@@ -431,7 +431,7 @@ OFF, ON = LiveGuest([NIC], is_running=False), LiveGuest([NIC], is_running=True)
 )
 def test_why_a_bound_guest_is_not_there(guests: dict[str, LiveGuest] | None, text: str, mends: str) -> None:
     (line,) = routed(f"{GUEST} public guest=web1")
-    host = Host(configuration(""), {"public": LiveNetwork(PUBLIC, is_active=True)}, Tools(1))
+    host = Host(configuration(""), {"public": LiveNetwork(PUBLIC, is_active=True)}, edge.Host(1))
     vars(host).update(guests=guests)
     target = Target(line, GUEST, is_exact=True)
     (found,) = ports(host, target)

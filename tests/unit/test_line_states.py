@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from nethook.engine.change import difference
-from nethook.engine.desired import Desired
 from nethook.engine.plan import Plan
-from nethook.engine.present import Present
-from nethook.engine.steps import steps
 from nethook.gates.firewalld.gate import Firewalld
-from nethook.gates.gate import Chain, Gate, Rule
+from nethook.gates.gate import Chain, ChainOpening, Rule
 from nethook.gates.iptables import IptablesGate
-from nethook.host.nftables import Table
 from nethook.host.process import Call
 from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.network import Network, Port, Ports
-from nethook.parts.routes import ROUTES
-from nethook.parts.tables.ruleset import SETS, Ruleset
+from nethook.parts.routes import ROUTES, Route
 from nethook.placement.scope import Scope
+from nethook.placement.vital import Needs
 from nethook.status.line_states import line_states, states_without_root
 from nethook.steps.effect import ADD, Effect
 from nethook.steps.step import Step
-from tests.unit.lines import desired_by, routed
+from tests.unit.cases import applied, case, empty, steps
+from tests.unit.lines import routed
 
-RULES = Ruleset(0x40)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 BRIDGE = "lo"  # a device that exists everywhere
 PUBLIC = Network("public", BRIDGE, "nat")
 LIVE = {
@@ -35,22 +35,15 @@ LIVE = {
 }
 
 
-def plan(lines: str, applied: str, chains: list[tuple[Gate, Chain]] | None = None) -> Plan:
-    """The plan for these lines, when those ``applied`` are in force."""
-    before = desired_by(routed(applied), [PUBLIC])
-    table = Table(SETS)
-    table.elements = before.elements
-    table.comments = {chain: [RULES.comment(rule) for rule in rules] for chain, rules in RULES.chains.items()}
-    present = Present({ROUTES: set(before.routes)}, table)
-    desired = desired_by(routed(lines), [PUBLIC])
-    change = difference(desired, present, RULES, Scope())
-    openings = [opening for opening in (gate.opening(chain) for gate, chain in chains or []) if opening]
-    return Plan(present, chains or [], desired, steps(change, desired, openings, [], protocol=218))
+def plan(lines: str, in_force: str, openings: Sequence[ChainOpening] = ()) -> Plan:
+    """The plan for these lines, when those ``in_force`` are."""
+    made = case(lines, [PUBLIC], applied(case(in_force, [PUBLIC])), openings=openings)
+    return Plan(made, openings, steps(made))
 
 
-def states(lines: str, applied: str, chains: list[tuple[Gate, Chain]] | None = None) -> list[tuple[str, str]]:
+def states(lines: str, in_force: str, openings: Sequence[ChainOpening] = ()) -> list[tuple[str, str]]:
     """State and reason of each line."""
-    found = line_states(routed(lines), LIVE, plan(lines, applied, chains))
+    found = line_states(routed(lines), LIVE, plan(lines, in_force, openings))
     return [(state.state, state.reason) for state in found]
 
 
@@ -71,7 +64,7 @@ def test_a_table_concerns_those_lines_that_need_it() -> None:
     ports = Ports([Port("", "52:54:00:00:00:01", "web1")], all_known=True)
     live = {"public": LiveNetwork(Network("public", BRIDGE, "nat", ports), is_active=True)}
     for table, expected in (("bridge nethook", ["not applied", "routed"]), ("inet nethook", ["not applied"] * 2)):
-        lacking = Plan(Present(), [], Desired(), [Step(Call(("nft",)), [Effect(ADD, "table", to=table)])])
+        lacking = Plan(case("", []), [], [Step(Call(("nft",)), [Effect(ADD, "table", to=table)])])
         assert [found.state for found in line_states(routed(lines), live, lacking)] == expected
 
 
@@ -79,10 +72,10 @@ def test_a_routed_line_that_is_not_kept_to_its_guest_yet_says_so() -> None:
     lines = routed("203.0.113.10 public guest=web1\n203.0.113.11 public guest=web1")
     ports = Ports([Port("", "52:54:00:00:00:01", "web1")], all_known=True)
     live = {"public": LiveNetwork(Network("public", BRIDGE, "nat", ports), is_active=True)}
-    present = Present({ROUTES: {("203.0.113.10", BRIDGE, "")}})
+    there = {**empty(), ROUTES: {Route(("203.0.113.10", BRIDGE, ""))}}
     effects = [Effect(ADD, "table", to="bridge nethook"), Effect(ADD, "route", prefix="203.0.113.11", bridge=BRIDGE)]
     effects += [Effect(ADD, "bound", prefix=line.prefix.text, line=line) for line in lines]
-    lacking = Plan(present, [], Desired(), [Step(Call(("nft",)), effects)])
+    lacking = Plan(case("", [], there), [], [Step(Call(("nft",)), effects)])
     assert [(found.state, found.reason) for found in line_states(lines, live, lacking)] == [
         ("not applied", "still routed, but not yet kept to guest web1; run nethook apply"),
         ("not applied", "run nethook apply"),
@@ -110,8 +103,10 @@ def test_the_network_is_the_reason(network: str, state: str, reason: str) -> Non
 
 def test_what_is_in_force_stays_in_spite_of_a_wrong_name() -> None:
     lines = routed("203.0.113.10 pubic\n203.0.113.11 pubic")
-    found = plan("203.0.113.10 public", "203.0.113.10 public")
-    found.desired.kept[ROUTES].add(("203.0.113.10", BRIDGE, ""))
+    there = applied(case("203.0.113.10 public", [PUBLIC]))
+    scope = Scope(known=[PUBLIC], unresolved={line.prefix.text for line in lines})
+    made = case("203.0.113.10 pubic\n203.0.113.11 pubic", [PUBLIC], there, scope)
+    found = Plan(made, [], steps(made))
     mistakes = [line.problem_of_network("libvirt has no network pubic", "did you mean public?") for line in lines]
     assert [(state.state, state.bridge, state.reason) for state in line_states(lines, LIVE, found, mistakes)] == [
         ("routed", BRIDGE, "libvirt has no network pubic; it stays as it was"),
@@ -121,10 +116,16 @@ def test_what_is_in_force_stays_in_spite_of_a_wrong_name() -> None:
 
 def test_a_line_that_the_host_could_not_live_with_is_not_routed() -> None:
     lines = routed("198.51.100.1 public\n203.0.113.10 public")
-    found = plan("203.0.113.10 public", "203.0.113.10 public")
-    found.refused = [lines[0].problem("198.51.100.1 is a next hop", "write another one")]
+    needs = Needs(hops=[("198.51.100.1", "eth0")])
+    text = "198.51.100.1 public\n203.0.113.10 public"
+    made = case(text, [PUBLIC], applied(case("203.0.113.10 public", [PUBLIC])), needs=needs)
+    found = Plan(made, [], steps(made))
     assert [(state.state, state.reason) for state in line_states(lines, LIVE, found)] == [
-        ("blocked", "198.51.100.1 is a next hop"),
+        (
+            "blocked",
+            "198.51.100.1 is a next hop of this host's routes, on eth0: with this line, the host would not reach it "
+            "any more",
+        ),
         ("routed", ""),
     ]
 
@@ -133,7 +134,8 @@ def test_a_closed_gate_blocks_its_family() -> None:
     lines = "203.0.113.10 public\n2001:db8::1 public"
     closed = Chain([Rule("-j LIBVIRT_FWI", "", blocks=True)], policy_blocks=False)
     reason = "by iptables-nft FORWARD, its gate is missing; run nethook apply"
-    assert states(lines, lines, [(IptablesGate("iptables-nft", 0x40), closed)]) == [("blocked", reason), ("routed", "")]
+    opening = ChainOpening(IptablesGate("iptables-nft", 0x10000000), closed)
+    assert states(lines, lines, [opening]) == [("blocked", reason), ("routed", "")]
 
 
 def test_without_root_only_routes_tell() -> None:
@@ -154,7 +156,7 @@ def test_what_firewalld_does_not_let_pass_is_blocked() -> None:
         ),
         (Firewalld(wanted, {}, {}, {}, "missing"), ["by firewalld, its gate is missing"] * 3),
     ):
-        found.firewalld = firewalld
+        found.openings = [firewalld]
         assert [state.reason for state in line_states(routed(lines), LIVE, found)] == reasons
 
 

@@ -8,21 +8,21 @@ from struct import pack
 from typing import TYPE_CHECKING
 
 import pytest
+from nethook.engine.desired import Desired
+from nethook.engine.present import Present
+from nethook.legacy06.others import Others
 
 from nethook.config import Configuration, Settings
 from nethook.config.problem import Problem
 from nethook.doctor.finding import FAILURE, Finding
 from nethook.doctor.ip import ask
 from nethook.engine import reconcile
-from nethook.engine.desired import Desired
-from nethook.engine.present import Present
 from nethook.errors import NethookError, ReadError
 from nethook.host import keys
 from nethook.host.ip import refusals
 from nethook.host.layout import SetType
 from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes
 from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools
-from nethook.legacy06.others import Others
 from nethook.libvirt.network_xml import read_port
 from nethook.libvirt.place import XML
 from nethook.libvirt.record import Record
@@ -193,7 +193,7 @@ def test_a_module_that_is_gone_does_not_cost_the_report(monkeypatch: pytest.Monk
             raise ImportError("No module named 'nethook.gates.firewalld.gate'") from None
 
     monkeypatch.setattr(reconcile, "decide", decide)
-    monkeypatch.setattr("nethook.engine.reconcile.protect", lambda *_: [])
+    monkeypatch.setattr("nethook.engine.run.protect", lambda *_: [])
     monkeypatch.setattr("nethook.libvirt.record.read", Record)
     outcome = reconcile.reconcile(Configuration(Settings(), [], []), [], Scope(), Tools(1))
     assert outcome.done == [done]

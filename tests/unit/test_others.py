@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from nethook.legacy06.others import Others
 
 from nethook.errors import ReadError
 from nethook.gates.gate import Chain, Rule
 from nethook.gates.iptables import IptablesGate
 from nethook.host.process import Call, Result
-from nethook.legacy06.others import Others
 from nethook.libvirt.network import Network
 from tests.unit.lines import desired_by, routed
 

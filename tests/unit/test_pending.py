@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
+import nethook.host.host as edge
 from nethook.doctor import host_problems, ours
 from nethook.doctor.host import Host, Target
 from nethook.engine.pending import Pending
-from nethook.host.process import Tools
 from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.network import Network
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.ruleset import TABLE
+from nethook.parts.tables.binding import TABLE as BINDING
+from nethook.parts.tables.classifying import TABLE
 from nethook.steps.effect import ADD, REMOVE, REPLACE, Effect
+from tests.unit.cases import case
 from tests.unit.lines import configuration, routed
 
 LINE, OTHER, BOUND = routed("2001:db8::1 public proxy=lo\n203.0.113.17 public\n203.0.113.18 public guest=web1")
@@ -29,9 +30,9 @@ def test_proxy_ndp_is_off_only_where_it_is_to_be_turned_on(sign: str, uplink: st
     effects = [Effect(sign, "proxy_ndp", to=uplink)]
     assert Pending(effects).has_deaf_uplink(LINE) == is_deaf
     host: Any = Host(
-        configuration(""), {"public": LiveNetwork(Network("public", "virbr1", "nat"), is_active=True)}, Tools(1)
+        configuration(""), {"public": LiveNetwork(Network("public", "virbr1", "nat"), is_active=True)}, edge.Host(1)
     )
-    host.__dict__["plan"] = SimpleNamespace(effects=effects, desired=SimpleNamespace(taken={}))
+    host.__dict__["plan"] = SimpleNamespace(effects=effects, case=case("", []))
     target = Target(LINE, "2001:db8::1", is_exact=True)
     target.bridge = "virbr1"
     said = [finding.text for finding in ours.reached(host, target)]
@@ -41,7 +42,7 @@ def test_proxy_ndp_is_off_only_where_it_is_to_be_turned_on(sign: str, uplink: st
 def test_what_concerns_a_line_and_what_does_not() -> None:
     pending = Pending(
         [
-            Effect(ADD, "table", to=BINDING.table),
+            Effect(ADD, "table", to=BINDING),
             Effect(REMOVE, "table", to=TABLE),
             Effect(ADD, "accept", prefix="203.0.113.16/29", bridge="virbr1"),
             Effect(REMOVE, "accept", prefix="2001:db8::1", bridge="virbr1"),

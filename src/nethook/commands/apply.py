@@ -10,14 +10,14 @@ from nethook.commands.report import report
 from nethook.config import load
 from nethook.engine.cycle import cycle
 from nethook.engine.situation import files_of, hidden_in_force, limited_host, require_root, situation, some, what_stays
-from nethook.parts.routes import ROUTES
+from nethook.parts.routes import ROUTES, read_calls
 from nethook.terminal import can_ask, confirm, show_first_problems, show_problems
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from nethook.config import Configuration
-    from nethook.engine.reconcile import Outcome
+    from nethook.engine.run import Outcome
     from nethook.engine.situation import Situation
 
 HIDDEN = "{} of {} are in force, and a file that comes before it has no lines for them. Withdraw them?"
@@ -89,7 +89,5 @@ def _in_force_by_hidden(configuration: Configuration) -> list[str]:
     """Return the prefixes in force that only files have which are not read."""
     if not configuration.hidden:
         return []
-    protocol = configuration.settings.route_protocol
-    host = limited_host()
-    routes = ROUTES.read(host, host.start(ROUTES.read_calls(protocol))(), protocol)
-    return hidden_in_force(configuration, routes)
+    results = limited_host().start(read_calls(configuration.settings.route_protocol))()
+    return hidden_in_force(configuration, ROUTES.parse(results))

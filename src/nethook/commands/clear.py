@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING
 
 from nethook.commands.exit_status import DIFFERENT
 from nethook.commands.report import report
-from nethook.config import load_settings
-from nethook.engine.present import read
-from nethook.engine.reconcile import Outcome
+from nethook.config import Configuration, load_settings
+from nethook.engine.run import reconcile
 from nethook.engine.situation import limited_host, require_root
-from nethook.engine.steps import clearance
 from nethook.engine.uninterrupted import uninterrupted
-from nethook.gates import gates
-from nethook.gates.firewalld.files import SETS
-from nethook.gates.firewalld.gate import look
 from nethook.host.lock import FOLDER, RECORD_LOCK
 from nethook.libvirt.record import FILE
+from nethook.placement.scope import Scope
 from nethook.terminal import confirm
 
 if TYPE_CHECKING:
     from argparse import Namespace
+
+    from nethook.host.host import Host
 
 RECORD = {os.path.basename(path) for path in (FILE, RECORD_LOCK)}
 """What libvirt has told stays: without it, the next event would take all other networks for the outside."""
@@ -35,22 +33,16 @@ def run(options: Namespace) -> int:
     if not options.yes and not confirm(QUESTION):
         print("nethook: nothing was removed; it takes a yes, or --yes", file=sys.stderr)
         return DIFFERENT
-    settings = load_settings()
+    nothing = Configuration(load_settings(), [], [])
     host = limited_host()
-    outcome = Outcome()
     with uninterrupted(), host.locked():
-        present, chains, _ = read(settings.route_protocol, gates(host, host.families(), settings.mark_bit), host)
-        host.allow_for(len(present.routes))
-        closings = [closing for closing in (gate.closing(chain) for gate, chain in chains) if closing]
-        firewalld, outcome.failures = look(dict.fromkeys(SETS, ()), host)
-        closings += firewalld.changes() if firewalld else []
-        outcome.take(clearance(present, closings, settings.route_protocol), host)
+        outcome = reconcile(nothing, [], Scope(), host, is_thorough=True, clears=True)
         if not outcome.failures:
-            _forget()
+            _forget(host)
         return report(outcome, "clear", "nothing of ours is in the kernel")
 
 
-def _forget() -> None:
-    for name in os.listdir(FOLDER):
+def _forget(host: Host) -> None:
+    for name in host.names(FOLDER):
         if name not in RECORD:
-            os.remove(f"{FOLDER}/{name}")
+            host.remove(f"{FOLDER}/{name}")

@@ -12,7 +12,7 @@ from nethook.host.host import Host
 from nethook.terminal import painted
 
 if TYPE_CHECKING:
-    from nethook.engine.reconcile import Outcome
+    from nethook.engine.run import Outcome
 
 
 def report(outcome: Outcome, verb: str, nothing: str) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nethook.doctor import iptables, packets
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.nft import Nft
-from nethook.doctor.ours import chains
+from nethook.doctor.ours import chains, firewalld
 from nethook.doctor.verdict import Judge
 from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES
@@ -167,7 +167,7 @@ def _advice(chain: BaseChain) -> str:
 
 def _is_closed(host: Host) -> bool:
     """Whether our gate in firewalld is not open, which is a finding at another station."""
-    gate = host.plan.firewalld
+    gate = firewalld(host.plan)
     return gate is not None and bool(gate.hindrance or gate.lacking)
 
 

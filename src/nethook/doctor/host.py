@@ -11,7 +11,6 @@ from nethook.doctor.ip import ask
 from nethook.engine.pending import Pending
 from nethook.engine.plan import decide
 from nethook.host import links
-from nethook.legacy06.others import Others
 from nethook.libvirt.live import live_guests
 from nethook.net import names
 from nethook.net.prefix import Prefix, address_text, parse_prefix
@@ -119,18 +118,17 @@ class Host:
     @cached_property
     def plan(self) -> Plan:
         """What `nethook apply` would do."""
-        others = Others({network.bridge for network in self.up})
         scope = Scope(
             known=[each.network for each in self.live.values() if each.is_active],
             down=[each.network for each in self.live.values() if not each.is_active],
             unresolved={line.prefix.text for line, _ in unresolved(self.configuration.routed_ips, self.live)},
         )
-        return decide(self.configuration, self.up, scope, self.tools, others)
+        return decide(self.configuration, self.up, scope, self.tools, is_thorough=True)
 
     @cached_property
     def vital_problems(self) -> Mapping[str, Problem]:
         """By prefix, the problem of each line that takes, or would take, away what the host needs."""
-        routed = {route[0] for route in self.plan.present.routes}
+        routed = {route[0] for route in self.plan.case.routes}
         found = vital_problems(read_needs(self.tools), self.configuration.routed_ips, self.live, routed)
         return {problem.prefix.text: problem for problem in found if problem.prefix}
 

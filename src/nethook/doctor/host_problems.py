@@ -13,7 +13,7 @@ from nethook.host.host import Host
 from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.live import live_guests
 from nethook.net.prefix import Prefix, parse_prefix
-from nethook.parts.routes import ROUTES
+from nethook.parts.routes import ROUTES, read_calls
 from nethook.placement.vital import claimed, dangers, read_needs
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _for_all(first: Problem, more: int) -> Problem:
 
 def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Host) -> list[Problem]:
     protocol = configuration.settings.route_protocol
-    routes = ROUTES.read(tools, tools.start(ROUTES.read_calls(protocol))(), protocol)
+    routes = ROUTES.parse(tools.start(read_calls(protocol))())
     return vital_problems(read_needs(tools), configuration.routed_ips, live, {route[0] for route in routes})
 
 

@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING
 
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.host_problems import what_is_wrong_with_uplink, which_uplink
-from nethook.gates.firewalld.gate import WHERE
+from nethook.gates.firewalld.gate import WHERE, Firewalld
 from nethook.gates.gate import PASSABLE
+from nethook.parts.gateways import GATEWAYS
 from nethook.parts.switches import NO_LEARNING
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.ruleset import TABLE as CLASSIFYING
+from nethook.parts.tables.binding import TABLE as BINDING
+from nethook.parts.tables.binding import UNKEPT
+from nethook.parts.tables.classifying import TABLE as CLASSIFYING
 from nethook.steps.effect import REMOVE
-from nethook.steps.step import UNKEPT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from nethook.doctor.host import Host, Target
+    from nethook.engine.plan import Plan
     from nethook.gates.gate import Chain, Gate
 
 TABLE, ACCEPTED, GATE, LEFTOVERS = "our table", "our table", "gate", "leftovers"
@@ -37,8 +39,8 @@ def table(host: Host, targets: Collection[Target]) -> Iterator[Finding]:
             text = "our table does not know libvirt's networks as they are: " + "; ".join(map(str, bridges))
             yield Finding(WARNING, TABLE, text, command=APPLY)
     bound = [target.name for target in targets if target.line.guest]
-    if bound and host.pending.lacks(BINDING.table):
-        text = f"our nftables table {BINDING.table}, which keeps addresses to guests, is not there, or has no rules"
+    if bound and host.pending.lacks(BINDING):
+        text = f"our nftables table {BINDING}, which keeps addresses to guests, is not there, or has no rules"
         routed = [target.name for target in targets if target.line.guest and _is_routed(host, target)]
         text += f"; {UNKEPT}: {', '.join(routed)}" if routed else ""
         yield Finding(FAILURE, TABLE, text, command=APPLY, addresses=bound)
@@ -50,7 +52,7 @@ def table(host: Host, targets: Collection[Target]) -> Iterator[Finding]:
 
 
 def _is_routed(host: Host, target: Target) -> bool:
-    return any(route[:2] == (target.line.prefix.text, target.bridge) for route in host.plan.present.routes)
+    return any(route[:2] == (target.line.prefix.text, target.bridge) for route in host.plan.case.routes)
 
 
 def accepted(host: Host, target: Target) -> Iterator[Finding]:
@@ -58,7 +60,7 @@ def accepted(host: Host, target: Target) -> Iterator[Finding]:
     pending, line = host.pending, target.line
     if pending.lacks(CLASSIFYING):
         return
-    if pending.is_unbound(line) and not pending.lacks(BINDING.table):
+    if pending.is_unbound(line) and not pending.lacks(BINDING):
         text = f"{line.prefix} is not bound to its guest's NIC"
         if _is_routed(host, target):
             text = f"{line.prefix} is routed, but not yet kept to guest {line.guest}"
@@ -89,7 +91,7 @@ def reached(host: Host, target: Target) -> Iterator[Finding]:
         text = f"the host does not answer for {address} on {uplink}"
         yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
     gateway = host.settings.gateway(target.family) or ""
-    device = host.plan.desired.taken.get((gateway, target.bridge), target.bridge)
+    device = GATEWAYS.taken(host.plan.case).get((gateway, target.bridge), target.bridge)
     if device != target.bridge:
         text = f"guests on {target.bridge} cannot use {gateway} as their gateway: it is on {device}"
         yield Finding(WARNING, GATEWAY, text, advice=OTHER_GATEWAY, addresses=[target.name])
@@ -120,7 +122,7 @@ def opened(host: Host, families: Collection[int]) -> Iterator[Finding]:
 
 def _firewalld(host: Host) -> Iterator[Finding]:
     """Whether firewalld, where it runs, has our policy and the entries for it."""
-    gate = host.plan.firewalld
+    gate = firewalld(host.plan)
     for failure in host.plan.failures if gate is None else ():
         yield Finding(WARNING, GATE, f"nobody knows whether our gate in {WHERE} is open: {failure}")
     if gate is None:
@@ -131,13 +133,19 @@ def _firewalld(host: Host) -> Iterator[Finding]:
         lacking = [prefix.text for prefix in gate.lacking]
         text = f"our gate in {WHERE} is not open for {', '.join(lacking)}"
         yield Finding(FAILURE, GATE, text, command=APPLY, addresses=lacking)
-    elif gate.changes():
+    elif gate.changes(host.plan.case):
         yield Finding(WARNING, GATE, f"our gate in {WHERE} is out of date", command=APPLY)
     else:
-        yield Finding(OK, GATE, f"in {WHERE}: {gate.state}")
+        yield Finding(OK, GATE, f"in {WHERE}: {gate.state(host.plan.case)}")
+
+
+def firewalld(plan: Plan) -> Firewalld | None:
+    """Return our gate in firewalld; None if it does not run, or gets none by the settings."""
+    gates = (opening for opening in plan.openings if isinstance(opening, Firewalld))
+    return next((gate for gate in gates if gate.setting in plan.case.settings.gates), None)
 
 
 def chains(host: Host, families: Collection[int]) -> list[tuple[Gate, Chain]]:
     """The chains of others where a gate belongs, those included that by the settings get none."""
-    found = (*host.plan.chains, *host.plan.left_out)
-    return [(gate, chain) for gate, chain in found if gate.family in families]
+    openings = host.plan.case.snapshot.openings
+    return [(opening.gate, opening.chain) for opening in openings if opening.family in families]

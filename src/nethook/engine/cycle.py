@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.engine.reconcile import Outcome, reconcile
+from nethook.engine.run import Outcome, reconcile
 from nethook.engine.situation import limited_host
 from nethook.engine.uninterrupted import uninterrupted
 from nethook.errors import NethookError, ReadError
@@ -47,7 +47,7 @@ def cycle(ask: Callable[[], Situation | None], tell: Callable[[Outcome], None]) 
                 if not lock.is_current or not now.record(lock, host):
                     continue
                 try:
-                    outcome = reconcile(now.configuration, now.up, now.scope, host, now.others)
+                    outcome = reconcile(now.configuration, now.up, now.scope, host, is_thorough=True)
                 except ReadError:
                     if failed is not None:
                         raise

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import Longest
 from nethook.parts.switches import NO_LEARNING
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.ruleset import TABLE
+from nethook.parts.tables.binding import TABLE as BINDING
+from nethook.parts.tables.classifying import TABLE
 from nethook.steps.effect import ADD, REMOVE
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Pending:
 
     def lacks_table_of(self, line: RoutedIP) -> bool:
         """Return whether a table that the line needs is to be made, or made anew."""
-        return self.lacks(TABLE) or (bool(line.guest) and self.lacks(BINDING.table))
+        return self.lacks(TABLE) or (bool(line.guest) and self.lacks(BINDING))
 
     def is_unbound(self, line: RoutedIP) -> bool:
         """Return whether the line is bound to a guest, and what keeps it there is not all in force."""
@@ -62,7 +62,7 @@ class Pending:
 
     def is_unkept(self, line: RoutedIP, bridge: str) -> bool:
         """Return whether the line is bound to a guest, and others may use its address as yet."""
-        is_unbound = self.lacks(BINDING.table) or self.is_unbound(line) or self.lets_bridge_learn(line, bridge)
+        is_unbound = self.lacks(BINDING) or self.is_unbound(line) or self.lets_bridge_learn(line, bridge)
         return bool(line.guest) and is_unbound
 
     def is_unrouted(self, line: RoutedIP, bridge: str) -> bool:

@@ -15,7 +15,6 @@ from nethook.errors import NethookError
 from nethook.host import links
 from nethook.host.host import Host
 from nethook.host.links import BRIDGE, NO_IPV6, NO_IPV6_ADVICE, available
-from nethook.legacy06.others import Others
 from nethook.libvirt.live import live_networks
 from nethook.libvirt.record import FILE, learn
 from nethook.net.names import is_safe
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from nethook.host.lock import Locked
     from nethook.libvirt.live import LiveNetwork
     from nethook.libvirt.network import Network
-    from nethook.parts.kind import Key
+    from nethook.parts.routes import Route
 
 SECONDS = 5.0
 """For reading and changing the kernel: a hook that waits meanwhile gives up after 6."""
@@ -96,11 +95,6 @@ class Situation:
             self.not_recorded = [f"cannot record the networks in {error.filename or FILE}: {error.strerror}"]
             return True
 
-    @property
-    def others(self) -> Others:
-        """What looks at others' routes and rules on the bridges."""
-        return Others({network.bridge for network in self.up})
-
 
 def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situation:
     """The situation now. ``names``: the libvirt networks that the run is about; none: everything.
@@ -138,9 +132,9 @@ def say_what_is_not_read(configuration: Configuration) -> None:
             print(f"nethook: {path} is not read, because {places(ROUTED_IPS_FILES)[0]} is there", file=sys.stderr)
 
 
-def hidden_in_force(configuration: Configuration, routes: Iterable[Key]) -> list[str]:
+def hidden_in_force(configuration: Configuration, routes: Iterable[Route]) -> list[str]:
     """Return the prefixes of these routes of ours that only files have which are not read."""
-    return sorted({route[0] for route in routes} & configuration.hidden.keys())
+    return sorted({route.prefix for route in routes} & configuration.hidden.keys())
 
 
 def what_stays(configuration: Configuration, hidden: Sequence[str]) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 
 from nethook.errors import ReadError
-from nethook.gates.gate import NFT_FAMILIES, Chain, Gate, GateChange, Rule, first_blocker
+from nethook.gates.gate import NFT_FAMILIES, Chain, Firewall, Gate, GateChange, Rule, first_blocker
 from nethook.host.process import Call
 from nethook.steps.effect import ADD, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from nethook.host.host import Host
     from nethook.host.process import Result
@@ -40,6 +40,22 @@ ALONE = "counter packets "
 
 ADMINS = frozenset({"DOCKER-USER"})
 """Chains with such a name that are the admin's own: they do not push the gate to their front."""
+
+
+TOOLS = {4: "iptables", 6: "ip6tables"}
+
+
+class Iptables(Firewall):
+    """All rules of iptables: libvirt's other backend, Docker, ufw."""
+
+    settings = tuple(TOOLS.values())
+
+    def gates(self, host: Host, families: Collection[int], mark_bit: int) -> list[Gate]:
+        """Return one for each variant of each tool that this host has."""
+        found: list[Gate] = []
+        for family in families:
+            found += IptablesGate.of_this_host(host, TOOLS[family], mark_bit)
+        return found
 
 
 class IptablesGate(Gate):

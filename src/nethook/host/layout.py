@@ -23,17 +23,29 @@ INDEX: Final = "iface_index"
 """Unlike a name, it is never another device's soon after."""
 
 
+def set_name(role: str, family: int, *, single: bool) -> str:
+    """Return the name of the set with this role, for single addresses or prefixes of this family (4, 6)."""
+    return f"{role}{family}" if single else f"{role}{family}_prefixes"
+
+
 class SetType:
     """What the keys of a set are: an index, MAC or device, an address, or two of these, one behind the other.
 
-    ``fields`` come first. ``family`` is 4 or 6, or 0 for no address; addresses are single, or intervals. A set may
-    count what it matches. ``in_payload`` is where in a packet's transport header, in nft's words, its addresses are
-    looked for, which nft then takes for numbers.
+    ``role`` says what its elements mean. ``fields`` come first. ``family`` is 4 or 6, or 0 for no address; addresses
+    are single, or intervals. A set may count what it matches. ``in_payload`` says, in nft's words, where in a packet's
+    transport header its addresses are looked for. nft then takes them for numbers.
     """
 
     def __init__(
-        self, *fields: str, family: int = 0, is_interval: bool = False, counts: bool = False, in_payload: str = ""
+        self,
+        role: str,
+        *fields: str,
+        family: int = 0,
+        is_interval: bool = False,
+        counts: bool = False,
+        in_payload: str = "",
     ) -> None:
+        self.role = role
         self.fields = fields
         self.family = family
         self.is_interval = is_interval

@@ -6,12 +6,9 @@ from typing import TYPE_CHECKING
 
 from nethook.engine.pending import Pending
 from nethook.engine.situation import unusable
-from nethook.gates.gate import PASSABLE
 from nethook.host import links
 from nethook.host.links import NO_IPV6, available
-from nethook.net.prefixes import Longest
-from nethook.parts.routes import ROUTES
-from nethook.parts.tables.ruleset import TABLE
+from nethook.parts.tables.classifying import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -147,13 +144,12 @@ class _States:
     """The states of lines whose networks are up and whose guests are plugged in."""
 
     def __init__(self, plan: Plan) -> None:
+        self._case = plan.case
         self._pending = Pending(plan.effects)
-        self._nics = plan.desired.bindings.nics
-        self._routed = {(route[0], route[1]) for route in plan.present.routes}
-        self._kept = {route[0]: route[1] for route in plan.desired.kept[ROUTES]}
-        self._firewalld = plan.firewalld
-        self._lacking = Longest(plan.firewalld.lacking if plan.firewalld else ())
-        self._closed = [(gate, gate.misfit(chain)) for gate, chain in plan.chains]
+        self._nics = {each.line.prefix.text: each.mac or "" for each in plan.case.placements.placed}
+        self._routed = {(route.prefix, route.device) for route in plan.case.routes}
+        self._kept = {route.prefix: route.device for route in plan.case.placements.kept}
+        self._openings = plan.openings
 
     def state(self, line: RoutedIP, network: Network) -> LineState:
         found = self._state(line, network.bridge)
@@ -180,13 +176,10 @@ class _States:
             or pending.unguarded(line)
         ):
             return LineState(line, bridge, NOT_APPLIED, self._what_is_not_applied(line, bridge))
-        for gate, misfit in self._closed:
-            if misfit and misfit not in PASSABLE and gate.family == line.prefix.family:
-                return LineState(line, bridge, BLOCKED, f"by {gate.where}, its gate is {misfit}; {APPLY}")
-        if self._firewalld and self._firewalld.hindrance:
-            return LineState(line, bridge, BLOCKED, f"by firewalld, its gate is {self._firewalld.hindrance}")
-        if self._lacking.around(line.prefix):
-            return LineState(line, bridge, BLOCKED, f"by firewalld, its gate is not for it; {APPLY}")
+        for opening in self._openings:
+            why = opening.closed_for(self._case, line.prefix)
+            if why:
+                return LineState(line, bridge, BLOCKED, f"by {opening.where}, {why}")
         return self._uplink_state(line, bridge) or LineState(line, bridge, ROUTED, "")
 
     def _uplink_state(self, line: RoutedIP, bridge: str) -> LineState | None:

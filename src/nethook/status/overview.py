@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from nethook.config import load
 from nethook.engine.plan import decide
 from nethook.engine.situation import hidden_in_force, limited_host, situation, what_stays
-from nethook.gates.firewalld.gate import WHERE
-from nethook.parts.routes import ROUTES, holder, holder_call
+from nethook.legacy06.routes import ForeignRoutes
+from nethook.parts.routes import ROUTES, holder, holder_call, read_calls
 from nethook.parts.tables import counters
-from nethook.placement.bound import blocks
+from nethook.parts.tables.binding import BINDING
+from nethook.placement.binding import blocks
 from nethook.status.line_states import BLOCKED, NOT_APPLIED, UNKNOWN, line_states, states_without_root
 from nethook.steps.effect import ADD
 
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 
     from nethook.config.problem import Problem
     from nethook.engine.situation import Situation
-    from nethook.gates.gate import Chain, Gate
     from nethook.host.host import Host
-    from nethook.parts.kind import Key
-    from nethook.parts.routes import Place
+    from nethook.parts.routes import Place, Route
     from nethook.status.line_states import LineState
     from nethook.steps.effect import Effect
 
@@ -81,11 +80,11 @@ def overview() -> Overview:
     if os.geteuid() != 0:
         states = states_without_root(configuration.routed_ips, now.live, _routes(now, host))
         return Overview(states, configuration.problems)
-    plan = decide(configuration, now.up, now.scope, host, now.others)
+    plan = decide(configuration, now.up, now.scope, host, is_thorough=True)
     mistakes = now.mistakes()
     states = line_states(configuration.routed_ips, now.live, plan, mistakes)
     received, sent = counters.received(), counters.sent()
-    spoofed = counters.spoofed() if plan.present.binding else {}
+    spoofed = counters.spoofed() if plan.case.state(BINDING) else {}
     parts = blocks(configuration.routed_ips)
     for state in states:
         state.count(received, sent)
@@ -94,17 +93,9 @@ def overview() -> Overview:
             state.spoofed = sum(spoofed.get(what, 0) for what in claimed)
     added = [effect for effect in plan.effects if effect.sign == ADD and effect.kind == "route"]
     missing = {(effect.prefix, effect.bridge) for effect in added}
-    _look_for_holders([state for state in states if state.place in missing], plan.present.routes, host)
-    families = plan.desired.families
-    gates = [
-        (gate.where, _gate_state(gate, chain))
-        for gate, chain in plan.chains
-        if gate.family in families or chain.gates  # of a family without lines, only what is to be closed
-    ]
-    gates += [(gate.where, "open, but left out by the setting gates") for gate, chain in plan.left_out if chain.gates]
-    if plan.firewalld:
-        gates.append((WHERE, plan.firewalld.state))
-    hidden = hidden_in_force(configuration, plan.present.routes)
+    _look_for_holders([state for state in states if state.place in missing], plan.case.routes, host)
+    gates = [(opening.where, found) for opening in plan.openings if (found := opening.state(plan.case))]
+    hidden = hidden_in_force(configuration, plan.case.routes)
     stays = what_stays(configuration, hidden) if hidden else ""
     return Overview(
         states, configuration.problems, gates, plan.effects, mistakes=[*mistakes, *plan.refused], hidden=stays
@@ -113,14 +104,14 @@ def overview() -> Overview:
 
 def _routes(now: Situation, host: Host) -> set[Place]:
     """The routes that lead to where lines want them, ours and others'."""
-    protocol = now.configuration.settings.route_protocol
-    calls = ROUTES.read_calls(protocol)
-    results = host.start([*calls, *now.others.read_calls(host)])()
-    standing_in, _ = now.others.routes(results[len(calls) :])
-    return {(route[0], route[1]) for route in ROUTES.read(host, results[: len(calls)], protocol)} | standing_in
+    foreign = ForeignRoutes({network.bridge for network in now.up})
+    calls = read_calls(now.configuration.settings.route_protocol)
+    results = host.start([*calls, *foreign.read_calls(host)])()
+    standing_in, _ = foreign.routes(results[len(calls) :])
+    return {(route.prefix, route.device) for route in ROUTES.parse(results[: len(calls)])} | standing_in
 
 
-def _look_for_holders(lacking: Sequence[LineState], ours: set[Key], host: Host) -> None:
+def _look_for_holders(lacking: Sequence[LineState], ours: set[Route], host: Host) -> None:
     """Where a route is missing because somebody else has one to the very prefix, say so."""
     moved = {route[0] for route in ours}
     lacking = [state for state in lacking if state.line.prefix.text not in moved]
@@ -132,7 +123,3 @@ def _look_for_holders(lacking: Sequence[LineState], ours: set[Key], host: Host) 
         if found:
             state.state = BLOCKED
             state.reason = f"somebody else has a route to it: {found}"
-
-
-def _gate_state(gate: Gate, chain: Chain) -> str:
-    return gate.misfit(chain) or ("open" if chain.gates else "not needed")

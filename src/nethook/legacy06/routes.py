@@ -1,28 +1,23 @@
-"""What others have in the place of ours: routes that make ours needless, and what release 0.6 has left.
+"""Routes in the place of ours: foreign ones, which make ours needless, and those that release 0.6 left.
 
-Release 0.6 ran ``ip route add ADDRESS dev BRIDGE`` and added two rules to iptables' FORWARD for each line, and never
-removed its routes. They carry no mark of it, so only what matches a line exactly is taken for its work: the same prefix
-on the bridge of the same network, made by hand or script, without any other property. Ours then takes its place.
+Release 0.6 ran ``ip route add ADDRESS dev BRIDGE`` and never removed its routes. They carry no mark of it, so only a
+route that matches a line exactly is taken for its work: the same prefix on the bridge of the same network, made by hand
+or script, without any other property. Ours then takes its place.
 
-A network's own subnet has a route of the kernel's; for a line that names this very subnet no other is needed.
+A network's own subnet has a route of the kernel's; a line that names this very subnet needs no other.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from nethook.errors import ReadError
-from nethook.gates.iptables import IptablesGate
 from nethook.host.ip import json_lists
 from nethook.host.process import Call
-from nethook.net.prefix import parse_prefix
-from nethook.steps.effect import REMOVE, Effect
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
+    from typing import Any
 
-    from nethook.engine.desired import Desired
-    from nethook.gates.gate import Chain, Gate, GateChange
     from nethook.host.host import Host
     from nethook.host.process import Result
     from nethook.parts.routes import Place
@@ -36,8 +31,8 @@ DEFAULT_METRIC = 1024
 """Of IPv6 routes."""
 
 
-class Others:
-    """Others' routes on these bridges (which exist), and their rules for what is routed there."""
+class ForeignRoutes:
+    """The foreign routes on these bridges, which exist."""
 
     def __init__(self, bridges: Collection[str]) -> None:
         self._bridges = sorted(bridges)
@@ -69,28 +64,7 @@ class Others:
                     raise ReadError(result.not_understood)
                 yield bridge, route
 
-    def removals(self, desired: Desired, chains: Iterable[tuple[Gate, Chain]]) -> list[GateChange]:
-        """What deletes the rules of release 0.6 for what is routed."""
-        of_0_6 = {rule for route in desired.routes for rule in _rules_of_0_6(route[0], route[1])}
-        changes = []
-        for gate, chain in chains:
-            if isinstance(gate, IptablesGate):
-                rules = [rule for rule in chain.rules if rule.name in of_0_6]
-                effects = [
-                    Effect(REMOVE, "rule", note=f"{rule.name} in {gate.where}, of release 0.6") for rule in rules
-                ]
-                if rules:
-                    changes.append(gate.removal(rules, effects))
-        return changes
-
 
 def _is_of_0_6(listed: dict[str, Any]) -> bool:
     metric = DEFAULT_METRIC if ":" in listed["dst"] else None
     return PROPERTIES_OF_0_6.issuperset(listed) and listed.get("metric", metric) == metric
-
-
-def _rules_of_0_6(text: str, bridge: str) -> Sequence[str]:
-    """Its two rules for a route, as ``iptables -S`` prints them."""
-    prefix = parse_prefix(text)
-    block = text if "/" in text else f"{text}/{prefix.length}"
-    return f"-s {block} -i {bridge} -j ACCEPT", f"-d {block} -o {bridge} -j ACCEPT"

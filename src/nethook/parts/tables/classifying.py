@@ -1,4 +1,6 @@
-"""The sets and rules of the table ``inet nethook``: constant text, whatever is configured.
+"""The table ``inet nethook``, which says of each packet whether it is about a routed IP and allowed.
+
+Its rules are constant text, whatever is configured.
 
 Packets are classified here, once, before the filter chains of every other firewall. What is allowed gets the mark bit,
 and each of those firewalls has one constant gate for that bit. A routed IP is an element in three sets:
@@ -38,16 +40,29 @@ hardly anybody writes, there is no place to remember anything: such a packet doe
 
 from __future__ import annotations
 
-from nethook.host.layout import DEVICE, NAME, Layout, SetType
+from nethook.host.layout import DEVICE, NAME, Layout, SetType, set_name
+from nethook.net.names import is_sayable
+from nethook.net.prefix import parse_prefix
+from nethook.net.prefixes import outermost
+from nethook.parts.tables.table import CREATED, TableDelta, TablePart
+from nethook.steps.effect import REMOVE, Effect
+from nethook.steps.piece import NftPiece
+from nethook.steps.stage import CLASSIFY, SETTLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from nethook.engine.case import Case
+    from nethook.host.keys import Element
+    from nethook.host.nftables import Elements
+    from nethook.net.prefix import Prefix
+    from nethook.steps.piece import Piece
 
 FAMILY = "inet"
 TABLE = f"{FAMILY} {NAME}"
-BRIDGES = "bridges"
-ISOLATED = "isolated"
+BRIDGES, ISOLATED = "bridges", "isolated"
+TO, FROM, ROUTED = "to", "from", "routed"
 FAMILIES = ((4, "ip"), (6, "ip6"))
 IN_USE, IS_OURS, OURS = 0xFF000000, 0xF8000000, 0x68000000
 """The bits of a priority that must be 0 for us to use it; those that tell that we do, and how."""
@@ -55,20 +70,15 @@ FLAGS = (0x01000000, 0x02000000, 0x04000000)
 """Bits of such a priority: which of our mark bits a packet has had."""
 
 
-def set_name(kind: str, family: int, *, single: bool) -> str:
-    """The name of the set for such elements; ``kind`` is to, from or routed."""
-    return f"{kind}{family}" if single else f"{kind}{family}_prefixes"
-
-
 def _sets() -> dict[str, SetType]:
     """Every set, by name."""
-    sets = {name: SetType(DEVICE) for name in (BRIDGES, ISOLATED)}
+    sets = {name: SetType(name, DEVICE) for name in (BRIDGES, ISOLATED)}
     for family, _ in FAMILIES:
-        for kind in ("to", "from", "routed"):
+        for role in (TO, FROM, ROUTED):
             for single in (True, False):
-                fields = () if kind == "routed" else (DEVICE,)
-                sets[set_name(kind, family, single=single)] = SetType(
-                    *fields, family=family, is_interval=not single, counts=True
+                fields = () if role == ROUTED else (DEVICE,)
+                sets[set_name(role, family, single=single)] = SetType(
+                    role, *fields, family=family, is_interval=not single, counts=True
                 )
     return sets
 
@@ -165,3 +175,118 @@ def _family_chains(family: int, ip: str) -> dict[str, list[str]]:
             f"{astray} {is_routed}_prefixes drop # forged",
         ],
     }
+
+
+class Classifying(
+    TablePart,
+    words={
+        "accept": "accept {prefix} on {bridge}",
+        "guard": "guard {prefix} against forgery",
+        "bridge": "bridge {bridge} as one of libvirt's",
+        "isolated": "bridge {bridge} as isolated",
+    },
+):
+    """The table ``inet nethook``."""
+
+    name = "table"
+    family = FAMILY
+    sets = SETS
+
+    def layout(self, case: Case) -> Layout:
+        """Return the table for the mark bit of the settings, and for bits of gates that are still open."""
+        return Ruleset(case.settings.mark_bit, case.former_bits)
+
+    def want(self, case: Case) -> Elements:
+        """Want the bridges with guests, each address where it is routed to, and all addresses guarded.
+
+        Bridges whose names nft cannot say are added otherwise (``guest_bridges.py``).
+        """
+        elements: Elements = {name: set() for name in SETS}
+        for bridge, is_isolated in case.scope.guest_bridges:
+            if is_sayable(bridge):
+                elements[BRIDGES].add((bridge,))
+                if is_isolated:
+                    elements[ISOLATED].add((bridge,))
+        held: dict[str, list[Prefix]] = {}
+        for placed in case.placements.placed:
+            held.setdefault(placed.bridge, []).append(placed.line.prefix)
+        for route in case.placements.kept:
+            held.setdefault(route.device, []).append(parse_prefix(route.prefix))
+        for bridge, prefixes in held.items():
+            for prefix in outermost(prefixes):
+                for role in (TO, FROM):
+                    name = set_name(role, prefix.family, single=prefix.is_address)
+                    elements[name].add((bridge, prefix.text))
+        for prefix in outermost([*(line.prefix for line in case.lines), *case.placements.guarded]):
+            elements[set_name(ROUTED, prefix.family, single=prefix.is_address)].add((prefix.text,))
+        return elements
+
+    def elements(self, case: Case) -> Elements:
+        """Return the elements that are wanted."""
+        wanted: Elements = case.wanted(self)
+        return wanted
+
+    def families(self, case: Case) -> set[int]:
+        """Return the IP families (4, 6) of all that lines want, or that stays because of a wrong line."""
+        elements: Elements | None = case.wanted(self)
+        return {SETS[name].family for name, members in (elements or {}).items() if members} - {0}
+
+    def decides_about(self, case: Case, name: str, surplus: set[Element]) -> set[Element]:
+        """Return those elements. Every run decides about guarded addresses, which depend on the files alone."""
+        if SETS[name].role == ROUTED:
+            return surplus
+        if name in {BRIDGES, ISOLATED}:
+            return {element for element in surplus if case.scope.has(element[0]) and is_sayable(element[0])}
+        return {
+            (bridge, block) for bridge, block in surplus if case.scope.has(bridge) or block in case.placements.prefixes
+        }
+
+    def compare(self, case: Case) -> TableDelta:
+        """Return the difference. The table is always there, but when everything goes."""
+        delta = self.difference(case)
+        if case.state(self) is None and case.wanted(self) is not None:
+            delta.what = CREATED
+        return delta
+
+    def concerns_configured(self, case: Case) -> bool:
+        """Return whether prefixes come or go that are configured, wherever they are."""
+        delta = case.delta(self)
+        return any(
+            members and SETS[name].role == ROUTED
+            for elements in (delta.gone, delta.new)
+            for name, members in elements.items()
+        )
+
+    def effects(self, case: Case, sign: str, elements: Elements) -> Iterator[Effect]:
+        """Yield an effect for each address whose acceptance changes, in however many of our sets."""
+        del case
+        accepted: set[tuple[str, str]] = set()
+        guarded: set[str] = set()
+        for name, members in elements.items():
+            if name == BRIDGES:
+                yield from (Effect(sign, "bridge", bridge=bridge) for (bridge,) in sorted(members))
+            elif name == ISOLATED:
+                yield from (Effect(sign, "isolated", bridge=bridge) for (bridge,) in sorted(members))
+            elif SETS[name].role == ROUTED:
+                guarded.update(block for (block,) in members)
+            else:
+                accepted.update((block, bridge) for bridge, block in members)
+        yield from (Effect(sign, "accept", prefix=block, bridge=bridge) for block, bridge in sorted(accepted))
+        unaccepted = guarded - {block for block, _ in accepted}
+        yield from (Effect(sign, "guard", prefix=block) for block in sorted(unaccepted))
+
+    def pieces(self, case: Case) -> Iterator[Piece]:
+        """Yield its transaction, and behind the last gate the one that leaves out former mark bits."""
+        if case.clears:
+            yield from self.removal(case)
+            return
+        commands = case.delta(self).commands
+        if commands:
+            yield NftPiece(CLASSIFY, commands, self.all_effects(case))
+        if case.former_bits:
+            settled = Ruleset(case.settings.mark_bit)
+            effect = Effect(REMOVE, "rule", note=f"for the former mark bit in {settled.table}")
+            yield NftPiece(SETTLE, settled.creation(), [effect])
+
+
+CLASSIFYING = Classifying()

@@ -1,4 +1,4 @@
-"""Decide and do it: what every run does, whoever started it.
+"""One run: decide and do it, whoever started it.
 
 "Could not read" is not "empty": a failed read ends the run before it has written anything. Others write at the same
 time (libvirt, iptables), and what they made stale is read and decided anew, once. Nothing is atomic across tools: what
@@ -10,8 +10,9 @@ from __future__ import annotations
 from nethook.engine.plan import decide
 from nethook.errors import NethookError
 from nethook.libvirt import record
+from nethook.parts.flows import FlowStep
+from nethook.parts.routes import ROUTES
 from nethook.parts.tables.guest_bridges import protect
-from nethook.steps.step import FlowStep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from nethook.config.problem import Problem
     from nethook.engine.plan import Plan
     from nethook.host.host import Host
-    from nethook.legacy06.others import Others
     from nethook.libvirt.network import Network
     from nethook.placement.scope import Scope
     from nethook.steps.effect import Effect
@@ -84,8 +84,8 @@ class Outcome:
 
 
 def _refuse_too_many(plan: Plan) -> None:
-    """NethookError where an event has not the time for what is new; half of it would be in force, by chance which."""
-    new = len(plan.desired.routes.keys() - plan.present.routes)
+    """NethookError where an event does not have the time for all new addresses: a random half would be in force."""
+    new = len(plan.case.delta(ROUTES).new)
     if new > MOST_BY_EVENT:
         raise NethookError(
             f"nothing was changed: {new} new addresses are more than an event has time for ({MOST_BY_EVENT}); "
@@ -94,27 +94,37 @@ def _refuse_too_many(plan: Plan) -> None:
 
 
 def reconcile(
-    configuration: Configuration, networks: Sequence[Network], scope: Scope, host: Host, others: Others | None = None
+    configuration: Configuration,
+    networks: Sequence[Network],
+    scope: Scope,
+    host: Host,
+    *,
+    is_thorough: bool = False,
+    clears: bool = False,
 ) -> Outcome:
-    """Make the kernel as it should be within the scope, when exactly these networks of it are up.
+    """Make the kernel as it should be within the scope, when exactly these networks of it are up (see ``Question``).
 
     ReadError if the kernel's state cannot be known; then nothing was changed.
     """
     outcome = Outcome()
     for attempt in range(ATTEMPTS):
         try:
-            plan = decide(configuration, networks, scope, host, others, again=attempt > 0)
+            plan = decide(
+                configuration, networks, scope, host, is_thorough=is_thorough, again=attempt > 0, clears=clears
+            )
         except (NethookError, ImportError) as error:  # the package may be replaced while we run
             if not outcome.done:
                 raise
             outcome.failures.append(str(error))
             break
-        if others is None:
+        if not is_thorough:
             _refuse_too_many(plan)
         outcome.failures = list(plan.failures)
         outcome.refused = plan.refused
         if outcome.take(plan.steps, host):
             break
+    if clears:
+        return outcome
     try:
         # An event may have come since, whose bridge a table does not have that was made anew.
         outcome.done += protect(host, [*record.read(host).guest_bridges, *scope.guest_bridges], scope)
