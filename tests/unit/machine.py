@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import syslog
-from copy import copy
 from contextlib import suppress
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nethook import hook

@@ -1,4 +1,4 @@
-"""Lives of networks on a fake host: in each, all events that libvirt has, with what it does itself before each of them."""
+"""Lives of networks on a fake host: all events that libvirt has, and what it does itself before each of them."""
 
 from __future__ import annotations
 

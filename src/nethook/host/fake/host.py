@@ -43,10 +43,10 @@ GARBAGE = "lorem ipsum\ndolor } sit {\namet\n"
 
 
 class FakeHost(Host):
-    """A machine with these programs. ``touched`` has what was asked of it, ``faults`` what goes wrong at which number.
+    """A machine. ``touched`` has what was asked of it, ``faults`` what goes wrong, by the number of the touch.
 
-    ``watch`` is called after each touch that changes something, for what must hold at every moment. ``logged`` has priority and text of each
-    line, ``announced`` address and uplink.
+    ``watch`` is called after each touch that changes something, for what must hold at every moment. ``logged`` has
+    priority and text of each line, ``announced`` address and uplink.
     """
 
     __slots__ = (

@@ -93,7 +93,7 @@ class Kernel:
         self.add_link("lo", mac="00:00:00:00:00:00")
 
     def copy(self) -> Kernel:
-        """Return one that may be changed without changing this one. What is in the lists never changes, but for links."""
+        """Return one that may be changed without changing this one."""
         made = Kernel()
         made.links = {name: copy(link) for name, link in self.links.items()}
         made.down = set(self.down)
