@@ -85,6 +85,9 @@ def steps_of(scenario: Scenario) -> Iterator[Step]:
     def up(network: Network) -> Callable[[World], object]:
         return lambda world: world.bring_up(network, has_ipv6=scenario.has_ipv6)
 
+    def down(network: Network) -> Callable[[World], object]:
+        return lambda world: world.take_down(network)
+
     def plug(port: Port) -> Iterator[Step]:
         yield Step(
             f"port-created {port.mac}", lambda world: world.announce(first, port), event(first, "port-created", port)
@@ -101,9 +104,7 @@ def steps_of(scenario: Scenario) -> Iterator[Step]:
     yield Step("apply", _nothing, World.apply)
     yield from plug(gone)
     for network in scenario.networks:
-        yield Step(
-            f"stopped {network.name}", lambda world, each=network: world.take_down(each), event(network, "stopped")
-        )
+        yield Step(f"stopped {network.name}", down(network), event(network, "stopped"))
 
 
 def _nothing(_: World) -> None:
