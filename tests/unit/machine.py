@@ -85,8 +85,8 @@ class Machined(NamedTuple):
 class World:
     """A host with the outside on its uplink, objects of others, and no network as yet."""
 
-    def __init__(self, firewall: str = "libvirt-nftables") -> None:
-        self.host = FakeHost()
+    def __init__(self, firewall: str = "libvirt-nftables", host: FakeHost | None = None) -> None:
+        self.host = host or FakeHost()
         self._firewall = firewall
         self.configuration = Configuration(Settings(), [], [])
         self.up: dict[str, Machined] = {}

@@ -44,6 +44,8 @@ class Iptables:
         if words[:1] != ["-S"]:
             raise NotFaked(f"{self.tool} {' '.join(argv)}")
         chains = self.chains.get("filter", {name: [] for name in BUILT_IN["filter"]})
+        if self.tool.endswith("-legacy"):  # which makes the table by looking at it
+            self.chains["filter"] = chains
         shown = words[1:] or list(chains)
         lines = [
             f"-P {name} {self.policies.get(name, 'ACCEPT')}" if name in BUILT_IN["filter"] else f"-N {name}"
