@@ -213,8 +213,8 @@ class FakeHost(Host):
         self, family: str, new: Mapping[str, Sequence[bytes]], gone: Mapping[str, Sequence[bytes]]
     ) -> None:
         key = (family, NAME)
-        table = self.nftables.tables[key].copy()
         try:
+            table = self.nftables.tables[key].copy()
             for sets, verb in ((new, "add"), (gone, "delete")):
                 for name, keys in sets.items():
                     for each in keys:

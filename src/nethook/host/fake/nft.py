@@ -63,7 +63,11 @@ class Set:
         self.elements.add(element)
 
     def delete(self, element: Element) -> None:
-        """Delete an element, which must be there."""
+        """Delete an element, which must be there. The kernel finds the interval of a pair by its beginning alone."""
+        if self.is_interval and len(element) > 1:
+            first = _range(element[-1])[0]
+            same = (each for each in self.elements if each[:-1] == element[:-1] and _range(each[-1])[0] == first)
+            element = next(same, element)
         if element not in self.elements:
             single = self.is_interval and len(element) == 1
             raise Refused("element does not exist" if single else _failed("missing"))
