@@ -24,7 +24,7 @@ from nethook.steps.effect import REMOVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nethook.config import Configuration
     from nethook.engine.run import Outcome
@@ -41,26 +41,40 @@ def main(arguments: Sequence[str]) -> None:
     log.open_log()
     try:
         event = parse_event(arguments, sys.stdin.buffer.read())
-        if event:
-            _handle(event)
-    except ConfigError as error:
-        log.problems(error.problems)
-        log.errors([f"network {arguments[0]} {arguments[1]}: nothing was changed, because of these files"])
-    except NethookError as error:
-        log.errors([f"network {arguments[0]} {arguments[1]}: {error}"])
+    except Exception as error:
+        _report(error, f"network {arguments[0]} {arguments[1]}", Host(0))
+        return
+    if event:
+        handle(event, Host(SECONDS))
+
+
+def handle(event: Event, host: Host, load: Callable[[], Configuration] = load) -> None:
+    """Do what this event needs on this host. Every failure is logged, none is raised."""
+    reason = f"network {event.network.name} {event.operation}"
+    try:
+        _handle(event, reason, host, load)
     except Exception as error:  # the guest must start; a defect of ours is reported, not passed on
-        log.errors([f"network {arguments[0]} {arguments[1]}: defect in nethook: {_where(error)}"])
+        _report(error, reason, host)
 
 
-def _handle(event: Event) -> None:
+def _report(error: Exception, reason: str, host: Host) -> None:
+    if isinstance(error, ConfigError):
+        log.problems(error.problems, host)
+        log.errors([f"{reason}: nothing was changed, because of these files"], host)
+    elif isinstance(error, NethookError):
+        log.errors([f"{reason}: {error}"], host)
+    else:
+        log.errors([f"{reason}: defect in nethook: {_where(error)}"], host)
+
+
+def _handle(event: Event, reason: str, host: Host, load: Callable[[], Configuration]) -> None:
     network = event.network
-    reason = f"network {network.name} {event.operation}"
-    host = Host(SECONDS)
     unwritten = _record(event, reason, host)
     if not network.bridge:
         if event.is_up:
             log.info(
-                [f"{reason}: it has no bridge (forward mode {network.forward_mode}), so nothing can be routed to it"]
+                [f"{reason}: it has no bridge (forward mode {network.forward_mode}), so nothing can be routed to it"],
+                host,
             )
         return
     is_usable = not network.why_unroutable
@@ -75,9 +89,9 @@ def _handle(event: Event) -> None:
     outcome.failures += _taken_away(event, outcome)
     if not is_usable and any(routed.network == network.name for routed in configuration.routed_ips):
         outcome.failures.append(network.why_unroutable)
-    log.problems([*configuration.problems, *outcome.refused])
-    log.info(f"{effect} [{reason}]" for effect in outcome.done)
-    log.errors(f"{reason}: {failure}" for failure in outcome.failures)
+    log.problems([*configuration.problems, *outcome.refused], host)
+    log.info((f"{effect} [{reason}]" for effect in outcome.done), host)
+    log.errors((f"{reason}: {failure}" for failure in outcome.failures), host)
 
 
 def _record(event: Event, reason: str, host: Host) -> Record | None:
@@ -88,10 +102,10 @@ def _record(event: Event, reason: str, host: Host) -> Record | None:
     told, failure = record.tell(event, host)
     failures = [failure] if failure else []
     try:
-        log.info(f"{effect} [{reason}]" for effect in protect(host, told.guest_bridges))
+        log.info((f"{effect} [{reason}]" for effect in protect(host, told.guest_bridges)), host)
     except NethookError as error:
         failures.append(str(error))
-    log.errors(f"{reason}: {each}" for each in failures)
+    log.errors((f"{reason}: {each}" for each in failures), host)
     return told if failure else None
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nethook.config.problem import Problem
+    from nethook.host.host import Host
 
 MAX_LINES = 1000
 """No more lines of one run are written, only counted, because the journal would drop those that follow."""
@@ -25,26 +26,26 @@ def open_log() -> None:
     syslog.openlog("nethook", syslog.LOG_PID, syslog.LOG_DAEMON)
 
 
-def info(lines: Iterable[str]) -> None:
+def info(lines: Iterable[str], host: Host) -> None:
     """Log what was done."""
-    _write(syslog.LOG_INFO, list(lines))
+    _write(syslog.LOG_INFO, list(lines), host)
 
 
-def errors(lines: Iterable[str]) -> None:
+def errors(lines: Iterable[str], host: Host) -> None:
     """Log what is wrong or could not be done."""
-    _write(syslog.LOG_ERR, list(lines))
+    _write(syslog.LOG_ERR, list(lines), host)
 
 
-def problems(found: Sequence[Problem]) -> None:
+def problems(found: Sequence[Problem], host: Host) -> None:
     """Log the first mistakes in the files, and the number of the others."""
-    errors(str(problem) for problem in found[:MOST_PROBLEMS])
+    errors((str(problem) for problem in found[:MOST_PROBLEMS]), host)
     more = sum(problem.mistakes for problem in found[MOST_PROBLEMS:])
     if more:
-        errors([f"{more:,} more mistakes in the files: run `nethook check`"])
+        errors([f"{more:,} more mistakes in the files: run `nethook check`"], host)
 
 
-def _write(priority: int, lines: list[str]) -> None:
-    for line in lines[:MAX_LINES]:
-        syslog.syslog(priority, one_line(line))
+def _write(priority: int, lines: list[str], host: Host) -> None:
+    shown = [one_line(line) for line in lines[:MAX_LINES]]
     if len(lines) > MAX_LINES:
-        syslog.syslog(priority, f"… and {len(lines) - MAX_LINES} more such lines")
+        shown.append(f"… and {len(lines) - MAX_LINES} more such lines")
+    host.log(priority, shown)

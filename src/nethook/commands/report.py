@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nethook import log
 from nethook.config.problem import one_line
 from nethook.exit_status import DIFFERENT, OK
+from nethook.host.host import Host
 from nethook.terminal import painted
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ def report(outcome: Outcome, verb: str, nothing: str) -> int:
     If nothing was done and nothing failed, print the sentence ``nothing``, unless it is empty.
     """
     log.open_log()  # first, because printing may fail when nobody reads
-    log.info(f"{effect} [{verb}]" for effect in outcome.done)
-    log.errors(f"{verb}: {failure}" for failure in outcome.failures)
+    host = Host(0)
+    log.info((f"{effect} [{verb}]" for effect in outcome.done), host)
+    log.errors((f"{verb}: {failure}" for failure in outcome.failures), host)
     for effect in outcome.done:
         print(painted(effect, sys.stdout))
     for failure in outcome.failures:

@@ -152,7 +152,8 @@ def read(question: Question, host: Host) -> Snapshot:
             openings += _openings([each], host)
         except ReadError:  # nothing has to be known of it
             continue
-    standing_in, inherited = foreign.routes(found[len(calls) :]) if foreign else ((), ())
+    standing_in, inherited = foreign.routes(found[len(calls) :]) if foreign else (set(), set())
+    standing_in -= {(route.prefix, route.device) for route in states[ROUTES]}  # the listing has ours, too
     host.allow_for(len(states[ROUTES]))
     is_bound = any(line.guest for line in lines) or states[BINDING] is not None
     return Snapshot(

@@ -78,8 +78,6 @@ def tell(event: Event, host: Host) -> tuple[Record, str]:
     Return the whole record with this event in it, and a failure as a sentence, '' if there is none. If the record
     cannot be read, the one that is returned has only this event.
     """
-    record = Record()
-    failure = ""
     try:
         with host.record_locked():
             text = host.recorded(FILE)
@@ -87,9 +85,18 @@ def tell(event: Event, host: Host) -> tuple[Record, str]:
             _enter(record, event)
             _write(record, text, host)
     except OSError as error:
-        failure = f"cannot record this event in {error.filename or FILE}: {error.strerror}"
+        record = _known(host)
         _enter(record, event)
-    return record, failure
+        return record, f"cannot record this event in {error.filename or FILE}: {error.strerror}"
+    return record, ""
+
+
+def _known(host: Host) -> Record:
+    """Return the record as it is, read without its lock; an empty one if it cannot be read."""
+    try:
+        return read(host)
+    except ReadError:
+        return Record()
 
 
 def _enter(record: Record, event: Event) -> None:
