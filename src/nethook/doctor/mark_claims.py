@@ -40,7 +40,7 @@ UNKNOWN = Bits(0, FULL)
 
 def masked(value: int, mask: int = FULL, *, compares: bool = False) -> Bits:
     """Return the bits of a value that is set, or matched, with a mask."""
-    is_single = mask & (mask - 1) == 0
+    is_single = (mask & (mask - 1)) == 0
     if is_single and compares:
         return Bits(compares=mask)
     return Bits(value | (mask if is_single else 0), 0 if mask == FULL or is_single else mask)

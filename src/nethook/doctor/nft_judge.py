@@ -249,4 +249,4 @@ def _lies_in(address: str, kind: str, content: Any) -> bool | None:
         free = FULL[of_block] - content["len"]
     except (TypeError, ValueError, AttributeError):
         return None
-    return of_block == family and number >> free == first >> free
+    return of_block == family and (number >> free) == (first >> free)
