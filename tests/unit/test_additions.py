@@ -35,7 +35,7 @@ class ColourOption(Option):
 from __future__ import annotations
 
 from nethook.host.process import Call
-from nethook.parts.part import Lack, Part
+from nethook.parts.part import Delta, Lack, Part
 from nethook.steps.effect import ADD, REMOVE, Effect
 from nethook.steps.piece import SWITCH, StepPiece
 from nethook.steps.step import Step
@@ -47,28 +47,27 @@ class Colours(Part, words={"colour": "colour {to} of {prefix}"}):
     name = "colour"
 
     def read(self, host, results, question):
-        return dict(line.split() for line in host.recorded(FILE).splitlines())
+        return {tuple(line.split()) for line in host.recorded(FILE).splitlines()}
 
     def want(self, case):
         lines = (placed.line for placed in case.placements.placed)
-        return {line.prefix.text: line.options["colour"] for line in lines if "colour" in line.options}
+        return {(line.prefix.text, line.options["colour"]) for line in lines if "colour" in line.options}
 
     def want_nothing(self):
-        return {}
+        return set()
 
     def compare(self, case):
-        wanted, there = case.wanted(self), case.state(self)
-        return {prefix: colour for prefix, colour in (wanted.items() ^ there.items())} and wanted
+        return Delta(sorted(case.state(self) - case.wanted(self)), sorted(case.wanted(self) - case.state(self)))
 
     def pieces(self, case):
-        wanted, there = case.wanted(self), case.state(self)
-        if wanted != there:
-            effects = [Effect(REMOVE, self.name, prefix=prefix, to=there[prefix]) for prefix in there.keys() - wanted.keys()]
-            effects += [Effect(ADD, self.name, prefix=prefix, to=wanted[prefix]) for prefix in wanted.keys() - there.keys()]
-            yield StepPiece(SWITCH, ColourStep(wanted, effects))
+        delta = case.delta(self)
+        if delta.gone or delta.new:
+            effects = [Effect(REMOVE, self.name, prefix=prefix, to=colour) for prefix, colour in delta.gone]
+            effects += [Effect(ADD, self.name, prefix=prefix, to=colour) for prefix, colour in delta.new]
+            yield StepPiece(SWITCH, ColourStep(case.wanted(self), effects))
 
     def lacks(self, case, placement):
-        if placement.line.prefix.text in case.wanted(self).keys() - case.state(self).keys():
+        if placement.line.prefix.text in {prefix for prefix, _ in case.delta(self).new}:
             yield Lack("colour", f"{placement.line.prefix} has no colour")
 
 
@@ -78,7 +77,7 @@ class ColourStep(Step):
         self._wanted = wanted
 
     def take(self, host):
-        host.record(FILE, "".join(f"{prefix} {colour}\\n" for prefix, colour in self._wanted.items()))
+        host.record(FILE, "".join(f"{prefix} {colour}\\n" for prefix, colour in sorted(self._wanted)))
         return self.effects, []
 
 
