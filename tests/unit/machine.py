@@ -98,7 +98,7 @@ class World:
         """The bridges of libvirt that an event has told of: none may ever be taken for the outside."""
         self.broken: set[str] = set()
         self.before: set[Route] = set()
-        """The routes that were there before the run: what fails may leave one of them a little too long."""
+        """The routes that were there before the run: what fails, or a line that changes, may leave them too long."""
         self.host.watch = self.check
         host = self.host
         host.kernel.add_link(UPLINK)
@@ -140,8 +140,8 @@ class World:
         bound = {name: each.elements for name, each in tables[_BRIDGE].sets.items()} if _BRIDGE in tables else {}
         guests = {line.prefix.text for line in self.configuration.routed_ips if line.guest}
         for route in host.kernel.routes:
-            if _is_ours(route) and route.kind == "unicast":
-                if route not in self.before and not _has(sets, "to", (route.device,), route.prefix):
+            if _is_ours(route) and route.kind == "unicast" and route not in self.before:
+                if not _has(sets, "to", (route.device,), route.prefix):
                     yield f"routed, but not accepted: {route.prefix} {route.device}"
                 if route.prefix in guests and not _has(bound, "bound", (), route.prefix):
                     yield f"routed, but not kept to its guest: {route.prefix}"
