@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from bench.libvirt_rules import BACKENDS, BRIDGE
 from nethook.config.settings import GATEWAY4, ROUTE_PROTOCOL
-from nethook.install.stub import stub
+from nethook.install.package import stub
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NETWORK = "bench"

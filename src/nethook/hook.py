@@ -18,7 +18,6 @@ from nethook.host.links import guest_bridges
 from nethook.libvirt import record
 from nethook.libvirt.event import parse_event
 from nethook.libvirt.network import ISOLATED, Network
-from nethook.net import names
 from nethook.parts.tables.guest_bridges import protect
 from nethook.placement.scope import scope_of
 from nethook.steps.effect import REMOVE
@@ -78,7 +77,7 @@ def _handle(event: Event, reason: str, host: Host, load: Callable[[], Configurat
                 host,
             )
         return
-    is_usable = names.is_safe(network.bridge)
+    is_usable = not network.why_unroutable
     configuration = load()
     with host.locked():
         if not configuration.is_current:
@@ -89,7 +88,7 @@ def _handle(event: Event, reason: str, host: Host, load: Callable[[], Configurat
     outcome.finish(host)
     outcome.failures += _taken_away(event, outcome)
     if not is_usable and any(routed.network == network.name for routed in configuration.routed_ips):
-        outcome.failures.append(f"its bridge has a name that cannot be used in rules and routes: {network.bridge!r}")
+        outcome.failures.append(network.why_unroutable)
     log.problems([*configuration.problems, *outcome.refused], host)
     log.info((f"{effect} [{reason}]" for effect in outcome.done), host)
     log.errors((f"{reason}: {failure}" for failure in outcome.failures), host)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.config.words import in_quotes
+from nethook.config.text import in_quotes
 from tests.kernel import golden, listings
 from tests.kernel.faults import Fault
 from tests.kernel.frames import (

@@ -11,8 +11,7 @@ import pytest
 from nethook.host.host import Host
 from nethook.parts.gateways import GATEWAYS, Gateway
 from nethook.steps.effect import REMOVE
-from nethook.steps.piece import IpPiece
-from nethook.steps.stage import WITHDRAW
+from nethook.steps.piece import WITHDRAW, IpPiece
 from nethook.steps.step import BatchStep
 from tests.kernel.faults import Fault
 from tests.kernel.network import ISOLATED

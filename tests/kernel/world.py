@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nethook.install.stub import stub
+from nethook.install.package import stub
 from tests.kernel.hook_process import HOOK, HookProcess
 from tests.kernel.machine import Machine
 from tests.kernel.namespace import Namespace

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from nethook.config import Configuration, Settings
 from nethook.engine.case import Case
-from nethook.engine.order import steps_of
-from nethook.engine.question import Question
-from nethook.engine.snapshot import Snapshot
+from nethook.engine.plan import steps_of
+from nethook.engine.snapshot import Question, Snapshot
 from nethook.host.host import Host
 from nethook.host.nftables import Table
 from nethook.parts import PARTS
@@ -68,6 +67,7 @@ def case(
     again: bool = False,
     clears: bool = False,
     openings: Sequence[ChainOpening] = (),
+    families: tuple[int, ...] = (4, 6),
     **seen: Any,
 ) -> Case:
     """The case of these lines, when these networks are up and the kernel has these states (by default: nothing).
@@ -76,7 +76,7 @@ def case(
     """
     files = configuration(lines, settings) if isinstance(lines, str) else lines
     scope = Scope(known=networks) if scope is None else scope
-    question = Question(files, networks, scope, NoMachine(), is_thorough=True, again=again, clears=clears)
+    question = Question(files, networks, scope, NoMachine(families), is_thorough=True, again=again, clears=clears)
     return Case(question, Snapshot(empty() if states is None else states, openings, **seen))
 
 
@@ -85,13 +85,14 @@ def applied(made: Case) -> States:
     states = empty()
     for part in PARTS:
         if isinstance(part, Objects):
-            states[part] = set(made.wanted(part).keys)
+            states[part] = made.afterwards(part)
         elif isinstance(part, TablePart) and (part is not BINDING or made.wanted(part).named):
             layout = part.layout(made)
             table = Table(part.sets)
             table.elements = {name: set(elements) for name, elements in part.elements(made).items()}
             table.comments = {chain: [layout.comment(rule) for rule in rules] for chain, rules in layout.chains.items()}
             states[part] = table
+    states[ARP] = list(made.wanted(ARP).comments)
     return states
 
 

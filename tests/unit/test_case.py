@@ -19,8 +19,7 @@ from nethook.parts.routes import ROUTES, Route
 from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.placement.scope import Scope, scope_of
 from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import NftPiece, StepPiece
-from nethook.steps.stage import CLASSIFY, GATES, SETTLE
+from nethook.steps.piece import CLASSIFY, GATES, SETTLE, NftPiece, StepPiece
 from nethook.steps.step import Step
 from tests.unit.cases import NoMachine, applied, case, commands, empty, steps
 from tests.unit.lines import configured, routed
@@ -38,8 +37,8 @@ RULES = (FALLBACKS, FALLBACK_RULES)
 def test_no_rule_leads_to_fallback_routes_without_the_one_before_it() -> None:
     """Then they would win over all of the main table. It may be read, or the run killed, between any two lines."""
     lines = "203.0.113.0/24 public\n203.0.113.10 other\n192.0.2.20 other"
-    there = applied(case(lines, [PUBLIC]))
-    there[FALLBACKS].add(Fallback(("203.0.113.10", "", INNER)))
+    there = {**applied(case(lines, [PUBLIC])), FALLBACK_RULES: set()}
+    assert Fallback(("203.0.113.10", "", INNER)) in there[FALLBACKS]
     (added,) = commands(case(lines, [PUBLIC], there), RULES)
     pairs = ["main suppress_prefixlength 31", "218032", "main suppress_prefixlength 3", "218000"]
     assert added == [f"rule add from 0.0.0.0/0 pref 32765 lookup {lookup} protocol 218" for lookup in pairs]

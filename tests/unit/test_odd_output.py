@@ -12,7 +12,7 @@ import pytest
 from nethook.config import Configuration, Settings
 from nethook.config.problem import Problem
 from nethook.doctor.finding import FAILURE, Finding
-from nethook.doctor.ip import ask
+from nethook.doctor.ip_answers import ask
 from nethook.engine import run
 from nethook.errors import NethookError, ReadError
 from nethook.host import keys
@@ -22,17 +22,16 @@ from nethook.host.ip import refusals
 from nethook.host.layout import SetType
 from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes
 from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools
-from nethook.legacy06.routes import ForeignRoutes
-from nethook.libvirt.network_xml import read_port
-from nethook.libvirt.place import XML
+from nethook.legacy06.leftovers import ForeignRoutes
+from nethook.libvirt.network_xml import XML, read_port
 from nethook.net import names
 from nethook.parts import switches
 from nethook.parts.proxies import PROXIES, Proxy
 from nethook.parts.routes import ROUTES
 from nethook.placement.scope import Scope
+from nethook.shell import word
 from nethook.status import watch
 from nethook.steps.effect import ADD, Effect
-from nethook.terminal.shell import word
 
 if TYPE_CHECKING:
     from nethook.status.overview import Overview

@@ -11,8 +11,7 @@ from nethook.gates.gate import Chain, ChainOpening, Rule
 from nethook.gates.iptables import IptablesGate
 from nethook.host.fake import FakeHost
 from nethook.host.process import Call, Result
-from nethook.legacy06.routes import ForeignRoutes
-from nethook.legacy06.rules import removals
+from nethook.legacy06.leftovers import ForeignRoutes, removals
 from nethook.libvirt.network import Network
 from tests.unit.cases import case
 

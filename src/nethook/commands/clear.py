@@ -6,12 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import DIFFERENT
 from nethook.commands.report import report
 from nethook.config import Configuration, load_settings
 from nethook.engine.run import reconcile
 from nethook.engine.situation import limited_host, require_root
 from nethook.engine.uninterrupted import uninterrupted
+from nethook.exit_status import DIFFERENT
 from nethook.host.lock import FOLDER, RECORD_LOCK
 from nethook.libvirt.record import FILE
 from nethook.placement.scope import Scope
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from nethook.host.host import Host
 
 RECORD = {os.path.basename(path) for path in (FILE, RECORD_LOCK)}
-"""What libvirt has told stays: without it, the next event would take all other networks for the outside."""
+"""The record of libvirt's events stays: without it, the next event would take other networks for the outside."""
 QUESTION = "Guests lose their routed addresses until the next event of their network, or `nethook apply`. Go on?"
 
 
 def run(options: Namespace) -> int:
-    """Clear, when that is confirmed."""
+    """Remove everything of ours from the kernel, after a confirmation."""
     require_root("remove routes and rules")
     if not options.yes and not confirm(QUESTION):
-        print("nethook: nothing was removed; it takes a yes, or --yes", file=sys.stderr)
+        print("nethook: nothing was removed; answer yes, or use --yes", file=sys.stderr)
         return DIFFERENT
     nothing = Configuration(load_settings(), [], [])
     host = limited_host()

@@ -7,6 +7,7 @@ order of the registry is.
 from __future__ import annotations
 
 from nethook.net.prefix import parse_prefix
+from nethook.parts import PARTS
 from nethook.parts.routes import ROUTES
 from nethook.parts.tables.binding import BINDING
 from nethook.parts.tables.classifying import CLASSIFYING
@@ -21,14 +22,13 @@ if TYPE_CHECKING:
     from nethook.config import Configuration, RoutedIP
     from nethook.config.problem import Problem
     from nethook.config.settings import Settings
-    from nethook.engine.question import Question
-    from nethook.engine.snapshot import Snapshot
+    from nethook.engine.snapshot import Question, Snapshot
     from nethook.gates.gate import Opening
     from nethook.libvirt.network import Network
     from nethook.net.prefix import Prefix
-    from nethook.parts.part import Objects, Part
+    from nethook.parts.part import Lack, Objects, Part
     from nethook.parts.routes import Route
-    from nethook.placement.placement import Placements
+    from nethook.placement.placement import Placement, Placements
     from nethook.placement.scope import Scope
 
 
@@ -51,13 +51,16 @@ class Case:
         self.lines: Sequence[RoutedIP] = self.configuration.routed_ips
         self.settings: Settings = self.configuration.settings
         self.placements: Placements = place(
+            question.lines,
             self.configuration,
             question.networks,
             question.scope,
-            snapshot.states[ROUTES],
-            snapshot.bound_to,
+            routes=snapshot.states[ROUTES],
+            bound_to=snapshot.bound_to,
+            refused={line.prefix.text: problem.what for line, problem in self.refused},
             has_table=snapshot.states[CLASSIFYING] is not None,
         )
+        self._notes: dict[Part, Any] = {}
         self._wanted: dict[Part, Any] = {}
         self._deltas: dict[Part, Any] = {}
 
@@ -76,6 +79,16 @@ class Case:
         if part not in self._deltas:
             self._deltas[part] = part.compare(self)
         return self._deltas[part]
+
+    def note(self, part: Part) -> Any:
+        """Return what this part notes of its changes (``Part.note``), worked out once."""
+        if part not in self._notes:
+            self._notes[part] = part.note(self)
+        return self._notes[part]
+
+    def lacks(self, placement: Placement) -> list[Lack]:
+        """Return what each part still lacks for this line, in the order of the registry."""
+        return [lack for part in PARTS for lack in part.lacks(self, placement)]
 
     def afterwards(self, part: Objects) -> set[Any]:
         """Return the objects of this part when the changes have been made."""
@@ -123,7 +136,7 @@ class Case:
 
     def opens(self, opening: Opening) -> bool:
         """Return whether this gate should be open."""
-        is_chosen = opening.setting in self.settings.gates
+        is_chosen = self.settings.opens(opening.setting)
         return is_chosen and not self.clears and (not opening.family or opening.family in self.families)
 
     @property

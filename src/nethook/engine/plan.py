@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from nethook.engine.case import Case
-from nethook.engine.order import steps_of
-from nethook.engine.question import Question
-from nethook.engine.snapshot import read
+from nethook.engine.snapshot import Question, read
 from nethook.gates import FIREWALLS
-from nethook.legacy06.rules import removals
 from nethook.parts import PARTS
-from nethook.steps.piece import NftPiece, StepPiece
-from nethook.steps.stage import CLASSIFY, GATES, SETTLE
-from nethook.steps.step import Step
+from nethook.steps.piece import ARP, CLASSIFY, GATES, SETTLE, STAGES, WITHDRAW, IpPiece, NftPiece, StepPiece
+from nethook.steps.step import BatchStep, Step, nft_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +74,11 @@ def decide(
     for opening in openings:
         pieces += _gate_pieces(CLASSIFY, GATES, opening.changes(case))
     parts = [list(part.pieces(case)) for part in PARTS]
-    former = [*removals(case), *(change for opening in openings for change in opening.former(case))]
+    former = [change for opening in openings for change in opening.former(case)]
+    if is_thorough:
+        from nethook.legacy06.leftovers import removals  # noqa: PLC0415 - an event does not look for them
+
+        former = [*removals(case), *former]
     pieces += _gate_pieces(SETTLE, SETTLE, former)
     return Plan(case, openings, steps_of(pieces, parts), failures)
 
@@ -89,3 +89,41 @@ def _gate_pieces(nft_stage: int, call_stage: int, changes: Iterable[GateChange])
             yield NftPiece(nft_stage, change.nft, change.effects)
         if change.call:
             yield StepPiece(call_stage, Step(change.call, change.effects, needs_all=call_stage == SETTLE))
+
+
+def steps_of(gates: Iterable[Piece], parts: Sequence[Sequence[Piece]]) -> list[Step]:
+    """Return the steps that make these changes; ``parts`` has those of each part, in the order of the registry."""
+    gates = list(gates)
+    todo: list[Step] = []
+    alone: list[NftPiece] = []
+    for stage in STAGES:
+        ordered = reversed(parts) if stage == WITHDRAW else parts
+        pieces = [piece for some in (gates, *ordered) for piece in some if piece.stage == stage]
+        nft = [piece for piece in pieces if isinstance(piece, NftPiece)]
+        if stage == ARP:
+            nft += alone
+        elif all(piece.joins for piece in nft):
+            alone += nft
+            nft = []
+        if nft and stage != SETTLE:
+            todo.append(_transaction(nft, ends_run=stage != ARP))
+        todo += _batches([piece for piece in pieces if isinstance(piece, IpPiece)])
+        todo += [piece.step for piece in pieces if isinstance(piece, StepPiece)]
+        if nft and stage == SETTLE:  # behind the gates of other tools
+            todo.append(_transaction(nft, needs_all=True))
+    return todo
+
+
+def _transaction(pieces: Sequence[NftPiece], *, ends_run: bool = False, needs_all: bool = False) -> Step:
+    commands = [command for piece in pieces for command in piece.commands]
+    effects = [effect for piece in pieces for effect in piece.effects]
+    return Step(nft_call(commands), effects, ends_run=ends_run, needs_all=needs_all)
+
+
+def _batches(pieces: Sequence[IpPiece]) -> list[Step]:
+    """Return a process for all objects, and one more for each family that ip has to be told."""
+    options = dict.fromkeys(piece.part.family_option(piece.key) for piece in pieces)
+    return [
+        BatchStep([piece for piece in pieces if piece.part.family_option(piece.key) == option], option)
+        for option in sorted(options)
+    ]

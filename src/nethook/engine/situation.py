@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import places
-from nethook.config.problem import one_line
-from nethook.config.suggestion import suggestion
-from nethook.doctor.host_problems import unresolved
+from nethook.config.problem import one_line, suggestion
 from nethook.errors import NethookError
 from nethook.host import links
 from nethook.host.host import Host
 from nethook.host.links import BRIDGE, NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.live import live_networks
+from nethook.libvirt.names import unresolved
 from nethook.libvirt.record import FILE, learn
-from nethook.net.names import is_safe
 from nethook.placement.scope import Scope, scope_of
 
 if TYPE_CHECKING:
@@ -47,7 +45,7 @@ class Situation:
         """Why the record could not be written, if so."""
         self._names = names
         about = [live[name].network for name in names] if names else [each.network for each in live.values()]
-        about = [network for network in about if is_safe(network.bridge)]
+        about = [network for network in about if network.bridge and not network.why_unroutable]
         known = [each.network for each in live.values() if each.is_active]
         down = [each.network for each in live.values() if not each.is_active]
         self.unresolved = unresolved(configuration.routed_ips, live)
@@ -82,7 +80,7 @@ class Situation:
         for line in lines:
             if line.network not in self.live or (self._names and line.network not in self._names):
                 continue
-            if why := unusable(self.live[line.network].network):
+            if why := self.live[line.network].network.why_unroutable:
                 print(f"nethook: blocked: {one_line(f'{line.place}: {why}')}", file=sys.stderr)
 
     def record(self, lock: Locked, host: Host) -> bool:
@@ -112,17 +110,6 @@ def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situat
 def limited_host() -> Host:
     """Return this host, with the time that a verb has."""
     return Host(SECONDS, SECONDS_PER_ADDRESS)
-
-
-def unusable(network: Network) -> str:
-    """Why nothing can ever be routed to this network; '' if it can."""
-    if network.why_unroutable:
-        return network.why_unroutable
-    if network.bridge and not is_safe(network.bridge):
-        return (
-            f"the name of the bridge of network {network.name} cannot be used in rules and routes: {network.bridge!r}"
-        )
-    return ""
 
 
 def say_what_is_not_read(configuration: Configuration) -> None:

@@ -18,3 +18,5 @@ if TYPE_CHECKING:
     from nethook.gates.gate import Firewall
 
 FIREWALLS: tuple[Firewall, ...] = (LibvirtNftables(), Iptables(), FIREWALLD)
+NAMES = tuple(name for firewall in FIREWALLS for name in firewall.settings)
+"""The names of the gates in the setting ``gates``."""

@@ -179,7 +179,7 @@ class ChainOpening(Opening):
 
     def state(self, case: Case) -> str:
         """Return open, not needed, or what is wrong; '' for a family without lines, where nothing is ours."""
-        if self.setting not in case.settings.gates:
+        if not case.settings.opens(self.setting):
             return "open, but left out by the setting gates" if self.chain.gates else ""
         if self.family not in case.families and not self.chain.gates:
             return ""
@@ -187,7 +187,7 @@ class ChainOpening(Opening):
 
     def closed_for(self, case: Case, prefix: Prefix) -> str:
         """Return what is wrong with it."""
-        if self.setting not in case.settings.gates or self.family != prefix.family:
+        if not case.settings.opens(self.setting) or self.family != prefix.family:
             return ""
         misfit = self.gate.misfit(self.chain)
         return f"its gate is {misfit}; run nethook apply" if misfit and misfit not in PASSABLE else ""

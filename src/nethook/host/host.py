@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import syslog
+import time
 
 from nethook.host import addresses, files, links, lock, neighbours, nftables
 from nethook.host.process import ToolMissingError, Tools, find
@@ -121,6 +122,10 @@ class Host(Tools):
     def record(self, path: str, text: str) -> None:
         """Make a file of ours hold this text, in one step; OSError if that fails. The caller holds the lock."""
         files.record(path, text)
+
+    def new_path(self, start: str) -> str:
+        """Return a path that begins so, and that no other run has."""
+        return f"{start}{time.time_ns()}.{os.getpid()}"
 
     def remove(self, path: str) -> None:
         """Remove a file of ours, if it is there; OSError if that fails."""

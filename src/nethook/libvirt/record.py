@@ -1,17 +1,17 @@
-"""The record: which networks libvirt has told about, and who is plugged in there.
+"""The record of libvirt's networks and their ports, made of its events.
 
-Only libvirt knows this, and a hook must not ask it. So each event is recorded before anything else is done that can
-fail, and each run uses the whole record: a network that is not in it would pass for the outside, and guests of an
-isolated one would reach routed IPs.
+Only libvirt knows its networks, and a hook must not ask it. So each event is recorded before anything else that can
+fail, and each run uses the whole record. A network that is not recorded would count as the outside, and guests of an
+isolated network would reach routed IPs.
 
-What makes it hard, and how each point is met:
+Difficulties, and how each is met:
 
-- Events of several networks come at once, and a run may take seconds. The record has a lock of its own, which is held
-  only while the file is read and written, and waits for no run.
-- A killed hook must not lose it. The file is replaced in one step.
-- ``apply`` asks libvirt without any lock, and events may come meanwhile: ``learn`` refuses an answer that is older than
+- Events of several networks come at the same time, and a run may take seconds. The record has its own lock, which is
+  held only while the file is read and written, and never waits for a run.
+- A killed hook must not lose the record. The file is replaced in one step.
+- ``apply`` asks libvirt without a lock, and events may come meanwhile. ``learn`` refuses an answer that is older than
   the record.
-- Names may hold anything: each field has a zero behind it.
+- Names may hold any character. Each field ends with a zero byte.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ HOSTS_OWN = "bridge"
 class Record:
     """The networks that are ``up`` or about to start, and those that are ``down``, by name.
 
-    A bridge of the host that belongs to no network is in ``up`` as well: its key is ``/`` and its name, which no
-    network can have. It is known not to be libvirt's.
+    A bridge of the host that belongs to no network is in ``up``, too. Its key is ``/`` and its name, which no network
+    can have.
     """
 
     __slots__ = ("down", "up")
@@ -50,22 +50,22 @@ class Record:
 
     @property
     def guest_bridges(self) -> list[tuple[str, bool]]:
-        """The bridges behind which are guests alone. True: they are isolated."""
+        """The bridges with nothing but guests behind them, each with True if its network is isolated."""
         return [(network.bridge, network.is_isolated) for network in self.up.values() if network.is_libvirts_own]
 
     def knows(self, name: str) -> bool:
-        """Return whether libvirt has told about a network of this name since the host started."""
+        """Return whether libvirt has had an event of this network since the host started."""
         return name in self.up or name in self.down
 
     def put(self, key: str, network: Network, *, is_up: bool) -> None:
-        """Enter this network in the place of what the record has of it."""
+        """Put this network into the record, instead of an earlier state of it."""
         self.up.pop(key, None)
         self.down.pop(key, None)
         (self.up if is_up else self.down)[key] = network
 
 
 def read(host: Host) -> Record:
-    """Return the record; ReadError if it cannot be read. What is broken in it is left out."""
+    """Return the record, without its broken parts. ReadError if it cannot be read."""
     try:
         return _parse(host.recorded(FILE))
     except OSError as error:
@@ -73,10 +73,10 @@ def read(host: Host) -> Record:
 
 
 def tell(event: Event, host: Host) -> tuple[Record, str]:
-    """Record what this event tells, and let the event's network know its ports.
+    """Record this event, and give the event's network its ports.
 
-    Returns the whole record with this event in it, and what failed, '' if nothing did. Of a record that cannot be read,
-    this event is all.
+    Return the whole record with this event in it, and a failure as a sentence, '' if there is none. If the record
+    cannot be read, the one that is returned has only this event.
     """
     try:
         with host.record_locked():
@@ -108,9 +108,9 @@ def _enter(record: Record, event: Event) -> None:
 
 
 def learn(networks: Iterable[tuple[Network, bool]], bridges: Iterable[str], lock: Locked, host: Host) -> bool:
-    """Record that these are all networks of libvirt (True: active), and these bridges of the host are not libvirt's.
+    """Record these networks, each with True if it is active, as all of libvirt's; ``bridges`` are foreign ones.
 
-    False if an event has been recorded since the lock was taken: then libvirt has to be asked again. OSError if the
+    Return False if an event was recorded since the lock was taken, so that libvirt must be asked again. OSError if the
     record cannot be written.
     """
     with host.record_locked():
@@ -126,7 +126,7 @@ def learn(networks: Iterable[tuple[Network, bool]], bridges: Iterable[str], lock
 
 
 def forget(host: Host) -> None:
-    """Remove the record, if there is one and that is possible: without the hook, it gets out of date."""
+    """Remove the record, if that is possible, because without the hook it gets out of date."""
     try:
         host.remove(FILE)
     except OSError:

@@ -14,9 +14,6 @@ https://conntrack-tools.netfilter.org/
 
 from __future__ import annotations
 
-import os
-import time
-
 from nethook.errors import ReadError
 from nethook.host.layout import set_name
 from nethook.host.process import Call
@@ -27,8 +24,8 @@ from nethook.parts.tables import binding
 from nethook.parts.tables.binding import BINDING
 from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.steps.effect import REMOVE, Effect
+from nethook.steps.piece import FLOWS as STAGE
 from nethook.steps.piece import StepPiece
-from nethook.steps.stage import FLOWS as STAGE
 from nethook.steps.step import Step
 
 TYPE_CHECKING = False
@@ -36,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nethook.engine.case import Case
-    from nethook.engine.question import Question
+    from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.keys import Element
     from nethook.host.nftables import Elements
@@ -103,7 +100,7 @@ def read(host: Host) -> Owed:
 
 def note(host: Host, prefixes: Iterable[str]) -> Owed:
     """Note these prefixes; OSError if that fails."""
-    path = f"{FOLDER}/{START}{time.time_ns()}.{os.getpid()}"
+    path = host.new_path(f"{FOLDER}/{START}")
     host.record(path, "".join(f"{prefix}\n" for prefix in sorted(prefixes)))
     return Owed(prefixes, [path])
 

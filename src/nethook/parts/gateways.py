@@ -7,7 +7,7 @@ nor to iproute2 6.1.)
 
 from __future__ import annotations
 
-from nethook.parts.part import Key, Objects, Wanted
+from nethook.parts.part import ASIDE, Key, Lack, Objects, Wanted
 from nethook.parts.routes import ROUTES
 from nethook.parts.switches import IPV6
 from nethook.parts.tables.classifying import BRIDGES, CLASSIFYING
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
-    from nethook.engine.question import Question
+    from nethook.engine.snapshot import Question
     from nethook.host.addresses import Address
     from nethook.host.host import Host
     from nethook.host.process import Result
+    from nethook.placement.placement import Placement
 
 NO_PREFIX_ROUTE = 0x200
 WITHOUT_ROUTE = "noprefixroute"
@@ -99,6 +100,17 @@ class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
                 if address == other and (":" not in address or bridge == device):
                     found[address, bridge] = device
         return found
+
+    def note(self, case: Case) -> dict[tuple[str, int], str]:
+        """Return the gateways that guests are yet to get, by bridge and family."""
+        return {(key.device, 6 if ":" in key.prefix else 4): key.prefix for key in case.delta(self).new}
+
+    def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
+        """Yield that guests have no gateway yet."""
+        lacking = case.note(self).get((placement.bridge, placement.line.prefix.family))
+        if lacking:
+            text = f"guests on {placement.bridge} that use {lacking} as their gateway find nobody there"
+            yield Lack("gateway", text, ASIDE)
 
     def add(self, key: Gateway, protocol: int) -> str:
         """Return the line that adds it, of use at once: nobody is asked whether the IPv6 address is taken."""

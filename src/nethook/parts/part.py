@@ -9,8 +9,7 @@ nothing of any part.
 from __future__ import annotations
 
 from nethook.steps.effect import ADD, REMOVE, WORDS, Effect
-from nethook.steps.piece import IpPiece
-from nethook.steps.stage import PLACE, PLACE_BOUND, WITHDRAW
+from nethook.steps.piece import PLACE, PLACE_BOUND, WITHDRAW, IpPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,12 +18,36 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
-    from nethook.engine.question import Question
+    from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Call, Result
+    from nethook.placement.placement import Placement
     from nethook.steps.piece import Piece
 
 NO_DEVICE = "Cannot find device "
+
+
+BROKEN, WEAK, ASIDE = "broken", "weak", "aside"
+"""Weights of a lack: the line does not work; it works, but not safely; something beside it does not work."""
+
+
+class Lack:
+    """Something that a line needs and that is not in the kernel yet; ``nethook apply`` changes that.
+
+    ``text`` is for doctor, under the name of this ``station``; '' if doctor finds it out by itself. ``reason`` is for
+    status, which shows the line as not applied, unless the weight is ASIDE. ``is_last``: gates of others count first.
+    """
+
+    __slots__ = ("is_last", "reason", "station", "text", "weight")
+
+    def __init__(
+        self, station: str, text: str = "", weight: str = BROKEN, *, reason: str = "", is_last: bool = False
+    ) -> None:
+        self.station = station
+        self.text = text
+        self.weight = weight
+        self.reason = reason
+        self.is_last = is_last
 
 
 class Part:
@@ -61,6 +84,15 @@ class Part:
     def pieces(self, case: Case) -> Iterator[Piece]:
         """Yield the changes that make the difference disappear, each with its stage. Pure."""
         raise NotImplementedError
+
+    def note(self, case: Case) -> Any:
+        """Return what ``lacks`` looks things up in, so that it takes a moment for each line."""
+        del case
+
+    def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
+        """Yield what the line still lacks of this part, when all changes of the case are to be made."""
+        del case, placement
+        yield from ()
 
 
 class Key(tuple[str, ...]):

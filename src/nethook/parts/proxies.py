@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import Longest
-from nethook.parts.part import NO_DEVICE, Key, Objects, Wanted
+from nethook.parts.part import NO_DEVICE, Key, Lack, Objects, Wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
-    from nethook.engine.question import Question
+    from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Result
+    from nethook.placement.placement import Placement
 
 
 class Proxy(Key):
@@ -66,6 +67,19 @@ class Proxies(Objects, words={"proxy": "proxy {prefix} on {to}"}):
         prefixes = Longest(line.prefix for line in case.lines)
         stay = {key for key in there - wanted.keys() if prefixes.around(parse_prefix(key.prefix)) in undecided}
         return Wanted(wanted, stay.union(case.in_doubt(there, within=True)))
+
+    def note(self, case: Case) -> dict[str, list[Proxy]]:
+        """Return the entries that are still lacking, by the prefix of their line."""
+        lines = case.wanted(self).keys
+        lacking: dict[str, list[Proxy]] = {}
+        for key in case.delta(self).new:
+            lacking.setdefault(lines[key].prefix.text, []).append(key)
+        return lacking
+
+    def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
+        """Yield that the host does not answer yet."""
+        for key in case.note(self).get(placement.line.prefix.text, ()):
+            yield Lack("proxy", f"the host does not answer for {key.prefix} on {key.uplink}", is_last=True)
 
     def add(self, key: Proxy, protocol: int) -> str:
         """Return the line. An entry that somebody else made is taken over: the kernel does not refuse it."""

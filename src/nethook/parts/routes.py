@@ -5,19 +5,19 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.host.process import Call
 from nethook.net.prefix import is_prefix
-from nethook.parts.part import Delta, Key, Objects, Wanted
+from nethook.parts.part import Delta, Key, Lack, Objects, Wanted
 from nethook.steps.effect import REPLACE
-from nethook.steps.piece import IpPiece
-from nethook.steps.stage import PLACE, PLACE_BOUND
+from nethook.steps.piece import PLACE, PLACE_BOUND, IpPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nethook.engine.case import Case
-    from nethook.engine.question import Question
+    from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Result
+    from nethook.placement.placement import Placement
     from nethook.steps.piece import Piece
 
     Place = tuple[str, str]
@@ -119,6 +119,16 @@ class Routes(Objects, words={"route": "route {prefix} → {bridge}"}):
             effect.note = OF_0_6
             stage = PLACE_BOUND if case.binds and lines[route].guest else PLACE
             yield IpPiece(stage, self, route, f"route replace {_words(route)} proto {case.protocol}", effect)
+
+    def note(self, case: Case) -> set[Place]:
+        """Return the places to which routes are still lacking."""
+        delta = case.delta(self)
+        return {(route.prefix, route.device) for route in (*delta.new, *delta.inherited)}
+
+    def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
+        """Yield that there is no route. Doctor looks who else may have one."""
+        if (placement.line.prefix.text, placement.bridge) in case.note(self):
+            yield Lack("route")
 
     def add(self, key: Route, protocol: int) -> str:
         """Return the line that adds it. Never ``replace``: that would overwrite a route of somebody else."""

@@ -18,12 +18,13 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.host.layout import set_name
 from nethook.host.process import Call
-from nethook.parts.part import Part
+from nethook.parts.part import Lack, Part
 from nethook.parts.proxies import PROXIES
+from nethook.parts.tables.binding import not_kept
 from nethook.parts.tables.classifying import CLASSIFYING
+from nethook.parts.tables.table import OUR_TABLE
 from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import StepPiece
-from nethook.steps.stage import SWITCH, SWITCH_OFF
+from nethook.steps.piece import SWITCH, SWITCH_OFF, StepPiece
 from nethook.steps.step import Step
 
 TYPE_CHECKING = False
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from nethook.engine.case import Case
-    from nethook.engine.question import Question
+    from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Result
+    from nethook.placement.placement import Placement
     from nethook.steps.piece import Piece
 
     Recorded = TypeVar("Recorded")
@@ -313,6 +315,13 @@ class NoLearning(Part, words={NO_LEARNING: f"{NO_LEARNING} on {{bridge}}"}):
         for bridge, sign in case.delta(self).items():
             yield StepPiece(SWITCH, LearningStep(sign, bridge))
 
+    def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
+        """Yield that other guests can take what is sent to a bound address."""
+        if placement.line.guest and case.delta(self).get(placement.bridge) == ADD:
+            prefix, bridge = placement.line.prefix, placement.bridge
+            text = f"other guests on {bridge} can take what is sent to {prefix}: its {NO_LEARNING} is off"
+            yield Lack(OUR_TABLE, text, reason=not_kept(case, placement))
+
 
 class LearningStep(Step):
     """The setting no_linklocal_learn of a bridge switched on or off."""
@@ -370,6 +379,13 @@ class ProxyNdp(Part, words={PROXY_NDP: f"{PROXY_NDP} on {{to}}"}):
         """Yield a step for each uplink."""
         for uplink, sign in case.delta(self).items():
             yield StepPiece(SWITCH, ProxyNdpStep(sign, uplink))
+
+    def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
+        """Yield that the kernel does not look at its proxy entries."""
+        uplink = placement.line.proxy
+        if uplink and placement.line.prefix.family == 6 and case.delta(self).get(uplink) == ADD:
+            text = f"the kernel does not look at our proxy entries on {uplink}: proxy_ndp is off"
+            yield Lack("proxy", text, is_last=True)
 
 
 class ProxyNdpStep(Step):

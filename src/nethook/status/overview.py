@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from nethook.config import load
 from nethook.engine.plan import decide
 from nethook.engine.situation import hidden_in_force, limited_host, situation, what_stays
-from nethook.legacy06.routes import ForeignRoutes
+from nethook.legacy06.leftovers import ForeignRoutes
 from nethook.parts.routes import ROUTES, holder, holder_call, read_calls
 from nethook.parts.tables import counters
 from nethook.parts.tables.binding import BINDING
-from nethook.placement.binding import blocks
+from nethook.placement.placement import place
 from nethook.status.line_states import BLOCKED, NOT_APPLIED, UNKNOWN, line_states, states_without_root
 from nethook.steps.effect import ADD
 
@@ -78,18 +78,20 @@ def overview() -> Overview:
     now = situation(configuration)
     host = limited_host()
     if os.geteuid() != 0:
-        states = states_without_root(configuration.routed_ips, now.live, _routes(now, host))
+        lines = configuration.routed_ips
+        placements = place(lines, configuration.of(host.families()), now.up, now.scope)
+        states = states_without_root(placements.lines, _routes(now, host))
         return Overview(states, configuration.problems)
     plan = decide(configuration, now.up, now.scope, host, is_thorough=True)
     mistakes = now.mistakes()
-    states = line_states(configuration.routed_ips, now.live, plan, mistakes)
+    states = line_states(plan, mistakes)
     received, sent = counters.received(), counters.sent()
     spoofed = counters.spoofed() if plan.case.state(BINDING) else {}
-    parts = blocks(configuration.routed_ips)
+    parts = plan.case.placements.blocks
     for state in states:
         state.count(received, sent)
         if state.line.guest:
-            claimed = [state.mac, *(block.text for block in parts[state.line.prefix.text])]
+            claimed = [state.mac, *(block.text for block in parts.get(state.line.prefix.text, ()))]
             state.spoofed = sum(spoofed.get(what, 0) for what in claimed)
     added = [effect for effect in plan.effects if effect.sign == ADD and effect.kind == "route"]
     missing = {(effect.prefix, effect.bridge) for effect in added}

@@ -52,7 +52,7 @@ class FirewalldFirewall(Firewall):
 
     def is_due(self, case: Case) -> bool:
         """Return whether the entries may have to change. An event asks only when lines have come or gone."""
-        return case.is_thorough or (case.concerns_configured and "firewalld" in case.settings.gates)
+        return case.is_thorough or (case.concerns_configured and case.settings.opens("firewalld"))
 
     def look(self, case: Case, host: Host) -> tuple[Opening | None, list[str]]:
         """Ask it over D-Bus."""
@@ -60,7 +60,7 @@ class FirewalldFirewall(Firewall):
             return None, []
         from nethook.gates.firewalld.gate import entries, look  # noqa: PLC0415 - few events need it
 
-        is_wanted = "firewalld" in case.settings.gates
+        is_wanted = case.settings.opens("firewalld")
         found, failures = look(entries(case.guarded if is_wanted else ()), host)
         return found, failures if is_wanted else []
 

@@ -72,7 +72,7 @@ class Firewalld(Opening):
 
     def state(self, case: Case) -> str:
         """Return open, missing, out of date, not needed; '' if the settings leave it out."""
-        if self.setting not in case.settings.gates:
+        if not case.settings.opens(self.setting):
             return ""
         if not self.is_needed:
             return "not needed"
@@ -82,7 +82,7 @@ class Firewalld(Opening):
 
     def closed_for(self, case: Case, prefix: Prefix) -> str:
         """Return why packets of this prefix do not pass."""
-        if self.setting not in case.settings.gates:
+        if not case.settings.opens(self.setting):
             return ""
         if self.hindrance:
             return f"its gate is {self.hindrance}"

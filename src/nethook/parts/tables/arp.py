@@ -13,16 +13,15 @@ from nethook.host.layout import NAME, URL
 from nethook.parts.gateways import GATEWAYS
 from nethook.parts.part import Part
 from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import NftPiece
-from nethook.steps.stage import ARP as ALONE
-from nethook.steps.stage import CLASSIFY
+from nethook.steps.piece import ARP as ALONE
+from nethook.steps.piece import CLASSIFY, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from nethook.engine.case import Case
-    from nethook.engine.question import Question
+    from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Result
     from nethook.parts.gateways import Gateway

@@ -44,12 +44,13 @@ from nethook.host.links import tap_mac
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import Ordered, without
 from nethook.parts.neighbours import NEIGHBOURS
+from nethook.parts.part import Lack
 from nethook.parts.routes import ROUTES
-from nethook.parts.tables.table import CREATED, REMOVED, TableDelta, TablePart
+from nethook.parts.tables.classifying import CLASSIFYING
+from nethook.parts.tables.table import CREATED, OUR_TABLE, REMOVED, TableDelta, TablePart
 from nethook.placement.binding import nic
 from nethook.steps.effect import ADD, Effect
-from nethook.steps.piece import StepPiece
-from nethook.steps.stage import BIND
+from nethook.steps.piece import BIND, StepPiece
 from nethook.steps.step import Step, nft_call
 
 TYPE_CHECKING = False
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from nethook.host.keys import Element
     from nethook.host.nftables import Elements, Table
     from nethook.net.prefix import Prefix
+    from nethook.placement.placement import Placement
     from nethook.steps.piece import Piece
 
 FAMILY = "bridge"
@@ -220,8 +222,8 @@ class Binding(
         bindings = Bindings()
         placements = case.placements
         for placed in placements.lines:
-            if placed.line.guest and placed.is_decided:
-                blocks = placements.blocks[placed.line.prefix.text]
+            blocks = placements.blocks.get(placed.line.prefix.text, ())
+            if placed.is_decided:
                 bindings.decided.update(block.text for block in blocks)
                 bindings.reserve(blocks, placed.mac)
         table: Table | None = case.state(self)
@@ -266,6 +268,31 @@ class Binding(
                 line = bindings.lines.get(block) if sign == ADD else None
                 yield Effect(sign, kind, prefix=block, to="".join(mac), line=line)
 
+    def note(self, case: Case) -> set[str]:
+        """Return the prefixes of the bound lines whose elements or pins are not all in force."""
+        bindings: Bindings = case.wanted(self)
+        delta = case.delta(self)
+        names = (name for name in delta.new if SETS[name].role in {"bound", "holders"})
+        blocks = {block for name in names for *_, block in delta.new[name]}
+        pins = case.wanted(NEIGHBOURS).keys
+        lacking = {bindings.lines[block].prefix.text for block in blocks & bindings.lines.keys()}
+        return lacking.union(pins[pin].prefix.text for pin in case.delta(NEIGHBOURS).new)
+
+    def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
+        """Yield that the address is not kept to its guest yet."""
+        line = placement.line
+        if not line.guest or CLASSIFYING.is_lacking(case):
+            return
+        reason = not_kept(case, placement)
+        if self.is_lacking(case):
+            yield Lack(OUR_TABLE, reason=reason)
+        elif line.prefix.text in case.note(self):
+            is_routed = any(route[:2] == (line.prefix.text, placement.bridge) for route in case.routes)
+            text = (
+                f"is routed, but not yet kept to guest {line.guest}" if is_routed else "is not bound to its guest's NIC"
+            )
+            yield Lack(OUR_TABLE, f"{line.prefix} {text}", reason=reason)
+
     def pieces(self, case: Case) -> Iterator[Piece]:
         """Yield its transaction, before which no new address of a bound line may be routed."""
         if case.clears:
@@ -273,6 +300,14 @@ class Binding(
         elif case.binds:
             step = BindingStep(case.delta(self).commands, self.all_effects(case), _unkept(case))
             yield StepPiece(BIND, step)
+
+
+def not_kept(case: Case, placement: Placement) -> str:
+    """Return what status says of a bound line that others may use as yet; '' if it is not routed either."""
+    place = (placement.line.prefix.text, placement.bridge)
+    if not any(route[:2] == place for route in case.routes):
+        return ""
+    return f"still routed, but not yet kept to guest {placement.line.guest}; run nethook apply"
 
 
 class BindingStep(Step):

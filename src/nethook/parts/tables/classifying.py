@@ -43,11 +43,11 @@ from __future__ import annotations
 from nethook.host.layout import DEVICE, NAME, Layout, SetType, set_name
 from nethook.net.names import is_sayable
 from nethook.net.prefix import parse_prefix
-from nethook.net.prefixes import outermost
-from nethook.parts.tables.table import CREATED, TableDelta, TablePart
+from nethook.net.prefixes import Longest, outermost
+from nethook.parts.part import WEAK, Lack
+from nethook.parts.tables.table import CREATED, OUR_TABLE, TableDelta, TablePart
 from nethook.steps.effect import REMOVE, Effect
-from nethook.steps.piece import NftPiece
-from nethook.steps.stage import CLASSIFY, SETTLE
+from nethook.steps.piece import CLASSIFY, SETTLE, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from nethook.host.keys import Element
     from nethook.host.nftables import Elements
     from nethook.net.prefix import Prefix
+    from nethook.placement.placement import Placement
     from nethook.steps.piece import Piece
 
 FAMILY = "inet"
@@ -274,6 +275,33 @@ class Classifying(
         yield from (Effect(sign, "accept", prefix=block, bridge=bridge) for block, bridge in sorted(accepted))
         unaccepted = guarded - {block for block, _ in accepted}
         yield from (Effect(sign, "guard", prefix=block) for block in sorted(unaccepted))
+
+    def note(self, case: Case) -> tuple[dict[str, Longest], Longest]:
+        """Return the prefixes that are yet to be accepted on each bridge, and those that are yet to be guarded."""
+        accepts: dict[str, dict[str, Prefix]] = {}
+        guards = []
+        for name, members in case.delta(self).new.items():
+            if SETS[name].role == ROUTED:
+                guards += [parse_prefix(block) for (block,) in members]
+            elif SETS[name].role in {TO, FROM}:
+                for bridge, block in members:
+                    accepts.setdefault(bridge, {})[block] = parse_prefix(block)
+        accepted = {block for blocks in accepts.values() for block in blocks}
+        lacking = {bridge: Longest(blocks.values()) for bridge, blocks in accepts.items()}
+        return lacking, Longest(prefix for prefix in guards if prefix.text not in accepted)
+
+    def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
+        """Yield that the table is lacking, or does not accept or guard the address."""
+        if self.is_lacking(case):
+            yield Lack(OUR_TABLE)
+            return
+        accepts, guards = case.note(self)
+        around = accepts[placement.bridge].around(placement.line.prefix) if placement.bridge in accepts else None
+        if around:
+            yield Lack(OUR_TABLE, f"our table does not accept {around} on {placement.bridge}")
+        unguarded = guards.around(placement.line.prefix)
+        if unguarded:
+            yield Lack(OUR_TABLE, f"our table does not guard {unguarded}: other guests can use it as well", WEAK)
 
     def pieces(self, case: Case) -> Iterator[Piece]:
         """Yield its transaction, and behind the last gate the one that leaves out former mark bits."""

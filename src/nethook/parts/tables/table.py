@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from nethook.parts.part import Part
 from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import NftPiece
-from nethook.steps.stage import LAST
+from nethook.steps.piece import LAST, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nethook.engine.case import Case
-    from nethook.engine.question import Question
+    from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.keys import Element
     from nethook.host.layout import Layout, SetType
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from nethook.host.process import Result
     from nethook.steps.piece import Piece
 
+OUR_TABLE = "our table"
+"""The station of doctor at which it looks at our tables."""
 CREATED, RENEWED, REBUILT, REMOVED = "created", "renewed", "rebuilt", "removed"
 
 
@@ -110,6 +111,10 @@ class TablePart(Part):
         effects += self.effects(case, REMOVE, delta.gone)
         effects += self.effects(case, ADD, delta.new)
         return effects
+
+    def is_lacking(self, case: Case) -> bool:
+        """Return whether the table is yet to be made, or made anew."""
+        return case.delta(self).what in {CREATED, RENEWED, REBUILT}
 
     def removal(self, case: Case) -> Iterator[Piece]:
         """Yield the removal of the table when everything of ours goes."""

@@ -1,4 +1,4 @@
-"""Words of a shell's command line, in commands that people are to paste."""
+"""Words of a shell's command line, for commands that people paste."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from shlex import quote
 
 
 def word(text: str) -> str:
-    """Return the text as one word for bash, zsh and others, in which nothing can act on the terminal that shows it.
+    """Return the text as one word for bash, zsh and others, without characters that could control the terminal.
 
-    What is not printable is escaped, in the quotes that POSIX has since 2024: $'…'.
+    Such characters are escaped in the quotes of POSIX 2024: $'…'.
     """
     if text.isprintable():
         return quote(text)

@@ -1,6 +1,7 @@
-"""The chains of others in nftables, read one by one.
+"""Reading foreign chains of nftables, one by one.
 
-Never the whole ruleset: a newer nft writes what an older one crashes at, and a foreign set may have a million elements.
+The whole ruleset is never read: an old nft crashes at rules of a newer one, and a foreign set may have a million
+elements.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ DEVICES = re.compile(r" devices? (?:= )?(.*?) priority ")
 
 
 class BaseChain(NamedTuple):
-    """A chain where packets come into a table; the ``devices`` are those of the family netdev."""
+    """A chain with a hook, through which packets come into a table; chains of the family netdev have ``devices``."""
 
     family: str
     table: str
@@ -35,18 +36,18 @@ class BaseChain(NamedTuple):
 
     @property
     def where(self) -> str:
-        """What names it to nft."""
+        """The name of the chain for nft."""
         return f"{self.family} {self.table} {self.name}"
 
 
 class Nft:
-    """Asks ``nft``; ReadError if it does not tell."""
+    """Questions to ``nft``, with ReadError if it does not answer."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
     def base_chains(self) -> list[BaseChain]:
-        """All filter chains with a hook, of every family."""
+        """Return all filter chains with a hook, of every family."""
         return [
             BaseChain(
                 chain["family"],
@@ -62,7 +63,7 @@ class Nft:
         ]
 
     def _devices(self, chain: dict[str, Any]) -> tuple[str, ...]:
-        """The devices of a chain; nft 1.0.6 has those of the family netdev in its text only."""
+        """Return the devices of a chain. nft 1.0.6 lists those of the family netdev only as text, not in JSON."""
         named = chain.get("dev", ())
         if named or chain["family"] != "netdev":
             return (named,) if isinstance(named, str) else tuple(named)
@@ -74,7 +75,7 @@ class Nft:
         return tuple(re.findall(r'[^\s{},"]+', declared[1])) if declared else ()
 
     def rules(self, chain: BaseChain) -> dict[str, list[dict[str, Any]]]:
-        """The rules of this chain, and of those that it leads to, by the name of their chain."""
+        """Return the rules of this chain and of all chains that it jumps to, by the name of the chain."""
         found: dict[str, list[dict[str, Any]]] = {}
         todo = [chain.name]
         while todo:
@@ -86,7 +87,7 @@ class Nft:
         return found
 
     def has_element(self, family: str, table: str, name: str, value: str) -> bool | None:
-        """Whether a named set has this value; None if that is not known."""
+        """Return whether a named set has this value; None if that is unknown."""
         result = self._tools.run(Call(("nft", "get", "element", family, table, name, f"{{ {value} }}")))
         if result.status == 0:
             return True
@@ -103,7 +104,7 @@ class Nft:
 
 
 def _targets(statements: Sequence[dict[str, Any]]) -> list[str]:
-    """The chains that a rule may lead to, by itself or by a map that stands in it."""
+    """Return the chains that a rule may jump to, itself or by a map in it."""
     found = []
     for statement in statements:
         for kind, content in statement.items():

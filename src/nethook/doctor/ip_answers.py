@@ -1,4 +1,4 @@
-"""Questions to ``ip`` that have JSON as their answer, many with one process."""
+"""Asking ``ip`` many questions with one process, and reading its answers in JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Answer:
-    """What ``ip`` lists as the answer to one question, or what the kernel says instead (then ``listed`` is empty)."""
+    """The answer of ``ip`` to one question: the objects it lists, or the error of the kernel."""
 
     __slots__ = ("error", "listed")
 
@@ -26,16 +26,16 @@ class Answer:
 
     @property
     def first(self) -> dict[str, Any]:
-        """The first that is listed; empty if nothing is."""
+        """The first object in the list, {} without one."""
         return self.listed[0] if self.listed else {}
 
 
 MOST_QUESTIONS = 400
-"""For one process, which has to end in time: a question for all routes that match is answered out of all routes."""
+"""The most questions for one process, which has a time limit: some questions make ``ip`` read all routes."""
 
 
 def ask(tools: Tools, family: int, questions: Sequence[str]) -> list[Answer]:
-    """The answers, in order; nothing of a family that the kernel has not. ReadError if they are not known."""
+    """Return the answers, in order. For a family that the kernel lacks, they are empty. ReadError if ``ip`` fails."""
     if family not in available():
         return [Answer([]) for _ in questions]
     return [

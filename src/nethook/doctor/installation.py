@@ -1,4 +1,4 @@
-"""Whether the next event of a network will put its addresses in force: the hook, libvirt's daemon, boot."""
+"""The station of the installation: the hook, libvirt's daemon, and the units that run at boot."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.host.files import read
 from nethook.host.process import Call, ToolMissingError, find
-from nethook.install import apparmor, daemon, firewalld, hook_file, selinux, systemd, trust, units
-from nethook.install.interpreter import PACKAGES
-from nethook.install.ownership import holds, is_ours
-from nethook.install.refusal import RefusedError
-from nethook.install.stub import stub
+from nethook.install import confinement, daemon, firewalld_files, hook_file, package, systemd, units
+from nethook.install.own_files import holds, is_ours
+from nethook.install.package import PACKAGES, stub
+from nethook.install.task import RefusedError
 from nethook.legacy06 import old_link
 
 if TYPE_CHECKING:
@@ -25,11 +24,11 @@ if TYPE_CHECKING:
 
 HOOK, DAEMON, SELINUX, APPARMOR, BOOT = "hook", "daemon", "selinux", "apparmor", "boot"
 INSTALL = "nethook install --yes"
-NEXT_EVENT = "nothing is routed when a network starts"
+NEXT_EVENT = "when a network starts, its addresses are not routed"
 
 
 def hook(tools: Tools) -> Iterator[Finding]:
-    """The stations of what runs by itself."""
+    """Yield whether the hook and the units run by themselves."""
     path = hook_file.place(daemon.version(tools))
     link = old_link.target(hook_file.ONLY)
     if link is not None and is_ours(hook_file.OURS) is None:
@@ -51,14 +50,15 @@ def hook(tools: Tools) -> Iterator[Finding]:
         yield Finding(
             WARNING,
             BOOT,
-            f"{units.SERVICE} does not run at boot: a network without guests then gets nothing routed",
+            f"{units.SERVICE} does not run at boot: then nothing is routed to a network until a guest starts there",
             command=f"systemctl enable {units.SERVICE}",
         )
-    if systemd.runs() and firewalld.is_installed() and not systemd.is_enabled(tools, units.FIREWALLD):
+    if systemd.runs() and firewalld_files.is_installed() and not systemd.is_enabled(tools, units.FIREWALLD):
         yield Finding(
             WARNING,
             BOOT,
-            f"{units.FIREWALLD} does not run: what firewalld empties when it reloads stays so until the next event",
+            f"{units.FIREWALLD} is not enabled: gates that firewalld removes when it reloads stay closed until the "
+            "next event",
             command=INSTALL,
         )
 
@@ -71,32 +71,32 @@ def _file(path: str) -> Iterator[Finding]:
         if not os.access(path, os.X_OK):
             yield Finding(FAILURE, HOOK, f"{path} is not executable: {NEXT_EVENT}", command=f"chmod 755 {path}")
     elif not ours:
-        what = f"{path} is a hook of somebody else: {NEXT_EVENT}"
+        what = f"{path} is a foreign hook: {NEXT_EVENT}"
         if path == hook_file.OURS:
             command = f"mv {path} {hook_file.DROP_INS}/40-other && {INSTALL}"
             yield Finding(FAILURE, HOOK, what, command=command)
         else:
-            yield Finding(FAILURE, HOOK, what, advice=f"let it run ours with the line {hook_file.CALL}")
+            yield Finding(FAILURE, HOOK, what, advice=f"add this line to it, which runs our hook: {hook_file.CALL}")
     elif not os.access(path, os.X_OK):
         yield Finding(FAILURE, HOOK, f"{path} is not executable: {NEXT_EVENT}", command=INSTALL)
     elif not holds(path, stub(sys.executable, PACKAGES).encode(), hook_file.MODE):
-        yield Finding(WARNING, HOOK, f"{path} is that of another installation of nethook", command=INSTALL)
+        yield Finding(WARNING, HOOK, f"{path} belongs to another installation of nethook", command=INSTALL)
 
 
 def _link(link: str) -> Iterator[Finding]:
     what = f"{hook_file.ONLY} is a link of release 0.6 to {link}"
     if not os.path.exists(link):
-        yield Finding(FAILURE, HOOK, f"{what}, where nothing is: {NEXT_EVENT}", command=INSTALL)
-    elif not apparmor.may_run(link) and apparmor.confines_libvirt_here():
+        yield Finding(FAILURE, HOOK, f"{what}, which does not exist: {NEXT_EVENT}", command=INSTALL)
+    elif not confinement.may_run(link) and confinement.confines_libvirt_here():
         yield Finding(FAILURE, APPARMOR, f"{what}, which AppArmor does not let libvirt run", command=INSTALL)
     else:
         yield Finding(OK, HOOK, what)
 
 
 def _known(tools: Tools, path: str) -> Iterator[Finding]:
-    """Whether each daemon that runs has looked for hooks since this one is there as it is now.
+    """Yield whether each running daemon has looked for hooks since this one was written.
 
-    A signal that somebody sent by hand leaves no trace; then it says too much, and what it advises does no harm.
+    A reload by a signal from an administrator leaves no trace. Then this is a false alarm, and its advice is harmless.
     """
     for name in daemon.DAEMONS:
         looked = _looked_for_hooks(tools, name)
@@ -104,12 +104,12 @@ def _known(tools: Tools, path: str) -> Iterator[Finding]:
             continue
         at, reload = looked
         if at is None:
-            yield Finding(WARNING, DAEMON, f"it is not known when {name} looked for hooks last", command=reload)
+            yield Finding(WARNING, DAEMON, f"it is unknown when {name} last looked for hooks", command=reload)
         elif os.lstat(path).st_ctime > at:
             yield Finding(
                 FAILURE,
                 DAEMON,
-                f"{name} has not looked for hooks since {path} is as it is now: {NEXT_EVENT}",
+                f"{name} has not looked for hooks since {path} was written: {NEXT_EVENT}",
                 command=reload,
             )
         else:
@@ -117,7 +117,10 @@ def _known(tools: Tools, path: str) -> Iterator[Finding]:
 
 
 def _looked_for_hooks(tools: Tools, name: str) -> tuple[float | None, str] | None:
-    """When the daemon was started or reloaded last (seconds since 1970), and what reloads it; None if it is off."""
+    """Return when the daemon was last started or reloaded, and the command that reloads it; None if it does not run.
+
+    The time is in seconds since 1970, None if it is unknown.
+    """
     unit = f"{name}.service"
     if systemd.runs():
         properties = ("MainPID", "ActiveState", "StateChangeTimestampMonotonic")
@@ -133,7 +136,7 @@ def _looked_for_hooks(tools: Tools, name: str) -> tuple[float | None, str] | Non
 
 
 def started_at(pid: str) -> float | None:
-    """When the process was started (seconds since 1970): proc_pid_stat(5), field 22."""
+    """Return when the process was started, in seconds since 1970, or None: proc_pid_stat(5), field 22."""
     status = read(f"/proc/{pid}/stat") if pid not in {"", "0"} else None
     fields = re.sub(r"^.*\)", "", status or "", flags=re.DOTALL).split()
     if len(fields) < 20:
@@ -143,16 +146,17 @@ def started_at(pid: str) -> float | None:
 
 
 def _selinux(tools: Tools, path: str) -> Iterator[Finding]:
-    command = selinux.ADVICE.partition(": ")[2]
+    command = confinement.SELINUX_ADVICE.partition(": ")[2]
     try:
-        warning = selinux.warning_of_this_host()
+        warning = confinement.selinux_warning_here()
     except RefusedError:
-        yield Finding(FAILURE, SELINUX, "SELinux keeps libvirt from running hooks: no network starts", command=command)
+        what = "SELinux does not let libvirt run hooks, so no network starts"
+        yield Finding(FAILURE, SELINUX, what, command=command)
         return
     if warning:
-        text = "SELinux only warns now; once it is enforcing, no network will start"
+        text = "SELinux is permissive now; as soon as it enforces, no network will start"
         yield Finding(WARNING, SELINUX, text, command=command)
-    if not os.path.exists(selinux.ENFORCE):
+    if not os.path.exists(confinement.SELINUX_ENFORCE):
         return
     try:
         find("restorecon")
@@ -165,6 +169,6 @@ def _selinux(tools: Tools, path: str) -> Iterator[Finding]:
 
 def _code() -> Iterator[Finding]:
     try:
-        trust.refuse_untrusted()
+        package.refuse_untrusted()
     except RefusedError as refusal:
         yield Finding(WARNING, HOOK, str(refusal))

@@ -1,22 +1,22 @@
-"""What the stations share: configuration, libvirt's networks, and what was read of the host, once."""
+"""What all stations share: the targets, and facts about the host, which are read once."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import nethook.host.host as edge
-from nethook.doctor.host_problems import own_addresses, unresolved, vital_problems
-from nethook.doctor.ip import ask
-from nethook.engine.pending import Pending
+from nethook.doctor.host_problems import own_addresses, vital_problems
+from nethook.doctor.ip_answers import ask
 from nethook.engine.plan import decide
 from nethook.host import links
 from nethook.libvirt.live import live_guests
+from nethook.libvirt.names import unresolved
 from nethook.net import names
 from nethook.net.prefix import Prefix, address_text, parse_prefix
+from nethook.placement.placement import Placement
 from nethook.placement.scope import Scope
 from nethook.placement.vital import read_needs
-from nethook.terminal.shell import word
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,18 +24,19 @@ if TYPE_CHECKING:
     from nethook.config import Configuration, RoutedIP
     from nethook.config.problem import Problem
     from nethook.doctor.host_problems import OwnAddress
-    from nethook.doctor.ip import Answer
+    from nethook.doctor.ip_answers import Answer
     from nethook.engine.plan import Plan
+    from nethook.host.host import Host
     from nethook.libvirt.live import LiveGuest, LiveNetwork
 
 SOMEBODY = {4: "8.8.8.8", 6: "2001:4860:4860::8888"}
-"""An address of the outside, for questions about routes. Nothing is sent to it."""
+"""An address outside, for questions about routes. Nothing is sent to it."""
 
 
 class Target:
-    """A line, and the ``address`` out of its prefix that stands for it: where ``is_exact``, the very one in question.
+    """A line to examine, and the ``address`` of its prefix that stands for it.
 
-    ``bridge`` is that of its network, '' as long as that has none.
+    ``is_exact`` if that is the address in question. ``bridge`` is the bridge of its network, '' while that is unknown.
     """
 
     __slots__ = ("address", "bridge", "is_exact", "line")
@@ -48,27 +49,30 @@ class Target:
 
     @property
     def family(self) -> int:
-        """4 or 6."""
+        """The IP family, 4 or 6."""
         return self.line.prefix.family
 
     @property
     def name(self) -> str:
-        """How it is called: the address in question, or the whole prefix."""
+        """The name in findings: the address in question, or the whole prefix."""
         return self.address if self.is_exact else self.line.prefix.text
 
     @property
     def link_address(self) -> str:
-        """The address that a guest has to answer for on the bridge; '' if it is not known which."""
+        """The address for which a guest must answer on the bridge; '' if it is unknown."""
         return self.line.via or (self.address if self.is_exact else "")
 
     @property
     def route(self) -> tuple[str, str]:
-        """Where it is, or would be, in the kernel."""
+        """The key of its route: prefix and bridge."""
         return self.line.prefix.text, self.bridge
 
 
 def targets(lines: Sequence[RoutedIP], wanted: Iterable[Prefix]) -> tuple[list[Target], list[Prefix]]:
-    """What is to be looked at: all lines, or those around what is ``wanted``; and what of that has no line."""
+    """Return the targets, and the wanted prefixes without a line.
+
+    The targets are the lines around the prefixes in ``wanted``, or all lines if ``wanted`` is empty.
+    """
     wanted = list(wanted)
     if not wanted:
         return [Target(line, _example(line, lines), is_exact=line.prefix.is_address) for line in lines], []
@@ -85,7 +89,7 @@ def targets(lines: Sequence[RoutedIP], wanted: Iterable[Prefix]) -> tuple[list[T
 
 
 def _example(line: RoutedIP, lines: Iterable[RoutedIP]) -> str:
-    """An address of the prefix, not its first (which a subnet uses for itself), not in a longer prefix of a line."""
+    """Return an address of the prefix: if possible not its first, which may be reserved, and in no other line."""
     prefix = line.prefix
     if prefix.is_address:
         return prefix.text
@@ -98,10 +102,10 @@ def _example(line: RoutedIP, lines: Iterable[RoutedIP]) -> str:
     return address_text(prefix.family, prefix.first)
 
 
-class Host:
-    """Reads when somebody asks. Everything may raise NethookError, where it cannot be found out."""
+class Facts:
+    """Facts about this host. Each is read when it is first needed, and raises NethookError if it cannot be read."""
 
-    def __init__(self, configuration: Configuration, live: Mapping[str, LiveNetwork], tools: edge.Host) -> None:
+    def __init__(self, configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Host) -> None:
         self.configuration = configuration
         self.settings = configuration.settings
         self.live = live
@@ -117,7 +121,7 @@ class Host:
 
     @cached_property
     def plan(self) -> Plan:
-        """What `nethook apply` would do."""
+        """The plan of `nethook apply`."""
         scope = Scope(
             known=[each.network for each in self.live.values() if each.is_active],
             down=[each.network for each in self.live.values() if not each.is_active],
@@ -127,19 +131,23 @@ class Host:
 
     @cached_property
     def vital_problems(self) -> Mapping[str, Problem]:
-        """By prefix, the problem of each line that takes, or would take, away what the host needs."""
+        """The problems, by prefix, of lines that would take away an address that the host needs."""
         routed = {route[0] for route in self.plan.case.routes}
         found = vital_problems(read_needs(self.tools), self.configuration.routed_ips, self.live, routed)
         return {problem.prefix.text: problem for problem in found if problem.prefix}
 
     @cached_property
-    def pending(self) -> Pending:
-        """What of that concerns which line."""
-        return Pending(self.plan.effects)
+    def _placements(self) -> dict[str, Placement]:
+        return {each.line.prefix.text: each for each in self.plan.case.placements.lines}
+
+    def placement(self, target: Target) -> Placement:
+        """Return the placement of the line of this target, on the bridge that was found for it."""
+        found = self._placements[target.line.prefix.text]
+        return Placement(found.line, found.status, found.why, target.bridge, found.mac)
 
     @cached_property
     def guests(self) -> Mapping[str, LiveGuest] | None:
-        """The guests that libvirt knows; None if it does not tell."""
+        """libvirt's guests; None if libvirt does not list them."""
         return live_guests()
 
     @cached_property
@@ -162,17 +170,17 @@ class Host:
         }
 
     def default_routes(self, family: int) -> list[dict[str, Any]]:
-        """All of this family, the best of the main table first."""
+        """Return all default routes of this family, the best of the main table first."""
         return self._default_routes[family]
 
     def uplinks(self, family: int) -> list[str]:
-        """The devices by which the outside may come in: of default routes, or on the link of one's gateway."""
+        """Return the devices on which packets from outside may come: those of default routes and of their gateways."""
         if family not in self._uplinks:
             self._uplinks[family] = self._find_uplinks(family)
         return self._uplinks[family]
 
     def ports(self, bridge: str) -> list[str]:
-        """The devices that are plugged into this bridge, but for what libvirt itself plugs in (until 7.0)."""
+        """Return the ports of this bridge, without the dummy port that libvirt adds (up to 7.0)."""
         if bridge not in self._ports:
             (answer,) = self.ask(4, [f"link show master {bridge}"])
             self._ports[bridge] = [port["ifname"] for port in answer.listed if port["ifname"] != f"{bridge}-nic"]
@@ -196,20 +204,20 @@ class Host:
         return [name for name in found if name != "lo" and name not in self.bridges]
 
     def ask(self, family: int, questions: Sequence[str]) -> list[Answer]:
-        """Answers of ``ip`` to these questions."""
+        """Return the answers of ``ip`` to these questions."""
         return ask(self.tools, family, questions)
 
 
 def set_sysctl(name: str, value: int) -> str:
-    """The command that sets it. With slashes where a device has dots in its name."""
+    """Return the command that sets a kernel setting, such as ``net/ipv4/ip_forward``."""
     return f"sysctl -w {word(shown(name))}={value}"
 
 
 def keep_sysctl(name: str, value: int) -> str:
-    """How to have it so after the next boot."""
-    return f"to keep it: {shown(name)} = {value} in a file of /etc/sysctl.d"
+    """Return advice to keep a kernel setting after the next boot."""
+    return f"to keep it after a boot, write {shown(name)} = {value} into a file in /etc/sysctl.d"
 
 
 def shown(name: str) -> str:
-    """The setting's name as people know it; with slashes where a device has dots in its name."""
+    """Return the usual name of a kernel setting, with dots, or with slashes if a device in it has dots in its name."""
     return name if "." in name else name.replace("/", ".")

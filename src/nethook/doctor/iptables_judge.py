@@ -1,4 +1,4 @@
-"""What the rules of iptables, as ``-S`` prints them, do to a packet that is known in part. Pure; see verdict.py."""
+"""The verdict of iptables rules, as ``-S`` prints them, on a packet that is known only in part. Pure, as nft_judge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nethook.net.prefix import parse_address
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nethook.doctor.verdict import Packet
+    from nethook.doctor.nft_judge import Packet
 
 STOPPING = frozenset({"DROP", "REJECT"})
 FULL = {4: 32, 6: 128}
@@ -23,22 +23,24 @@ STOPPED, ACCEPTED, RETURNED, PERHAPS = "stopped", "accepted", "returned", "perha
 
 
 class Listing(NamedTuple):
-    """A table: the policies of its own chains, and the rules of all chains by their name."""
+    """A table: the policies of its built-in chains, and the rules of all chains, by the name of the chain."""
 
     policies: Mapping[str, str]
     rules: Mapping[str, Sequence[str]]
 
 
 class Ruling(NamedTuple):
-    """Whether the packet is stopped: True, False, or None if a part of it is, or nobody can tell; and the rule in the
-    chain where it came in that does it, '' if that is the policy."""
+    """The verdict on a packet: whether it is stopped (None: a part of such packets, or unknown), and by which rule.
+
+    The rule is in the chain where the packet came in; '' is the policy.
+    """
 
     stops: bool | None
     rule: str = ""
 
 
 def parse(text: str) -> Listing:
-    """What ``-S`` prints of a table."""
+    """Return the listing in the output of ``-S`` for a table."""
     policies: dict[str, str] = {}
     rules: dict[str, list[str]] = {}
     for line in text.splitlines():
@@ -52,7 +54,7 @@ def parse(text: str) -> Listing:
 
 
 def judge(listing: Listing, chain: str, packet: Packet) -> Ruling:
-    """What becomes of the packet in this chain of the kernel's."""
+    """Return the verdict of this built-in chain on the packet."""
     walk = _Walk(listing.rules, packet)
     policy = listing.policies.get(chain, "")
     is_certain = True
@@ -74,8 +76,11 @@ def judge(listing: Listing, chain: str, packet: Packet) -> Ruling:
 
 
 class _Walk:
-    """``may_stop``: something may; ``lets_a_part_pass``: a part of what is sent to or from this guest is accepted, as
-    who filters guests writes it."""
+    """The walk of a packet through the rules.
+
+    ``may_stop``: a rule may stop it. ``lets_a_part_pass``: a rule accepts a part of the packets to or from this guest,
+    as rules of an admin who filters guests do.
+    """
 
     def __init__(self, chains: Mapping[str, Sequence[str]], packet: Packet) -> None:
         self._chains = chains
@@ -84,7 +89,7 @@ class _Walk:
         self.lets_a_part_pass = False
 
     def rule(self, rule: str, *, certain: bool, depth: int = 0) -> str:
-        """How it ends with this rule; '' if it goes on."""
+        """Return how the rule ends, '' if the next rule follows."""
         words = words_of(rule)
         matches = _matches(words, self._packet)
         jump, target = target_of(words)
@@ -115,7 +120,7 @@ class _Walk:
 
 
 def _matches(words: Sequence[str], packet: Packet) -> bool | None:
-    """Whether the packet matches; None if that is not known."""
+    """Return whether the packet matches; None if that is unknown."""
     known = {
         "-s": packet.source,
         "-d": packet.destination,
@@ -151,12 +156,12 @@ def _matches(words: Sequence[str], packet: Packet) -> bool | None:
 
 
 def target_of(words: Sequence[str]) -> tuple[str, str]:
-    """The option of the jump, and where it leads; ('', '') for a rule that only counts."""
+    """Return the option of the jump, and its target; ('', '') for a rule that only counts."""
     return next(((word, following) for word, following in zip(words, words[1:]) if word in JUMPS), ("", ""))
 
 
 def words_of(rule: str) -> list[str]:
-    """The words of a rule; its quotes are those of a shell."""
+    """Return the words of a rule, whose quotes are those of a shell."""
     try:
         return shlex.split(rule)
     except ValueError:
@@ -164,7 +169,7 @@ def words_of(rule: str) -> list[str]:
 
 
 def _fits(option: str, value: str, have: str) -> bool | None:
-    """Whether a packet that has this there fits; None if it is not known."""
+    """Return whether the value of an option fits what the packet has, ``have``; None if that is unknown."""
     if not have:
         return None
     if option in {"-i", "-o"}:

@@ -1,8 +1,8 @@
-"""What a chain of nftables does to a packet that is known in part: accepts, drops, or who knows. Pure.
+"""The verdict of a chain of nftables on a packet that is known only in part: accepted, dropped, or unknown. Pure.
 
-Rules come as ``nft --json`` lists them (libnftables-json(5)). Of a packet to or from a guest its devices, addresses,
-the mark bit and the state of its connection are known; ports, for example, are not, and neither is what expressions
-mean that are not understood here. So a match has three values: yes, no, and perhaps (None).
+Rules are as ``nft --json`` lists them (libnftables-json(5)). Of a packet to or from a guest, its devices, addresses,
+mark bit and connection state are known. Its ports are unknown, for example, and so are some expressions to this module.
+So a match has three values: True, False, and None for unknown.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ FAMILIES = {"ip": 4, "ip6": 6}
 
 
 class Packet(NamedTuple):
-    """A device is '' where it is not known, as the one that leads out is in the prerouting hook.
+    """A packet to or from a guest, in one hook.
 
-    ``mark`` is the mark bit if the packet has it there, else 0; ``bit`` the mark bit; ``state`` as conntrack's.
+    A device is '' if it is unknown, as the outgoing one is in the prerouting hook. ``bit`` is our mark bit; ``mark`` is
+    the same bit if the packet has it in this hook, else 0. ``state`` is that of conntrack.
     """
 
     family: int
@@ -43,10 +44,11 @@ class Packet(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """``blocked`` or not; the rule that does it (None: the policy), or that may (if not blocked); ``is_meant``: before
-    it, something lets a part of what is sent to this very guest through, as who filters guests writes it.
+    """The verdict on a packet.
 
-    ``rule`` is in the base chain: what blocks, or the jump that leads there.
+    ``rule`` is the rule of the base chain that blocks, or that jumps to the blocking one; None for the policy.
+    ``may_block`` is a rule that may block a packet that is not ``blocked``. ``is_meant``: an earlier rule accepts a
+    part of the packets to this guest, as rules of an admin who filters guests do.
     """
 
     blocked: bool
@@ -56,14 +58,17 @@ class Outcome(NamedTuple):
 
 
 class Judge:
-    """Judges packets by the rules of one table. ``lookup`` tells whether a named set has a value; None: unknown."""
+    """The judge of packets by the rules of one table.
+
+    ``lookup`` returns whether a named set has a value, None if that is unknown.
+    """
 
     def __init__(self, rules: Rules, lookup: Callable[[str, str], bool | None]) -> None:
         self._rules = rules
         self._lookup = lookup
 
     def judge(self, chain: str, policy: str, packet: Packet) -> Outcome:
-        """What becomes of the packet in this base chain."""
+        """Return the verdict of this base chain on the packet."""
         self._packet = packet
         self._may_block: dict[str, Any] | None = None
         self._is_meant = False
@@ -89,12 +94,12 @@ class Judge:
                 return ended
             if ended == "return":
                 return ""
-            if ended == "perhaps":  # it may have returned: what follows is not certain any more
+            if ended == "perhaps":  # it may have returned, so the following rules are uncertain
                 certain = False
         return ""
 
     def _rule(self, rule: dict[str, Any], *, certain: bool, depth: int) -> str:
-        """How it ends with this rule: accept, drop, return, perhaps (it may have returned); '' if it goes on."""
+        """Return how the rule ends: accept, drop, return, perhaps (it may return); '' if the next rule follows."""
         matches: bool | None = True
         names_it = False
         for statement in rule.get("expr", ()):
@@ -109,7 +114,7 @@ class Judge:
                 return self._vmap(content, certain=certain and matches is True, depth=depth)
             elif kind in VERDICTS:
                 return self._verdict(kind, content, certain and matches is True, names_it=names_it, depth=depth)
-            elif kind not in WITHOUT_EFFECT:  # limit, xt and what is new
+            elif kind not in WITHOUT_EFFECT:  # limit, xt and new kinds
                 matches = None
         return ""
 
@@ -134,7 +139,7 @@ class Judge:
     def _vmap(self, content: Any, *, certain: bool, depth: int) -> str:
         data = content["data"]
         pairs = data["set"] if isinstance(data, dict) and "set" in data else None
-        if pairs is None:  # a named map: what is in it is not known
+        if pairs is None:  # a named map, whose content is unknown
             return ""
         value = self._value(content["key"])
         for key, verdict in pairs:
@@ -148,7 +153,7 @@ class Judge:
         return ""
 
     def match(self, content: dict[str, Any]) -> bool | None:
-        """Whether the packet matches."""
+        """Return whether the packet matches; None if that is unknown."""
         left, right, operator = content["left"], content["right"], content["op"]
         other = self._other_family(left)
         if other:
@@ -156,7 +161,7 @@ class Judge:
         if operator not in EQUALITY:
             return None
         if isinstance(left, dict) and "ct" in left and left["ct"].get("key") == "status":
-            # Such packets are addressed to the guest itself: nothing is translated.
+            # These packets are addressed to the guest itself, without NAT.
             words = right if isinstance(right, list) else [right]
             same: bool | None = False if set(words) <= {"dnat", "snat"} else None
         else:
@@ -171,7 +176,7 @@ class Judge:
         return protocol in FAMILIES and FAMILIES[protocol] != self._packet.family
 
     def _is_about_guest(self, content: dict[str, Any]) -> bool:
-        """Whether a match that is true singles out this guest or its network, or routed addresses as such."""
+        """Return whether a true match selects this guest, its network, or routed addresses in general."""
         left = content["left"]
         payload = left.get("payload", {}) if isinstance(left, dict) else {}
         meta = left.get("meta", {}) if isinstance(left, dict) else {}
@@ -179,7 +184,7 @@ class Judge:
         return is_address or meta.get("key") in {"oifname", "oif"} or (isinstance(left, dict) and "&" in left)
 
     def _value(self, left: Any) -> Any:  # noqa: PLR0911 # one for each kind of expression
-        """What the packet has there: a text, a number, a list of them for a concatenation; None if not known."""
+        """Return the packet's value of an expression: a text, a number, a list for a concatenation; None if unknown."""
         if not isinstance(left, dict):
             return None
         ((kind, content),) = left.items()
@@ -205,7 +210,7 @@ class Judge:
         return None
 
     def _is(self, value: Any, right: Any) -> bool | None:  # noqa: PLR0911 # one for each kind of value
-        """Whether the value is what stands there, or is in the set that stands there."""
+        """Return whether the value equals the right side of a match, or is in its set; None if that is unknown."""
         if isinstance(right, list):
             return _any(self._is(value, each) for each in right)
         if isinstance(right, str) and right.startswith("@"):

@@ -1,4 +1,4 @@
-"""What the kernel is set to: forwarding, router advertisements, IPv6 on the bridge, and who deletes routes."""
+"""The station of kernel settings: forwarding, router advertisements, IPv6 on the bridge, and systemd-networkd."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import glob
 import os
 from typing import TYPE_CHECKING
 
+from nethook.doctor.facts import keep_sysctl, set_sysctl, shown
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
-from nethook.doctor.host import keep_sysctl, set_sysctl, shown
 from nethook.host.files import sysctl
 from nethook.install import systemd
 from nethook.install.forwarding import ALSO_AS_ROUTER, BY_ROUTER_ADVERTISEMENTS, accept_ra, needs_accept_ra
@@ -15,7 +15,7 @@ from nethook.install.forwarding import ALSO_AS_ROUTER, BY_ROUTER_ADVERTISEMENTS,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nethook.doctor.host import Host, Target
+    from nethook.doctor.facts import Facts, Target
 
 FORWARDING, IPV6, RA, NETWORKD = "forwarding", "ipv6 on the bridge", "router advertisements", "systemd-networkd"
 IPV4 = "net/ipv4/ip_forward"
@@ -26,19 +26,19 @@ NETWORKD_FOLDERS = ("/usr/lib", "/usr/local/lib", "/run", "/etc")
 NETWORKD_DROP_IN = "/etc/systemd/networkd.conf.d/50-nethook.conf"
 
 
-def forwarding(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
-    """Whether the host forwards what is sent to these."""
+def forwarding(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
+    """Yield whether the host forwards packets to these targets."""
     names = {family: [target.name for target in targets if target.family == family] for family in (4, 6)}
     if names[4]:
         yield from _switch(IPV4, "the host does not forward IPv4", names[4])
     if names[6]:
-        yield from _ipv6(host, names[6])
+        yield from _ipv6(facts, names[6])
 
 
-def _ipv6(host: Host, names: Sequence[str]) -> Iterator[Finding]:
+def _ipv6(facts: Facts, names: Sequence[str]) -> Iterator[Finding]:
     learnt = [
         route["dev"]
-        for route in host.default_routes(6)
+        for route in facts.default_routes(6)
         if route.get("protocol") == BY_ROUTER_ADVERTISEMENTS and "dev" in route
     ]
     found = list(_switch("net/ipv6/conf/all/forwarding", "the host does not forward IPv6", names))
@@ -49,17 +49,17 @@ def _ipv6(host: Host, names: Sequence[str]) -> Iterator[Finding]:
                 yield Finding(
                     WARNING,
                     RA,
-                    f"{device} has its default route of router advertisements, which it takes no more since the host "
-                    "forwards IPv6: the route runs out",
+                    f"the default route on {device} comes from router advertisements, which a host that forwards IPv6 "
+                    "ignores: the route will expire",
                     command=ENABLE,
-                    advice=f"it sets {shown(accept_ra(device))} = {ALSO_AS_ROUTER}, now and after each boot",
+                    advice=f"this sets {shown(accept_ra(device))} = {ALSO_AS_ROUTER}, now and after each boot",
                 )
 
 
 def _switch(name: str, what: str, names: Sequence[str]) -> Iterator[Finding]:
     if sysctl(name) == 0:
         advice = (
-            "it turns on forwarding, now and after each boot, "
+            "this enables forwarding, now and after each boot, "
             "and the host keeps its own default route from router advertisements"
         )
         yield Finding(FAILURE, FORWARDING, what, command=ENABLE, advice=advice, addresses=names)
@@ -68,22 +68,22 @@ def _switch(name: str, what: str, names: Sequence[str]) -> Iterator[Finding]:
 
 
 def is_on() -> bool:
-    """Whether the host forwards IPv4."""
+    """Return whether the host forwards IPv4."""
     return sysctl(IPV4) != 0
 
 
-def devices(host: Host, target: Target) -> Iterator[Finding]:
-    """Whether the uplink and the bridge forward, each, and whether the bridge has IPv6."""
+def devices(facts: Facts, target: Target) -> Iterator[Finding]:
+    """Yield a failure if the uplink or the bridge does not forward IPv4, or if the bridge has no IPv6."""
     if target.family == 4:
         if not is_on():
             return
-        for device in (*host.uplinks(4)[:1], target.bridge):
+        for device in (*facts.uplinks(4)[:1], target.bridge):
             name = f"net/ipv4/conf/{device}/forwarding"
             if sysctl(name) == 0:
                 yield Finding(
                     FAILURE,
                     FORWARDING,
-                    f"what comes in by {device} is not forwarded",
+                    f"packets that arrive on {device} are not forwarded",
                     command=set_sysctl(name, 1),
                     advice=keep_sysctl(name, 1),
                     addresses=[target.name],
@@ -91,28 +91,28 @@ def devices(host: Host, target: Target) -> Iterator[Finding]:
         return
     name = f"net/ipv6/conf/{target.bridge}/disable_ipv6"
     if sysctl(name):
-        # With it, the bridge has lost its addresses, which libvirt gives only when the network starts.
-        held = {(own.address.text, own.length) for own in host.own_addresses if own.device == target.bridge}
+        # The bridge has lost its IPv6 addresses, too. libvirt adds them only when the network starts.
+        held = {(own.address.text, own.length) for own in facts.own_addresses if own.device == target.bridge}
         lost = [
             f"ip address add {address}/{length} dev {target.bridge}"
-            for address, length in host.live[target.line.network].addresses
+            for address, length in facts.live[target.line.network].addresses
             if ":" in address and (address, length) not in held
         ]
-        is_libvirts_doing = not any(":" in address for address, _ in host.live[target.line.network].addresses)
+        is_libvirts_doing = not any(":" in address for address, _ in facts.live[target.line.network].addresses)
         apply = "nethook apply"
         yield Finding(
             FAILURE,
             IPV6,
             f"IPv6 is off on {target.bridge}"
-            + (", as libvirt has it for networks without an IPv6 <ip>" if is_libvirts_doing else ""),
+            + (", because libvirt turns it off for networks without an IPv6 <ip>" if is_libvirts_doing else ""),
             command=apply if is_libvirts_doing else " && ".join([set_sysctl(name, 0), *lost, apply]),
             addresses=[target.name],
         )
 
 
-def networkd(host: Host) -> Iterator[Finding]:
-    """systemd-networkd deletes routes that it does not know when it restarts, unless it is told not to."""
-    if not systemd.runs() or not systemd.is_active(host.tools, "systemd-networkd.service"):
+def networkd(facts: Facts) -> Iterator[Finding]:
+    """Yield whether systemd-networkd may delete our routes, which it does at a restart by default."""
+    if not systemd.runs() or not systemd.is_active(facts.tools, "systemd-networkd.service"):
         return
     if manages_foreign_routes(_networkd_texts()):
         yield Finding(
@@ -123,11 +123,11 @@ def networkd(host: Host) -> Iterator[Finding]:
             f"printf '[Network]\\nManageForeignRoutes=no\\n' > {NETWORKD_DROP_IN}",
         )
     else:
-        yield Finding(OK, NETWORKD, "systemd-networkd leaves routes of others alone")
+        yield Finding(OK, NETWORKD, "systemd-networkd leaves foreign routes alone")
 
 
 def _networkd_texts() -> Iterator[str]:
-    """What systemd-networkd reads, in its order: the main file, then drop-ins by name. networkd.conf(5)"""
+    """Yield the files of systemd-networkd in its order: the main file, then drop-ins by name. networkd.conf(5)"""
     mains = [path for folder in NETWORKD_FOLDERS if os.path.isfile(path := f"{folder}/{NETWORKD_CONF}")]
     drop_ins: dict[str, str] = {}
     for folder in NETWORKD_FOLDERS:
@@ -139,7 +139,7 @@ def _networkd_texts() -> Iterator[str]:
 
 
 def manages_foreign_routes(texts: Iterator[str]) -> bool:
-    """Whether these files, the last of which wins, leave ManageForeignRoutes on, as it is by default."""
+    """Return whether ManageForeignRoutes is on in these files. The last setting wins; the default is on."""
     manages = True
     for text in texts:
         section = ""

@@ -1,6 +1,6 @@
-"""Whether a guest answers for an address: asked on its bridge as every neighbour asks, with ARP or NDP.
+"""The station of the guest: whether it answers for an address, when asked on its bridge with ARP or NDP.
 
-The kernel's own entries are not changed, and not believed: one may be minutes old.
+The kernel's own neighbour entries are not changed, and not believed: they may be minutes old.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from nethook.doctor.host import Host, Target
+    from nethook.doctor.facts import Facts, Target
 
     Answers = dict[str, set[str]]
-    """MAC addresses by the address that they answer for."""
+    """The MAC addresses that answer, by address."""
 
 ANSWERS = "guest"
 SECONDS = 1.2
 ASKED = (0.0, 0.4, 0.8)
-"""When questions are sent, in seconds: a guest may miss one."""
+"""The times of the questions, in seconds. There are several, because a guest may miss one."""
 ETH_P_ARP, REQUEST, REPLY = 0x0806, 1, 2
 ARP = struct.Struct("!HHBBH6s4s6s4s")
 SOLICITATION, ADVERTISEMENT = 135, 136
@@ -34,18 +34,18 @@ HOPS = 255
 PERMANENT = "PERMANENT"
 
 
-def answering(host: Host, targets: Iterable[Target]) -> Iterator[Finding]:
-    """For each target with an address that one guest must answer for, whether exactly one does now."""
+def answering(facts: Facts, targets: Iterable[Target]) -> Iterator[Finding]:
+    """Yield, for each target with a link address, whether exactly one guest answers for it now."""
     groups: dict[tuple[str, int], list[Target]] = {}
     for target in targets:
         groups.setdefault((target.bridge, target.family), []).append(target)
     for (bridge, family), members in groups.items():
-        if not host.ports(bridge):
+        if not facts.ports(bridge):
             continue
         exact = [target for target in members if target.link_address]
         if not exact:
             continue
-        (entries,) = host.ask(family, [f"neigh show dev {bridge}"])
+        (entries,) = facts.ask(family, [f"neigh show dev {bridge}"])
         fixed = {
             entry["dst"]: entry.get("lladdr", "")
             for entry in entries.listed
@@ -53,9 +53,9 @@ def answering(host: Host, targets: Iterable[Target]) -> Iterator[Finding]:
         }
         addresses = [target.link_address for target in exact]
         try:
-            answers = (_arp if family == 4 else _ndp)(bridge, addresses, _own(host, bridge, exact))
+            answers = (_arp if family == 4 else _ndp)(bridge, addresses, _own(facts, bridge, exact))
         except OSError as error:
-            yield Finding(WARNING, ANSWERS, f"the guests on {bridge} cannot be asked: {error.strerror}")
+            yield Finding(WARNING, ANSWERS, f"guests on {bridge} cannot be asked: {error.strerror}")
             continue
         for target in exact:
             yield _finding(target, answers.get(target.link_address, set()), fixed)
@@ -65,20 +65,20 @@ def _finding(target: Target, macs: set[str], fixed: Mapping[str, str]) -> Findin
     address, bridge = target.link_address, target.bridge
     how = "ARP" if target.family == 4 else "NDP"
     if not macs:
-        whole = "" if target.line.via else f"; `nethook guest-config {address}` prints its whole configuration"
+        whole = "" if target.line.via else f"; `nethook guest-config {address}` prints the whole configuration"
         length = 32 if target.family == 4 else 128
         return Finding(
             FAILURE,
             ANSWERS,
             f"no guest on {bridge} answers {how} for {address}",
-            advice=f"inside the guest: ip address add {address}/{length} dev its NIC{whole}",
+            advice=f"run in the guest: ip address add {address}/{length} dev NIC{whole}",
             addresses=[target.name],
         )
     if address in fixed and fixed[address] not in macs:
         return Finding(
             FAILURE,
             ANSWERS,
-            f"the host has a permanent neighbour entry for {address} with {fixed[address]}, but {min(macs)} answers",
+            f"the host's permanent neighbour entry for {address} has {fixed[address]}, but {min(macs)} answers",
             command=f"ip neigh del {address} dev {bridge}",
             addresses=[target.name],
         )
@@ -88,13 +88,13 @@ def _finding(target: Target, macs: set[str], fixed: Mapping[str, str]) -> Findin
     return Finding(OK, ANSWERS, f"{min(macs)} answers {how}", addresses=[target.name])
 
 
-def _own(host: Host, bridge: str, targets: list[Target]) -> str:
-    """The address that the host itself would ask from."""
-    held = [own.address for own in host.own_addresses if own.device == bridge and own.address.family == 4]
+def _own(facts: Facts, bridge: str, targets: list[Target]) -> str:
+    """Return the address from which the host itself would ask."""
+    held = [own.address for own in facts.own_addresses if own.device == bridge and own.address.family == 4]
     if held:
         return held[0].text
-    (way,) = host.ask(targets[0].family, [f"route get {targets[0].link_address}"])
-    return str(way.first.get("prefsrc", "0.0.0.0"))  # noqa: S104 # as a sender it means none
+    (way,) = facts.ask(targets[0].family, [f"route get {targets[0].link_address}"])
+    return str(way.first.get("prefsrc", "0.0.0.0"))  # noqa: S104 # stands for no sender
 
 
 def _arp(bridge: str, addresses: list[str], sender: str) -> Answers:
@@ -147,7 +147,7 @@ def _ndp(bridge: str, addresses: list[str], sender: str) -> Answers:
 
 
 def _collect(line: socket.socket, addresses: list[str], send: Any, understand: Any) -> Answers:
-    """Ask for each address until all have answered or time is up; a little longer, for a second answer."""
+    """Ask for each address until all are answered or time is up, and wait a little longer for second answers."""
     answers: Answers = {}
     started = time.monotonic()
     times = list(ASKED)
