@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nethook.host.fake import Fault
-from tests.unit.machine import World, foreign, ours
+from tests.unit.machine import World
 from tests.unit.scenarios import SCENARIOS, Step, steps_of, world_of
+from tests.unit.state import foreign, ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
