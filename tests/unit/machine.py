@@ -1,7 +1,4 @@
-"""A fake host with libvirt on it, as ``tests/kernel/world.py`` is one on the real kernel: the same networks and rules.
-
-``ours`` and ``foreign`` are all that is in the kernel, as values that can be compared.
-"""
+"""A fake host with libvirt on it: the same networks and rules as on the real kernel of ``tests/kernel/world.py``."""
 
 from __future__ import annotations
 
@@ -24,27 +21,25 @@ from nethook.host.links import BRIDGE
 from nethook.libvirt import record
 from nethook.libvirt.event import parse_event
 from nethook.libvirt.network import Port, Ports
-from nethook.net.prefix import parse_prefix
 from nethook.placement.scope import Scope
 from tests.kernel.libvirt_iptables import LibvirtIptables
 from tests.kernel.libvirt_nftables import LibvirtNftables
 from tests.kernel.network import ISOLATED
+from tests.unit.state import GATE, chains, has, is_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from nethook.libvirt.network import Network as Told
     from tests.kernel.network import Network
     from tests.kernel.network import Port as Plug
 
-OURS = 218
 UPLINK = "uplink"
 FIREWALLS: dict[str, Any] = {
     "libvirt-nftables": LibvirtNftables(),
     "iptables-nft": LibvirtIptables("nft"),
     "iptables-legacy": LibvirtIptables("legacy"),
 }
-GATE = "nethook-0x"
 OF_LIBVIRT_IPV6 = re.compile(r"  <ip family='ipv6'.*?</ip>\n", re.S)
 OF_OTHERS = (
     "route add 203.0.113.200 via 198.51.100.7 dev uplink proto static",
@@ -130,9 +125,9 @@ class World:
             parse_settings("/etc/nethook/nethook.conf", settings.encode()), routed, problems
         )
 
-    def check(self, host: FakeHost) -> None:
+    def check(self) -> None:
         """Note in ``broken`` what must hold at every moment, whatever goes wrong, and does not."""
-        self.broken.update(self._broken(host))
+        self.broken.update(self._broken(self.host))
 
     def _broken(self, host: FakeHost) -> Iterator[str]:
         tables = host.nftables.tables
@@ -140,10 +135,10 @@ class World:
         bound = {name: each.elements for name, each in tables[_BRIDGE].sets.items()} if _BRIDGE in tables else {}
         guests = {line.prefix.text for line in self.configuration.routed_ips if line.guest}
         for route in host.kernel.routes:
-            if _is_ours(route) and route.kind == "unicast" and route not in self.before:
-                if not _has(sets, "to", (route.device,), route.prefix):
+            if is_ours(route) and route.kind == "unicast" and route not in self.before:
+                if not has(sets, "to", (route.device,), route.prefix):
                     yield f"routed, but not accepted: {route.prefix} {route.device}"
-                if route.prefix in guests and not _has(bound, "bound", (), route.prefix):
+                if route.prefix in guests and not has(bound, "bound", (), route.prefix):
                     yield f"routed, but not kept to its guest: {route.prefix}"
         if any(elements for name, elements in sets.items() if name.startswith("to")):
             for network in (each.network for each in self.up.values() if each.network.bridge in self.known):
@@ -151,7 +146,7 @@ class World:
                     yield f"passes for the outside: {network.bridge}"
                 if network.mode == ISOLATED and (network.bridge,) not in sets["isolated"]:
                     yield f"not isolated: {network.bridge}"
-        if _INET not in tables and any(GATE in rule for _, rules in _chains(host) for rule in rules):
+        if _INET not in tables and any(GATE in rule for _, rules in chains(host) for rule in rules):
             yield "a gate without our table"
 
     # What libvirt does
@@ -252,84 +247,3 @@ class World:
         ports = [Port(port.uuid, port.mac, port.guest) for port in self.ports[network.name]]
         network.ports = Ports(ports, all_known=True)
         return network
-
-
-def _has(sets: dict[str, Any], kind: str, fields: tuple[str, ...], prefix: str) -> bool:
-    """Return whether one of the sets of this kind has the prefix, or one around it, with these fields."""
-    inner = parse_prefix(prefix)
-    names = [name for name in sets if name.startswith(f"{kind}{inner.family}")]
-    found = (element for name in names for element in sets[name] if element[:-1] == fields)
-    return any(inner.lies_in(parse_prefix(element[-1])) for element in found)
-
-
-def ours(host: FakeHost) -> dict[str, Any]:
-    """Everything of ours in the kernel and in /run/nethook, but for the record of what libvirt has told."""
-    kernel = host.kernel
-    return {
-        "routes": sorted(map(str, filter(_is_ours, kernel.routes))),
-        "rules": [
-            [str(rule) for rule in kernel.rules if (rule.protocol, rule.family) == (OURS, each)] for each in (4, 6)
-        ],
-        "gateways": sorted((each.text, each.device) for each in kernel.addresses if each.metric == OURS),
-        "neighbours": sorted((*key, each.mac) for key, each in kernel.neighbours.items() if each.protocol == OURS),
-        "proxies": sorted(key for key, protocol in kernel.proxies.items() if protocol == OURS),
-        "tables": {" ".join(key): _table(host, key) for key in sorted(host.nftables.tables) if key[1] == "nethook"},
-        "gates": sorted((chain, tuple(rules)) for chain, rules in _chains(host) if any(GATE in rule for rule in rules)),
-        "settings": kernel.settings,
-        "deaf": sorted(link.name for link in kernel.links.values() if link.kind == BRIDGE and not link.learns),
-        "files": {
-            path: lines
-            for path, text in sorted(host.files.texts.items())
-            if not path.startswith("/run/nethook/told") and (lines := _of_today(host, text))
-        },
-    }
-
-
-def _of_today(host: FakeHost, text: str) -> list[str]:
-    """Return the lines of a file of ours, but for those of devices that have gone, which mean nothing any more."""
-    numbers = {name: str(link.number) for name, link in host.kernel.links.items()}
-    found = [line.split() for line in text.splitlines()]
-    return sorted(" ".join(words) for words in found if len(words) == 1 or numbers.get(words[0]) == words[1])
-
-
-def foreign(host: FakeHost) -> dict[str, Any]:
-    """Everything else."""
-    kernel = host.kernel
-    return {
-        "links": sorted((link.name, link.number, link.master) for link in kernel.links.values()),
-        "routes": sorted(str(route) for route in kernel.routes if not _is_ours(route) and not _is_of_gateway(route)),
-        "rules": [str(rule) for rule in kernel.rules if rule.protocol != OURS],
-        "addresses": sorted((each.text, each.device) for each in kernel.addresses if each.metric != OURS),
-        "neighbours": sorted((*key, each.mac) for key, each in kernel.neighbours.items() if each.protocol != OURS),
-        "proxies": sorted(key for key, protocol in kernel.proxies.items() if protocol != OURS),
-        "chains": sorted((chain, tuple(rule for rule in rules if GATE not in rule)) for chain, rules in _chains(host)),
-    }
-
-
-def _is_ours(route: Route) -> bool:
-    where = route.table == 254 or 218_000 <= route.table <= 218_128
-    return route.protocol == OURS and where and (route.kind == "unicast" or route.table != 254)
-
-
-def _is_of_gateway(route: Route) -> bool:
-    return route.metric == OURS
-
-
-def _table(host: FakeHost, key: tuple[str, str]) -> dict[str, Any]:
-    table = host.nftables.tables[key]
-    return {
-        "sets": {name: sorted(each.elements) for name, each in table.sets.items()},
-        "chains": {name: [(rule.text, rule.comment) for rule in chain.rules] for name, chain in table.chains.items()},
-    }
-
-
-def _chains(host: FakeHost) -> Iterator[tuple[str, Iterable[str]]]:
-    """Yield all chains that are not ours, with their rules."""
-    for (family, name), table in host.nftables.tables.items():
-        if name != "nethook":
-            for chain, each in table.chains.items():
-                yield f"{family} {name} {chain}", [str(rule) for rule in each.rules]
-    for tool, iptables in host.iptables.items():
-        for name, chains in iptables.chains.items():
-            for chain, rules in chains.items():
-                yield f"{tool} {name} {chain}", rules

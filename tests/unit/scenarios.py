@@ -29,6 +29,8 @@ class Scenario(NamedTuple):
     firewall: str = "libvirt-nftables"
     has_ipv6: bool = True
     settings: str = ""
+    edits: tuple[tuple[tuple[str, ...], str], ...] = ()
+    """Lines and settings that somebody writes while the networks are up."""
 
 
 PLAIN = ("203.0.113.10 public", "203.0.113.16/29 public", "2001:db8:7::10 public", "2001:db8:7:1::/64 public")
@@ -57,6 +59,28 @@ SCENARIOS = {
     "prefix in a prefix": Scenario(("203.0.113.0/25 public", "203.0.113.64/26 routed"), networks=(PUBLIC, ROUTED)),
     "IPv6 is off": Scenario(PLAIN, has_ipv6=False),
     "no gateways": Scenario(PLAIN, has_ipv6=False, settings="gateway4 = none\ngateway6 = none\n"),
+    "lines change": Scenario(
+        BOUND,
+        networks=(PUBLIC, ROUTED),
+        guests=(WEB, DB),
+        edits=(
+            (("203.0.113.10 public guest=db", "203.0.113.16/29 routed", "2001:db8:7::10 public guest=web1"), ""),
+            (("203.0.113.10 public via=192.0.2.10", "203.0.113.20 public guest=web1", "203.0.113.16/29 public"), ""),
+            ((), ""),
+        ),
+    ),
+    "settings change": Scenario(
+        PLAIN,
+        edits=(
+            (PLAIN, "mark-bit = 0x20000000\n"),
+            (PLAIN, "mark-bit = 0x20000000\ngateway4 = none\ngateway6 = none\n"),
+        ),
+    ),
+    "settings change, iptables": Scenario(
+        PLAIN,
+        firewall="iptables-nft",
+        edits=((PLAIN, "mark-bit = 0x20000000\n"), (PLAIN, "gates = libvirt-nftables\n")),
+    ),
     "no lines": Scenario((), networks=(PUBLIC, LONELY)),
 }
 
@@ -95,11 +119,17 @@ def steps_of(scenario: Scenario) -> Iterator[Step]:
         )
         yield Step(f"port-created {port.mac}, again", lambda world: world.put_in(first, port), event(first, "updated"))
 
+    def write(lines: tuple[str, ...], settings: str) -> Callable[[World], object]:
+        return lambda world: world.configure(*lines, settings=settings)
+
     for network in scenario.networks:
         yield Step(f"start {network.name}", _nothing, event(network, "start"))
         yield Step(f"started {network.name}", up(network), event(network, "started"))
     for port in scenario.guests:
         yield from plug(port)
+    for number, (lines, settings) in enumerate(scenario.edits, 1):
+        yield Step(f"edit {number}", write(lines, settings), event(first, "updated"))
+        yield Step("apply", _nothing, World.apply)
     gone = scenario.guests[0]
     yield Step(f"port-deleted {gone.mac}", lambda world: world.pull(first, gone), event(first, "port-deleted", gone))
     yield Step("clear", _nothing, World.clear)

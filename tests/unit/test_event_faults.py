@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nethook.host.fake import Fault
-from tests.unit.machine import World, foreign, ours
+from nethook.host.fake.machine import IPTABLES
+from tests.unit.machine import World
 from tests.unit.scenarios import SCENARIOS, Step, steps_of, world_of
+from tests.unit.state import foreign, ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,3 +106,31 @@ def test_whatever_goes_wrong(name: str) -> None:
         world = expected.done
         world.known = {each.network.bridge for each in world.up.values()}
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("tool", ["nft", "ip", *IPTABLES, *(f"{tool}-restore" for tool in IPTABLES)])
+def test_a_tool_is_missing(tool: str) -> None:
+    """With iptables, whose chains libvirt itself has filled: it cannot do without."""
+    scenario = SCENARIOS["iptables-legacy" if "legacy" in tool else "iptables-nft"]
+    world = world_of(scenario)
+    start, started, *_ = steps_of(scenario)
+    start.act(world)
+    started.before(world)
+    wanted = ours(after(world, started.act).host)
+    world.host.programs.discard(tool)
+    said = started.act(world)
+    if tool not in IPTABLES:
+        assert [line for line in said if f"the program {tool} is not installed" in line]
+    world.host.programs.add(tool)
+    assert started.act(world) == []
+    assert ours(world.host) == wanted
+    assert world.broken == set()
+
+
+@pytest.mark.parametrize("tool", IPTABLES)
+def test_a_host_without_iptables_needs_no_gate_in_it(tool: str) -> None:
+    world = world_of(SCENARIOS["plain"])
+    world.host.programs.discard(tool)
+    for step in steps_of(SCENARIOS["plain"]):
+        step.before(world)
+        assert step.act(world) == []

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kernel.network import Port
-from tests.unit.machine import World, foreign, ours
+from tests.unit.machine import World
 from tests.unit.scenarios import LONELY, PUBLIC, ROUTED, Scenario, world_of
+from tests.unit.state import foreign, ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,9 @@ import pytest
 
 from nethook.libvirt import record
 from tests.kernel.network import Port
-from tests.unit.machine import UPLINK, World, foreign, ours
+from tests.unit.machine import UPLINK, World
 from tests.unit.scenarios import DB, LONELY, PUBLIC, ROUTED, SCENARIOS, WEB, WEB_TOO, Scenario, steps_of, world_of
+from tests.unit.state import foreign, ours
 
 if TYPE_CHECKING:
     from tests.kernel.network import Network

@@ -7,94 +7,22 @@ packets is for the real kernel to show.
 from __future__ import annotations
 
 import re
-from copy import copy
 from typing import TYPE_CHECKING
 
 from nethook.host.fake.answer import Answer, NotFaked, Refused
-from nethook.net.prefix import block_text, parse_prefix
+from nethook.host.fake.sets import NO_SUCH, NOT_PROCESSED, Set, failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from nethook.host.keys import Element
+    from collections.abc import Sequence
 
 VERSION = "nftables v1.0.6 (Lester Gooch #5)\n"
-NO_SUCH = "No such file or directory"
-NOT_PROCESSED = "Could not process rule: "
-FIELDS = {"ifname", "ether_addr", "iface_index"}
-ADDRESSES = {"ipv4_addr", "ipv6_addr"}
-PAYLOAD = "@th,64,128"
 PRIORITIES = {"0": "filter", "100": "srcnat"}
 
 _COMMAND = re.compile(r"(add|insert|delete|flush) (table|set|chain|rule|element) (inet|ip6?|arp|bridge) (\S+) ?(.*)")
-_FIELD = re.compile(r'(?:"(?P<quoted>[^"]*)"|(?P<word>[^\s,"]+))(?P<end> \. |, |$)')
 _REFERENCE = re.compile(r"@(\w+)(?![\w,])")
 _JUMP = re.compile(r"\b(?:jump|goto) (\w+)")
 _COMMENT = re.compile(r' comment "([^"]*)"$')
 _COUNTER = re.compile(r"\bcounter\b(?! packets)")
-
-
-class Set:
-    """A set: its definition, and its elements as the program has them: intervals are in the notation of prefixes."""
-
-    def __init__(self, definition: str) -> None:
-        self.definition = definition
-        self.elements: set[Element] = set()
-        kind, _, rest = definition.partition(" ")
-        fields = rest.partition(";")[0].replace("ether saddr", "ether_addr").split(" . ")
-        if kind not in {"type", "typeof"} or not {*fields} <= FIELDS | ADDRESSES | {PAYLOAD}:
-            raise NotFaked(f"set {{ {definition} }}")
-        self.fields = fields
-        self.is_interval = "flags interval" in definition
-
-    def copy(self) -> Set:
-        """Return one that may be changed without changing this one."""
-        made = copy(self)
-        made.elements = set(self.elements)
-        return made
-
-    def add(self, element: Element) -> None:
-        """Add an element; an interval may be added again, and overlaps no other."""
-        if self.is_interval and element not in self.elements:
-            block = _range(element[-1])
-            for other in self.elements:
-                first, last = _range(other[-1])
-                if other[:-1] == element[:-1] and first <= block[1] and block[0] <= last:
-                    raise Refused("interval overlaps with an existing one" if len(element) == 1 else _failed("exists"))
-        self.elements.add(element)
-
-    def delete(self, element: Element) -> None:
-        """Delete an element, which must be there. The kernel finds the interval of a pair by its beginning alone."""
-        if self.is_interval and len(element) > 1:
-            first = _range(element[-1])[0]
-            same = (each for each in self.elements if each[:-1] == element[:-1] and _range(each[-1])[0] == first)
-            element = next(same, element)
-        if element not in self.elements:
-            single = self.is_interval and len(element) == 1
-            raise Refused("element does not exist" if single else _failed("missing"))
-        self.elements.remove(element)
-
-    def parsed(self, text: str) -> Iterator[Element]:
-        """Yield the elements that are written in this text."""
-        fields: list[str] = []
-        at = 0
-        while at < len(text):
-            found = _FIELD.match(text, at)
-            if not found:
-                raise NotFaked(f"element {{ {text[at:]} }}")
-            fields.append(found["word"] if found["quoted"] is None else found["quoted"].replace("\\*", "*"))
-            at = found.end()
-            if found["end"] != " . ":
-                if len(fields) != len(self.fields):
-                    raise NotFaked(f"element {fields} of a set with {self.fields}")
-                yield tuple(self._value(kind, field) for kind, field in zip(self.fields, fields))
-                fields = []
-
-    def _value(self, kind: str, text: str) -> str:
-        if kind == PAYLOAD:
-            first, _, last = text.partition("-")
-            return block_text(6, int(first, 16), int(last or first, 16))
-        return parse_prefix(text).text if kind in ADDRESSES else text
 
 
 class Rule:
@@ -129,7 +57,7 @@ class Chain:
         for number, rule in enumerate(self.rules):
             if rule.handle == handle:
                 return number
-        raise Refused(_failed("missing"))
+        raise Refused(failed("missing"))
 
 
 class Table:
@@ -200,7 +128,7 @@ class Nftables:
             self._change_table(verb, (family, name))
             return
         if (family, name) not in self.tables:
-            raise Refused(_failed("missing"))
+            raise Refused(failed("missing"))
         getattr(self, f"_{verb}_{kind}", self._unknown)(self.tables[family, name], rest)
 
     def _unknown(self, _: Table, rest: str) -> None:
@@ -218,7 +146,7 @@ class Nftables:
         name, definition = _name_and_block(rest)
         found = table.sets.setdefault(name, Set(definition))
         if found.fields != Set(definition).fields:
-            raise Refused(_failed("exists"))
+            raise Refused(failed("exists"))
 
     def _add_chain(self, table: Table, rest: str) -> None:
         name, hook = _name_and_block(rest)
@@ -266,14 +194,14 @@ class Nftables:
 
     def _chain(self, table: Table, name: str) -> Chain:
         if name not in table.chains:
-            raise Refused(_failed("missing"))
+            raise Refused(failed("missing"))
         return table.chains[name]
 
     def _rule(self, table: Table, text: str) -> Rule:
         if any(name not in table.sets for name in _REFERENCE.findall(text)):
             raise Refused(NO_SUCH)
         if any(name not in table.chains for name in _JUMP.findall(_COMMENT.sub("", text))):
-            raise Refused(_failed("missing"))
+            raise Refused(failed("missing"))
         self._handle += 1
         return Rule(self._handle, text)
 
@@ -303,12 +231,3 @@ def _chain_text(name: str, chain: Chain, *, with_handles: bool) -> str:
 def _name_and_block(rest: str) -> tuple[str, str]:
     name, _, block = rest.partition(" ")
     return name, block[2:-2] if block.startswith("{ ") else ""
-
-
-def _range(block: str) -> tuple[int, int]:
-    first, _, last = block.partition("-")
-    return parse_prefix(first).first, parse_prefix(last or first).last
-
-
-def _failed(why: str) -> str:
-    return NOT_PROCESSED + {"missing": NO_SUCH, "exists": "File exists"}[why]
