@@ -22,13 +22,13 @@ test: check ## all tests: logic, real kernel, real libvirtd with real guests (as
 	$(PYTHON) -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 shell: .venv/ready ## a shell on a freshly booted host: make shell HOST=trixie BACKEND=nftables (as root)
-	$(PYTHON) -m tests.hosts.shell $(HOST) $(BACKEND)
+	$(PYTHON) -m lab.hosts.shell $(HOST) $(BACKEND)
 
 lint: .venv/ready ## ruff and mypy --strict
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/mypy --python-version 3.11 tests bench demo tools
+	.venv/bin/mypy --python-version 3.11 lab tests bench demo tools
 
 bench: .venv/ready ## how long the hook takes, beside its predecessor and the floor (as root)
 	/usr/bin/python3 -m bench

@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Callable
 
+from lab.hosts.host import Host
+from lab.hosts.wan import ROUTER, UPLINK, Place
 from tests.hosts import docker
-from tests.hosts.host import Host
 from tests.hosts.site import FILE, MODES, SECOND, Site
-from tests.hosts.wan import ROUTER, UPLINK, Place
 
 Disturb = Callable[[Site], Iterator[None]]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Callable, NamedTuple
 
-from tests.hosts.frame import (
+from lab.frames import (
     ARP,
     ARP_REPLY,
     ARP_REQUEST,

@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from tests.hosts.flow import Flow, flow
-from tests.hosts.guest import Guest
-from tests.hosts.host import Host
-from tests.hosts.network import Network
-from tests.hosts.wan import CLIENT, Wan
+from lab.hosts.flow import Flow, flow
+from lab.hosts.guest import Guest
+from lab.hosts.host import Host
+from lab.hosts.network import Network
+from lab.hosts.wan import CLIENT, Wan
 
 DELIVERED = ("203.0.113.0/24", "2001:db8:7::/48")
 FILE = "/etc/sysconfig/routed-ips"

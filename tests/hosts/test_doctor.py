@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from lab.hosts.lab import Lab
+from lab.waiting import wait_for
 from tests.hosts.broken import FILE, IPTABLES, LATER, LINES, NFTABLES, NOW, SETUPS, SIX, TAKEN, A, Broken
-from tests.hosts.lab import Lab
-from tests.hosts.waiting import wait_for
 
 if TYPE_CHECKING:
-    from tests.hosts.guest import Guest
-    from tests.hosts.processes import Completed
-    from tests.hosts.systemd_host import SystemdHost
+    from lab.hosts.guest import Guest
+    from lab.hosts.systemd_host import SystemdHost
+    from lab.processes import Completed
 
 pytestmark = pytest.mark.hosts
 

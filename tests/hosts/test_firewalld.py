@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.hosts import program
-from tests.hosts.lab import Lab
+from lab.hosts import program
+from lab.hosts.lab import Lab
+from lab.hosts.wan import CLIENT, UPLINK
+from lab.waiting import WaitError, wait_for
 from tests.hosts.site import at_once
-from tests.hosts.waiting import WaitError, wait_for
-from tests.hosts.wan import CLIENT, UPLINK
 
 if TYPE_CHECKING:
-    from tests.hosts.guest import Guest
-    from tests.hosts.systemd_host import SystemdHost
+    from lab.hosts.guest import Guest
+    from lab.hosts.systemd_host import SystemdHost
 
 pytestmark = pytest.mark.hosts
 

@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lab.hosts.lab import Lab
+from lab.waiting import WaitError, wait_for
 from tests.hosts.disturbances import DISTURBANCES, Disturbance
-from tests.hosts.lab import Lab
 from tests.hosts.matrix_report import CELL, Row
 from tests.hosts.site import MODES, Mode, Site
-from tests.hosts.waiting import WaitError, wait_for
 
 HOSTS = {
     "libvirt 9.0 iptables": ("bookworm", None),

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.hosts.lab import Lab
-from tests.hosts.network import Network
-from tests.hosts.waiting import wait_for
+from lab.hosts.lab import Lab
+from lab.hosts.network import Network
+from lab.waiting import wait_for
 
 if TYPE_CHECKING:
-    from tests.hosts.guest import Guest
-    from tests.hosts.systemd_host import SystemdHost
+    from lab.hosts.guest import Guest
+    from lab.hosts.systemd_host import SystemdHost
 
 pytestmark = pytest.mark.hosts
 

@@ -12,15 +12,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from tests.hosts.flow import Flow, flow, flow_from
+from lab.hosts.flow import Flow, flow, flow_from
+from lab.hosts.guest import IMAGE, Guest
+from lab.hosts.guest_image import guest_image
+from lab.hosts.host import Host
+from lab.hosts.wan import CLIENT, SWITCH, Wan
+from lab.waiting import wait_for
 from tests.hosts.forgery import LINK_LOCAL_GROUPS, Forger, Forgery, Station
 from tests.hosts.frame_counter import counted_frames
-from tests.hosts.guest import IMAGE, Guest
-from tests.hosts.guest_image import guest_image
-from tests.hosts.host import Host
 from tests.hosts.site import at_once
-from tests.hosts.waiting import wait_for
-from tests.hosts.wan import CLIENT, SWITCH, Wan
 
 FILE = "/etc/sysconfig/routed-ips"
 BRIDGE = "br-public"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.kernel.world import SOURCE
+from lab.world.world import SOURCE
 
 if TYPE_CHECKING:
-    from tests.kernel.network import Network
-    from tests.kernel.world import World
+    from lab.world.network import Network
+    from lab.world.world import World
 
 _SCRIPT = """
 import sys

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.libvirt_iptables import LibvirtIptables
-from tests.kernel.libvirt_nftables import LibvirtNftables
-from tests.kernel.world import World
+from lab.firewalls.libvirt_iptables import LibvirtIptables
+from lab.firewalls.libvirt_nftables import LibvirtNftables
+from lab.world.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.kernel.firewall import Firewall
+    from lab.firewalls import Firewall
 
 TOOLS = (
     *("ip", "nft", "conntrack", "unshare", "nsenter", "mount", "flock", "timeout", "logger", "/usr/bin/python3"),

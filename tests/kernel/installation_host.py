@@ -12,9 +12,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.kernel.machine import SECONDS, Machine
-from tests.kernel.waiting import wait_for
-from tests.kernel.world import SOURCE
+from lab.waiting import wait_for
+from lab.world.machine import SECONDS, Machine
+from lab.world.world import SOURCE
 
 PYTHON = "/usr/bin/python3"
 HOOKS = "/etc/libvirt/hooks"

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from lab.world.network import ISOLATED
+from lab.world.world import World
 from tests.kernel.conftest import FIREWALLS
-from tests.kernel.network import ISOLATED
-from tests.kernel.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.kernel.packets import Place
-    from tests.kernel.world import Guest
+    from lab.world.packets import Place
+    from lab.world.world import Guest
 
 YES = True
 NO = False

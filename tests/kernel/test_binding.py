@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.config.words import in_quotes
-from tests.kernel import golden, listings
-from tests.kernel.faults import Fault
-from tests.kernel.frames import (
+from lab.waiting import wait_for
+from lab.world.hook_process import HookProcess
+from lab.world.network import Port
+from lab.world.tap import (
     ADVERTISEMENT,
     ARP,
     ARP_REPLY,
@@ -35,16 +35,16 @@ from tests.kernel.frames import (
     tag,
     udp,
 )
-from tests.kernel.hook_process import HookProcess
-from tests.kernel.network import Port
-from tests.kernel.waiting import wait_for
-from tests.kernel.world import SOURCE
+from lab.world.world import SOURCE
+from nethook.config.words import in_quotes
+from tests.kernel import golden, listings
+from tests.kernel.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.kernel.namespace import Namespace
-    from tests.kernel.world import World
+    from lab.namespace import Namespace
+    from lab.world.world import World
 
 ADDRESS = {4: "203.0.113.10", 6: "2001:db8:7::10"}
 BLOCK = {4: "203.0.113.16/29", 6: "2001:db8:7:1::/64"}

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.world.hook_process import HookProcess
+from lab.world.world import World
 from tests.kernel import listings
 from tests.kernel.conftest import FIREWALLS
-from tests.kernel.hook_process import HookProcess
-from tests.kernel.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.kernel.network import Network
+    from lab.world.network import Network
 
 NUMBERS = range(1, 21)
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.firewalls.libvirt_nftables import LibvirtNftables
+from lab.world.world import SETTINGS, World
 from tests.kernel import listings
-from tests.kernel.libvirt_nftables import LibvirtNftables
-from tests.kernel.world import SETTINGS, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.kernel.network import Network
-    from tests.kernel.world import Guest
+    from lab.world.network import Network
+    from lab.world.world import Guest
 
 ROUTED = {4: "203.0.113.10", 6: "2001:db8:7::10"}
 FILTERED = {4: "203.0.113.66", 6: "2001:db8:7::66"}

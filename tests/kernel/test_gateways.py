@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.world.network import ISOLATED
+from lab.world.world import HOST, OUTSIDE, SETTINGS
 from nethook.host.process import Tools
 from nethook.parts.gateways import GATEWAYS
 from nethook.steps.effect import REMOVE, Effect
 from nethook.steps.step import BatchStep, ObjectChange
 from tests.kernel.faults import Fault
-from tests.kernel.network import ISOLATED
-from tests.kernel.world import HOST, OUTSIDE, SETTINGS
 
 if TYPE_CHECKING:
-    from tests.kernel.namespace import Namespace
-    from tests.kernel.world import Guest, World
+    from lab.namespace import Namespace
+    from lab.world.world import Guest, World
 
 families = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
 A = {4: "203.0.113.10", 6: "2001:db8:7::10"}

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.waiting import wait_for
+from lab.world.hook_process import HOOK, HookProcess
+from lab.world.world import CONFIGURATION, SETTINGS
 from tests.kernel import listings
 from tests.kernel.faults import Fault
 from tests.kernel.golden import golden
-from tests.kernel.hook_process import HOOK, HookProcess
 from tests.kernel.scenario import Scenario
-from tests.kernel.waiting import wait_for
 from tests.kernel.watch import Watch
-from tests.kernel.world import CONFIGURATION, SETTINGS
 
 if TYPE_CHECKING:
-    from tests.kernel.syslog import Logged
-    from tests.kernel.world import World
+    from lab.world.syslog import Logged
+    from lab.world.world import World
 
 GOLDEN = "libvirt-nftables"
 

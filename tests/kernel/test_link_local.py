@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.frames import EXPERIMENT, IPV4, IPV6, SECONDS, UDP_PORT, Tap, frame, udp
-from tests.kernel.network import ISOLATED, Port
-from tests.kernel.world import HOST, SOURCE
+from lab.world.network import ISOLATED, Port
+from lab.world.tap import EXPERIMENT, IPV4, IPV6, SECONDS, UDP_PORT, Tap, frame, udp
+from lab.world.world import HOST, SOURCE
 
 if TYPE_CHECKING:
-    from tests.kernel.network import Network
-    from tests.kernel.world import Guest, World
+    from lab.world.network import Network
+    from lab.world.world import Guest, World
 
 GROUPS = [f"01:80:c2:00:00:{number:02x}" for number in range(16)]
 ROUTED = {4: "203.0.113.10", 6: "2001:db8:7::10"}

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.world.flow import Flow
+from lab.world.world import SETTINGS, World
 from nethook.config.settings import MARK_BIT
 from tests.kernel import listings
 from tests.kernel.applying import apply
 from tests.kernel.conftest import FIREWALLS
 from tests.kernel.faults import Fault
-from tests.kernel.flow import Flow
 from tests.kernel.scenario import Scenario
-from tests.kernel.world import SETTINGS, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.kernel.machine import Machine
-    from tests.kernel.packets import Place
+    from lab.world.machine import Machine
+    from lab.world.packets import Place
 
 FORMER = 0x40
 RULES = Path(__file__).with_name("former") / "mark-0x40.nft"

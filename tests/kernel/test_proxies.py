@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.world.network import Port
 from nethook.libvirt.record import FILE
 from tests.kernel import listings
-from tests.kernel.network import Port
 
 if TYPE_CHECKING:
-    from tests.kernel.world import World
+    from lab.world.world import World
 
 families = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
 A = {4: "198.51.100.50", 6: "2001:db8:ffff::50"}

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.world.network import Network
+from lab.world.world import SETTINGS
 from tests.kernel import listings
-from tests.kernel.network import Network
 from tests.kernel.scenario import ADDRESSES, LINES, Scenario
-from tests.kernel.world import SETTINGS
 
 if TYPE_CHECKING:
-    from tests.kernel.syslog import Logged
-    from tests.kernel.world import World
+    from lab.world.syslog import Logged
+    from lab.world.world import World
 
 families = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
 A = {4: "203.0.113.10", 6: "2001:db8:7::10"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
+from lab.world.world import SOURCE
 from nethook.engine.reconcile import MOST_BY_EVENT
-from tests.kernel.world import SOURCE
 
 if TYPE_CHECKING:
-    from tests.kernel.world import World
+    from lab.world.world import World
 
 SECONDS = 180
 APPLY = f"""

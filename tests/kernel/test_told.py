@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.waiting import wait_for
+from lab.world.hook_process import HookProcess
+from lab.world.network import ISOLATED
+from lab.world.world import CONFIGURATION, SETTINGS
 from tests.kernel.faults import TOOLS, Fault
-from tests.kernel.hook_process import HookProcess
-from tests.kernel.network import ISOLATED
-from tests.kernel.waiting import wait_for
-from tests.kernel.world import CONFIGURATION, SETTINGS
 
 if TYPE_CHECKING:
-    from tests.kernel.network import Network
-    from tests.kernel.world import Guest, World
+    from lab.world.network import Network
+    from lab.world.world import Guest, World
 
 ROUTED = {4: "203.0.113.10", 6: "2001:db8:7::10"}
 DROP_IN = f"{CONFIGURATION}.d/x.conf"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.network import Network
-from tests.kernel.world import SOURCE, UPLINK
+from lab.world.network import Network
+from lab.world.world import SOURCE, UPLINK
 
 if TYPE_CHECKING:
-    from tests.kernel.syslog import Logged
-    from tests.kernel.world import World
+    from lab.world.syslog import Logged
+    from lab.world.world import World
 
 REFUSED = [
     ("198.51.100.1", "198.51.100.1 is a next hop of this host's routes, on uplink"),

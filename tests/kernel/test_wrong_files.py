@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.network import Port
-from tests.kernel.world import CONFIGURATION
+from lab.world.network import Port
+from lab.world.world import CONFIGURATION
 
 if TYPE_CHECKING:
-    from tests.kernel.network import Network
-    from tests.kernel.syslog import Logged
-    from tests.kernel.world import World
+    from lab.world.network import Network
+    from lab.world.syslog import Logged
+    from lab.world.world import World
 
 LINES = 5_000
 WEB1 = Port("web1", "52:54:00:00:01:02")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.processes import run
 from nethook.commands import exit_status
 from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE
 from nethook.config.options import OPTIONS as LINE_OPTIONS
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import _READERS, GATES, Settings, parse_settings
-from tests.hosts.processes import run
 from tests.packaging.parser import GLOBAL_OPTIONS, OPTIONS, VERBS
 
 FOLDER = Path(__file__).parents[2] / "packaging" / "man"

@@ -1,0 +1,117 @@
+"""The outside world of a lab: the provider's router with its switch, and behind it a client and a web server.
+
+client 192.0.2.1, 2001:db8:c::1 ── router 198.51.100.1, 2001:db8:100::1 ═ switch ═ uplinks of the hosts
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Protocol
+
+from lab.hosts.footprint import Footprint
+from lab.hosts.named_namespace import Namespace
+from lab.waiting import wait_for
+
+SWITCH = "switch"
+UPLINK = "uplink0"
+
+# curl's statuses: refused or unreachable, too late, closed without an answer, reset
+NO_ANSWER = (7, 28, 52, 56)
+
+WEB_SERVER = Path(__file__).with_name("web_server.py")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The two addresses that something has: one of each family."""
+
+    ipv4: str
+    ipv6: str
+
+    def of_family(self, version: int) -> str:
+        return self.ipv4 if version == 4 else self.ipv6
+
+
+CLIENT = Place("192.0.2.1", "2001:db8:c::1")
+ROUTER = Place("198.51.100.1", "2001:db8:100::1")
+
+
+class Uplinked(Protocol):
+    @property
+    def place(self) -> Place: ...
+
+
+class Wan:
+    """What can be done from outside; every request comes from CLIENT's address."""
+
+    client = CLIENT
+
+    def __init__(self, footprint: Footprint) -> None:
+        self._log = footprint.folder / "web-server.log"
+        self.namespace = Namespace(footprint, "wan")
+        self.namespace.sysctl("net.ipv4.ip_forward", 1)
+        self.namespace.sysctl("net.ipv6.conf.all.forwarding", 1)
+        self.namespace.ip(f"link add {SWITCH} type bridge")
+        self.namespace.ip(f"link set {SWITCH} up")
+        for address in (CLIENT.ipv4, CLIENT.ipv6):
+            self.namespace.ip(f"address add {address} dev lo")
+        self.namespace.ip(f"address add {ROUTER.ipv4}/24 dev {SWITCH}")
+        self.namespace.ip(f"address add {ROUTER.ipv6}/64 dev {SWITCH} nodad")
+        self._serve()
+
+    def connect(self, host: Namespace, number: int) -> Place:
+        """Plug the host with this number (from 1) into the switch and return the addresses it got."""
+        place = Place(f"198.51.100.{10 + number}", f"2001:db8:100::{10 + number}")
+        port = f"port{number}"
+        self.namespace.run(["ip", "link", "delete", port], check=False)  # of a namespace that is not quite gone yet
+        self.namespace.ip(f"link add {port} type veth peer name {UPLINK} netns {host.name}")
+        self.namespace.ip(f"link set {port} master {SWITCH} up")
+        host.ip(f"address add {place.ipv4}/24 dev {UPLINK}")
+        host.ip(f"address add {place.ipv6}/64 dev {UPLINK} nodad")
+        host.ip(f"link set {UPLINK} up")
+        host.ip(f"route add default via {ROUTER.ipv4}")
+        host.ip(f"route add default via {ROUTER.ipv6}")
+        return place
+
+    def deliver(self, prefix: str, host: Uplinked) -> None:
+        """Route a prefix to the host, as a provider does with addresses that were ordered."""
+        version = ip_network(prefix).version
+        via, source = host.place.of_family(version), CLIENT.of_family(version)
+        self.namespace.ip(f"route replace {prefix} via {via} src {source}")
+
+    def fetch(self, address: str, port: int = 80, timeout: float = 3) -> str | None:
+        """What the web server at this address answers to the client; None without an answer.
+
+        Guests answer with their name and the client's address as they see it.
+        """
+        version = ip_address(address).version
+        url = f"http://{address}:{port}/" if version == 4 else f"http://[{address}]:{port}/"
+        interface = ["--interface", CLIENT.of_family(version)]
+        completed = self.namespace.run(
+            ["curl", "--silent", "--fail", "--globoff", "--noproxy", "*", "--max-time", str(timeout), *interface, url],
+            check=False,
+        )
+        if completed.returncode in NO_ANSWER:
+            return None
+        completed.check_returncode()
+        return completed.stdout.strip()
+
+    def http(self, address: str, port: int = 80, timeout: float = 3) -> bool:
+        """Whether a web server answers at this address."""
+        return self.fetch(address, port, timeout) is not None
+
+    def ping(self, address: str, timeout: int = 2) -> bool:
+        source = CLIENT.of_family(ip_address(address).version)
+        argv = ["ping", "-q", "-c", "1", "-W", str(timeout), "-I", source, address]
+        return self.namespace.run(argv, check=False).returncode == 0
+
+    def web_server_log(self) -> str:
+        """One line per request that came to the outside's web server: the client's address."""
+        return self._log.read_text()
+
+    def _serve(self) -> None:
+        self.namespace.start([sys.executable, WEB_SERVER], self._log)
+        wait_for(lambda: self.http(CLIENT.ipv4), "the outside's web server answers")
