@@ -1,4 +1,4 @@
-"""Ethernet frames, byte by byte (RFC 768, 791, 826, 4727, 4861, 8200), as raw sockets send them."""
+"""Build Ethernet frames, byte by byte (RFC 768, 791, 826, 4727, 4861, 8200), as raw sockets send them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,34 @@ import struct
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-IPV4, ARP, VLAN, IPV6 = 0x0800, 0x0806, 0x8100, 0x86DD
+IPV4, ARP, VLAN, IPV6, SERVICE_VLAN = 0x0800, 0x0806, 0x8100, 0x86DD, 0x88A8
+EXPERIMENTAL = 0x88B5
+"""An EtherType that nobody uses."""
 UDP, ICMPV6, HOP_BY_HOP = 17, 58, 0
-BROADCAST = "ff:ff:ff:ff:ff:ff"
+UDP_PORT = 4000
+BROADCAST, NOBODY = "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"
+ALL_NODES = "ff02::1"
+UNSPECIFIED = "0.0.0.0"  # noqa: S104 - nothing is bound to it
 ARP_REQUEST, ARP_REPLY = 1, 2
-ROUTER_SOLICITATION, NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT = 133, 135, 136
+ROUTER_SOLICITATION, SOLICITATION, ADVERTISEMENT = 133, 135, 136
 SOURCE_LINK_ADDRESS, TARGET_LINK_ADDRESS, EXPERIMENT = 1, 2, 253
 OVERRIDE = 0x20000000
 
 
-def ethernet(source: str, destination: str, kind: int, payload: bytes) -> bytes:
-    """`kind` is the EtherType."""
-    return packed_mac(destination) + packed_mac(source) + struct.pack("!H", kind) + payload
+def frame(source: str, kind: int, content: bytes, destination: str = BROADCAST, tags: Sequence[bytes] = ()) -> bytes:
+    """Return a frame from one MAC to another; `kind` is the EtherType, `tags` are its VLAN tags."""
+    head = packed_mac(destination) + packed_mac(source) + b"".join(tags)
+    return head + struct.pack("!H", kind) + content.ljust(46, b"\0")
 
 
-def priority_tagged(frame: bytes) -> bytes:
+def tag(vlan: int, kind: int = VLAN, *, priority: int = 0) -> bytes:
+    """Return a VLAN tag; one of VLAN 0 tells nothing but the priority (IEEE 802.1Q, 9.6)."""
+    return struct.pack("!HH", kind, (priority << 13) | vlan)
+
+
+def priority_tagged(untagged: bytes) -> bytes:
     """The same frame with a VLAN tag of number 0, which receivers take as if it had none (IEEE 802.1Q)."""
-    return frame[:12] + struct.pack("!HH", VLAN, 0) + frame[12:]
+    return untagged[:12] + tag(0) + untagged[12:]
 
 
 def arp(operation: int, sender: tuple[str, str], target: tuple[str, str]) -> bytes:
@@ -31,7 +42,7 @@ def arp(operation: int, sender: tuple[str, str], target: tuple[str, str]) -> byt
     return struct.pack("!HHBBH", 1, IPV4, 6, 4, operation) + pairs
 
 
-def udp(source: str, destination: str, port: int, data: bytes) -> bytes:
+def udp(source: str, destination: str, data: bytes = b"test", port: int = UDP_PORT) -> bytes:
     """A packet of either family, from and to the same port."""
     header = struct.pack("!HHH", port, port, 8 + len(data))
     return ip(source, destination, UDP, header, data)
@@ -52,6 +63,22 @@ def neighbour_message(
         units = (2 + len(content) + 7) // 8
         rest += struct.pack("!BB", number, units) + content.ljust(8 * units - 2, b"\0")
     return ip(source, destination, ICMPV6, struct.pack("!BB", kind, 0), rest, hop_limit=255)
+
+
+def neighbour(kind: int, source: str, target: str, mac: str) -> bytes:
+    """A solicitation or advertisement to all about the target, with a link-layer address (RFC 4861, 4.3 and 4.4)."""
+    option = TARGET_LINK_ADDRESS if kind == ADVERTISEMENT else SOURCE_LINK_ADDRESS
+    flags = OVERRIDE if kind == ADVERTISEMENT else 0
+    return neighbour_message(kind, source, ALL_NODES, ((option, packed_mac(mac)),), target=target, flags=flags)
+
+
+def is_taken(mac: str, address: str) -> bytes:
+    """Return the question whether anybody has an address (RFC 5227 2.1.1, RFC 4862 5.4.2)."""
+    if ":" not in address:
+        return frame(mac, ARP, arp(ARP_REQUEST, (mac, UNSPECIFIED), (NOBODY, address)))
+    group = solicited_node(address)
+    content = neighbour_message(SOLICITATION, "::", group, (), target=address)
+    return frame(mac, IPV6, content, multicast_mac(group))
 
 
 def ip(source: str, destination: str, protocol: int, head: bytes, rest: bytes, *, hop_limit: int = 64) -> bytes:

@@ -1,17 +1,18 @@
-"""Network namespaces without processes: the kernel keeps one as long as a descriptor of it is open.
+"""Network namespaces, for which no process has to live in them.
 
 This process enters a namespace for the moment of one call. A socket stays in the namespace it was made in, and a child
-process in the one it was started in; so neither needs a helper process that lives in there.
+process in the one it was started in.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lab.processes import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,23 +23,21 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Namespace:
-    """A network namespace: a new one, or the one that a path (``/proc/PID/ns/net``) names."""
+    """A network namespace that a path names: ``/proc/PID/ns/net`` or ``/run/netns/NAME``."""
 
-    def __init__(self, path: str | None = None) -> None:
-        self._fd = os.open(path, os.O_RDONLY) if path else _new()
-        self.path = f"/proc/{os.getpid()}/fd/{self._fd}"
-        """Names the namespace to ``ip link … netns``, for as long as it is open."""
-
-    def close(self) -> None:
-        """Let go of it; what nobody else holds disappears."""
-        os.close(self._fd)
+    def __init__(self, path: str) -> None:
+        self.path = path
 
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Be in here, with this thread, for a ``with`` block."""
         own = os.open(_OWN, os.O_RDONLY)
         try:
-            _set(self._fd)
+            there = os.open(self.path, os.O_RDONLY)
+            try:
+                _set(there)
+            finally:
+                os.close(there)
             yield
         finally:
             _set(own)
@@ -47,12 +46,24 @@ class Namespace:
     def ip(self, *lines: str) -> None:
         """Run these lines of ``ip`` in here, in one process; all of them have to succeed."""
         with self.entered():
-            subprocess.run(["ip", "-batch", "-"], input="\n".join(lines), text=True, check=True)
+            run(["ip", "-batch", "-"], stdin="\n".join(lines), title=f"ip -batch in {self.path}: {lines}")
 
     def sysctl(self, name: str, value: int) -> None:
         """Set a value below ``net``; name with slashes."""
         with self.entered():
             Path("/proc/sys/net", name).write_text(str(value), encoding="ascii")
+
+
+class UnnamedNamespace(Namespace):
+    """A new one, which the kernel keeps as long as this process has it open."""
+
+    def __init__(self) -> None:
+        self._fd = _new()
+        super().__init__(f"/proc/{os.getpid()}/fd/{self._fd}")
+
+    def close(self) -> None:
+        """Let go of it; what nobody else holds disappears."""
+        os.close(self._fd)
 
 
 def _new() -> int:

@@ -8,7 +8,7 @@ from lab.world.network import ISOLATED
 
 if TYPE_CHECKING:
     from lab.world.machine import Machine
-    from lab.world.network import Network
+    from lab.world.network import WorldNetwork
 
     Rules = list[str]
 
@@ -32,7 +32,7 @@ class LibvirtIptables:
     def __init__(self, variant: str) -> None:
         self.variant = variant
 
-    def start(self, machine: Machine, network: Network) -> None:
+    def start(self, machine: Machine, network: WorldNetwork) -> None:
         """Write the rules of a network that starts, in front of those that are there."""
         if network.mode == "open":
             return
@@ -41,7 +41,7 @@ class LibvirtIptables:
                 self._restore(machine, family, _chains())
             self._restore(machine, family, _rules(network, family, "-I"))
 
-    def stop(self, machine: Machine, network: Network) -> None:
+    def stop(self, machine: Machine, network: WorldNetwork) -> None:
         """Delete the rules of a network that stops."""
         if network.mode != "open":
             for family in (4, 6):
@@ -62,7 +62,7 @@ def _chains() -> dict[str, Rules]:
     }
 
 
-def _rules(network: Network, family: int, verb: str) -> dict[str, Rules]:
+def _rules(network: WorldNetwork, family: int, verb: str) -> dict[str, Rules]:
     """The commands for the rules of a network: each is inserted in front, so the last one of a chain comes first."""
     subnet = network.ipv4 if family == 4 else network.ipv6
     tables = {"filter": _filter(network, subnet, family), "nat": [], "mangle": []}
@@ -73,7 +73,7 @@ def _rules(network: Network, family: int, verb: str) -> dict[str, Rules]:
     return {table: [f"{verb} {rule}" for rule in reversed(rules)] for table, rules in tables.items()}
 
 
-def _filter(network: Network, subnet: str, family: int) -> Rules:
+def _filter(network: WorldNetwork, subnet: str, family: int) -> Rules:
     bridge = network.bridge
     inwards = {
         "nat": [f"LIBVIRT_FWI -d {subnet} -o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"],

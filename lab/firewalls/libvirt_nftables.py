@@ -11,7 +11,7 @@ from lab.world.network import ISOLATED
 
 if TYPE_CHECKING:
     from lab.world.machine import Machine
-    from lab.world.network import Network
+    from lab.world.network import WorldNetwork
 
     Rules = list[str]
 
@@ -22,7 +22,7 @@ COMMENT = "Managed by libvirt for virtual networks: https://libvirt.org/firewall
 class LibvirtNftables:
     """libvirt 11.3 with ``firewall_backend = "nftables"``."""
 
-    def start(self, machine: Machine, network: Network) -> None:
+    def start(self, machine: Machine, network: WorldNetwork) -> None:
         """Write the rules of a network that starts, in front of those that are there."""
         if network.mode == "open":
             return
@@ -33,7 +33,7 @@ class LibvirtNftables:
             commands += [f"insert rule {ip} libvirt_network {rule}" for rule in reversed(rules)]
             machine.nft(*commands)
 
-    def stop(self, machine: Machine, network: Network) -> None:
+    def stop(self, machine: Machine, network: WorldNetwork) -> None:
         """Delete the rules of a network that stops, by their handles."""
         for family, ip in FAMILIES:
             subnet = network.ipv4 if family == 4 else network.ipv6
@@ -62,7 +62,7 @@ def _chains(ip: str) -> Rules:
     ]
 
 
-def _rules(network: Network, subnet: str, ip: str) -> Rules:
+def _rules(network: WorldNetwork, subnet: str, ip: str) -> Rules:
     """The rules of a network as they stand in their chains from top to bottom."""
     bridge = network.bridge
     inwards = {

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lab.hosts.footprint import PROC, Footprint
-from lab.hosts.named_namespace import Namespace
+from lab.hosts.named_namespace import NamedNamespace
 from lab.processes import Argument, Completed, run
 from lab.waiting import WaitError, wait_for
 
@@ -51,7 +51,7 @@ ENVIRONMENT = [
 
 
 class Container:
-    def __init__(self, footprint: Footprint, namespace: Namespace, name: str, lower: Path) -> None:
+    def __init__(self, footprint: Footprint, namespace: NamedNamespace, name: str, lower: Path) -> None:
         """Prepare a container on the root `lower`; nothing runs before `start`."""
         self._footprint = footprint
         self.name = name

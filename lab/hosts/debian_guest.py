@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lab.hosts.container import SHARED, Container
-from lab.hosts.named_namespace import Namespace
+from lab.hosts.named_namespace import NamedNamespace
 from lab.hosts.roots import guest_root
 from lab.hosts.wan import CLIENT, WEB_SERVER
 from lab.waiting import wait_for
@@ -38,7 +38,7 @@ class DebianGuest:
     """Nothing of its network is configured before a test does it; its web server answers on every address."""
 
     def __init__(self, footprint: Footprint, name: str) -> None:
-        self._namespace = Namespace(footprint, name)
+        self._namespace = NamedNamespace(footprint, name)
         self._container = Container(footprint, self._namespace, name, guest_root())
         (self._container.shared / WEB_SERVER.name).write_text(WEB_SERVER.read_text())
 

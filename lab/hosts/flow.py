@@ -24,7 +24,7 @@ MOST = 1 << 24
 """More bytes than ping says."""
 
 
-class Flow:
+class PingFlow:
     """A ping every 50 ms; ``lost`` and ``sent`` are known when it has ended."""
 
     sent = lost = 0
@@ -61,12 +61,12 @@ class Flow:
 
 
 @contextmanager
-def flow(wan: Wan, address: str) -> Iterator[Flow]:
+def flow(wan: Wan, address: str) -> Iterator[PingFlow]:
     """From the client to this address and back, for the time of the block."""
     source = CLIENT.of_family(ip_address(address).version)
     argv = wan.namespace.command(["ping", "-i", "0.05", "-I", source, address])
     with TemporaryFile("w+") as said, Popen(argv, stdout=said, text=True) as process:
-        running = Flow(lambda: os.pread(said.fileno(), MOST, 0).decode())
+        running = PingFlow(lambda: os.pread(said.fileno(), MOST, 0).decode())
         try:
             yield running
             running.settle()
@@ -77,11 +77,11 @@ def flow(wan: Wan, address: str) -> Iterator[Flow]:
 
 
 @contextmanager
-def flow_from(guest: Guest, address: str) -> Iterator[Flow]:
+def flow_from(guest: Guest, address: str) -> Iterator[PingFlow]:
     """From a guest to this address and back, for the time of the block."""
     file = guest.run("mktemp").strip()
     pid = guest.run(f"ping -i 0.05 {address} >{file} 2>&1 & echo $!").strip()
-    running = Flow(lambda: guest.run(f"cat {file}"))
+    running = PingFlow(lambda: guest.run(f"cat {file}"))
     try:
         yield running
         running.settle()

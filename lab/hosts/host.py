@@ -10,8 +10,8 @@ from lab.hosts import logs, program
 from lab.hosts.container import Container
 from lab.hosts.guest import IMAGE, Guest, Nic
 from lab.hosts.guest_image import guest_image
-from lab.hosts.network import Network, network_xml
-from lab.hosts.wan import Place
+from lab.hosts.network import HostNetwork, network_xml
+from lab.hosts.wan import AddressPair
 from lab.processes import Argument, Completed
 from lab.waiting import wait_for
 
@@ -37,7 +37,7 @@ class Host(ABC):
     def __init__(
         self,
         container: Container,
-        place: Place,
+        place: AddressPair,
         renew_network: Callable[[], None],
         firewall_backend: str | None = None,
     ) -> None:
@@ -102,9 +102,9 @@ class Host(ABC):
         mode: str | None = "nat",
         bridge: str | None = None,
         addresses: Sequence[str] = (),
-    ) -> Network:
+    ) -> HostNetwork:
         """Define a network and start it: from libvirt's XML, or from what network_xml needs to know."""
-        network = Network(self, name)
+        network = HostNetwork(self, name)
         network.define(xml or network_xml(name, mode, bridge or f"br-{name}", addresses))
         network.start()
         return network

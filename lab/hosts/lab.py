@@ -12,10 +12,10 @@ from lab.hosts.debian_guest import DebianGuest
 from lab.hosts.footprint import Footprint, sweep
 from lab.hosts.host import Host
 from lab.hosts.machine_host import MachineHost
-from lab.hosts.named_namespace import Namespace
+from lab.hosts.named_namespace import NamedNamespace
 from lab.hosts.roots import root
 from lab.hosts.systemd_host import SystemdHost
-from lab.hosts.wan import Place, Wan
+from lab.hosts.wan import AddressPair, Wan
 
 AnyHost = TypeVar("AnyHost", bound=Host)
 
@@ -72,9 +72,9 @@ class Lab:
         Lab.alive.remove(self)
         self.footprint.remove()
 
-    def _wired_container(self, name: str, lower: Path) -> tuple[Container, Place, Callable[[], None]]:
+    def _wired_container(self, name: str, lower: Path) -> tuple[Container, AddressPair, Callable[[], None]]:
         """A container on its network, its addresses there, and what makes its network anew."""
-        namespace = Namespace(self.footprint, name)
+        namespace = NamedNamespace(self.footprint, name)
         number = len(self.hosts) + 1
         place = self.wan.connect(namespace, number)
 

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab.hosts.footprint import NAMESPACES, Footprint
+from lab.namespace import Namespace
 from lab.processes import Argument, Completed, run
 
 
-class Namespace:
+class NamedNamespace(Namespace):
+    """A new one that ``ip netns`` knows, as long as its lab is there."""
+
     def __init__(self, footprint: Footprint, name: str) -> None:
         self._footprint = footprint
         self.name = f"{footprint.name}-{name}"
-        self.path = NAMESPACES / self.name
+        super().__init__(str(NAMESPACES / self.name))
         self._make()
 
     def renew(self) -> None:
@@ -24,20 +27,14 @@ class Namespace:
         self.ip("link set lo up")
 
     def command(self, argv: Sequence[Argument]) -> list[Argument]:
-        """The command that runs `argv` in here."""
+        """Return the command that runs `argv` in here."""
         return self._footprint.command(["ip", "netns", "exec", self.name, *argv])
 
     def run(self, argv: Sequence[Argument], *, check: bool = True, timeout: float = 60) -> Completed:
+        """Run a command in here; see processes.run."""
         title = f"{self.name}: {' '.join(map(str, argv))}"
         return run(self.command(argv), check=check, timeout=timeout, title=title)
 
     def start(self, argv: Sequence[Argument], log: Path) -> None:
         """Start a process in here that runs until the end of the lab."""
         self._footprint.start(["ip", "netns", "exec", self.name, *argv], log)
-
-    def ip(self, arguments: str) -> None:
-        """Run `ip` with these arguments in here."""
-        run(["ip", "-n", self.name, *arguments.split()])
-
-    def sysctl(self, name: str, value: int) -> None:
-        self.run(["sysctl", "-qw", f"{name}={value}"])

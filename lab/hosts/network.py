@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lab.hosts.host import Host
 
 
-class Network:
+class HostNetwork:
     def __init__(self, host: Host, name: str) -> None:
         self._host = host
         self.name = name

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lab.hosts.footprint import Footprint
-from lab.hosts.named_namespace import Namespace
+from lab.hosts.named_namespace import NamedNamespace
 from lab.waiting import wait_for
 
 SWITCH = "switch"
@@ -25,7 +25,7 @@ WEB_SERVER = Path(__file__).with_name("web_server.py")
 
 
 @dataclass(frozen=True)
-class Place:
+class AddressPair:
     """The two addresses that something has: one of each family."""
 
     ipv4: str
@@ -35,13 +35,13 @@ class Place:
         return self.ipv4 if version == 4 else self.ipv6
 
 
-CLIENT = Place("192.0.2.1", "2001:db8:c::1")
-ROUTER = Place("198.51.100.1", "2001:db8:100::1")
+CLIENT = AddressPair("192.0.2.1", "2001:db8:c::1")
+ROUTER = AddressPair("198.51.100.1", "2001:db8:100::1")
 
 
 class Uplinked(Protocol):
     @property
-    def place(self) -> Place: ...
+    def place(self) -> AddressPair: ...
 
 
 class Wan:
@@ -51,29 +51,35 @@ class Wan:
 
     def __init__(self, footprint: Footprint) -> None:
         self._log = footprint.folder / "web-server.log"
-        self.namespace = Namespace(footprint, "wan")
-        self.namespace.sysctl("net.ipv4.ip_forward", 1)
-        self.namespace.sysctl("net.ipv6.conf.all.forwarding", 1)
-        self.namespace.ip(f"link add {SWITCH} type bridge")
-        self.namespace.ip(f"link set {SWITCH} up")
-        for address in (CLIENT.ipv4, CLIENT.ipv6):
-            self.namespace.ip(f"address add {address} dev lo")
-        self.namespace.ip(f"address add {ROUTER.ipv4}/24 dev {SWITCH}")
-        self.namespace.ip(f"address add {ROUTER.ipv6}/64 dev {SWITCH} nodad")
+        self.namespace = NamedNamespace(footprint, "wan")
+        self.namespace.sysctl("ipv4/ip_forward", 1)
+        self.namespace.sysctl("ipv6/conf/all/forwarding", 1)
+        self.namespace.ip(
+            f"link add {SWITCH} type bridge",
+            f"link set {SWITCH} up",
+            f"address add {CLIENT.ipv4} dev lo",
+            f"address add {CLIENT.ipv6} dev lo",
+            f"address add {ROUTER.ipv4}/24 dev {SWITCH}",
+            f"address add {ROUTER.ipv6}/64 dev {SWITCH} nodad",
+        )
         self._serve()
 
-    def connect(self, host: Namespace, number: int) -> Place:
+    def connect(self, host: NamedNamespace, number: int) -> AddressPair:
         """Plug the host with this number (from 1) into the switch and return the addresses it got."""
-        place = Place(f"198.51.100.{10 + number}", f"2001:db8:100::{10 + number}")
+        place = AddressPair(f"198.51.100.{10 + number}", f"2001:db8:100::{10 + number}")
         port = f"port{number}"
         self.namespace.run(["ip", "link", "delete", port], check=False)  # of a namespace that is not quite gone yet
-        self.namespace.ip(f"link add {port} type veth peer name {UPLINK} netns {host.name}")
-        self.namespace.ip(f"link set {port} master {SWITCH} up")
-        host.ip(f"address add {place.ipv4}/24 dev {UPLINK}")
-        host.ip(f"address add {place.ipv6}/64 dev {UPLINK} nodad")
-        host.ip(f"link set {UPLINK} up")
-        host.ip(f"route add default via {ROUTER.ipv4}")
-        host.ip(f"route add default via {ROUTER.ipv6}")
+        self.namespace.ip(
+            f"link add {port} type veth peer name {UPLINK} netns {host.name}",
+            f"link set {port} master {SWITCH} up",
+        )
+        host.ip(
+            f"address add {place.ipv4}/24 dev {UPLINK}",
+            f"address add {place.ipv6}/64 dev {UPLINK} nodad",
+            f"link set {UPLINK} up",
+            f"route add default via {ROUTER.ipv4}",
+            f"route add default via {ROUTER.ipv6}",
+        )
         return place
 
     def deliver(self, prefix: str, host: Uplinked) -> None:

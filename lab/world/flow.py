@@ -18,7 +18,7 @@ BEFORE, AFTER = 0.2, 0.2
 """How long it goes on before and after what happens within it."""
 
 
-class Flow:
+class UdpFlow:
     """From one place to another, for a ``with`` block. Each packet is of a connection of its own if it says so."""
 
     def __init__(self, source: Place, destination: Place, *, anew: bool = False) -> None:
@@ -37,7 +37,7 @@ class Flow:
         self.sent = 0
         self.received: set[int] = set()
 
-    def __enter__(self) -> Flow:
+    def __enter__(self) -> UdpFlow:
         self._thread.start()
         time.sleep(BEFORE)
         return self

@@ -60,7 +60,6 @@ class Machine:
     def close(self) -> None:
         """End everything in there."""
         self.syslog.close()
-        self.namespace.close()
         self._holder.kill()
         self._holder.communicate()
 

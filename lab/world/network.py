@@ -15,7 +15,7 @@ PORT = """<networkport>
 """
 
 
-class Port(NamedTuple):
+class WorldPort(NamedTuple):
     """A guest's NIC on a network, at the first port that libvirt makes for it, or a later one."""
 
     guest: str
@@ -28,11 +28,11 @@ class Port(NamedTuple):
         return f"{self.number:08x}-ba4a-4d6e-bdb2-{self.mac.replace(':', '')}"
 
 
-SOMEBODY = Port("somebody", "52:54:00:7b:35:93")
+SOMEBODY = WorldPort("somebody", "52:54:00:7b:35:93")
 """For events of which it does not matter whose they are."""
 
 
-class Network(NamedTuple):
+class WorldNetwork(NamedTuple):
     """Network ``number`` (0 … 31) has the bridge ``virbrNUMBER``, a /29 of 192.0.2.0/24 and a /64 of 2001:db8::/32."""
 
     name: str
@@ -63,7 +63,7 @@ class Network(NamedTuple):
             return f"192.0.2.{8 * self.number + number}"
         return f"2001:db8:{self.number + 0x100:x}::{number:x}"
 
-    def event_xml(self, port: Port | None = None) -> str:
+    def event_xml(self, port: WorldPort | None = None) -> str:
         """What libvirt 9.0 writes to a hook's standard input."""
         forward = "" if self.mode == ISOLATED else f"<forward mode='{self.mode}'>{self._nat}</forward>\n"
         return f"""<hookData>
@@ -83,7 +83,7 @@ class Network(NamedTuple):
 {self._port_xml(port) if port else ""}</hookData>
 """
 
-    def _port_xml(self, port: Port) -> str:
+    def _port_xml(self, port: WorldPort) -> str:
         guest, mac, bridge = escape(port.guest), quoteattr(port.mac), quoteattr(self.bridge)
         return PORT.format(uuid=port.uuid, guest=guest, mac=mac, bridge=bridge)
 

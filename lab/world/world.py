@@ -11,10 +11,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.namespace import Namespace
+from lab.namespace import Namespace, UnnamedNamespace
 from lab.world.hook_process import HOOK, HookProcess
 from lab.world.machine import Machine
-from lab.world.network import SOMEBODY, Network, Port
+from lab.world.network import SOMEBODY, WorldNetwork, WorldPort
 from lab.world.packets import Place, Witness, exchange, reaches
 from nethook.install.stub import stub
 
@@ -35,10 +35,10 @@ def family_of(address: str) -> int:
     return 6 if ":" in address else 4
 
 
-class Guest:
+class WorldGuest:
     """A namespace with one NIC on a network, with private addresses there, and others that a test gives it."""
 
-    def __init__(self, network: Network, number: int, namespace: Namespace, tap: str) -> None:
+    def __init__(self, network: WorldNetwork, number: int, namespace: UnnamedNamespace, tap: str) -> None:
         self.network = network
         self.namespace = namespace
         self.tap = tap
@@ -68,8 +68,8 @@ class World:
         self.machine = Machine()
         self.host = self.machine.namespace
         self._witness = Witness(self.host)
-        self._outside = Namespace()
-        self._guests: list[Guest] = []
+        self._outside = UnnamedNamespace()
+        self._guests: list[WorldGuest] = []
         for namespace in (self.host, self._outside):
             _prepare(namespace)
         for family in ("ipv4", "ipv6"):
@@ -99,9 +99,9 @@ class World:
         self._outside.close()
         self.machine.close()
 
-    def network(self, name: str, number: int, mode: str = "nat") -> Network:
+    def network(self, name: str, number: int, mode: str = "nat") -> WorldNetwork:
         """Start a network as libvirt does: bridge and rules, no hook yet."""
-        network = Network(name, number, mode)
+        network = WorldNetwork(name, number, mode)
         self.host.ip(
             f"link add {network.bridge} address 52:54:00:be:81:{network.number:02x} type bridge",
             f"link set {network.bridge} up",
@@ -111,15 +111,15 @@ class World:
         self.firewall.start(self.machine, network)
         return network
 
-    def destroy(self, network: Network) -> None:
+    def destroy(self, network: WorldNetwork) -> None:
         """Stop a network as libvirt does: rules and bridge go, no hook yet."""
         self.firewall.stop(self.machine, network)
         self.host.ip(f"link delete {network.bridge}")
 
-    def guest(self, network: Network, *addresses: str, number: int = 0) -> Guest:
+    def guest(self, network: WorldNetwork, *addresses: str, number: int = 0) -> WorldGuest:
         """Plug a guest into the network; ``number`` is that of its private addresses, and in its MAC."""
         number = number or 2 + sum(guest.network == network for guest in self._guests)
-        guest = Guest(network, number, Namespace(), f"vnet{len(self._guests) + 1}")
+        guest = WorldGuest(network, number, UnnamedNamespace(), f"vnet{len(self._guests) + 1}")
         self._guests.append(guest)
         _prepare(guest.namespace)
         self.host.ip(
@@ -141,7 +141,7 @@ class World:
         self.machine.write(CONFIGURATION, "".join(f"{line}\n" for line in lines))
 
     def event(
-        self, network: Network, operation: str, xml: str | bytes | None = None, *, port: Port = SOMEBODY
+        self, network: WorldNetwork, operation: str, xml: str | bytes | None = None, *, port: WorldPort = SOMEBODY
     ) -> list[Logged]:
         """An event as libvirt reports it. The hook has to end well and quietly; returns what was logged."""
         if xml is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from lab.hosts.host import Host
-from lab.hosts.wan import ROUTER, UPLINK, Place
+from lab.hosts.wan import ROUTER, UPLINK, AddressPair
 from tests.hosts import docker
 from tests.hosts.site import FILE, MODES, SECOND, Site
 
@@ -99,13 +99,13 @@ def second_network_stopped(site: Site) -> Iterator[None]:
 
 @disturbance("host address changed", spares_bystander=False)
 def host_address_changed(site: Site) -> Iterator[None]:
-    before, after = site.host.place, Place("198.51.100.200", "2001:db8:100::200")
+    before, after = site.host.place, AddressPair("198.51.100.200", "2001:db8:100::200")
     _move(site, before, after)
     yield
     _move(site, after, before)
 
 
-def _move(site: Site, before: Place, after: Place) -> None:
+def _move(site: Site, before: AddressPair, after: AddressPair) -> None:
     host = site.host
     for old, new, router, length in (
         (before.ipv4, after.ipv4, ROUTER.ipv4, 24),

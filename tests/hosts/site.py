@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from lab.hosts.flow import Flow, flow
+from lab.hosts.flow import PingFlow, flow
 from lab.hosts.guest import Guest
 from lab.hosts.host import Host
-from lab.hosts.network import Network
+from lab.hosts.network import HostNetwork
 from lab.hosts.wan import CLIENT, Wan
 
 DELIVERED = ("203.0.113.0/24", "2001:db8:7::/48")
@@ -106,7 +106,7 @@ class Site:
         at_once([guest.stop for guest in self.guests.values()])
         at_once([guest.start for guest in self.guests.values()])
 
-    def _network(self, name: str, mode: Mode) -> Network:
+    def _network(self, name: str, mode: Mode) -> HostNetwork:
         addresses = [f"{mode.gateways[0]}/24", f"{mode.gateways[1]}/64"]
         return self.host.network(name, mode=mode.forward, addresses=addresses)
 
@@ -149,7 +149,7 @@ class Site:
             answers = pool.map(lambda address: self.wan.ping(address, 1), mode.unconfigured)
         return [f"{address}, unconfigured, answers" for address, is_open in zip(mode.unconfigured, answers) if is_open]
 
-    def flow_through_bystander(self) -> AbstractContextManager[Flow]:
+    def flow_through_bystander(self) -> AbstractContextManager[PingFlow]:
         """A flow to the bystander and back, for the time of the block."""
         return flow(self.wan, BYSTANDER)
 

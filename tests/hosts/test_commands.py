@@ -18,7 +18,7 @@ from tests.hosts.terminal import Terminal
 
 if TYPE_CHECKING:
     from lab.hosts.guest import Guest
-    from lab.hosts.network import Network
+    from lab.hosts.network import HostNetwork
     from lab.hosts.systemd_host import SystemdHost
 
 pytestmark = pytest.mark.hosts
@@ -43,8 +43,8 @@ class Site(NamedTuple):
 
     lab: Lab
     host: SystemdHost
-    first: Network
-    second: Network
+    first: HostNetwork
+    second: HostNetwork
     guest: Guest
     other_guest: Guest
 

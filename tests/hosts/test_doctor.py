@@ -38,7 +38,7 @@ class Diagnosed(NamedTuple):
         return [finding for finding in self.said["findings"] if finding["verdict"] == verdict]
 
 
-class Site(NamedTuple):
+class Patient(NamedTuple):
     """A host with everything in force; ``name`` is that of HOSTS."""
 
     name: str
@@ -77,7 +77,7 @@ class Site(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=HOSTS)
-def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest) -> Iterator[Patient]:
     suite, backend = HOSTS[request.param]
     with Lab() as lab:
         host = lab.host(suite, firewall_backend=backend)
@@ -92,7 +92,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         guest = host.guest("web1", network="first", addresses=used, gateways=["192.168.50.1", "fd00:50::1"])
         guest.start()
         _second_uplink(lab, host)
-        site = Site(request.param, lab, host, guest, [])
+        site = Patient(request.param, lab, host, guest, [])
         yield site
         LOGS.mkdir(exist_ok=True)
         (LOGS / f"doctor-{suite}.txt").write_text("".join(f"{row}\n" for row in site.rows))
@@ -102,9 +102,8 @@ def _second_uplink(lab: Lab, host: SystemdHost) -> None:
     """Another cable to the same switch, unused until a default route leads there."""
     wan = lab.wan.namespace
     name = wan.name.removesuffix("wan") + host.name
-    wan.ip(f"link add second type veth peer name {SECOND_UPLINK} netns {name}")
-    wan.ip("link set second master switch up")
-    wan.sysctl("net.ipv4.conf.all.arp_announce", 2)  # ask as routers do, not with the client's address
+    wan.ip(f"link add second type veth peer name {SECOND_UPLINK} netns {name}", "link set second master switch up")
+    wan.sysctl("ipv4/conf/all/arp_announce", 2)  # ask as routers do, not with the client's address
     for device in ("uplink0", SECOND_UPLINK):  # else both would answer for each other's addresses
         host.run(["sysctl", "-qw", f"net.ipv4.conf.{device}.arp_ignore=1"])
     host.run(["ip", "link", "set", SECOND_UPLINK, "up"])
@@ -114,7 +113,7 @@ def _second_uplink(lab: Lab, host: SystemdHost) -> None:
 
 
 @contextmanager
-def undone(site: Site, script: str) -> Iterator[None]:
+def undone(site: Patient, script: str) -> Iterator[None]:
     """Undo it in the end, and see that all is well then."""
     try:
         yield
@@ -126,7 +125,7 @@ def undone(site: Site, script: str) -> Iterator[None]:
     site.is_healthy()
 
 
-def test_a_healthy_host(site: Site) -> None:
+def test_a_healthy_host(site: Patient) -> None:
     site.is_healthy()
     whole = site.doctor()
     assert (whole.status, whole.of("failure")) == (0, [])
@@ -143,7 +142,7 @@ def test_a_healthy_host(site: Site) -> None:
     ],
     indirect=["site"],
 )
-def test_a_broken_setup(site: Site, broken: Broken) -> None:
+def test_a_broken_setup(site: Patient, broken: Broken) -> None:
     with undone(site, broken.undo):
         site.sh(broken.breaks)
         assert site.answers(broken.address) == (None if broken.happens == NOW else "web1")
@@ -162,7 +161,7 @@ def test_a_broken_setup(site: Site, broken: Broken) -> None:
             site.rows[-1] += f" [mended by: {found['command']}]"
 
 
-def _names_it(site: Site, broken: Broken) -> dict[str, Any]:
+def _names_it(site: Patient, broken: Broken) -> dict[str, Any]:
     """The first failure (or warning), which has to be about the cause, and has to say what mends it."""
     diagnosed = site.doctor(broken.address)
     assert diagnosed.status == (1 if broken.verdict == "failure" else 0)
@@ -176,7 +175,7 @@ def _names_it(site: Site, broken: Broken) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("address", "how"), [(A, "ARP"), (SIX, "NDP")])
-def test_a_guest_without_the_address(site: Site, address: str, how: str) -> None:
+def test_a_guest_without_the_address(site: Patient, address: str, how: str) -> None:
     length = 128 if ":" in address else 32
     site.guest.run(f"ip addr del {address}/{length} dev eth0")
     try:
@@ -192,7 +191,7 @@ def test_a_guest_without_the_address(site: Site, address: str, how: str) -> None
     site.is_healthy()
 
 
-def test_a_typo_in_another_line_is_not_the_cause(site: Site) -> None:
+def test_a_typo_in_another_line_is_not_the_cause(site: Patient) -> None:
     """Of an address that has its line, another cause is named first; and alone, it makes nothing ill."""
     with undone(site, f"printf '{LINES.replace(chr(10), chr(92) + 'n')}' > {FILE}; nft delete table inet admin"):
         site.sh(f"echo '203.0.113.300 first' >> {FILE}")
@@ -208,7 +207,7 @@ def test_a_typo_in_another_line_is_not_the_cause(site: Site) -> None:
         assert [failure["station"] for failure in everything.of("failure")] == ["configuration", "admin's nftables"]
 
 
-def test_a_guest_that_is_off(site: Site) -> None:
+def test_a_guest_that_is_off(site: Patient) -> None:
     bound = f"printf '{A} first guest=web2\\n{SIX} first\\n203.0.113.16/29 first\\n' > {FILE}"
     twin = "virsh dumpxml web1 | sed -e '/<uuid>/d' -e '/<mac /d' -e 's/web1/web2/' > /root/web2.xml"
     with undone(site, f"virsh undefine web2; printf '{LINES.replace(chr(10), chr(92) + 'n')}' > {FILE}"):
@@ -220,7 +219,7 @@ def test_a_guest_that_is_off(site: Site) -> None:
         assert (typo["station"], typo["advice"]) == ("guest", "did you mean web2?")
 
 
-def test_what_is_printed(site: Site) -> None:
+def test_what_is_printed(site: Patient) -> None:
     healthy = site.host.nethook("doctor", A)
     assert (healthy.stdout, healthy.returncode) == ("1 address healthy; 0 warnings\n", 0)
     assert "ok: gate: in " in site.host.nethook("doctor", "-v").stdout
@@ -235,7 +234,7 @@ def test_what_is_printed(site: Site) -> None:
         ]
 
 
-def test_nothing_is_changed(site: Site) -> None:
+def test_nothing_is_changed(site: Patient) -> None:
     listings = (
         "nft -s list ruleset; ip route show table all; ip -6 route show table all; ip rule; sysctl -a -e 2>/dev/null"
     )
@@ -245,7 +244,7 @@ def test_nothing_is_changed(site: Site) -> None:
     assert site.sh(f"({listings}) {volatile}").stdout == before
 
 
-def test_without_root(site: Site) -> None:
+def test_without_root(site: Patient) -> None:
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "nethook", "doctor"]
     refused = site.host.run(nobody, check=False)
     assert (refused.returncode, refused.stderr) == (2, "nethook: only root can see the firewalls: try it with sudo\n")

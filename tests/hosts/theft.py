@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from lab.hosts.flow import Flow, flow, flow_from
+from lab.hosts.flow import PingFlow, flow, flow_from
 from lab.hosts.guest import IMAGE, Guest
 from lab.hosts.guest_image import guest_image
 from lab.hosts.host import Host
@@ -269,7 +269,7 @@ class Theft:
         return {int(port): int(count) for port, count in re.findall(r"dport (\d+) counter packets (\d+)", listing)}
 
     @contextmanager
-    def flows(self) -> Iterator[list[Flow]]:
+    def flows(self) -> Iterator[list[PingFlow]]:
         """To the holder's addresses, from outside and from the neighbour, for the time of the block."""
         with ExitStack() as stack:
             running = [stack.enter_context(flow(self.wan, address)) for address in STOLEN]

@@ -18,7 +18,7 @@ from tests.kernel.faults import Fault
 
 if TYPE_CHECKING:
     from lab.namespace import Namespace
-    from lab.world.world import Guest, World
+    from lab.world.world import World, WorldGuest
 
 families = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
 A = {4: "203.0.113.10", 6: "2001:db8:7::10"}
@@ -40,7 +40,7 @@ def gateways(world: World) -> list[str]:
     return [f"{device} {address}" for device, address in addresses(world) if address in own]
 
 
-def use_gateway(guest: Guest, family: int) -> None:
+def use_gateway(guest: WorldGuest, family: int) -> None:
     """As guest-config has it: the gateway on the link, and all else behind it."""
     gateway = GATEWAY[family]
     guest.namespace.ip(*([f"route add {gateway} dev eth0"] if family == 4 else []))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.world.flow import Flow
+from lab.world.flow import UdpFlow
 from lab.world.world import SETTINGS, World
 from nethook.config.settings import MARK_BIT
 from tests.kernel import listings
@@ -96,12 +96,12 @@ def during(host: Host, change: list[str], *, by_apply: bool) -> tuple[list[list[
     machine = host.world.machine
     with ExitStack() as running:
         flows = [
-            running.enter_context(Flow(source, destination, anew=True))
+            running.enter_context(UdpFlow(source, destination, anew=True))
             for family in (4, 6)
             for source, destination in host.ways(family)
         ]
         closed = [
-            running.enter_context(Flow(host.world.outside(family), host.bystander.private(family), anew=True))
+            running.enter_context(UdpFlow(host.world.outside(family), host.bystander.private(family), anew=True))
             for family in (4, 6)
         ]
         for line in change:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.waiting import wait_for
-from lab.world.network import Port
+from lab.world.network import WorldPort
 from tests.kernel.faults import EVERY_CALL, Fault, Missing
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Move:
     def move(self, *lines: str) -> list[Logged]:
         """The event with which the address moves."""
         self.world.configure(f"{MOVED} there", f"{STAYS} here", *lines)
-        return self.world.event(self.there, "port-created", port=Port("web1", self.other.mac))
+        return self.world.event(self.there, "port-created", port=WorldPort("web1", self.other.mac))
 
     def check(self) -> None:
         """It has moved, with no connection from before, and nothing is left to be done."""

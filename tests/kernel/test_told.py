@@ -20,8 +20,8 @@ from lab.world.world import CONFIGURATION, SETTINGS
 from tests.kernel.faults import TOOLS, Fault
 
 if TYPE_CHECKING:
-    from lab.world.network import Network
-    from lab.world.world import Guest, World
+    from lab.world.network import WorldNetwork
+    from lab.world.world import World, WorldGuest
 
 ROUTED = {4: "203.0.113.10", 6: "2001:db8:7::10"}
 DROP_IN = f"{CONFIGURATION}.d/x.conf"
@@ -44,7 +44,7 @@ class Doors:
         world.configure(*(f"{address} a" for address in ROUTED.values()))
         world.event(self.a, "started")
 
-    def open(self, *guests: Guest) -> list[str]:
+    def open(self, *guests: WorldGuest) -> list[str]:
         """The ways that exist and must not, between the routed guest and these (by default both)."""
         found = []
         for family, address in ROUTED.items():
@@ -60,14 +60,14 @@ class Doors:
                     found.append(f"{guest.network.name} as routed → host, IPv{family}")
         return found
 
-    def check(self, *guests: Guest) -> None:
+    def check(self, *guests: WorldGuest) -> None:
         """Nothing is open, and what has to work does."""
         assert self.open(*guests) == []
         for family, address in ROUTED.items():
             assert self.world.exchange(self.world.outside(family), self.routed.at(address))
 
 
-def start(world: World, *networks: Network) -> None:
+def start(world: World, *networks: WorldNetwork) -> None:
     """As libvirt does it: first ``start``, then ``started``."""
     for network in networks:
         for operation in ("start", "started"):

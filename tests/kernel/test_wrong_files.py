@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.world.network import Port
+from lab.world.network import WorldPort
 from lab.world.world import CONFIGURATION
 
 if TYPE_CHECKING:
-    from lab.world.network import Network
+    from lab.world.network import WorldNetwork
     from lab.world.syslog import Logged
     from lab.world.world import World
 
 LINES = 5_000
-WEB1 = Port("web1", "52:54:00:00:01:02")
+WEB1 = WorldPort("web1", "52:54:00:00:01:02")
 
 
 def lines(option: str, number: int = LINES) -> list[str]:
@@ -24,7 +24,7 @@ def lines(option: str, number: int = LINES) -> list[str]:
     return [f"10.77.{at >> 8}.{at & 255} public {option}=web1" for at in range(number)]
 
 
-def timed(world: World, network: Network) -> tuple[float, list[Logged]]:
+def timed(world: World, network: WorldNetwork) -> tuple[float, list[Logged]]:
     """The seconds that the shortest of three events takes, and what the last has logged."""
     seconds = []
     logged: list[Logged] = []
