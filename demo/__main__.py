@@ -1,4 +1,4 @@
-"""The demo. It runs on the test bench's library, so everything of it is in namespaces of its own and is removed."""
+"""The demo. It runs in the lab of the tests, so everything of it is in namespaces of its own and is removed."""
 
 from __future__ import annotations
 

@@ -10,6 +10,9 @@ from typing import Union
 Argument = Union[str, Path]
 Completed = subprocess.CompletedProcess[str]
 
+RUNNER_SECONDS = 30
+"""A command of a Runner that takes longer hangs."""
+
 
 class CommandError(Exception):
     """A command ended with an error or ran out of time; the message holds all it said."""
@@ -34,3 +37,20 @@ def run(
             f"{title}: status {completed.returncode}\n--- stdout\n{completed.stdout}--- stderr\n{completed.stderr}"
         )
     return completed
+
+
+class Runner:
+    """Runs commands at one place: in the namespaces of this process, if `command` does not say otherwise."""
+
+    def command(self, argv: Sequence[str]) -> list[str]:
+        """Return the command that runs this in there."""
+        return list(argv)
+
+    def run(self, *argv: str, stdin: str = "", check: bool = True) -> str:
+        """Run a command in there and return what it prints; with ``check``, it has to succeed."""
+        title = f"{' '.join(argv)}\n{stdin}"
+        return run(self.command(argv), check=check, stdin=stdin, timeout=RUNNER_SECONDS, title=title).stdout
+
+    def nft(self, *commands: str) -> None:
+        """Change the ruleset in one step."""
+        self.run("nft", "-f", "-", stdin="\n".join(commands))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lab.world.network import ISOLATED
 
 if TYPE_CHECKING:
-    from lab.world.machine import Machine
+    from lab.processes import Runner
     from lab.world.network import WorldNetwork
 
     Rules = list[str]
@@ -32,7 +32,7 @@ class LibvirtIptables:
     def __init__(self, variant: str) -> None:
         self.variant = variant
 
-    def start(self, machine: Machine, network: WorldNetwork) -> None:
+    def start(self, machine: Runner, network: WorldNetwork) -> None:
         """Write the rules of a network that starts, in front of those that are there."""
         if network.mode == "open":
             return
@@ -41,7 +41,7 @@ class LibvirtIptables:
                 self._restore(machine, family, _chains())
             self._restore(machine, family, _rules(network, family, "-I"))
 
-    def stop(self, machine: Machine, network: WorldNetwork) -> None:
+    def stop(self, machine: Runner, network: WorldNetwork) -> None:
         """Delete the rules of a network that stops."""
         if network.mode != "open":
             for family in (4, 6):
@@ -50,7 +50,7 @@ class LibvirtIptables:
     def _tool(self, family: int) -> str:
         return f"{'iptables' if family == 4 else 'ip6tables'}-{self.variant}"
 
-    def _restore(self, machine: Machine, family: int, tables: dict[str, Rules]) -> None:
+    def _restore(self, machine: Runner, family: int, tables: dict[str, Rules]) -> None:
         text = "".join("\n".join((f"*{table}", *rules, "COMMIT", "")) for table, rules in tables.items())
         machine.run(f"{self._tool(family)}-restore", "-w", "--noflush", stdin=text)
 

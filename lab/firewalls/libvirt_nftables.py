@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lab.world.network import ISOLATED
 
 if TYPE_CHECKING:
-    from lab.world.machine import Machine
+    from lab.processes import Runner
     from lab.world.network import WorldNetwork
 
     Rules = list[str]
@@ -22,7 +22,7 @@ COMMENT = "Managed by libvirt for virtual networks: https://libvirt.org/firewall
 class LibvirtNftables:
     """libvirt 11.3 with ``firewall_backend = "nftables"``."""
 
-    def start(self, machine: Machine, network: WorldNetwork) -> None:
+    def start(self, machine: Runner, network: WorldNetwork) -> None:
         """Write the rules of a network that starts, in front of those that are there."""
         if network.mode == "open":
             return
@@ -33,7 +33,7 @@ class LibvirtNftables:
             commands += [f"insert rule {ip} libvirt_network {rule}" for rule in reversed(rules)]
             machine.nft(*commands)
 
-    def stop(self, machine: Machine, network: WorldNetwork) -> None:
+    def stop(self, machine: Runner, network: WorldNetwork) -> None:
         """Delete the rules of a network that stops, by their handles."""
         for family, ip in FAMILIES:
             subnet = network.ipv4 if family == 4 else network.ipv6

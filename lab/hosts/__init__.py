@@ -8,6 +8,6 @@
         guest.start()
         lab.wan.http("203.0.113.10")
 
-A host is a systemd-nspawn container on an overlay of a cached root, in its own network namespace. The demo
-uses the same library. Only program.py knows the program under test: it installs it.
+A host is a systemd-nspawn container on an overlay of a cached root, in its own network namespace. Only program.py
+knows the program under test: it installs it.
 """

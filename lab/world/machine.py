@@ -11,39 +11,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.namespace import Namespace
+from lab.processes import Runner
 from lab.world.syslog import Syslog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    Completed = subprocess.CompletedProcess[str]
-
-_INIT = """
+PRIVATE_FILES = """
 set -e
-mount -t tmpfs -o mode=755 nethook-test /mnt
-for folder in dev etc usr; do
+mount -t tmpfs -o mode=755 nethook-lab /mnt
+for folder in "$@"; do
     mkdir -p /mnt/$folder/upper /mnt/$folder/work
     mount -t overlay -o lowerdir=/$folder,upperdir=/mnt/$folder/upper,workdir=/mnt/$folder/work overlay /$folder
 done
-mount -t tmpfs -o mode=755,size=1m nethook-test /run
+mount -t tmpfs -o mode=755,size=1m nethook-lab /run
 mkdir /run/lock
 # Nothing of an installation on this machine counts.
 rm -rf /dev/log /etc/nethook /etc/default/routed-ips* /etc/sysconfig/routed-ips* /etc/libvirt/hooks
 rm -f /etc/firewalld/policies/00-nethook.xml /etc/firewalld/ipsets/nethook*
 mkdir -p /etc/nethook
+"""
+"""A shell script for a mount namespace, with names of folders of the root: what is written there stays in there."""
+
+_INIT = f"""{PRIVATE_FILES}
 echo ready
 exec cat >/dev/null
 """
 
-SECONDS = 30
-"""A command of a test that takes longer hangs."""
 
-
-class Machine:
+class Machine(Runner):
     """One such host; ``namespace`` is its network, ``syslog`` what its programs have logged."""
 
     def __init__(self) -> None:
         unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", _INIT]
+        unshare += ["sh", "dev", "etc", "usr"]
         self._holder = subprocess.Popen(unshare, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != "ready\n":
@@ -66,19 +67,6 @@ class Machine:
     def command(self, argv: Sequence[str]) -> list[str]:
         """The command that runs this in there."""
         return ["nsenter", "--target", str(self._init), "--net", "--mount", "--pid", *argv]
-
-    def run(self, *argv: str, stdin: str = "", check: bool = True) -> str:
-        """Run a command in there and return what it prints; with ``check``, it has to succeed."""
-        completed = subprocess.run(
-            self.command(argv), input=stdin, capture_output=True, text=True, check=False, timeout=SECONDS
-        )
-        if check and completed.returncode != 0:
-            raise RuntimeError(f"{' '.join(argv)}: {completed.returncode}\n{stdin}\n{completed.stderr}")
-        return completed.stdout
-
-    def nft(self, *commands: str) -> None:
-        """Change the ruleset in one step."""
-        self.run("nft", "-f", "-", stdin="\n".join(commands))
 
     def write(self, path: str, text: str | bytes, mode: int = 0o644) -> None:
         """Write a file in there, with its folders."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from lab.firewalls import FIREWALLS
 from lab.world.network import ISOLATED
 from lab.world.world import World
-from tests.kernel.conftest import FIREWALLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

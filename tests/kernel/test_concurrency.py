@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.firewalls import FIREWALLS
 from lab.world.hook_process import HookProcess
 from lab.world.world import World
 from tests.kernel import listings
-from tests.kernel.conftest import FIREWALLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

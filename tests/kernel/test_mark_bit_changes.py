@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.firewalls import FIREWALLS
 from lab.world.flow import UdpFlow
 from lab.world.world import SETTINGS, World
 from nethook.config.settings import MARK_BIT
 from tests.kernel import listings
 from tests.kernel.applying import apply
-from tests.kernel.conftest import FIREWALLS
 from tests.kernel.faults import Fault
 from tests.kernel.scenario import Scenario
 
