@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,15 @@ def run(
             f"{title}: status {completed.returncode}\n--- stdout\n{completed.stdout}--- stderr\n{completed.stderr}"
         )
     return completed
+
+
+def processor_seconds_of_children() -> float:
+    """Return what all children of this process that have ended took of processors, and so all that they waited for.
+
+    It says what something costs, also on a machine that has other things to do.
+    """
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class Runner:

@@ -77,4 +77,7 @@ class DebianGuest:
         return fetched.stdout.strip() if fetched.returncode == 0 else None
 
     def _is_up(self) -> bool:
-        return self.run(["systemctl", "is-system-running"], check=False).stdout.strip() in ("running", "degraded")
+        return self.run(["systemctl", "is-system-running", "--wait"], check=False).stdout.strip() in (
+            "running",
+            "degraded",
+        )

@@ -40,5 +40,5 @@ class SystemdHost(Host):
         return ["--boot"]
 
     def _is_up(self) -> bool:
-        state = self.run(["systemctl", "is-system-running"], check=False).stdout.strip()
+        state = self.run(["systemctl", "is-system-running", "--wait"], check=False).stdout.strip()
         return state in ("running", "degraded")

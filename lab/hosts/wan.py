@@ -6,6 +6,8 @@ client 192.0.2.1, 2001:db8:c::1 ── router 198.51.100.1, 2001:db8:100::1 ═ 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -108,6 +110,12 @@ class Wan:
     def http(self, address: str, port: int = 80, timeout: float = 3) -> bool:
         """Whether a web server answers at this address."""
         return self.fetch(address, port, timeout) is not None
+
+    def answering(self, addresses: Sequence[str]) -> list[str]:
+        """Return which of these answer a ping within a second. They are asked side by side."""
+        with ThreadPoolExecutor(len(addresses)) as pool:
+            answers = pool.map(lambda address: self.ping(address, 1), addresses)
+        return [address for address, has_answered in zip(addresses, answers) if has_answered]
 
     def ping(self, address: str, timeout: int = 2) -> bool:
         source = CLIENT.of_family(ip_address(address).version)

@@ -40,8 +40,8 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     with Lab() as lab:
         host = lab.host(suite, firewall_backend=backend)
         site = Site(host, lab.wan)
-        before = [mode.name for mode in MODES for kind in mode.kinds if lab.wan.ping(kind.address, 1)]
-        assert before == [], "reachable although nothing is installed"
+        routed = [kind.address for mode in MODES for kind in mode.kinds]
+        assert lab.wan.answering(routed) == [], "reachable although nothing is installed"
         host.install()
         host.run(["systemctl", "stop", "nethook"])  # at a restart of libvirtd it would do what the hook has to
         yield site

@@ -27,7 +27,8 @@ BRIDGE = "br-public"
 GATEWAYS = ("192.168.50.1", "fd00:50::1")
 STOLEN = ("203.0.113.10", "2001:db8:7::10")
 MACS = {"holder": "52:54:00:00:00:10", "neighbour": "52:54:00:00:00:20", "thief": "52:54:00:00:00:66"}
-TIMES = 40
+TIMES = 10
+"""How often each frame is sent: one may get lost where it should arrive, as on every network."""
 GAP_MS = 2
 DATAGRAMS = 20
 

@@ -98,7 +98,7 @@ def test_somebody_holds_the_lock(world: World) -> None:
     doors = Doors(world)
     holder = subprocess.Popen(world.machine.command(["flock", "/run/nethook", "sleep", "20"]))
     try:
-        time.sleep(0.2)  # until it holds it
+        wait_for(lambda: "sleep 20" in world.machine.processes(), "flock has the lock, and runs its command")
         with HookProcess(world.machine, "b", "started") as one, HookProcess(world.machine, "c", "started") as other:
             one.give(doors.b.event_xml().encode())
             other.give(doors.c.event_xml().encode())
