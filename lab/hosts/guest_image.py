@@ -1,4 +1,4 @@
-"""Kernel and initramfs of the test guests: Debian's cloud kernel, a static busybox, guest_files and frames.c.
+"""Kernel and initramfs of the test guests: Debian's cloud kernel, a static busybox, guest_files, frames.c and fetch.c.
 
 Without KVM a guest's processor is emulated, and starting is what guests of tests do most. So everything is done here
 that can be done once, and not at each start: the kernel is unpacked, modules have no signatures to check.
@@ -15,7 +15,7 @@ from lab.processes import run
 
 FILES = Path(__file__).with_name("guest_files")
 BUSYBOX = Path("/bin/busybox")
-FRAMES = Path(__file__).with_name("frames.c")
+PROGRAMS = [Path(__file__).with_name(f"{name}.c") for name in ("frames", "fetch")]
 COMPILE = ["gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Os", "-static", "-s"]
 
 KERNEL_OPTIONS = [
@@ -65,7 +65,8 @@ class GuestImage:
 def guest_image() -> GuestImage:
     """The image, built (5 s and a download of 30 MB) when the cache does not have it."""
     files = [file.read_text() for file in sorted(FILES.rglob("*")) if file.is_file()]
-    recipe = " ".join([*files, FRAMES.read_text(), *COMPILE, *MODULES])
+    sources = [program.read_text() for program in PROGRAMS]
+    recipe = " ".join([*files, *sources, *COMPILE, *MODULES])
     return GuestImage(cached("guest", recipe, _build))
 
 
@@ -81,8 +82,9 @@ def _build(folder: Path) -> None:
     shutil.copy(BUSYBOX, tree / "bin/busybox")
     for applet in {*run([BUSYBOX, "--list"]).stdout.split()} - {"busybox"}:
         (tree / "bin" / applet).symlink_to("busybox")
-    run([*COMPILE, "-o", folder / "frames", FRAMES])
-    shutil.copy(folder / "frames", tree / "bin/frames")
+    for program in PROGRAMS:
+        run([*COMPILE, "-o", folder / program.stem, program])
+        shutil.copy(folder / program.stem, tree / "bin" / program.stem)
     modules = [module for module in MODULES if _copy_module(package, module, tree / "modules")]
     (tree / "modules/order").write_text("".join(f"{module}.ko\n" for module in modules))
     run(["sh", "-ec", 'cd "$0"; find . | cpio --quiet -o -H newc >"$1"', tree, folder / "initramfs"])

@@ -5,10 +5,13 @@ client 192.0.2.1, 2001:db8:c::1 ── router 198.51.100.1, 2001:db8:100::1 ═ 
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Protocol
@@ -19,9 +22,6 @@ from lab.waiting import wait_for
 
 SWITCH = "switch"
 UPLINK = "uplink0"
-
-# curl's statuses: refused or unreachable, too late, closed without an answer, reset
-NO_ANSWER = (7, 28, 52, 56)
 
 WEB_SERVER = Path(__file__).with_name("web_server.py")
 
@@ -96,16 +96,19 @@ class Wan:
         Guests answer with their name and the client's address as they see it.
         """
         version = ip_address(address).version
-        url = f"http://{address}:{port}/" if version == 4 else f"http://[{address}]:{port}/"
-        interface = ["--interface", CLIENT.of_family(version)]
-        completed = self.namespace.run(
-            ["curl", "--silent", "--fail", "--globoff", "--noproxy", "*", "--max-time", str(timeout), *interface, url],
-            check=False,
-        )
-        if completed.returncode in NO_ANSWER:
-            return None
-        completed.check_returncode()
-        return completed.stdout.strip()
+        with self.namespace.entered():
+            line = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6)
+        with line, closing(HTTPConnection(address, port)) as connection:
+            line.bind((CLIENT.of_family(version), 0))
+            line.settimeout(timeout)
+            try:
+                line.connect((address, port))
+                connection.sock = line
+                connection.request("GET", "/")
+                answer = connection.getresponse()
+                return answer.read().decode().strip()
+            except (OSError, HTTPException):
+                return None
 
     def http(self, address: str, port: int = 80, timeout: float = 3) -> bool:
         """Whether a web server answers at this address."""

@@ -122,18 +122,19 @@ class Site:
             yield from (f"{kind.line}\t{mode.name}\n" for kind in mode.kinds)
         yield from (f"{kind.line}\tsecond\n" for kind in SECOND.kinds)
 
-    def failures(self, mode: Mode, kind: Kind) -> list[str]:
-        """What is wrong with this routed IP right now: a sentence each, nothing if it is as it should be."""
-        wrong = []
-        answer = self.wan.fetch(kind.address, timeout=2)
-        client = CLIENT.of_family(6 if ":" in kind.address else 4)
-        if answer != f"{mode.name} {client}":
-            wrong.append(f"from outside: {answer or 'no answer'}")
-        url = f"http://[{client}]/" if ":" in client else f"http://{client}/"
-        seen = self.guests[mode].fetch(url, source=kind.address, timeout=2)
-        if seen != kind.address:
-            wrong.append(f"towards the outside: {'seen as ' + seen if seen else 'no answer'}")
-        return wrong
+    def failures(self, mode: Mode) -> dict[str, list[str]]:
+        """What is wrong with the mode's routed IP of each kind right now: nothing if it is as it should be."""
+        clients = {kind.address: CLIENT.of_family(6 if ":" in kind.address else 4) for kind in mode.kinds}
+        all_seen = self.guests[mode].fetch_from(clients, timeout=2)
+        found: dict[str, list[str]] = {}
+        for kind, client, seen in zip(mode.kinds, clients.values(), all_seen):
+            wrong = found.setdefault(kind.name, [])
+            answer = self.wan.fetch(kind.address, timeout=2)
+            if answer != f"{mode.name} {client}":
+                wrong.append(f"from outside: {answer or 'no answer'}")
+            if seen != kind.address:
+                wrong.append(f"towards the outside: {'seen as ' + seen if seen else 'no answer'}")
+        return found
 
     def diagnosed(self) -> list[str]:
         """What the doctor finds wrong with any of the addresses: nothing as long as all of them answer."""

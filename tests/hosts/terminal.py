@@ -16,7 +16,7 @@ from types import TracebackType
 
 from lab.processes import Argument
 
-SECONDS = 20
+SECONDS = 60
 
 
 class Terminal:
