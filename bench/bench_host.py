@@ -17,7 +17,7 @@ from lab.world.machine import PRIVATE_FILES
 from lab.world.network import WorldNetwork
 from lab.world.syslog import Syslog
 from nethook.config.settings import GATEWAY4, ROUTE_PROTOCOL
-from nethook.install.stub import stub
+from nethook.install.package import stub
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NETWORK = WorldNetwork("bench", 0, "nat")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from bench.bench_host import EMPTY, NETWORK, SCRATCH, addresses, seconds
 from nethook.config import load
-from nethook.engine.reconcile import reconcile
-from nethook.host.process import Result, Tools
+from nethook.engine.run import reconcile
+from nethook.host.host import Host
+from nethook.host.process import Result
 from nethook.libvirt.network import Network
 from nethook.placement.scope import scope_of
 
@@ -87,13 +88,13 @@ class _Floor:
     """Start Python, one nft and one ip, which write into an empty kernel what the hook would write."""
 
     def __init__(self) -> None:
-        tools = _RecordingTools(seconds=60)
+        host = _RecordingHost(60)
         configuration, networks = load(), [Network(NETWORK.name, NETWORK.bridge, NETWORK.mode)]
-        reconcile(configuration, networks, scope_of(networks, configuration.routed_ips), tools)
+        reconcile(configuration, networks, scope_of(networks, configuration.routed_ips), host)
         bare_python = (sys.executable, "-I", "-S", "-c", "pass")
         self._commands: list[tuple[tuple[str, ...], Path]] = [(bare_python, EMPTY)]
         for tool in ("nft", "ip"):
-            calls = [call for call in tools.writes if call.argv[0] == tool]
+            calls = [call for call in host.writes if call.argv[0] == tool]
             path = SCRATCH / f"floor-{tool}"
             path.write_text("".join(call.stdin for call in calls), encoding="ascii")
             self._commands.append((calls[0].argv, path))
@@ -102,7 +103,7 @@ class _Floor:
         return sum(seconds(argv, stdin) for argv, stdin in self._commands)
 
 
-class _RecordingTools(Tools):
+class _RecordingHost(Host):
     """Reads for real, and keeps what would be written."""
 
     def __init__(self, seconds: float) -> None:

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 from bench.bench_host import NETWORK
 from nethook.config import load
 from nethook.config.routed_ips import MOST
-from nethook.engine.reconcile import MOST_BY_EVENT, reconcile
-from nethook.engine.situation import limited_tools
-from nethook.host.lock import Locked
-from nethook.legacy06.others import Others
+from nethook.engine.run import MOST_BY_EVENT, reconcile
+from nethook.engine.situation import limited_host
 from nethook.libvirt.network import Network
 from nethook.placement.scope import Scope
 
@@ -65,9 +63,9 @@ def measure_scale(host: BenchHost, progress: Callable[[str], None]) -> list[Take
 def _apply() -> None:
     """What ``nethook apply`` does when libvirt has told it of its networks."""
     configuration, networks = load(), [Network(NETWORK.name, NETWORK.bridge, NETWORK.mode)]
-    tools = limited_tools()
-    with Locked():
-        outcome = reconcile(configuration, networks, Scope(known=networks), tools, Others({NETWORK.bridge}))
+    host = limited_host()
+    with host.locked():
+        outcome = reconcile(configuration, networks, Scope(known=networks), host, is_thorough=True)
     if outcome.failures:
         raise SystemExit("\n".join(("bench: apply has failed:", *outcome.failures)))
 

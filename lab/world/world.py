@@ -16,7 +16,7 @@ from lab.world.hook_process import HOOK, HookProcess
 from lab.world.machine import Machine
 from lab.world.network import SOMEBODY, WorldNetwork, WorldPort
 from lab.world.packets import Place, Witness, exchange, reaches
-from nethook.install.stub import stub
+from nethook.install.package import stub
 
 if TYPE_CHECKING:
     from lab.firewalls import Firewall

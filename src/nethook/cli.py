@@ -1,4 +1,4 @@
-"""The command ``nethook``: one of its verbs is run, and errors become a sentence on stderr and an exit status."""
+"""The command ``nethook``: runs one of its verbs, and turns errors into a sentence on stderr and an exit status."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import DEFECT, DIFFERENT, INTERRUPTED, UNKNOWN
 from nethook.commands.parser import build_parser
 from nethook.config.problem import one_line
 from nethook.errors import ConfigError, NethookError
+from nethook.exit_status import DEFECT, DIFFERENT, INTERRUPTED, UNKNOWN
 from nethook.terminal import show_problems
 from nethook.terminal.output import lasting_streams
 
@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the verb that these arguments (default: the process's) name. Returns the exit status."""
+    """Run the verb in these arguments (default: those of the process), and return the exit status."""
     with lasting_streams() as streams:
-        options = build_parser().parse_args(arguments)
+        parser = build_parser()
+        options = parser.parse_args(arguments)
+        if options.verb is None:
+            parser.print_help(sys.stderr)
+            return UNKNOWN
         try:
             status = _run(options)
         except KeyboardInterrupt:
@@ -30,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         lost = [stream.error for stream in streams if stream.error]
         for error in lost:
-            if not isinstance(error, BrokenPipeError):  # whoever reads has seen enough, as `nethook status | head` has
-                print(f"nethook: what was printed is lost: {error.strerror}", file=sys.stderr)
+            if not isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `nethook status | head`
+                print(f"nethook: the output could not be written: {error.strerror}", file=sys.stderr)
         return (status or DIFFERENT) if lost else status
 
 
@@ -44,23 +48,23 @@ def _run(options: Namespace) -> int:
             from traceback import print_exc  # noqa: PLC0415 - seldom needed
 
             print_exc()
-        return _told(error, options.verb)
+        return _report_error(error, options.verb)
 
 
-def _told(error: Exception, verb: str) -> int:
-    """Say what went wrong. Returns the exit status."""
+def _report_error(error: Exception, verb: str) -> int:
+    """Print the error, and return the exit status."""
     if isinstance(error, ConfigError):
         show_problems(error.problems, sys.stderr)
     elif isinstance(error, NethookError):
         print(f"nethook: {one_line(str(error))}", file=sys.stderr)
     elif isinstance(error, PermissionError) and error.filename and os.geteuid() != 0:
-        print(f"nethook: only root may look at {error.filename}: try it with sudo", file=sys.stderr)
+        print(f"nethook: only root may read {error.filename}: try it with sudo", file=sys.stderr)
     elif isinstance(error, OSError):
         print(f"nethook: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
     else:
         print(
             f"nethook: defect in nethook: {type(error).__name__}: {error}\n"
-            f"Please report it with what `nethook {verb} --debug` prints.",
+            f"Please report it with the output of `nethook {verb} --debug`.",
             file=sys.stderr,
         )
         return DEFECT

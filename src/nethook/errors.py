@@ -1,4 +1,4 @@
-"""The errors of this program, by what the person who reads them should do."""
+"""The errors of this program. Each class tells the reader what to do."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 class NethookError(Exception):
-    """Base of all: its text is one sentence for the person who administers the host."""
+    """Base of all errors. The text is one sentence for the administrator of the host."""
 
 
 class ConfigError(NethookError):
-    """The configuration cannot be relied on, so nothing was changed; ``problems`` says what to mend."""
+    """The configuration cannot be relied on, so nothing was changed; ``problems`` are its mistakes."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         others = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

@@ -11,26 +11,23 @@ import sys
 
 from nethook import log
 from nethook.config import load
-from nethook.engine.reconcile import reconcile
+from nethook.engine.run import reconcile
 from nethook.errors import ConfigError, NethookError
-from nethook.host import device
-from nethook.host.bridges import bridges
-from nethook.host.lock import Locked
-from nethook.host.process import Tools
+from nethook.host.host import Host
+from nethook.host.links import guest_bridges
 from nethook.libvirt import record
 from nethook.libvirt.event import parse_event
 from nethook.libvirt.network import ISOLATED, Network
-from nethook.net import device_name
 from nethook.parts.tables.guest_bridges import protect
 from nethook.placement.scope import scope_of
 from nethook.steps.effect import REMOVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nethook.config import Configuration
-    from nethook.engine.reconcile import Outcome
+    from nethook.engine.run import Outcome
     from nethook.libvirt.event import Event
     from nethook.libvirt.record import Record
     from nethook.placement.scope import Scope
@@ -44,67 +41,81 @@ def main(arguments: Sequence[str]) -> None:
     log.open_log()
     try:
         event = parse_event(arguments, sys.stdin.buffer.read())
-        if event:
-            _handle(event)
-    except ConfigError as error:
-        log.problems(error.problems)
-        log.errors([f"network {arguments[0]} {arguments[1]}: nothing was changed, because of these files"])
-    except NethookError as error:
-        log.errors([f"network {arguments[0]} {arguments[1]}: {error}"])
+    except Exception as error:
+        _report(error, f"network {arguments[0]} {arguments[1]}", Host(0))
+        return
+    if event:
+        handle(event, Host(SECONDS))
+
+
+def handle(event: Event, host: Host, load: Callable[[], Configuration] = load) -> None:
+    """Do what this event needs on this host. Every failure is logged, none is raised."""
+    reason = f"network {event.network.name} {event.operation}"
+    try:
+        _handle(event, reason, host, load)
     except Exception as error:  # the guest must start; a defect of ours is reported, not passed on
-        log.errors([f"network {arguments[0]} {arguments[1]}: defect in nethook: {_where(error)}"])
+        _report(error, reason, host)
 
 
-def _handle(event: Event) -> None:
+def _report(error: Exception, reason: str, host: Host) -> None:
+    if isinstance(error, ConfigError):
+        log.problems(error.problems, host)
+        log.errors([f"{reason}: nothing was changed, because of these files"], host)
+    elif isinstance(error, NethookError):
+        log.errors([f"{reason}: {error}"], host)
+    else:
+        log.errors([f"{reason}: defect in nethook: {_where(error)}"], host)
+
+
+def _handle(event: Event, reason: str, host: Host, load: Callable[[], Configuration]) -> None:
     network = event.network
-    reason = f"network {network.name} {event.operation}"
-    unwritten = _record(event, reason)
+    unwritten = _record(event, reason, host)
     if not network.bridge:
         if event.is_up:
             log.info(
-                [f"{reason}: it has no bridge (forward mode {network.forward_mode}), so nothing can be routed to it"]
+                [f"{reason}: it has no bridge (forward mode {network.forward_mode}), so nothing can be routed to it"],
+                host,
             )
         return
-    is_usable = device_name.is_safe(network.bridge)
-    tools = Tools(SECONDS)
+    is_usable = not network.why_unroutable
     configuration = load()
-    with Locked():
+    with host.locked():
         if not configuration.is_current:
             configuration = load()
-        told = unwritten or record.read()
-        up = [network] if event.is_up and is_usable and device.exists(network.bridge) else []
-        outcome = reconcile(configuration, up, _scope(event, configuration, told), tools)
-    outcome.finish(tools)
+        told = unwritten or record.read(host)
+        up = [network] if event.is_up and is_usable and host.number_of(network.bridge) else []
+        outcome = reconcile(configuration, up, _scope(event, configuration, told, host), host)
+    outcome.finish(host)
     outcome.failures += _taken_away(event, outcome)
     if not is_usable and any(routed.network == network.name for routed in configuration.routed_ips):
-        outcome.failures.append(f"its bridge has a name that cannot be used in rules and routes: {network.bridge!r}")
-    log.problems([*configuration.problems, *outcome.refused])
-    log.info(f"{effect} [{reason}]" for effect in outcome.done)
-    log.errors(f"{reason}: {failure}" for failure in outcome.failures)
+        outcome.failures.append(network.why_unroutable)
+    log.problems([*configuration.problems, *outcome.refused], host)
+    log.info((f"{effect} [{reason}]" for effect in outcome.done), host)
+    log.errors((f"{reason}: {failure}" for failure in outcome.failures), host)
 
 
-def _record(event: Event, reason: str) -> Record | None:
+def _record(event: Event, reason: str, host: Host) -> Record | None:
     """Record what libvirt tells, and have our table know the bridges with guests: before anything else can fail.
 
     If it could not be written, returns what the record should be.
     """
-    told, failure = record.tell(event)
+    told, failure = record.tell(event, host)
     failures = [failure] if failure else []
     try:
-        log.info(f"{effect} [{reason}]" for effect in protect(told.guest_bridges))
+        log.info((f"{effect} [{reason}]" for effect in protect(host, told.guest_bridges)), host)
     except NethookError as error:
         failures.append(str(error))
-    log.errors(f"{reason}: {each}" for each in failures)
+    log.errors((f"{reason}: {each}" for each in failures), host)
     return told if failure else None
 
 
-def _scope(event: Event, configuration: Configuration, told: Record) -> Scope:
+def _scope(event: Event, configuration: Configuration, told: Record, host: Host) -> Scope:
     """Return the scope of this event. A network of which libvirt has not told may not exist."""
     lines = configuration.routed_ips
     return scope_of(
         [event.network],
         lines,
-        [*told.up.values(), *_unknown(told, event)],
+        [*told.up.values(), *_unknown(told, event, host)],
         unresolved={line.prefix.text for line in lines if not told.knows(line.network)},
         starting=event.network.own_prefixes if event.begins else (),
     )
@@ -117,7 +128,7 @@ def _taken_away(event: Event, outcome: Outcome) -> Iterator[str]:
             yield f"the route {effect.prefix} → {effect.bridge} is gone: with it, libvirt would not start this network"
 
 
-def _unknown(told: Record, event: Event) -> list[Network]:
+def _unknown(told: Record, event: Event, host: Host) -> list[Network]:
     """Return the bridges with guests of libvirt of which nobody has told: they are taken for isolated networks.
 
     Before the first apply, or when an event was lost, that is what keeps them from being taken for the outside. A
@@ -125,7 +136,7 @@ def _unknown(told: Record, event: Event) -> list[Network]:
     """
     known = {event.network.bridge, *(network.bridge for network in told.up.values())}
     known.update(network.bridge for network in told.down.values() if not network.is_libvirts_own)
-    return [Network("", each.name, ISOLATED) for each in bridges() if each.is_of_guests and each.name not in known]
+    return [Network("", name, ISOLATED) for name in guest_bridges(host.links()) if name not in known]
 
 
 def _where(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Where a hook says what it did: syslog, identifier ``nethook``."""
+"""The log of runs: syslog, with the identifier ``nethook``."""
 
 from __future__ import annotations
 
@@ -11,40 +11,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nethook.config.problem import Problem
+    from nethook.host.host import Host
 
 MAX_LINES = 1000
-"""More lines of one run than this are counted, not written: the journal would drop what comes behind them."""
+"""No more lines of one run are written, only counted, because the journal would drop those that follow."""
 
 
 MOST_PROBLEMS = 10
-"""Mistakes of the files that are logged, each at every event until somebody has corrected it."""
+"""Mistakes in the files are logged again at every event, so only this many."""
 
 
 def open_log() -> None:
-    """Must be called before anything is logged."""
+    """Open the log. Call this before anything is logged."""
     syslog.openlog("nethook", syslog.LOG_PID, syslog.LOG_DAEMON)
 
 
-def info(lines: Iterable[str]) -> None:
-    """What was done."""
-    _write(syslog.LOG_INFO, list(lines))
+def info(lines: Iterable[str], host: Host) -> None:
+    """Log what was done."""
+    _write(syslog.LOG_INFO, list(lines), host)
 
 
-def errors(lines: Iterable[str]) -> None:
-    """What could not be done, or is wrong."""
-    _write(syslog.LOG_ERR, list(lines))
+def errors(lines: Iterable[str], host: Host) -> None:
+    """Log what is wrong or could not be done."""
+    _write(syslog.LOG_ERR, list(lines), host)
 
 
-def problems(found: Sequence[Problem]) -> None:
-    """Log the first mistakes of the files, and how many more there are: every event would log them all again."""
-    errors(str(problem) for problem in found[:MOST_PROBLEMS])
+def problems(found: Sequence[Problem], host: Host) -> None:
+    """Log the first mistakes in the files, and the number of the others."""
+    errors((str(problem) for problem in found[:MOST_PROBLEMS]), host)
     more = sum(problem.mistakes for problem in found[MOST_PROBLEMS:])
     if more:
-        errors([f"{more:,} more mistakes in the files: run `nethook check`"])
+        errors([f"{more:,} more mistakes in the files: run `nethook check`"], host)
 
 
-def _write(priority: int, lines: list[str]) -> None:
-    for line in lines[:MAX_LINES]:
-        syslog.syslog(priority, one_line(line))
+def _write(priority: int, lines: list[str], host: Host) -> None:
+    shown = [one_line(line) for line in lines[:MAX_LINES]]
     if len(lines) > MAX_LINES:
-        syslog.syslog(priority, f"… and {len(lines) - MAX_LINES} more such lines")
+        shown.append(f"… and {len(lines) - MAX_LINES} more such lines")
+    host.log(priority, shown)

@@ -331,7 +331,7 @@ def test_check_knows_the_networks_and_addresses_of_the_host(site: Site) -> None:
     )
     checked = site.host.nethook("check")
     assert checked.returncode == 1
-    never, translated = "what is sent to it never gets to a guest", "whose addresses libvirt translates"
+    never, translated = "packets to it never reach a guest", "to which libvirt applies NAT"
     assert [line for line in checked.stdout.splitlines() if line.startswith("/")] == [
         f"{FILE}:1:20: libvirt has no network frist",
         f"{FILE}:2:1: 192.168.60.0/28 overlaps the subnet 192.168.60.0/24 of network second",
@@ -484,7 +484,7 @@ def test_a_line_to_which_libvirt_has_a_route_itself(site: Site) -> None:
             assert site.host.nethook("apply").returncode == 0
             checked = site.host.nethook("check")
             assert checked.returncode == 0
-            assert "warning: network own-route has a <route> to 203.0.113.90" in checked.stdout
+            assert "warning: libvirt itself adds the <route> of network own-route to 203.0.113.90" in checked.stdout
             site.host.virsh("net-destroy", "own-route")
             assert site.host.nethook("apply").returncode == 0
         site.configure(f"{STEADY} first", "203.0.113.90 first")
@@ -629,9 +629,9 @@ def test_without_root(site: Site) -> None:
     if site.host.run(["test", "-d", "/etc/firewalld"], check=False).returncode == 0:
         install = site.host.run([*nobody, "install", "--dry-run"], check=False)
         assert (install.returncode, install.stdout) == (2, "")
-        assert install.stderr.splitlines()[-1].startswith("nethook: only root may look at /etc/firewalld/")
+        assert install.stderr.splitlines()[-1].startswith("nethook: only root may read /etc/firewalld/")
         uninstall = site.host.run([*nobody, "uninstall", "--dry-run"], check=False)
-        assert "what of ours is in firewalld's folder is shown to root only" in uninstall.stderr
+        assert "only root can see our files in firewalld's folder" in uninstall.stderr
 
 
 STOPPING = """
@@ -665,10 +665,10 @@ def test_what_libvirt_does_not_tell_is_said(site: Site) -> None:
     try:
         applied = site.host.nethook("apply")
         assert applied.returncode == 2
-        assert applied.stderr.startswith("nethook: libvirt does not tell its networks: ")
+        assert applied.stderr.startswith("nethook: libvirt does not list its networks: ")
         checked = site.host.nethook("check")
         assert checked.returncode == 0
-        assert "not compared with this host and its networks" in checked.stderr
+        assert "the files were not compared with this host and its networks" in checked.stderr
     finally:
         site.host.run(["systemctl", "start", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd.service"])
         site.host.wait_for_libvirt()

@@ -190,7 +190,7 @@ def test_a_guest_without_the_address(site: Patient, address: str, how: str) -> N
         (failure,) = found.of("failure")
         assert (found.status, failure["station"]) == (1, "guest")
         assert failure["text"] == f"no guest on br-first answers {how} for {address}"
-        assert f"ip address add {address}/{length} dev its NIC; `nethook guest-config {address}`" in failure["advice"]
+        assert f"ip address add {address}/{length} dev NIC; `nethook guest-config {address}`" in failure["advice"]
         site.rows.append(f"{site.name:22} {'guest without ' + address:50} failure  guest{'':16}{failure['text']}")
     finally:
         site.guest.run(f"ip addr add {address}/{length} dev eth0")
@@ -233,7 +233,7 @@ def test_what_is_printed(site: Patient) -> None:
         site.sh("nft delete table inet nethook")
         ill = site.host.nethook("doctor")
         assert ill.stdout.splitlines() == [
-            "failure: our table: our nftables table inet nethook is not there, or has no rules",
+            "failure: our table: our nftables table inet nethook is missing or has no rules",
             "    # nethook apply",
             "",
             "0 of 3 addresses healthy; 1 failure, 0 warnings",

@@ -215,7 +215,7 @@ def test_installing_opens_the_gate(site: Site, before: str) -> None:
     site.is_as_it_should_be()
     assert "  firewalld: open\n" in site.host.nethook("status").stdout
     assert site.host.nethook("plan").returncode == 0
-    assert site.host.nethook("install").stdout == "everything is in place already\n"
+    assert site.host.nethook("install").stdout == "everything is already in place\n"
 
 
 def test_a_routed_ip_reaches_no_private_address_that_firewalld_protects(site: Site) -> None:

@@ -268,7 +268,7 @@ def test_without_gateways_the_networks_own_addresses_are_used(site: Site) -> Non
     assert "Gateway=2001:db8:1001::1\n" in printed
     refused = site.host.nethook("guest-config", "203.0.113.15")
     assert refused.returncode == 2
-    assert "guests have no IPv4 gateway: gateway4 is none in nethook.conf" in refused.stderr
+    assert "guests have no IPv4 gateway: nethook.conf has gateway4 = none" in refused.stderr
 
 
 def _private(site: Site, mode: Mode) -> list[str] | None:

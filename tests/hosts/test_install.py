@@ -69,7 +69,7 @@ def test_installing_routes_what_runs_already(bench: tuple[Lab, SystemdHost]) -> 
     ]
     assert lab.wan.http(ADDRESS)
     again = host.nethook("install")
-    assert (again.returncode, again.stdout) == (0, "everything is in place already\n")
+    assert (again.returncode, again.stdout) == (0, "everything is already in place\n")
 
 
 def test_the_hook_is_found_without_a_restart_of_libvirtd(bench: tuple[Lab, SystemdHost]) -> None:
@@ -231,5 +231,5 @@ def test_a_hook_of_somebody_else_stays(bench: tuple[Lab, SystemdHost]) -> None:
     host.write(HOOK, "#!/bin/sh\n# mine\n", 0o755)
     refused = host.nethook("install")
     assert refused.returncode == 1
-    assert f"{HOOK} is a hook of somebody else" in refused.stderr
+    assert f"{HOOK} is a foreign hook" in refused.stderr
     assert host.read(HOOK) == "#!/bin/sh\n# mine\n"

@@ -14,16 +14,15 @@ _SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from nethook.config import load
-from nethook.host.process import Tools
+from nethook.host.host import Host
 from nethook.libvirt.event import parse_event
-from nethook.host.lock import Locked
-from nethook.legacy06.others import Others
-from nethook.engine.reconcile import reconcile
+from nethook.engine.run import reconcile
 from nethook.placement.scope import Scope
 up = [parse_event((name, "started", "begin", "-"), xml.encode()).network
       for name, xml in zip(sys.argv[2::2], sys.argv[3::2])]
-with Locked():
-    outcome = reconcile(load(), up, Scope(known=up), Tools(20), Others({network.bridge for network in up}))
+host = Host(20)
+with host.locked():
+    outcome = reconcile(load(), up, Scope(known=up), host, is_thorough=True)
 for effect in outcome.done:
     print(effect)
 for failure in outcome.failures:

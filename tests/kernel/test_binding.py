@@ -34,7 +34,7 @@ from lab.world.hook_process import HookProcess
 from lab.world.network import WorldPort
 from lab.world.tap import SECONDS, Tap, arrives
 from lab.world.world import SOURCE
-from nethook.config.words import in_quotes
+from nethook.config.text import in_quotes
 from tests.kernel import golden, listings
 from tests.kernel.faults import Fault
 

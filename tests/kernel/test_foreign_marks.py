@@ -106,7 +106,7 @@ def test_what_cannot_be_read_is_not_looked_at_and_ends_nothing(host: Installatio
     fault.mend()
     assert "would write /etc/libvirt/hooks/network.d/50-nethook" in out
     if kind == "exit 1" or not tool.endswith("save"):
-        assert f"nethook: not looked for others that use our mark bit: `{tool}" in err
+        assert f"nethook: not checked for other users of our mark bit: `{tool}" in err
 
 
 @pytest.mark.parametrize("tool", ["iptables-nft-save", "nft"])

@@ -10,10 +10,11 @@ import pytest
 
 from lab.world.network import ISOLATED
 from lab.world.world import HOST, OUTSIDE, SETTINGS
-from nethook.host.process import Tools
-from nethook.parts.gateways import GATEWAYS
-from nethook.steps.effect import REMOVE, Effect
-from nethook.steps.step import BatchStep, ObjectChange
+from nethook.host.host import Host
+from nethook.parts.gateways import GATEWAYS, Gateway
+from nethook.steps.effect import REMOVE
+from nethook.steps.piece import WITHDRAW, IpPiece
+from nethook.steps.step import BatchStep
 from tests.kernel.faults import Fault
 
 if TYPE_CHECKING:
@@ -290,9 +291,8 @@ def test_without_a_gateway_of_ours_the_bridge_gets_an_address_of_its_own(small_w
 @pytest.mark.parametrize("is_off", [False, True], ids=["", "IPv6 is off"])
 @families
 def test_one_that_went_by_itself_is_deleted(small_world: World, family: int, is_off: bool) -> None:
-    key = (GATEWAY[family], small_world.network("public", 1).bridge, "")
+    key = Gateway((GATEWAY[family], small_world.network("public", 1).bridge, ""))
     small_world.host.sysctl(f"ipv6/conf/{key[1]}/disable_ipv6", int(is_off))
-    effect = Effect(REMOVE, "gateway", prefix=key[0], bridge=key[1])
     with small_world.machine.namespace.entered():
-        step = BatchStep([ObjectChange(GATEWAYS, key, GATEWAYS.delete(key, 218), effect)])
-        assert step.take(Tools(5)) == ([], [])
+        piece = IpPiece(WITHDRAW, GATEWAYS, key, GATEWAYS.delete(key, 218), GATEWAYS.effect(REMOVE, key))
+        assert BatchStep([piece]).take(Host(5)) == ([], [])

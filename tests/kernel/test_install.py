@@ -9,7 +9,7 @@ import pytest
 
 from lab.waiting import wait_for
 from lab.world.hook_process import HookProcess
-from nethook.install.stub import stub
+from nethook.install.package import stub
 from nethook.install.units import UNITS as NAMES
 from tests.kernel.installation_host import HOOK, HOOKS, ONLY_HOOK, PYTHON, SERVICE, UNITS, InstallationHost
 
@@ -77,8 +77,8 @@ def test_a_second_time_nothing_changes(host: InstallationHost) -> None:
     host.nethook("install")
     host.systemctl_calls()
     before = host.state()
-    assert host.nethook("install") == ("everything is in place already\n", "")
-    assert host.nethook("install", "--dry-run") == ("everything is in place already\n", "")
+    assert host.nethook("install") == ("everything is already in place\n", "")
+    assert host.nethook("install", "--dry-run") == ("everything is already in place\n", "")
     assert (host.state(), host.systemctl_calls()) == (before, [])
 
 
@@ -91,7 +91,7 @@ def test_what_somebody_changed_is_put_right(host: InstallationHost) -> None:
     host.systemctl_calls()
     host.nethook("install")
     assert host.systemctl_calls() == ["reload libvirtd.service", "daemon-reload", "restart nethook.service"]
-    assert host.nethook("install") == ("everything is in place already\n", "")
+    assert host.nethook("install") == ("everything is already in place\n", "")
 
 
 def test_what_watches_the_files_starts_anew_where_its_unit_was_changed(host: InstallationHost) -> None:
@@ -178,7 +178,7 @@ def test_a_hook_of_somebody_else_stays(host: InstallationHost, version: str, pla
     else:
         made = {"folder": ["mkdir"], "fifo": ["mkfifo"], "link": ["ln", "-s", "/nowhere"]}[kind]
         host.machine.run(*made, place)
-    check_refused(host, "--yes", says="is a hook of somebody else")
+    check_refused(host, "--yes", says="is a foreign hook")
     if kind == "file":
         assert host.file(place).read_bytes() == FOREIGN
 
@@ -190,7 +190,7 @@ def test_the_only_hook_may_run_ours(host: InstallationHost) -> None:
     line = err.splitlines()[-1].partition("standard input: ")[2]
     host.machine.write(ONLY_HOOK, FOREIGN.replace(b"exit 0", line.encode()), 0o755)
     before = host.state()
-    assert host.nethook("install")[0] == "everything is in place already\n"
+    assert host.nethook("install")[0] == "everything is already in place\n"
     assert host.state() == before
     host.machine.run(ONLY_HOOK, "public", "started", "begin", "-", stdin="not XML")
     assert any("XML" in logged.text for logged in host.machine.syslog.new())
@@ -224,7 +224,7 @@ def test_the_link_of_an_earlier_release_is_left_or_replaced(host: InstallationHo
         host.machine.write(OLD_PROGRAM, FOREIGN, 0o755)
     _, err = host.nethook("install")
     assert "nethook install --yes" in err
-    assert ("libvirt runs besides" in err) == target_there
+    assert ("libvirt runs in addition" in err) == target_there
     assert host.file(ONLY_HOOK).is_symlink()
     out, err = host.nethook("install", "--yes")
     assert out == f"- {ONLY_HOOK}\n"
@@ -295,7 +295,7 @@ def test_selinux_that_lets_hooks_run(host: InstallationHost, enforce: str, boole
     [
         ("chown 1000", "hook.py"),
         ("chown -h 1000", "."),
-        ("chmod 777", "kernel"),
+        ("chmod 777", "host"),
         ("chmod 1777", "."),
         ("chmod 1777", ".."),
         ("chmod 666", "config/files.py"),
@@ -303,7 +303,7 @@ def test_selinux_that_lets_hooks_run(host: InstallationHost, enforce: str, boole
 )
 def test_code_that_others_may_change(host: InstallationHost, change: str, path: str) -> None:
     host.machine.run(*change.split(), f"{host.package}/{path}")
-    check_refused(host, says="who would become root")
+    check_refused(host, says="who could become root")
 
 
 def test_a_folder_that_a_group_may_change(host: InstallationHost) -> None:
@@ -313,7 +313,7 @@ def test_a_folder_that_a_group_may_change(host: InstallationHost) -> None:
     host.machine.run("chgrp", "staff", folder)
     assert "would write" in host.nethook("install", "--dry-run")[0]
     host.machine.run("usermod", "--append", "--groups", "staff", "nobody")
-    check_refused(host, says="can be written by nobody, who would become root")
+    check_refused(host, says="can be written by nobody, who could become root")
 
 
 def test_an_interpreter_that_others_may_change(host: InstallationHost) -> None:
@@ -357,7 +357,7 @@ def test_a_place_where_nothing_can_run(host: InstallationHost, folder: str) -> N
     host.machine.run("mkdir", "-p", folder)
     host.machine.run("mount", "-t", "tmpfs", "-o", "noexec,mode=755", "nethook-test", folder)
     _, err = host.nethook("install", status=1)
-    assert "cannot run where libvirt looks for it" in err
+    assert "cannot be executed, so no hook was written" in err
     assert host.machine.run("find", folder).split() == [folder]  # folders that were made have gone as well
 
 
@@ -375,7 +375,7 @@ def test_a_place_that_cannot_be_written(host: InstallationHost) -> None:
 def test_a_unit_of_somebody_else_stays(host: InstallationHost, unit: str) -> None:
     host.systemd()
     host.machine.write(f"{UNITS}/{unit}", "[Service]\nExecStart=true\n")
-    check_refused(host, "--yes", says="is a unit of somebody else")
+    check_refused(host, "--yes", says="is a foreign unit")
     host.nethook("uninstall")
     assert host.file(f"{UNITS}/{unit}").read_text() == "[Service]\nExecStart=true\n"
 
@@ -389,7 +389,7 @@ def test_units_of_a_package_are_only_enabled(host: InstallationHost) -> None:
     # Those of the installation before the package:
     assert out.splitlines()[: len(NAMES)] == [f"- {UNITS}/{unit}" for unit in NAMES]
     assert host.systemctl_calls() == ["daemon-reload", "restart nethook.service"]
-    assert host.nethook("install")[0] == "everything is in place already\n"
+    assert host.nethook("install")[0] == "everything is already in place\n"
     host.nethook("uninstall")
     assert host.systemctl_calls() == [
         "disable --now --quiet nethook.service",
@@ -494,7 +494,7 @@ def test_forwarding_is_turned_on_when_that_is_wanted(host: InstallationHost) -> 
     accepting = [f"net/ipv6/conf/{name}/accept_ra" for name in names]
     assert values(host, *SWITCHES, *accepting) == ["1", "1", "2", "0", "1"]
     assert "default via fe80::9 dev up.10" in host.machine.run("ip", "-6", "route")
-    assert host.nethook("install", "--enable-forwarding")[0] == "everything is in place already\n"
+    assert host.nethook("install", "--enable-forwarding")[0] == "everything is already in place\n"
 
     for name in SWITCHES:  # as a boot does
         namespace.sysctl(name.partition("/")[2], 0)
@@ -511,4 +511,4 @@ def test_forwarding_is_turned_on_when_that_is_wanted(host: InstallationHost) -> 
 
 def test_a_file_of_somebody_else_for_forwarding_stays(host: InstallationHost) -> None:
     host.machine.write(FORWARDING, "net.ipv4.ip_forward = 0\n")
-    check_refused(host, "--enable-forwarding", says=f"{FORWARDING} is a file of somebody else")
+    check_refused(host, "--enable-forwarding", says=f"{FORWARDING} was not written by nethook")

@@ -6,7 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from lab.world.world import SOURCE
-from nethook.engine.reconcile import MOST_BY_EVENT
+from nethook.engine.run import MOST_BY_EVENT
 
 if TYPE_CHECKING:
     from lab.world.world import World
@@ -15,16 +15,15 @@ SECONDS = 180
 APPLY = f"""
 import sys
 sys.path.insert(0, "{SOURCE}")
-from nethook.engine.situation import limited_tools
+from nethook.engine.situation import limited_host
 from nethook.config import load
 from nethook.libvirt.network import Network
-from nethook.host.lock import Locked
-from nethook.legacy06.others import Others
-from nethook.engine.reconcile import reconcile
+from nethook.engine.run import reconcile
 from nethook.placement.scope import Scope
 up = [Network("public", "virbr1", "nat")]
-with Locked():
-    outcome = reconcile(load(), up, Scope(known=up), limited_tools(), Others({{"virbr1"}}))
+host = limited_host()
+with host.locked():
+    outcome = reconcile(load(), up, Scope(known=up), host, is_thorough=True)
 sys.exit("\\n".join(outcome.failures) or 0)
 """
 """What the verb does when libvirt has told it of its networks, which these hosts do not have."""

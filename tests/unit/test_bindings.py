@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.engine.desired import Desired
-from nethook.engine.desired.bindings import Bindings, keep_bindings
-from nethook.engine.present import Present
-from nethook.host.table import Table
+from nethook.host.nftables import Table
+from nethook.libvirt.network import Network, Port, Ports
 from nethook.net.prefix import Prefix, parse_prefix
 from nethook.net.prefixes import Longest
-from nethook.parts.tables.binding import SETS
-from nethook.placement.bound import apart, blocks
-from tests.unit.lines import routed
+from nethook.parts.tables.binding import BINDING, SETS
+from nethook.placement.scope import Scope
+from tests.unit.cases import case, empty
+from tests.unit.lines import configuration, configured, routed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from nethook.config import RoutedIP
-    from nethook.host.table import Elements
+    from nethook.host.nftables import Elements
 
 BLOCK = parse_prefix("203.0.113.0/28")
 MACS = {"a": "52:54:00:00:00:0a", "b": "52:54:00:00:00:0b"}
@@ -48,28 +47,24 @@ def files() -> st.SearchStrategy[list[RoutedIP]]:
     )
 
 
-def bound_by(bindings: Bindings, lines: list[RoutedIP], networks: Collection[str]) -> None:
-    """A run decides about these networks; all guests but b are plugged in."""
-    parts = blocks(lines)
-    bindings.name(lines, parts, apart(lines))
-    for line in lines:
-        if line.guest and line.network in networks:
-            bindings.reserve(parts[line.prefix.text])
-            if line.guest == "a":
-                bindings.bind(line, parts[line.prefix.text], "virbr1", MACS["a"])
+def after(there: Elements, lines: list[RoutedIP], names: Collection[str], *, doubt: bool) -> Elements:
+    """The elements after a run that decides about these networks; all guests but b are plugged in.
 
-
-def after(there: Elements, lines: list[RoutedIP], networks: Collection[str], *, doubt: bool) -> Elements:
-    """What is in the sets when such a run has been where these elements were."""
-    desired = Desired()
-    bound_by(desired.bindings, lines, networks)
-    present = Present(binding=Table(SETS))
-    assert present.binding
-    present.binding.elements = there
-    keep_bindings(desired, present, lambda _: doubt)
+    With ``doubt``, a line of the files cannot be read, and may be about anything.
+    """
+    ports = Ports([Port("", MACS["a"], "a")], all_known=True)
+    networks = [Network(name, "virbr1", "nat", ports) for name in names]
+    states = empty()
+    states[BINDING] = Table(SETS)
+    states[BINDING].elements = there
+    problems = configuration("nonsense").problems if doubt else []
+    scope = Scope({"virbr1": ()}, names, networks)
+    made = case(configured(lines, problems), networks, states, scope)
+    wanted = BINDING.elements(made)
     return {
-        name: wanted | {each for each in there[name] - wanted if not desired.bindings.decides(name, each)}
-        for name, wanted in desired.bindings.elements.items()
+        name: wanted[name]
+        | (there[name] - wanted[name] - BINDING.decides_about(made, name, there[name] - wanted[name]))
+        for name in SETS
     }
 
 

@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nethook.doctor.host_problems import guest_problems, via_problems
-from nethook.doctor.nft_version import why_it_cannot_bind
+from nethook.doctor.programs import why_it_cannot_bind
 from nethook.host.process import Call, Result, Tools
 from nethook.libvirt.live import LiveGuest
 from nethook.libvirt.network import Port, Ports
 from nethook.net.prefix import Prefix, parse_prefix
 from nethook.net.prefixes import without
-from nethook.parts.moved import handed_on
-from nethook.placement.bound import apart, blocks, held, is_undecided, nic
+from nethook.parts.flows import handed_on
+from nethook.placement.binding import apart, blocks, held, is_undecided, nic
 from tests.unit.lines import routed
 
 if TYPE_CHECKING:
-    from nethook.host.table import Elements
+    from nethook.host.nftables import Elements
 
 ONE, TWO, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:00:00:03"
 
@@ -144,12 +144,12 @@ def test_a_guest_that_nobody_told_of_may_be_there(
     ("line", "problem"),
     [
         ("guest=web1", None),
-        ("guest=somewhere-else", "a:1:21: libvirt has no guest somewhere-else; write one of: db, two, web1"),
+        ("guest=somewhere-else", "a:1:21: libvirt has no guest somewhere-else; choose from: db, two, web1"),
         ("guest=web2", "a:1:21: libvirt has no guest web2; did you mean web1?"),
         ("guest=wbe1", "a:1:21: libvirt has no guest wbe1; did you mean web1?"),
-        ("guest=db", "a:1:21: guest db has no NIC on network public; it has on: inner"),
+        ("guest=db", "a:1:21: guest db has no NIC on network public; it has NICs on: inner"),
         (f"guest=web1 mac={OTHER}", f"a:1:32: guest web1 has no NIC {OTHER} on network public; write mac={ONE}"),
-        ("guest=two", f"a:1:21: guest two has 2 NICs on network public; say which, with mac={ONE} or mac={TWO}"),
+        ("guest=two", f"a:1:21: guest two has 2 NICs on network public; choose one with mac={ONE} or mac={TWO}"),
         (f"guest=two mac={TWO}", None),
     ],
 )
@@ -170,7 +170,7 @@ def test_the_next_hop_of_a_bound_line_is_not_anothers(guest: str, is_wrong: bool
         found
         == [
             "routed-ips:2:32: 203.0.113.10 is bound to guest a, at routed-ips:1:1; "
-            "write an address of b, or the same guest"
+            "write an address of b, or bind both to one guest"
         ]
         * is_wrong
     )
@@ -190,8 +190,8 @@ class Nft(Tools):
 @pytest.mark.parametrize(
     ("printed", "why"),
     [
-        ("nftables v0.9.8 (E.D.S.)", "nft 0.9.8 cannot keep an address to its guest, 1.0.3 and later can"),
-        ("nftables v1.0.2 (Lester Gooch)", "nft 1.0.2 cannot keep an address to its guest, 1.0.3 and later can"),
+        ("nftables v0.9.8 (E.D.S.)", "nft 0.9.8 cannot bind an address to its guest, 1.0.3 and later can"),
+        ("nftables v1.0.2 (Lester Gooch)", "nft 1.0.2 cannot bind an address to its guest, 1.0.3 and later can"),
         ("nftables v1.0.3 (Pumpernickel)", ""),
         ("nftables v1.0.10 (Old Doc Yak)", ""),
         ("nftables v1.1 (Commodore)", ""),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def test_what_cannot_be_found_out_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path / "missing")]) == 2
-    assert capsys.readouterr() == ("", f"nethook: {tmp_path}/missing: there is no such file\n")
+    assert capsys.readouterr() == ("", f"nethook: {tmp_path}/missing: no such file\n")
 
 
 @pytest.mark.parametrize("arguments", [["--debug", "check"], ["check", "--debug"]])
@@ -33,7 +33,7 @@ def test_where_an_error_came_from_is_shown_on_demand(
     assert main([*arguments, str(tmp_path / "missing")]) == 2
     said = capsys.readouterr().err
     assert "in _given\n" in said
-    assert said.endswith(f"nethook: {tmp_path}/missing: there is no such file\n")
+    assert said.endswith(f"nethook: {tmp_path}/missing: no such file\n")
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,11 @@ def test_what_a_verb_raises(
     assert capsys.readouterr().err.startswith(said)
 
 
+def test_without_a_verb_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert capsys.readouterr().err.startswith("usage: nethook")
+
+
 def test_what_only_root_may_look_at(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def fail(_: Namespace) -> int:
         raise PermissionError(13, "Permission denied", "/etc/x")
@@ -67,7 +72,7 @@ def test_what_only_root_may_look_at(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setattr(check, "run", fail)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert main(["check"]) == 2
-    assert capsys.readouterr().err == "nethook: only root may look at /etc/x: try it with sudo\n"
+    assert capsys.readouterr().err == "nethook: only root may read /etc/x: try it with sudo\n"
 
 
 DONE: list[str] = []
@@ -105,7 +110,7 @@ def test_a_full_disk_keeps_nothing_from_being_done(
         monkeypatch.undo()
     assert DONE == ["first", "second"]
     if name == "stdout":
-        lost = "nethook: what was printed is lost: No space left on device\n"
+        lost = "nethook: the output could not be written: No space left on device\n"
         assert capsys.readouterr().err == f"first\nsecond\n{lost}"
 
 
@@ -142,8 +147,8 @@ def test_a_line_goes_where_its_folder_is(tmp_path: Path) -> None:
     [
         (("routed-ips", "203.0.113.10 public\n"), "nothing is wrong with 1 line\n"),
         (("routed-ips", "203.0.113.10 public\n203.0.113.11 public\n"), "nothing is wrong with 2 lines\n"),
-        (("routed-ips", "# none\n"), "nothing is wrong with {}, and no lines of routed IPs are there\n"),
-        (("nethook.conf", "mark-bit = 0x80\n"), "nothing is wrong with {}, and no lines of routed IPs are there\n"),
+        (("routed-ips", "# none\n"), "nothing is wrong with {}, which has no lines of routed IPs\n"),
+        (("nethook.conf", "mark-bit = 0x80\n"), "nothing is wrong with {}, which has no lines of routed IPs\n"),
         (("nethook.conf", "mark-bit = 3\n"), "1 mistake\n"),
         (("routed-ips", "203.0.113.10\n203.0.113.300 x\n"), "2 mistakes\n"),
     ],
@@ -188,7 +193,9 @@ def test_what_check_looked_for(
     monkeypatch.setattr(check, "live_networks", dict)
     monkeypatch.setattr(check, "foreign_marks", lambda _: ForeignMarks([]))
     assert main(["check"]) == 0
-    assert f"there are no lines, because there is no file; looked for: {', '.join(search)}" in capsys.readouterr().err
+    assert (
+        f"there are no routed IPs, because none of these files exists: {', '.join(search)}" in capsys.readouterr().err
+    )
 
 
 def test_mistakes_in_settings_are_shown_with_their_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,7 +210,6 @@ def test_mistakes_in_settings_are_shown_with_their_line(tmp_path: Path, capsys: 
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["frobnicate"],
         ["plan", "--yes"],
         ["plan", "--json", "--commands"],

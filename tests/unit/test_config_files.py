@@ -86,7 +86,7 @@ def test_the_settings_replace_the_search(search: list[str], tmp_path: Path) -> N
 
 
 def test_what_the_settings_name_has_to_be_there(search: list[str], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"/chosen: the file set as routed-ips is not there; write it, or"):
+    with pytest.raises(ConfigError, match=r"which the setting routed-ips names, does not exist; create it"):
         found(search, str(tmp_path / "chosen"))
 
 
@@ -104,7 +104,7 @@ def test_a_symlink_is_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["routed-ips", "routed-ips.d"])
 def test_a_symlink_to_nowhere_is_not_an_empty_file(tmp_path: Path, name: str) -> None:
     (tmp_path / name).symlink_to("not mounted")
-    with pytest.raises(ReadError, match=f"/{name}: is a link to not mounted, where nothing is"):
+    with pytest.raises(ReadError, match=f"/{name}: is a link to not mounted, which does not exist"):
         found([str(tmp_path / "routed-ips")])
 
 
@@ -148,7 +148,7 @@ class TestTrust:
         if trusted:
             assert read_file(str(path)) == b"content"
         else:
-            assert refusal(path) == f"{path}: others than root may write to it; run: chmod go-w {path}"
+            assert refusal(path) == f"{path}: users other than root may write to it; run: chmod go-w {path}"
 
     def test_the_owner_of_a_file(self, tmp_path: Path) -> None:
         path = tmp_path / "file"
@@ -160,7 +160,7 @@ class TestTrust:
         path = tmp_path / "open" / "file"
         write(path, "content")
         path.parent.chmod(0o777)
-        assert refusal(path).startswith(f"{path.parent}: others than root may write to it; ")
+        assert refusal(path).startswith(f"{path.parent}: users other than root may write to it; ")
         path.parent.chmod(0o1777)
         assert read_file(str(path)) == b"content"
 
@@ -169,7 +169,7 @@ class TestTrust:
         write(path, "content")
         (tmp_path / "link").symlink_to(path)
         path.parent.chmod(0o777)
-        assert refusal(tmp_path / "link").startswith(f"{path.parent}: others than root may write to it; ")
+        assert refusal(tmp_path / "link").startswith(f"{path.parent}: users other than root may write to it; ")
         path.parent.chmod(0o755)
         os.chown(path, 1000, 0)
         assert refusal(tmp_path / "link") == f"{path}: belongs to user 1000, not to root; run: chown root {path}"
@@ -178,7 +178,7 @@ class TestTrust:
         path = tmp_path / "file"
         write(path, "content")
         os.setxattr(path, ACL, LETS_NOBODY_WRITE)
-        what = "others than root may write to it, by its access control list"
+        what = "its access control list lets users other than root write to it"
         assert refusal(path) == f"{path}: {what}; run: setfacl -b {path}"
         os.removexattr(path, ACL)
         path.chmod(0o664)  # the group is root's
@@ -194,7 +194,7 @@ class TestTrust:
         opened = tmp_path / "y"
         opened.chmod(0o777)
         for name in (path, tmp_path / "link" / "file"):
-            expected = f"{opened}: others than root may write to it; run: chmod go-w {opened}"
+            expected = f"{opened}: users other than root may write to it; run: chmod go-w {opened}"
             assert refusal(name) == expected
         opened.chmod(0o755)
         assert read_file(str(tmp_path / "link" / "file")) == b"content"
@@ -204,7 +204,7 @@ class TestTrust:
         path = tmp_path / "home" / "file"
         write(path, "content")
         os.chown(path.parent, 1000, 0)
-        advice = "keep the file in a folder of root's, such as /etc/nethook"
+        advice = "keep the file in a folder of root, such as /etc/nethook"
         assert refusal(path) == f"{path.parent}: belongs to user 1000, not to root; {advice}"
         status = os.stat_result((stat.S_IFDIR | 0o755, 0, 0, 1, 1000, 0, 0, 0, 0, 0))
         with pytest.raises(ConfigError, match="run: chown root /etc/nethook"):

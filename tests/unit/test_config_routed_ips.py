@@ -9,10 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nethook.config import RoutedIP, routed_ips
-from nethook.config.lines import MOST_LINES, MOST_PROBLEMS
 from nethook.config.problem import Problem
 from nethook.config.routed_ips import parse_routed_ips
-from nethook.config.words import in_quotes
+from nethook.config.text import MOST_LINES, MOST_PROBLEMS, in_quotes
 
 PROVIDER = "write an address or prefix that your provider routes to this host"
 ADDRESS_FIRST = "begin the line with an address or prefix, such as 203.0.113.10 or 2001:db8:7::/64"
@@ -116,26 +115,26 @@ def test_a_routed_ip_knows_its_place() -> None:
             "write a line for each address or prefix",
         ),
         ("203.0.113.1-203.0.113.9", "203.0.113.1-203.0.113.9 is a range", "write a prefix, or a line for each address"),
-        ("2001:db8::1%eth0", "2001:db8::1%eth0 has a zone, which a routed address has not", "write 2001:db8::1"),
+        ("2001:db8::1%eth0", "2001:db8::1%eth0 has a zone, but a routed address has none", "write 2001:db8::1"),
         (
             "203.0.113.16/33",
             "/33 is not a prefix length",
-            "write a number from 1 to 32 behind the slash, or only 203.0.113.16",
+            "write a number from 1 to 32 after the slash, or only 203.0.113.16",
         ),
         (
             "2001:db8::/129",
             "/129 is not a prefix length",
-            "write a number from 1 to 128 behind the slash, or only 2001:db8::",
+            "write a number from 1 to 128 after the slash, or only 2001:db8::",
         ),
         (
             "203.0.113.16/",
             "/ is not a prefix length",
-            "write a number from 1 to 32 behind the slash, or only 203.0.113.16",
+            "write a number from 1 to 32 after the slash, or only 203.0.113.16",
         ),
         (
             "203.0.113.16/" + "9" * 4000,
             "/" + "9" * 60 + "… is not a prefix length",
-            "write a number from 1 to 32 behind the slash, or only 203.0.113.16",
+            "write a number from 1 to 32 after the slash, or only 203.0.113.16",
         ),
         (
             "203.0.113.16/255.255.255.248",
@@ -145,7 +144,7 @@ def test_a_routed_ip_knows_its_place() -> None:
         (
             "203.0.113.16/255.0.255.0",
             "/255.0.255.0 is not a prefix length",
-            "write a number from 1 to 32 behind the slash, or only 203.0.113.16",
+            "write a number from 1 to 32 after the slash, or only 203.0.113.16",
         ),
         (
             "203.0.113.17/29",
@@ -196,18 +195,18 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
             "203.0.113.10",
             "a:1:13",
             "the network is missing",
-            "write the name of the libvirt network behind the address",
+            "write the name of the libvirt network after the address",
         ),
         (
             "203.0.113.10 # public",
             "a:1:13",
             "the network is missing",
-            "write the name of the libvirt network behind the address",
+            "write the name of the libvirt network after the address",
         ),
         ('203.0.113.10 ""', "a:1:14", "the network name is empty", NAME),
         ("203.0.113.10 a/b", "a:1:14", "libvirt allows no / in the name of a network", NAME),
-        ("203.0.113.10 a\x01b", "a:1:14", "a control character in the name of the network", NAME),
-        ("203.0.113.10 a\0b", "a:1:14", "a control character in the name of the network", NAME),
+        ("203.0.113.10 a\x01b", "a:1:14", "the network name has a control character", NAME),
+        ("203.0.113.10 a\0b", "a:1:14", "the network name has a control character", NAME),
         (
             "203.0.113.10 " + "ü" * 126,
             "a:1:14",
@@ -227,7 +226,7 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
             "203.0.113.10 public colour=red",
             "a:1:21",
             "there is no option colour=",
-            "write one of: guest, mac, via, proxy",
+            "choose from: guest, mac, via, proxy",
         ),
         ("203.0.113.10 public guest=", "a:1:21", "guest= has no value", "write guest=VALUE, or remove it"),
         ("203.0.113.10 public guest=a/b", "a:1:21", "libvirt allows no / in the name of a guest", GUESTS),
@@ -267,7 +266,7 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
         (
             "203.0.113.10 public guest=fw1,fw2",
             "a:1:21",
-            "fw1,fw2 names several guests, and an address can be bound to one only",
+            "fw1,fw2 names several guests, but an address can be bound to only one",
             "write guest=fw1, or leave out guest= so that any guest of the network may use it; "
             'a name with a comma needs quotes: guest="fw1,fw2"',
         ),
@@ -280,8 +279,8 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
         (
             "203.0.113.10 public mac=52:54:00:12:34:56",
             "a:1:21",
-            "mac= says which NIC of a guest, and no guest= says whose",
-            "write guest=NAME, too",
+            "mac= selects a NIC of a guest, but guest= is missing",
+            "add guest=NAME",
         ),
         ("203.0.113.10 public via=::2", "a:1:21", "::2 is IPv6, and 203.0.113.10 is IPv4", "write an IPv4 address"),
         ("203.0.113.16/29 public via=10.0.0.0/8", "a:1:24", "10.0.0.0/8 is not one address", NEXT_HOPS),
@@ -296,7 +295,7 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
             "203.0.113.10 public via=203.0.113.10",
             "a:1:21",
             "203.0.113.10 is the address itself",
-            "remove via=: the address is then looked for on the network itself",
+            "remove via=, so that the host looks for the address on the network",
         ),
         (
             "203.0.113.10 public proxy=e/0",
@@ -314,7 +313,7 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
         (
             "203.0.112.0/23 public proxy=e0",
             "a:1:23",
-            "203.0.112.0/23 has more addresses than the host should answer ARP for one by one",
+            "203.0.112.0/23 has too many addresses to answer ARP for each of them",
             "write prefixes of /24 or longer, or ask your provider to route it to this host",
         ),
     ],
@@ -325,13 +324,13 @@ def test_wrong_lines(line: str, place: str, what: str, advice: str) -> None:
 
 def test_an_option_in_the_place_of_the_network() -> None:
     (missing,) = wrong("203.0.113.10 guest=web1")
-    advice = "write its name before guest=web1; a network called so needs quotes"
+    advice = "write its name before guest=web1; a network with that very name needs quotes"
     assert missing == f"a:1:14: the network is missing; {advice}"
 
 
 def test_an_option_twice() -> None:
     (second,) = wrong("203.0.113.10 public guest=a guest=b")
-    assert second == "a:1:29: guest= is here twice; keep one of them"
+    assert second == "a:1:29: guest= is given twice; keep one of them"
 
 
 @pytest.mark.parametrize("name", ["web1", "web 1", "Ünïcode-客", "x" * 200, "a#b", 'say "hi"', "a=b"])
@@ -462,8 +461,8 @@ def test_more_lines_than_can_be_in_force_are_one_problem(monkeypatch: pytest.Mon
     assert [line.prefix.text for line in found] == ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
     (problem,) = problems
     assert str(problem) == (
-        "a:4:1: this line and those behind it are left out: at most 3 addresses and prefixes can be in force; "
-        "write prefixes in the place of single addresses, or use another host for the rest"
+        "a:4:1: this line and all after it are ignored: at most 3 addresses and prefixes can be in force; "
+        "write prefixes instead of single addresses, or move some of them to another host"
     )
     assert problem.prefix is None
     assert routed_ips.parse_routed_ips([("a", text[:57].encode())])[1] == []
@@ -481,7 +480,7 @@ def test_of_very_many_mistakes_the_first_are_explained_and_right_lines_count() -
     assert len(problems) == MOST_PROBLEMS + 1
     last = problems[-1]
     assert (str(last), last.mistakes, last.prefix) == (
-        f"a:{MOST_PROBLEMS + 1}:1: 500 more mistakes, from here on; correct those before it first",
+        f"a:{MOST_PROBLEMS + 1}:1: 500 more mistakes, from here on; correct the mistakes above first",
         500,
         None,
     )
@@ -495,7 +494,7 @@ def test_what_is_behind_very_many_lines_is_not_read() -> None:
     assert (found, [str(problem) for problem in problems]) == (
         [],
         [
-            f"a:{MOST_LINES + 1}:1: the files have more than 200,000 lines, and what follows is not read; "
-            "remove what is not a line of yours"
+            f"a:{MOST_LINES + 1}:1: the files have more than 200,000 lines; from here on they are not read; "
+            "remove lines that are not yours"
         ],
     )

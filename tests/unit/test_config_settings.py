@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.config.settings import GATES, Settings, parse_settings
+from nethook.config.settings import Settings, parse_settings
 from nethook.errors import ConfigError
+from nethook.gates import NAMES
 
-GATES_ADVICE = "write some of these, with spaces between: libvirt-nftables iptables ip6tables firewalld"
+GATES_ADVICE = "choose from these, with spaces between them: libvirt-nftables iptables ip6tables firewalld"
 
 
 def parse(content: str) -> Settings:
@@ -29,7 +30,7 @@ def test_defaults(content: str) -> None:
     settings = parse(content)
     assert (settings.mark_bit, settings.route_protocol) == (0x10000000, 218)
     assert settings.routed_ips is None
-    assert settings.gates == GATES
+    assert all(settings.opens(name) for name in NAMES)
     assert (settings.gateway4, settings.gateway6) == ("169.254.0.1", "fe80::1")
 
 
@@ -69,16 +70,16 @@ def test_spaces_around_the_equals_sign_are_free(line: str) -> None:
             " zzz = 1",
             2,
             "there is no setting zzz",
-            "write one of: mark-bit, route-protocol, routed-ips, gates, gateway4, gateway6",
+            "choose from: mark-bit, route-protocol, routed-ips, gates, gateway4, gateway6",
         ),
         ("mark-bit", 1, "mark-bit is not a setting", "write KEY = VALUE"),
         ("mark-bit 0x40", 1, "mark-bit is not a setting", "write KEY = VALUE"),
         ("mark-bit x= 0x40", 1, "mark-bit is not a setting", "write KEY = VALUE"),
         ("= 0x40", 1, "= is not a setting", "write KEY = VALUE"),
         ("[nethook]", 1, "[nethook] is not a setting", "write KEY = VALUE"),
-        ("mark-bit =", 11, "mark-bit has no value", "write one behind the =, or remove the line"),
-        ('routed-ips=""', 14, "routed-ips has no value", "write one behind the =, or remove the line"),
-        ("mark-bit = 1 2", 14, "one value is expected here", "put a value with spaces in quotes"),
+        ("mark-bit =", 11, "mark-bit has no value", "write one after the =, or remove the line"),
+        ('routed-ips=""', 14, "routed-ips has no value", "write one after the =, or remove the line"),
+        ("mark-bit = 1 2", 14, "this setting has a single value", "put a value with spaces in quotes"),
         ("mark-bit = 3", 12, "3 is not one bit of a packet mark", "write one bit of 32, such as 0x10000000"),
         ("mark-bit = 0", 12, "0 is not one bit of a packet mark", "write one bit of 32, such as 0x10000000"),
         (
@@ -106,7 +107,7 @@ def test_spaces_around_the_equals_sign_are_free(line: str) -> None:
             "route-protocol = 4",
             18,
             "the routes of protocol 4 belong to the kernel or to a routing program",
-            "write a number that nobody uses, such as 218",
+            "write an unused number, such as 218",
         ),
         (
             "routed-ips = ips",
@@ -148,7 +149,7 @@ def test_all_problems_at_once_and_a_setting_twice() -> None:
         parse("mark-bit = 1\nmark-bit = 1\ngates =\n")
     first, second = (str(problem) for problem in caught.value.problems)
     assert first == "conf:2:1: mark-bit is already set at conf:1:1; keep one of the two lines"
-    assert second == "conf:3:8: gates has no value; write one behind the =, or remove the line"
+    assert second == "conf:3:8: gates has no value; write one after the =, or remove the line"
     assert str(caught.value) == f"{first} (and 1 more)"
 
 

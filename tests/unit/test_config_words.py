@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.config.lines import LineError, read_lines
-from nethook.config.words import in_quotes, split_words
+from nethook.config.text import LineError, in_quotes, read_lines, split_words
 
 
 def texts(line: str) -> list[str]:
@@ -88,14 +87,14 @@ def test_what_is_in_quotes_is_known() -> None:
     [
         ('a "b', 3, "the quote is not closed", 'write " at the end of the name'),
         ('a "b\\"', 3, "the quote is not closed", 'write " at the end of the name'),
-        ('a "b"c', 6, "no space behind the closing quote", 'write a space, or \\" for a quote in a name'),
-        ('a "b"# c', 6, "no space behind the closing quote", 'write a space, or \\" for a quote in a name'),
-        ('a b"c d', 4, "a quote within a word", 'write "b\\"c"'),
+        ('a "b"c', 6, "there is no space after the closing quote", 'add a space, or write \\" for a quote'),
+        ('a "b"# c', 6, "there is no space after the closing quote", 'add a space, or write \\" for a quote'),
+        ('a b"c d', 4, "there is a quote within a word", 'write "b\\"c"'),
         (
             "a " * 2049,
             4097,
             "the line is longer than 4096 characters",
-            "divide it, or look whether this is the right file",
+            "split it, or check that this is the right file",
         ),
         ("a b\udcffc", 4, "the byte 0xff is not UTF-8", "save the file as UTF-8"),
         ('a "ü \udce4"', 6, "the byte 0xe4 is not UTF-8", "save the file as UTF-8"),

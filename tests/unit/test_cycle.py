@@ -1,4 +1,4 @@
-"""Ask libvirt, lock, run, once more: with a real lock, and runs that do and fail as told."""
+"""Ask libvirt, lock, run, once more: runs do and fail as told."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nethook.engine import cycle
-from nethook.engine.reconcile import Outcome
+from nethook.engine.run import Outcome
 from nethook.errors import NethookError, ReadError
-from nethook.host import lock
+from nethook.host.fake import FakeHost
 from nethook.steps.effect import ADD, Effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 OTHER, DONE, FAILED, UNREAD = "another run comes between", "done", "failed", "cannot read"
 
@@ -32,13 +31,13 @@ class Runs:
     def ask(self) -> Any:
         self._now = next(self._happens)
         return SimpleNamespace(
-            record=lambda _: self._now != OTHER, configuration=None, up=(), scope=None, others=None, not_recorded=[]
+            record=lambda *_: self._now != OTHER, configuration=None, up=(), scope=None, others=None, not_recorded=[]
         )
 
     def tell(self, outcome: Outcome) -> None:
         self.told.append(([str(effect) for effect in outcome.done], list(outcome.failures)))
 
-    def _reconcile(self, *_: object) -> Outcome:
+    def _reconcile(self, *_: object, **__: object) -> Outcome:
         if self._now == UNREAD:
             raise ReadError(UNREAD)
         outcome = Outcome()
@@ -51,9 +50,9 @@ ROUTE = ["+ route 203.0.113.10 → virbr1"]
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "FOLDER", str(tmp_path / "run"))
-    monkeypatch.setattr(lock, "MISSED", str(tmp_path / "run/missed"))
+def host(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = FakeHost()
+    monkeypatch.setattr(cycle, "limited_host", lambda: made)
 
 
 @pytest.mark.parametrize(

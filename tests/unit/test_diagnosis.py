@@ -10,29 +10,27 @@ from typing import Any
 
 import pytest
 
+import nethook.host.host as edge
 from nethook.commands import doctor
-from nethook.commands.doctor_text import doctor_text
+from nethook.commands.doctor import doctor_text
 from nethook.doctor import configuration as files_station
-from nethook.doctor import hook as hook_station
-from nethook.doctor import walk
+from nethook.doctor import installation, programs, walk
 from nethook.doctor.configuration import mistakes
+from nethook.doctor.facts import Facts, Target, set_sysctl, targets
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding, merged
 from nethook.doctor.firewalls import sees_mark
-from nethook.doctor.forwarding import manages_foreign_routes
-from nethook.doctor.host import Host, Target, set_sysctl, targets
-from nethook.doctor.iptables_rules import Ruling, parse
-from nethook.doctor.iptables_rules import judge as judge_iptables
-from nethook.doctor.libvirts_rules import is_libvirts
-from nethook.doctor.networks import ports
-from nethook.doctor.nft import BaseChain
+from nethook.doctor.iptables_judge import Ruling, parse
+from nethook.doctor.iptables_judge import judge as judge_iptables
+from nethook.doctor.kernel_settings import manages_foreign_routes
+from nethook.doctor.networks import is_libvirts, ports
+from nethook.doctor.nft_chains import BaseChain
+from nethook.doctor.nft_judge import Judge, Outcome, Packet
 from nethook.doctor.routing import deletion, rule_text
-from nethook.doctor.verdict import Judge, Outcome, Packet
 from nethook.doctor.walk import Diagnosis
 from nethook.errors import NethookError, ReadError
 from nethook.gates.gate import Chain, Gate, Rule
 from nethook.gates.iptables import IptablesGate
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
-from nethook.host.process import Tools
 from nethook.libvirt import live
 from nethook.libvirt.live import LiveGuest, LiveNetwork
 from nethook.libvirt.network import Network, Port, Ports
@@ -343,7 +341,7 @@ def test_the_exit_status(
     assert doctor.run(Namespace(addresses=["203.0.113.10"], json=True, verbose=False)) == status
     printed = capsys.readouterr()
     assert [each["verdict"] for each in json.loads(printed.out)["findings"]] == [each.verdict for each in findings]
-    assert ("the rest was not looked at: nft does not answer" in printed.err) == fails
+    assert ("the rest was not examined: nft does not answer" in printed.err) == fails
 
 
 def test_what_is_no_address_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,8 +391,8 @@ def test_without_its_binding_libvirt_is_not_to_be_started(monkeypatch: pytest.Mo
     monkeypatch.setattr(live, "import_module", missing)
     monkeypatch.setattr(live, "_installation", lambda: "apt install python3-libvirt")
     monkeypatch.setattr(files_station, "files", lambda: (configuration(f"{GUEST} public"), []))
-    monkeypatch.setattr(files_station, "tools", lambda _: iter(()))
-    monkeypatch.setattr(hook_station, "hook", lambda _: iter(()))
+    monkeypatch.setattr(programs, "tools", lambda _: iter(()))
+    monkeypatch.setattr(installation, "hook", lambda _: iter(()))
     (failure,) = walk.diagnose([], "routed-ips").failures
     assert failure.command == "apt install python3-libvirt"
     assert failure.text.endswith("install it with `apt install python3-libvirt`")
@@ -408,30 +406,30 @@ OFF, ON = LiveGuest([NIC], is_running=False), LiveGuest([NIC], is_running=True)
 @pytest.mark.parametrize(
     ("guests", "text", "mends"),
     [
-        ({"web1": OFF}, "guest web1, which it is bound to, is not plugged into network public", "virsh start web1"),
+        ({"web1": OFF}, "guest web1, to which it is bound, is not plugged into network public", "virsh start web1"),
         (
             {"web1": LiveGuest([NIC, NIC], is_running=False)},
-            "guest web1, which it is bound to, is not plugged",
+            "guest web1, to which it is bound, is not plugged",
             "virsh start web1",
         ),
         (
             {"web1": ON},
-            "guest web1, which it is bound to, is not plugged",
+            "guest web1, to which it is bound, is not plugged",
             "start it; if it is running: shut it down",
         ),
         (
             {"web1": LiveGuest([("inner", "x")], is_running=True)},
             ":1:21: guest web1 has no NIC on network public",
-            "it has on: inner",
+            "it has NICs on: inner",
         ),
         ({"wbe1": ON}, ":1:21: libvirt has no guest web1", "did you mean wbe1?"),
-        ({"mail": ON}, ":1:21: libvirt has no guest web1", "write one of: mail"),
-        (None, "guest web1, which it is bound to, is not plugged", "or write another guest at "),
+        ({"mail": ON}, ":1:21: libvirt has no guest web1", "choose from: mail"),
+        (None, "guest web1, to which it is bound, is not plugged", "or write another guest at "),
     ],
 )
 def test_why_a_bound_guest_is_not_there(guests: dict[str, LiveGuest] | None, text: str, mends: str) -> None:
     (line,) = routed(f"{GUEST} public guest=web1")
-    host = Host(configuration(""), {"public": LiveNetwork(PUBLIC, is_active=True)}, Tools(1))
+    host = Facts(configuration(""), {"public": LiveNetwork(PUBLIC, is_active=True)}, edge.Host(1))
     vars(host).update(guests=guests)
     target = Target(line, GUEST, is_exact=True)
     (found,) = ports(host, target)

@@ -10,9 +10,10 @@ from nethook.errors import ReadError
 from nethook.gates.firewalld.files import contents
 from nethook.gates.firewalld.gate import Firewalld, entries, names_policy, understand
 from nethook.host.process import Call, Result
-from tests.unit.lines import desired_by, routed
+from tests.unit.cases import case
 
 ANSWER = Call(("busctl",))
+NOTHING = case("", [])
 WANTED = {4: ["203.0.113.10", "203.0.113.16/29"], 6: ["2001:db8:7::/64"]}
 NONE: dict[int, list[str]] = {4: [], 6: []}
 NOT_RUNNING = 'Call failed: Name "org.fedoraproject.FirewallD1" does not exist'
@@ -43,7 +44,7 @@ def changes(
 ) -> list[tuple[list[str], str]]:
     """Effects and the call of each change."""
     found = firewalld(wanted, runtime, permanent)
-    return [([str(effect) for effect in change.effects], str(change.call)) for change in found.changes()]
+    return [([str(effect) for effect in change.effects], str(change.call)) for change in found.changes(NOTHING)]
 
 
 def test_nothing_is_called_where_nothing_differs() -> None:
@@ -84,7 +85,7 @@ def test_without_our_ipsets_nothing_is_called_and_it_is_said() -> None:
     absent = failure("Call failed: INVALID_IPSET: nethook4")
     for wanted, state in ((WANTED, "missing, run nethook install"), (NONE, "not needed")):
         found = understand(wanted, [absent] * 4, {4: None, 6: None})
-        assert (found.changes(), found.state) == ([], state)
+        assert (found.changes(NOTHING), found.state(NOTHING)) == ([], state)
 
 
 @pytest.mark.parametrize("said", [failure("Call failed: Connection timed out"), answer('s "unheard of"')])
@@ -97,7 +98,7 @@ def test_what_is_not_understood_is_not_taken_for_empty(said: Result) -> None:
 
 def test_entries_do_not_overlap_and_are_there_for_networks_that_are_down() -> None:
     lines = "203.0.113.17 a\n203.0.113.16/29 b\n203.0.113.24 a\n2001:db8::/48 a\n2001:db8:0:1::/64 b\n2001:db8::1 a"
-    assert entries(desired_by(routed(lines), [])) == {4: ["203.0.113.16/29", "203.0.113.24"], 6: ["2001:db8::/48"]}
+    assert entries(case(lines, []).guarded) == {4: ["203.0.113.16/29", "203.0.113.24"], 6: ["2001:db8::/48"]}
 
 
 def test_the_policy_names_no_zone_and_only_our_ipsets() -> None:

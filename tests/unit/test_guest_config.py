@@ -124,31 +124,31 @@ def test_what_is_meant(words: list[str], network: str, addresses: list[str], gue
 def test_a_small_prefix_is_configured_whole_but_for_what_another_line_has() -> None:
     found = select(["web1"], LINES)
     assert found.addresses == [*(f"203.0.113.{host}" for host in (16, 17, 19, 20, 21, 22, 23)), "2001:db8:7::1"]
-    assert found.remarks == ["of 2001:db8:7::/64, the guest gets 2001:db8:7::1: any other can be named instead"]
+    assert found.remarks == ["of 2001:db8:7::/64, the guest gets 2001:db8:7::1; to choose another address, name it"]
 
 
 def test_a_prefix_behind_a_guest_is_no_address_of_it() -> None:
     lines = routed("203.0.113.10 public guest=web1\n203.0.113.96/29 public guest=web1 via=203.0.113.10\n")
     found = select(["web1"], lines)
     assert found.addresses == ["203.0.113.10"]
-    assert found.remarks == ["203.0.113.96/29 lies behind 203.0.113.10, so it is no address of the guest itself"]
+    assert found.remarks == ["203.0.113.96/29 is routed via 203.0.113.10, so it is no address of this NIC"]
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["203.0.113.99"], "203.0.113.99 lies behind 203.0.113.10: that is the address that a guest has"),
+        (["203.0.113.99"], "203.0.113.99 is routed via 203.0.113.10: the guest's NIC has that address"),
         (
             ["198.51.100.1"],
             "no line of the files names 198.51.100.1, nor a prefix around it; the nearest is 203.0.113.10 at ",
         ),
         (["203.0.113.999"], "not an IP address: 203.0.113.999"),
         (["203.0.113.17/29"], "203.0.113.17/29 does not begin at a /29 boundary: write 203.0.113.16/29 for the block"),
-        (["web9"], "no line of the files has guest=web9; name its address as well"),
+        (["web9"], "no line of the files has guest=web9; name its address, too"),
         (["web1", "web2"], "web1 and web2 are several guests"),
-        (["203.0.113.10", "203.0.113.18"], "not for one network: public (203.0.113.10), other (203.0.113.18)"),
-        (["203.0.113.17", "203.0.113.65"], "not for one guest: web1 (203.0.113.17), web2 (203.0.113.65)"),
-        (["203.0.113.17", "web2"], "not for one guest: web1 (203.0.113.17), web2 (asked for)"),
+        (["203.0.113.10", "203.0.113.18"], "for more than one network: public (203.0.113.10), other (203.0.113.18)"),
+        (["203.0.113.17", "203.0.113.65"], "for more than one guest: web1 (203.0.113.17), web2 (203.0.113.65)"),
+        (["203.0.113.17", "web2"], "for more than one guest: web1 (203.0.113.17), web2 (asked for)"),
     ],
 )
 def test_what_is_refused(words: list[str], said: str) -> None:
@@ -178,12 +178,12 @@ def test_the_dns_servers_of_the_host(texts: list[str], found: list[str], tmp_pat
     assert resolvers([*map(str, files), str(tmp_path / "missing")]) == found
 
 
-@pytest.mark.parametrize(("known", "advice"), [([], "it has none at all"), (["web1"], "did you mean web1?")])
+@pytest.mark.parametrize(("known", "advice"), [([], "it has no guests"), (["web1"], "did you mean web1?")])
 def test_a_guest_that_is_not_defined_yet(known: list[str], advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guest_config, "live_guests", lambda: {name: LiveGuest([], is_running=False) for name in known})
     with pytest.raises(NethookError) as refused:
         guest_config._live_guest("web9")
-    assert str(refused.value) == f"libvirt has no guest web9: {advice} (or --mac MAC, before it is defined)"
+    assert str(refused.value) == f"libvirt has no guest web9: {advice} (before you define it, use --mac MAC)"
 
 
 @pytest.fixture
@@ -210,10 +210,10 @@ def test_a_private_address(private: str, found: str, public: guest_config._Netwo
 @pytest.mark.parametrize(
     ("private", "why"),
     [
-        ("192.168.50.0", "192.168.50.0 is the network address of 192.168.50.0/24, which no guest can have"),
-        ("192.168.50.255/24", "192.168.50.255 is the broadcast address of 192.168.50.0/24, which no guest can have"),
+        ("192.168.50.0", "192.168.50.0 is the network address of 192.168.50.0/24, so no guest can have it"),
+        ("192.168.50.255/24", "192.168.50.255 is the broadcast address of 192.168.50.0/24, so no guest can have it"),
         ("192.168.50.1", "192.168.50.1 is the host's own address on network public"),
-        ("fd00:50::", "fd00:50:: is the routers' address of fd00:50::/64, which no guest can have"),
+        ("fd00:50::", "fd00:50:: is the routers' address of fd00:50::/64, so no guest can have it"),
     ],
 )
 def test_a_private_address_that_no_guest_can_have(private: str, why: str, public: guest_config._Network) -> None:

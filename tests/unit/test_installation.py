@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.install import apparmor, hook_file, selinux, trust, units
-from nethook.install.ownership import MARK, is_ours
-from nethook.install.refusal import RefusedError
-from nethook.install.stub import PACKAGE, stub
-from nethook.install.writing import write
+from nethook.install import confinement, hook_file, package, units
+from nethook.install.own_files import MARK, is_ours, write
+from nethook.install.package import PACKAGE, stub
+from nethook.install.task import RefusedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,13 +112,13 @@ def test_a_path_as_systemd_reads_it(path: str, word: str) -> None:
     ],
 )
 def test_selinux_lets_hooks_run(enforce: str | None, boolean: str | None, warns: bool) -> None:
-    assert bool(selinux.warning(enforce, boolean)) == warns
+    assert bool(confinement.selinux_warning(enforce, boolean)) == warns
 
 
 @pytest.mark.parametrize("boolean", ["0 0", "0 1"])
 def test_selinux_denies_hooks(boolean: str) -> None:
     with pytest.raises(RefusedError, match="setsebool"):
-        selinux.warning("1\n", boolean)
+        confinement.selinux_warning("1\n", boolean)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +134,7 @@ def test_selinux_denies_hooks(boolean: str) -> None:
     ],
 )
 def test_apparmor_confines_libvirt(profiles: str, confines: bool) -> None:
-    assert apparmor.confines_libvirt(profiles) == confines
+    assert confinement.confines_libvirt(profiles) == confines
 
 
 @pytest.mark.parametrize(
@@ -149,7 +148,7 @@ def test_apparmor_confines_libvirt(profiles: str, confines: bool) -> None:
     ],
 )
 def test_apparmor_lets_libvirt_run(program: str, may: bool) -> None:
-    assert apparmor.may_run(program) == may
+    assert confinement.may_run(program) == may
 
 
 # Version; then tag, permissions and number of each entry: owner, user, group, mask, others. linux/posix_acl_xattr.h
@@ -180,17 +179,17 @@ def status(mode: int, uid: int = 0, gid: int = 0) -> os.stat_result:
     ],
 )
 def test_who_else_may_change_it(of: os.stat_result, weakness: str) -> None:
-    assert trust.who_may_change("/a", of, others_may_add=True) == weakness
+    assert package.who_may_change("/a", of, others_may_add=True) == weakness
 
 
 def test_whoever_is_in_the_group_may_change_it() -> None:
     nobody = pwd.getpwnam("nobody")
-    weakness = trust.who_may_change("/a", status(stat.S_IFREG | 0o775, gid=nobody.pw_gid), others_may_add=True)
+    weakness = package.who_may_change("/a", status(stat.S_IFREG | 0o775, gid=nobody.pw_gid), others_may_add=True)
     assert "nobody" in weakness.removeprefix("can be written by ").split(", ")
 
 
 def test_nobody_may_add_to_code() -> None:
-    found = trust.who_may_change("/a", status(stat.S_IFDIR | 0o1777), others_may_add=False)
+    found = package.who_may_change("/a", status(stat.S_IFDIR | 0o1777), others_may_add=False)
     assert found == "can be written by everybody"
 
 
@@ -200,7 +199,7 @@ def test_whoever_an_access_control_list_names_may_change_it(tmp_path: Path) -> N
     path.chmod(0o644)
     os.setxattr(path, ACL, LETS_NOBODY_WRITE)
     assert stat.S_IMODE(path.stat().st_mode) == 0o664
-    found = trust.who_may_change(str(path), path.stat(), others_may_add=True)
+    found = package.who_may_change(str(path), path.stat(), others_may_add=True)
     assert found == f"has an access control list (see getfacl {path}) and can be written by those named in it"
 
 

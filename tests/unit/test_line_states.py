@@ -2,55 +2,47 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from nethook.engine.change import difference
-from nethook.engine.desired import Desired
 from nethook.engine.plan import Plan
-from nethook.engine.present import Present
-from nethook.engine.steps import steps
 from nethook.gates.firewalld.gate import Firewalld
-from nethook.gates.gate import Chain, Gate, Rule
+from nethook.gates.gate import Chain, ChainOpening, Rule
 from nethook.gates.iptables import IptablesGate
-from nethook.host.process import Call
-from nethook.host.table import Table
-from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.network import Network, Port, Ports
-from nethook.parts.routes import ROUTES
-from nethook.parts.tables.ruleset import SETS, Ruleset
+from nethook.parts.proxies import PROXIES, Proxy
+from nethook.parts.routes import ROUTES, Route
+from nethook.parts.switches import PROXY_NDP_SWITCH, SwitchState
+from nethook.parts.tables.binding import BINDING
+from nethook.parts.tables.classifying import CLASSIFYING
+from nethook.placement.placement import place
 from nethook.placement.scope import Scope
+from nethook.placement.vital import Needs
 from nethook.status.line_states import line_states, states_without_root
-from nethook.steps.effect import ADD, Effect
-from nethook.steps.step import Step
-from tests.unit.lines import desired_by, routed
+from tests.unit.cases import applied, case, steps
+from tests.unit.lines import configuration, routed
 
-RULES = Ruleset(0x40)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nethook.parts.part import Part
+
 BRIDGE = "lo"  # a device that exists everywhere
 PUBLIC = Network("public", BRIDGE, "nat")
-LIVE = {
-    "public": LiveNetwork(PUBLIC, is_active=True),
-    "stopped": LiveNetwork(Network("stopped", "virbr2", "nat"), is_active=False),
-    "gone": LiveNetwork(Network("gone", "no-such-bridge", "nat"), is_active=True),
-    "macvtap": LiveNetwork(Network("macvtap", "", "passthrough"), is_active=True),
-}
+GONE, MACVTAP = Network("gone", "no-such-bridge", "nat"), Network("macvtap", "", "passthrough")
+SCOPE = Scope(known=[PUBLIC, GONE, MACVTAP], down=[Network("stopped", "virbr2", "nat")])
 
 
-def plan(lines: str, applied: str, chains: list[tuple[Gate, Chain]] | None = None) -> Plan:
-    """The plan for these lines, when those ``applied`` are in force."""
-    before = desired_by(routed(applied), [PUBLIC])
-    table = Table(SETS)
-    table.elements = before.elements
-    table.comments = {chain: [RULES.comment(rule) for rule in rules] for chain, rules in RULES.chains.items()}
-    present = Present({ROUTES: set(before.routes)}, table)
-    desired = desired_by(routed(lines), [PUBLIC])
-    change = difference(desired, present, RULES, Scope())
-    openings = [opening for opening in (gate.opening(chain) for gate, chain in chains or []) if opening]
-    return Plan(present, chains or [], desired, steps(change, desired, openings, [], protocol=218))
+def plan(lines: str, in_force: str, openings: Sequence[ChainOpening] = ()) -> Plan:
+    """The plan for these lines, when those ``in_force`` are."""
+    made = case(lines, [PUBLIC], applied(case(in_force, [PUBLIC], scope=SCOPE)), SCOPE, openings=openings)
+    return Plan(made, openings, steps(made))
 
 
-def states(lines: str, applied: str, chains: list[tuple[Gate, Chain]] | None = None) -> list[tuple[str, str]]:
+def states(lines: str, in_force: str, openings: Sequence[ChainOpening] = ()) -> list[tuple[str, str]]:
     """State and reason of each line."""
-    found = line_states(routed(lines), LIVE, plan(lines, applied, chains))
+    found = line_states(plan(lines, in_force, openings))
     return [(state.state, state.reason) for state in found]
 
 
@@ -66,32 +58,43 @@ def test_what_is_not_in_force_is_not_applied() -> None:
     ]
 
 
-def test_a_table_concerns_those_lines_that_need_it() -> None:
-    lines = "203.0.113.10 public guest=web1\n203.0.113.11 public"
-    ports = Ports([Port("", "52:54:00:00:00:01", "web1")], all_known=True)
-    live = {"public": LiveNetwork(Network("public", BRIDGE, "nat", ports), is_active=True)}
-    for table, expected in (("bridge nethook", ["not applied", "routed"]), ("inet nethook", ["not applied"] * 2)):
-        lacking = Plan(Present(), [], Desired(), [Step(Call(("nft",)), [Effect(ADD, "table", to=table)])])
-        assert [found.state for found in line_states(routed(lines), live, lacking)] == expected
+def guests(*names: str) -> Network:
+    """``public`` with exactly these guests."""
+    ports = [Port("", f"52:54:00:00:00:0{number}", name) for number, name in enumerate(names, start=1)]
+    return Network("public", BRIDGE, "nat", Ports(ports, all_known=True))
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"), [(BINDING, ["not applied", "routed"]), (CLASSIFYING, ["not applied"] * 2)]
+)
+def test_a_table_concerns_those_lines_that_need_it(part: Part, expected: list[str]) -> None:
+    lines, networks = "203.0.113.10 public guest=web1\n203.0.113.11 public", [guests("web1")]
+    made = case(lines, networks, {**applied(case(lines, networks)), part: None})
+    assert [found.state for found in line_states(Plan(made, [], []))] == expected
 
 
 def test_a_routed_line_that_is_not_kept_to_its_guest_yet_says_so() -> None:
-    lines = routed("203.0.113.10 public guest=web1\n203.0.113.11 public guest=web1")
-    ports = Ports([Port("", "52:54:00:00:00:01", "web1")], all_known=True)
-    live = {"public": LiveNetwork(Network("public", BRIDGE, "nat", ports), is_active=True)}
-    present = Present({ROUTES: {("203.0.113.10", BRIDGE, "")}})
-    effects = [Effect(ADD, "table", to="bridge nethook"), Effect(ADD, "route", prefix="203.0.113.11", bridge=BRIDGE)]
-    effects += [Effect(ADD, "bound", prefix=line.prefix.text, line=line) for line in lines]
-    lacking = Plan(present, [], Desired(), [Step(Call(("nft",)), effects)])
-    assert [(found.state, found.reason) for found in line_states(lines, live, lacking)] == [
+    lines, networks = "203.0.113.10 public guest=web1\n203.0.113.11 public guest=web1", [guests("web1")]
+    there = {**applied(case(lines, networks)), BINDING: None, ROUTES: {Route(("203.0.113.10", BRIDGE, ""))}}
+    found = line_states(Plan(case(lines, networks, there), [], []))
+    assert [(each.state, each.reason) for each in found] == [
         ("not applied", "still routed, but not yet kept to guest web1; run nethook apply"),
         ("not applied", "run nethook apply"),
     ]
 
 
+def test_a_guest_that_is_not_there_and_one_with_two_nics() -> None:
+    lines, networks = "203.0.113.10 public guest=web1\n203.0.113.11 public guest=web2", [guests("web2", "web2")]
+    found = line_states(Plan(case(lines, networks, applied(case(lines, networks))), [], []))
+    assert [(each.state, each.reason) for each in found] == [
+        ("waiting", "guest web1 is not plugged in"),
+        ("routed", "guest web2 has 2 NICs here: write mac=, one of 52:54:00:00:00:01, 52:54:00:00:00:02"),
+    ]
+
+
 def test_a_prefix_within_another_is_not_applied_before_that_one_is() -> None:
     lines = "203.0.113.0/24 public\n203.0.113.16/29 public"
-    inner = line_states(routed(lines), LIVE, plan(lines, "203.0.113.16/29 public"))[1]
+    inner = line_states(plan(lines, "203.0.113.16/29 public"))[1]
     assert inner.state == "not applied"  # the element of the outer one takes the place of its own
 
 
@@ -110,21 +113,28 @@ def test_the_network_is_the_reason(network: str, state: str, reason: str) -> Non
 
 def test_what_is_in_force_stays_in_spite_of_a_wrong_name() -> None:
     lines = routed("203.0.113.10 pubic\n203.0.113.11 pubic")
-    found = plan("203.0.113.10 public", "203.0.113.10 public")
-    found.desired.kept[ROUTES].add(("203.0.113.10", BRIDGE, ""))
+    there = applied(case("203.0.113.10 public", [PUBLIC]))
+    scope = Scope(known=[PUBLIC], unresolved={line.prefix.text for line in lines})
+    made = case("203.0.113.10 pubic\n203.0.113.11 pubic", [PUBLIC], there, scope)
+    found = Plan(made, [], steps(made))
     mistakes = [line.problem_of_network("libvirt has no network pubic", "did you mean public?") for line in lines]
-    assert [(state.state, state.bridge, state.reason) for state in line_states(lines, LIVE, found, mistakes)] == [
+    assert [(state.state, state.bridge, state.reason) for state in line_states(found, mistakes)] == [
         ("routed", BRIDGE, "libvirt has no network pubic; it stays as it was"),
         ("waiting", "", "libvirt has no network pubic"),
     ]
 
 
 def test_a_line_that_the_host_could_not_live_with_is_not_routed() -> None:
-    lines = routed("198.51.100.1 public\n203.0.113.10 public")
-    found = plan("203.0.113.10 public", "203.0.113.10 public")
-    found.refused = [lines[0].problem("198.51.100.1 is a next hop", "write another one")]
-    assert [(state.state, state.reason) for state in line_states(lines, LIVE, found)] == [
-        ("blocked", "198.51.100.1 is a next hop"),
+    needs = Needs(hops=[("198.51.100.1", "eth0")])
+    text = "198.51.100.1 public\n203.0.113.10 public"
+    made = case(text, [PUBLIC], applied(case("203.0.113.10 public", [PUBLIC])), needs=needs)
+    found = Plan(made, [], steps(made))
+    assert [(state.state, state.reason) for state in line_states(found)] == [
+        (
+            "blocked",
+            "198.51.100.1 is a next hop of this host's routes, on eth0: with this line, the host would not reach it "
+            "any more",
+        ),
         ("routed", ""),
     ]
 
@@ -133,12 +143,14 @@ def test_a_closed_gate_blocks_its_family() -> None:
     lines = "203.0.113.10 public\n2001:db8::1 public"
     closed = Chain([Rule("-j LIBVIRT_FWI", "", blocks=True)], policy_blocks=False)
     reason = "by iptables-nft FORWARD, its gate is missing; run nethook apply"
-    assert states(lines, lines, [(IptablesGate("iptables-nft", 0x40), closed)]) == [("blocked", reason), ("routed", "")]
+    opening = ChainOpening(IptablesGate("iptables-nft", 0x10000000), closed)
+    assert states(lines, lines, [opening]) == [("blocked", reason), ("routed", "")]
 
 
 def test_without_root_only_routes_tell() -> None:
-    lines = routed("203.0.113.10 public\n203.0.113.11 public\n203.0.113.12 stopped")
-    found = states_without_root(lines, LIVE, {("203.0.113.10", BRIDGE)})
+    files = configuration("203.0.113.10 public\n203.0.113.11 public\n203.0.113.12 stopped")
+    placements = place(files.routed_ips, files, [PUBLIC], SCOPE).lines
+    found = states_without_root(placements, {("203.0.113.10", BRIDGE)})
     assert [state.state for state in found] == ["unknown", "not applied", "waiting"]
 
 
@@ -154,18 +166,15 @@ def test_what_firewalld_does_not_let_pass_is_blocked() -> None:
         ),
         (Firewalld(wanted, {}, {}, {}, "missing"), ["by firewalld, its gate is missing"] * 3),
     ):
-        found.firewalld = firewalld
-        assert [state.reason for state in line_states(routed(lines), LIVE, found)] == reasons
+        found.openings = [firewalld]
+        assert [state.reason for state in line_states(found)] == reasons
 
 
 def test_an_uplink_that_does_not_answer_is_told() -> None:
-    text = "203.0.113.10 public proxy=lo\n203.0.113.11 public proxy=lo\n203.0.113.12 public proxy=no-such-uplink"
-    lines = routed(text)
-    found = plan(text, text)
-    for line in (lines[0], lines[2]):
-        effect = Effect(ADD, "proxy", prefix=line.prefix.text, to=str(line.proxy), line=line)
-        found.steps = [*found.steps, Step(Call(("true",)), [effect])]
-    assert [(state.state, state.reason) for state in line_states(lines, LIVE, found)] == [
+    lines = "203.0.113.10 public proxy=lo\n203.0.113.11 public proxy=lo\n203.0.113.12 public proxy=no-such-uplink"
+    there = applied(case(lines, [PUBLIC]))
+    there[PROXIES] = {Proxy(("203.0.113.11", "", "lo"))}
+    assert [(state.state, state.reason) for state in line_states(Plan(case(lines, [PUBLIC], there), [], []))] == [
         ("not applied", "run nethook apply"),
         ("routed", ""),
         ("blocked", "there is no device no-such-uplink, on which the host is to answer"),
@@ -173,13 +182,17 @@ def test_an_uplink_that_does_not_answer_is_told() -> None:
 
 
 def test_an_uplink_that_does_not_look_at_its_entries_is_told() -> None:
-    text = "203.0.113.10 public proxy=lo\n2001:db8::1 public proxy=lo\n2001:db8::2 public"
-    found = plan(text, text)
-    found.steps = [*found.steps, Step(Call(("true",)), [Effect(ADD, "proxy_ndp", to="lo")])]
-    assert [state.state for state in line_states(routed(text), LIVE, found)] == ["routed", "not applied", "routed"]
+    lines = "203.0.113.10 public proxy=lo\n2001:db8::1 public proxy=lo\n2001:db8::2 public"
+    there = {**applied(case(lines, [PUBLIC])), PROXY_NDP_SWITCH: SwitchState({}, {"lo"})}
+    found = line_states(Plan(case(lines, [PUBLIC], there), [], []))
+    assert [state.state for state in found] == ["routed", "not applied", "routed"]
 
 
-def test_a_line_of_ipv6_where_the_kernel_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nethook.status.line_states.available", lambda: (4,))
+def test_a_line_of_ipv6_where_the_kernel_has_none() -> None:
     lines = "203.0.113.10 public\n2001:db8::1 public\n2001:db8::2 stopped"
-    assert states(lines, "203.0.113.10 public") == [("routed", ""), *[("blocked", "this kernel has no IPv6")] * 2]
+    there = applied(case("203.0.113.10 public", [PUBLIC]))
+    found = line_states(Plan(case(lines, [PUBLIC], there, families=(4,)), [], []))
+    assert [(each.state, each.reason) for each in found] == [
+        ("routed", ""),
+        *[("blocked", "this kernel has no IPv6")] * 2,
+    ]

@@ -151,5 +151,5 @@ def test_what_is_said_and_proposed() -> None:
         " nftables chain inet a d: meta mark set ip saddr map @m"
     )
     assert marks.advice() == "write mark-bit = 0x800000 into /etc/nethook/nethook.conf, then run nethook apply"
-    assert ForeignMarks([Claim(Bits(FULL), "a", "b")]).advice() == "no bit is free: take one out of these rules"
+    assert ForeignMarks([Claim(Bits(FULL), "a", "b")]).advice() == "no bit is free: remove one from these rules"
     assert "; and 2 more" in ForeignMarks([Claim(Bits(OURS), "a", "b")] * 5).certain(OURS)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from nethook.engine.situation import unusable
 from nethook.errors import ReadError
-from nethook.libvirt.live import LiveNetwork, _nics
+from nethook.libvirt.live import _nics
 from nethook.libvirt.network import Network
-from nethook.libvirt.network_xml import _subnet, read_network
-from nethook.libvirt.place import XML
+from nethook.libvirt.network_xml import XML, _subnet, read_network
+from nethook.placement.placement import place
+from nethook.placement.scope import Scope
 from nethook.status.line_states import states_without_root
-from tests.unit.lines import routed
+from tests.unit.lines import configuration
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ NETWORKS = {
         f"<forward mode='bridge'/><bridge name='ovs0'/>{port}": (
             "",
             "openvswitch",
-            "network n has a bridge of Open vSwitch, which nftables and this program do not see",
+            "network n has a bridge of Open vSwitch, which nftables does not see",
         )
         for port in (
             "<virtualport type='openvswitch'/><portgroup name='a' default='yes'><vlan><tag id='7'/></vlan></portgroup>",
@@ -97,10 +97,10 @@ def test_every_sort_of_network_is_right_or_refused(inside: str) -> None:
     xml = f"<network><name>n</name>{inside}</network>"
     network = read_network(XML(xml.encode(), "the XML"), "the XML").network
     assert (network.bridge, network.forward_mode, network.why_unroutable) == NETWORKS[inside]
-    assert unusable(network) == network.why_unroutable
 
 
 def test_a_network_whose_bridge_has_no_name_yet_is_waited_for() -> None:
-    unnamed = {"n": LiveNetwork(Network("n", "", "nat"), is_active=False)}
-    (state,) = states_without_root(routed("203.0.113.10 n"), unnamed, ())
+    files = configuration("203.0.113.10 n")
+    placements = place(files.routed_ips, files, [], Scope(down=[Network("n", "", "nat")])).lines
+    (state,) = states_without_root(placements, ())
     assert (state.state, state.reason) == ("waiting", "network n is not running")

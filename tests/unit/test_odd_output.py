@@ -12,28 +12,26 @@ import pytest
 from nethook.config import Configuration, Settings
 from nethook.config.problem import Problem
 from nethook.doctor.finding import FAILURE, Finding
-from nethook.doctor.ip import ask
-from nethook.engine import reconcile
-from nethook.engine.desired import Desired
-from nethook.engine.present import Present
+from nethook.doctor.ip_answers import ask
+from nethook.engine import run
 from nethook.errors import NethookError, ReadError
 from nethook.host import keys
-from nethook.host.batch import refusals
+from nethook.host.fake import FakeHost, Fault
+from nethook.host.host import Host
+from nethook.host.ip import refusals
 from nethook.host.layout import SetType
 from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes
 from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools
-from nethook.legacy06.others import Others
-from nethook.libvirt.network_xml import read_port
-from nethook.libvirt.place import XML
-from nethook.libvirt.record import Record
-from nethook.net import device_name
-from nethook.parts import bridge_ipv6, proxy_ndp
-from nethook.parts.proxies import PROXIES
+from nethook.legacy06.leftovers import ForeignRoutes
+from nethook.libvirt.network_xml import XML, read_port
+from nethook.net import names
+from nethook.parts import switches
+from nethook.parts.proxies import PROXIES, Proxy
 from nethook.parts.routes import ROUTES
 from nethook.placement.scope import Scope
+from nethook.shell import word
 from nethook.status import watch
 from nethook.steps.effect import ADD, Effect
-from nethook.terminal.shell import word
 
 if TYPE_CHECKING:
     from nethook.status.overview import Overview
@@ -44,7 +42,7 @@ def result(out: str, err: str = "", status: int = 0) -> Result:
 
 
 def test_an_empty_line_among_routes() -> None:
-    assert ROUTES.read([result("\n203.0.113.10 dev virbr1\n \n")], 218) == {("203.0.113.10", "virbr1", "")}
+    assert ROUTES.parse([result("\n203.0.113.10 dev virbr1\n \n")]) == {("203.0.113.10", "virbr1", "")}
 
 
 ODD = ["[null]", "null", "[1]", '"text"', "[[]]", "{}", "[" * 100_000, '[{"dst":1}]', '[{"dst":null}]', "[{"]
@@ -53,11 +51,11 @@ ODD = ["[null]", "null", "[1]", '"text"', "[[]]", "{}", "[" * 100_000, '[{"dst":
 @pytest.mark.parametrize("text", ODD, ids=lambda text: text[:12])
 def test_odd_json_is_an_error_that_people_understand(text: str) -> None:
     with pytest.raises(ReadError, match="printed what is not understood"):
-        Others({"virbr1"}).routes([result(text)])
+        ForeignRoutes({"virbr1"}).routes([result(text)])
 
 
 def test_an_empty_object_is_nothing() -> None:
-    assert Others({"virbr1"}).routes([result("[{}]")]) == (set(), set())
+    assert ForeignRoutes({"virbr1"}).routes([result("[{}]")]) == (set(), set())
 
 
 @pytest.mark.parametrize("text", ["[null]", "null", "[1]"])
@@ -81,7 +79,7 @@ def test_a_number_of_another_script_is_no_line_number() -> None:
 def test_a_length_of_nothing_ends_the_reading() -> None:
     with pytest.raises(ReadError, match="has no length"):
         list(attributes(pack("HH", 0, 1) * 4, 0, 16))
-    kind = SetType(family=4)
+    kind = SetType("to", family=4)
     with pytest.raises(ReadError, match="does not begin with its key"):
         keys.single_keys(kind, [(pack("HHHH", 0, 1, 0, keys.KEY) + bytes(16), 0, 24)])
 
@@ -144,29 +142,23 @@ def test_a_port_whose_mac_is_none_is_no_port(mac: str) -> None:
 
 @pytest.mark.parametrize("name", ["all", "default"])
 def test_what_stands_for_all_devices_is_no_device(name: str) -> None:
-    assert not device_name.is_safe(name)
+    assert not names.is_safe(name)
 
 
-class Unreadable:
-    """A file of /proc that is there and cannot be read."""
-
-    def __init__(self, *_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-
-def test_what_cannot_be_read_is_neither_on_nor_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not bridge_ipv6.is_off("not-there")
-    assert not proxy_ndp.is_off("not-there")
-    monkeypatch.setattr("builtins.open", Unreadable)
-    with pytest.raises(ReadError, match=r"cannot read .*/disable_ipv6: Permission denied"):
-        bridge_ipv6.is_off("virbr1")
-    with pytest.raises(ReadError, match=r"cannot read .*/proxy_ndp: Permission denied"):
-        proxy_ndp.is_off("eth0")
+def test_what_cannot_be_read_is_neither_on_nor_off() -> None:
+    host = FakeHost()
+    assert not switches.is_ipv6_off(host, "not-there")
+    assert not switches.is_proxy_ndp_off(host, "not-there")
+    host.faults = {3: Fault.FAILS, 4: Fault.FAILS}
+    with pytest.raises(ReadError, match=r"cannot read .*/disable_ipv6: Input/output error"):
+        switches.is_ipv6_off(host, "virbr1")
+    with pytest.raises(ReadError, match=r"cannot read .*/proxy_ndp: Input/output error"):
+        switches.is_proxy_ndp_off(host, "eth0")
 
 
 def test_a_module_that_is_gone_costs_the_announcement_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nethook.host.announcement", None)
-    PROXIES.added([("203.0.113.10", "", "eth0")])
+    PROXIES.added([Proxy(("203.0.113.10", "", "eth0"))], Host(1))
 
 
 def test_a_module_that_is_gone_does_not_cost_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +171,6 @@ def test_a_module_that_is_gone_does_not_cost_the_report(monkeypatch: pytest.Monk
             return [done], ["failed"]
 
     class Plan:
-        desired, present = Desired(), Present()
         refused: tuple[Problem, ...] = ()
         failures: tuple[str, ...] = ()
         steps = (Step(),)
@@ -192,10 +183,8 @@ def test_a_module_that_is_gone_does_not_cost_the_report(monkeypatch: pytest.Monk
         except StopIteration:
             raise ImportError("No module named 'nethook.gates.firewalld.gate'") from None
 
-    monkeypatch.setattr(reconcile, "decide", decide)
-    monkeypatch.setattr("nethook.engine.reconcile.protect", lambda *_: [])
-    monkeypatch.setattr("nethook.libvirt.record.read", Record)
-    outcome = reconcile.reconcile(Configuration(Settings(), [], []), [], Scope(), Tools(1))
+    monkeypatch.setattr(run, "decide", decide)
+    outcome = run.reconcile(Configuration(Settings(), [], []), [], Scope(), FakeHost(), is_thorough=True)
     assert outcome.done == [done]
     assert "No module named 'nethook.gates.firewalld.gate'" in outcome.failures
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nethook.doctor import on_link
-from nethook.doctor.host import Target
+from nethook.doctor.facts import Target
 from tests.unit.lines import routed
 
 SETTINGS = {"gc_thresh3": 1024, "mcast_solicit": 3, "retrans_time_ms": 1000}

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from nethook.errors import ReadError
-from nethook.gates.gate import Chain, Rule
+from nethook.gates.gate import Chain, ChainOpening, Rule
 from nethook.gates.iptables import IptablesGate
+from nethook.host.fake import FakeHost
 from nethook.host.process import Call, Result
-from nethook.legacy06.others import Others
+from nethook.legacy06.leftovers import ForeignRoutes, removals
 from nethook.libvirt.network import Network
-from tests.unit.lines import desired_by, routed
+from tests.unit.cases import case
 
-BOTH = Others({"virbr2", "virbr1"})
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nethook.engine.case import Case
+
+BOTH = ForeignRoutes({"virbr2", "virbr1"})
 GATE = IptablesGate("iptables-nft", 0x40)
 
 
@@ -49,13 +57,11 @@ def test_a_listing_that_is_not_whole_is_an_error(listings: list[str]) -> None:
 
 
 def test_without_bridges_nothing_is_asked() -> None:
-    assert Others([]).read_calls() == []
-    assert Others([]).routes([]) == (set(), set())
+    assert ForeignRoutes([]).read_calls(FakeHost()) == []
+    assert ForeignRoutes([]).routes([]) == (set(), set())
 
 
 def test_only_the_very_rules_of_0_6_are_removed() -> None:
-    network = Network("public", "virbr1", "nat")
-    desired = desired_by(routed("203.0.113.10 public\n203.0.113.16/29 public"), [network])
     of_0_6 = ["-s 203.0.113.10/32 -i virbr1 -j ACCEPT", "-d 203.0.113.16/29 -o virbr1 -j ACCEPT"]
     of_others = [
         "-s 203.0.113.10/32 -i virbr2 -j ACCEPT",
@@ -64,8 +70,14 @@ def test_only_the_very_rules_of_0_6_are_removed() -> None:
         "-s 203.0.113.10/32 -i virbr1 -m comment --comment mine -j ACCEPT",
     ]
     rules = [Rule(text, "", blocks=False) for text in [*of_0_6, *of_others, of_0_6[0]]]
-    (change,) = BOTH.removals(desired, [(GATE, Chain(rules, policy_blocks=False))])
+    (change,) = removals(_case_with(rules))
     assert change.call is not None
     deleted = [line for line in change.call.stdin.splitlines() if line.startswith("-")]
     assert deleted == [f"-D FORWARD {text}" for text in [*of_0_6, of_0_6[0]]]
-    assert BOTH.removals(desired, [(GATE, Chain([Rule(of_others[0], "", blocks=False)], policy_blocks=False))]) == []
+    assert removals(_case_with([Rule(of_others[0], "", blocks=False)])) == []
+
+
+def _case_with(rules: Sequence[Rule]) -> Case:
+    opening = ChainOpening(GATE, Chain(rules, policy_blocks=False))
+    networks = [Network("public", "virbr1", "nat")]
+    return case("203.0.113.10 public\n203.0.113.16/29 public", networks, openings=[opening])

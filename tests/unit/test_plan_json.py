@@ -7,50 +7,44 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nethook.commands.plan import as_json
-from nethook.engine.change import Change, TableChange
-from nethook.engine.desired import Desired
-from nethook.engine.steps import steps
-from nethook.parts.gateways import GATEWAYS, WITHOUT_ROUTE
-from nethook.parts.kinds import KINDS
-from nethook.parts.neighbours import NEIGHBOURS
-from nethook.parts.proxies import PROXIES
-from nethook.parts.routes import ROUTES
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.ruleset import Ruleset
+from nethook.libvirt.network import Network
+from nethook.parts import PARTS
+from nethook.parts.gateways import GATEWAYS, WITHOUT_ROUTE, Gateway
+from nethook.parts.neighbours import NEIGHBOURS, Pin
+from nethook.parts.proxies import PROXIES, Proxy
+from nethook.parts.routes import ROUTES, Route
+from nethook.parts.switches import PROXY_NDP_SWITCH, SwitchState
+from nethook.steps.effect import WORDS
+from tests.unit.cases import case, empty, steps
 
 if TYPE_CHECKING:
-    from nethook.parts.kind import Key, Kind
+    from nethook.parts.part import Key, Objects
 
 MAC = "52:54:00:00:00:01"
 
 
-def nothing() -> Change:
-    change = Change(TableChange(Ruleset(0x40)), TableChange(BINDING))
-    for kind in KINDS:
-        change.gone[kind], change.new[kind] = [], []
-    return change
-
-
 @pytest.mark.parametrize(
-    ("kind", "key", "shown"),
+    ("part", "key", "shown"),
     [
-        (ROUTES, ("203.0.113.10", "virbr1", ""), {}),
-        (ROUTES, ("203.0.113.10", "virbr1", "203.0.113.1"), {"via": "203.0.113.1"}),
-        (NEIGHBOURS, ("203.0.113.10", "virbr1", MAC), {"mac": MAC}),
-        (PROXIES, ("203.0.113.10", "", "eth0"), {"uplink": "eth0"}),
-        (GATEWAYS, ("fe80::1", "virbr1", WITHOUT_ROUTE), {}),
+        (ROUTES, Route(("203.0.113.10", "virbr1", "")), {}),
+        (ROUTES, Route(("203.0.113.10", "virbr1", "203.0.113.1")), {"via": "203.0.113.1"}),
+        (NEIGHBOURS, Pin(("203.0.113.10", "virbr1", MAC)), {"mac": MAC}),
+        (PROXIES, Proxy(("203.0.113.10", "", "eth0")), {"uplink": "eth0"}),
+        (GATEWAYS, Gateway(("fe80::1", "virbr1", WITHOUT_ROUTE)), {}),
     ],
 )
-def test_what_it_leads_to_has_a_key_of_its_own(kind: Kind, key: Key, shown: dict[str, str]) -> None:
-    change = nothing()
-    change.gone[kind] = [key]
-    ((effect,),) = [step.effects for step in steps(change, Desired(), [], [], protocol=218)]
-    place = {"prefix": key[0], "bridge": key[1]} if key[1] else {"prefix": key[0]}
-    assert as_json(effect) == {"action": "remove", "kind": kind.name, "text": effect.text, **place, **shown}
+def test_what_it_leads_to_has_a_key_of_its_own(part: Objects, key: Key, shown: dict[str, str]) -> None:
+    ((effect,),) = [step.effects for step in steps(case("", [], {**empty(), part: {key}}), [part])]
+    place = {"prefix": key.prefix, "bridge": key.device} if key.device else {"prefix": key.prefix}
+    assert as_json(effect) == {"action": "remove", "kind": part.name, "text": effect.text, **place, **shown}
 
 
 def test_the_uplink_of_a_setting() -> None:
-    change = nothing()
-    change.proxy_ndp = {"eth0": True}
-    ((effect,),) = [step.effects for step in steps(change, Desired(), [], [], protocol=218)]
+    states = {**empty(), PROXY_NDP_SWITCH: SwitchState({}, {"eth0"})}
+    made = case("2001:db8::1 public proxy=eth0", [Network("public", "virbr1", "nat")], states)
+    ((effect,),) = [step.effects for step in steps(made, [PROXY_NDP_SWITCH])]
     assert as_json(effect) == {"action": "add", "kind": "proxy_ndp", "text": "proxy_ndp on eth0", "uplink": "eth0"}
+
+
+def test_every_kind_of_effect_has_words() -> None:
+    assert {part.name for part in PARTS if part.name not in {"table", "binding", "arp"}} <= WORDS.keys()

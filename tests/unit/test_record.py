@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.host import lock, recorded
+from nethook.host import files, lock
+from nethook.host.host import Host
 from nethook.host.lock import Locked, last_run
 from nethook.libvirt import record
 from nethook.libvirt.event import Event
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+HOST = Host(1)
 MAC, OTHER_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02"
 WEB, DB = Port("a", MAC, "web 1"), Port("c", OTHER_MAC, "ž\tü\r\n客 ")
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for module in (lock, record):
-        monkeypatch.setattr(module, "FOLDER", str(tmp_path / "run"))
+    monkeypatch.setattr(lock, "FOLDER", str(tmp_path / "run"))
+    monkeypatch.setattr(lock, "RECORD_LOCK", str(tmp_path / "run/told.lock"))
     monkeypatch.setattr(record, "FILE", str(tmp_path / "run/told"))
-    monkeypatch.setattr(record, "LOCK_FILE", str(tmp_path / "run/told.lock"))
     return tmp_path / "run"
 
 
@@ -37,22 +38,22 @@ def network(name: str, bridge: str = "virbr1", mode: str = "nat", ports: Iterabl
 def tell(operation: str, name: str = "my network", port: Port | None = None, mode: str = "nat") -> Network:
     """The network after this event."""
     event = Event(operation, network(name, mode=mode), port)
-    assert record.tell(event)[1] == ""
+    assert record.tell(event, HOST)[1] == ""
     return event.network
 
 
 def ports(name: str = "my network") -> list[tuple[str, str, str]]:
-    return [(port.uuid, port.mac, port.guest) for port in record.read().up[name].ports.known]
+    return [(port.uuid, port.mac, port.guest) for port in record.read(HOST).up[name].ports.known]
 
 
 def test_a_network_is_known_from_its_first_event_on() -> None:
-    assert not record.read().knows("my network")
+    assert not record.read(HOST).knows("my network")
     tell("start", mode="")
-    assert record.read().up["my network"].is_isolated
+    assert record.read(HOST).up["my network"].is_isolated
     tell("stopped")
-    assert list(record.read().down) == ["my network"]
-    assert not record.read().up
-    assert record.read().knows("my network")
+    assert list(record.read(HOST).down) == ["my network"]
+    assert not record.read(HOST).up
+    assert record.read(HOST).knows("my network")
 
 
 def test_ports_are_known_from_their_events() -> None:
@@ -71,7 +72,7 @@ def test_what_others_have_told_stays() -> None:
     tell("port-created", "my network", WEB)
     tell("started", "other")
     tell("stopped", "third")
-    assert list(record.read().up) == ["my network", "other"]
+    assert list(record.read(HOST).up) == ["my network", "other"]
     assert ports() == [("a", MAC, "web 1")]
 
 
@@ -83,8 +84,8 @@ def test_prefixes_and_any_names_come_back_as_they_were() -> None:
         subnets=[parse_prefix("192.0.2.0/24"), parse_prefix("2001:db8::/64")],
         routes=[parse_prefix("203.0.113.10")],
     )
-    record.tell(Event("started", made, None))
-    found = record.read().up["n\n:ü "]
+    record.tell(Event("started", made, None), HOST)
+    found = record.read(HOST).up["n\n:ü "]
     assert (found.bridge, found.forward_mode, found.subnets, found.routes) == (
         made.bridge,
         "route",
@@ -105,16 +106,27 @@ def test_nothing_is_written_when_nothing_is_new(folder: Path) -> None:
 @pytest.mark.parametrize("damage", ["", "up", "up\0a\0virbr1", "\0" * 100, "lorem ipsum\nup\0x\0y\0z\0q\0w\0e\0"])
 def test_what_is_broken_is_left_out(damage: str) -> None:
     tell("started")
-    whole = recorded.read(record.FILE)
-    recorded.write(record.FILE, whole + damage)
-    assert list(filter(None, record.read().up)) == ["my network"]
+    whole = files.recorded(record.FILE)
+    files.record(record.FILE, whole + damage)
+    assert list(filter(None, record.read(HOST).up)) == ["my network"]
+
+
+@pytest.mark.parametrize("obstacle", ["told.new", "told.lock"])
+def test_a_record_that_cannot_be_written_is_read_all_the_same(folder: Path, obstacle: str) -> None:
+    tell("started", "isolated", mode="")
+    (folder / "told.lock").unlink()
+    (folder / obstacle).mkdir(parents=True)
+    told, failure = record.tell(Event("port-created", network("there"), WEB), HOST)
+    assert failure
+    assert list(told.up) == ["isolated", "there"]
+    assert told.up["isolated"].is_isolated
 
 
 @pytest.mark.parametrize("obstacle", ["told.new", "told.lock", "told"])
 def test_a_record_that_cannot_be_kept_is_said(folder: Path, obstacle: str) -> None:
     (folder / obstacle).mkdir(parents=True)
     event = Event("port-created", network("there"), WEB)
-    told, failure = record.tell(event)
+    told, failure = record.tell(event, HOST)
     assert failure.startswith(f"cannot record this event in {folder}/told")
     assert list(told.up) == ["there"]
     assert list(event.network.ports.known) == [WEB]
@@ -125,8 +137,8 @@ def test_apply_learns_all_networks_and_the_bridges_of_the_host() -> None:
     before = last_run()
     with Locked(as_of=before) as held:
         assert held.is_current
-        assert record.learn([(network("a", ports=[WEB]), True), (network("b"), False)], ["br0"], held)
-    told = record.read()
+        assert record.learn([(network("a", ports=[WEB]), True), (network("b"), False)], ["br0"], held, HOST)
+    told = record.read(HOST)
     assert list(told.up) == ["a", "/br0"]
     assert list(told.down) == ["b"]
     assert not told.up["/br0"].is_libvirts_own
@@ -141,5 +153,5 @@ def test_what_apply_has_heard_before_an_event_is_out_of_date() -> None:
         assert not held.is_current
     with Locked() as held:
         tell("started", "c")
-        assert not record.learn([(network("a"), True)], [], held)
-    assert list(record.read().up) == ["a", "b", "c"]
+        assert not record.learn([(network("a"), True)], [], held, HOST)
+    assert list(record.read(HOST).up) == ["a", "b", "c"]

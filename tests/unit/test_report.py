@@ -6,7 +6,7 @@ import pytest
 
 from nethook import log
 from nethook.commands.report import report
-from nethook.engine.reconcile import Outcome
+from nethook.engine.run import Outcome
 from nethook.steps.effect import ADD, Effect
 
 

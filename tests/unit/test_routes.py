@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nethook.errors import ReadError
-from nethook.host.batch import refusals
+from nethook.host.ip import refusals
 from nethook.host.process import Call, Result
 from nethook.parts.routes import ROUTES, holder, holder_call
 
 if TYPE_CHECKING:
-    from nethook.parts.kind import Key
+    from nethook.parts.routes import Route
 
 
-def listed(text: str) -> set[Key]:
-    return ROUTES.read([Result(Call(("ip",)), 0, text, "")], 218)
+def listed(text: str) -> set[Route]:
+    return ROUTES.parse([Result(Call(("ip",)), 0, text, "")])
 
 
 def test_routes_of_our_shape_are_ours() -> None:

@@ -202,7 +202,5 @@ def test_the_exit_status(states: list[str], problems: int, status: int, monkeypa
 def test_a_wrong_line_may_be_meant_for_what_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = configuration("203.0.113.300 public").problems
     monkeypatch.setattr(status_verb, "overview", lambda: Overview([], wrong))
-    with pytest.raises(
-        NethookError, match=r"no line of the files names 203.0.113.30, .*; but there are mistakes in them"
-    ):
+    with pytest.raises(NethookError, match=r"no line of the files names 203.0.113.30, .*; but the files have mistakes"):
         status_verb.run(Namespace(addresses=["203.0.113.30"], watch=False, json=False))

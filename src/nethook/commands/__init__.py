@@ -1,1 +1,1 @@
-"""What ``nethook`` does: a module for each verb, whose ``run(options)`` returns the exit status."""
+"""The verbs of ``nethook``: a module for each, whose ``run(options)`` returns the exit status."""

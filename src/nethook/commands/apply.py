@@ -1,30 +1,30 @@
-"""``nethook apply``: make the kernel what files and libvirt say."""
+"""``nethook apply``: bring the kernel in line with the files and with libvirt."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import DIFFERENT, OK
 from nethook.commands.report import report
 from nethook.config import load
 from nethook.engine.cycle import cycle
-from nethook.engine.situation import files_of, hidden_in_force, limited_tools, require_root, situation, some, what_stays
-from nethook.parts.routes import ROUTES
+from nethook.engine.situation import files_of, hidden_in_force, limited_host, require_root, situation, some, what_stays
+from nethook.exit_status import DIFFERENT, OK
+from nethook.parts.routes import ROUTES, read_calls
 from nethook.terminal import can_ask, confirm, show_first_problems, show_problems
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from nethook.config import Configuration
-    from nethook.engine.reconcile import Outcome
+    from nethook.engine.run import Outcome
     from nethook.engine.situation import Situation
 
-HIDDEN = "{} of {} are in force, and a file that comes before it has no lines for them. Withdraw them?"
+HIDDEN = "{} of {} are in force, but another file comes first and has no lines for them. Withdraw them?"
 
 
 def run(options: Namespace) -> int:
-    """Apply, unless a line is wrong and the others are not to be applied without it."""
+    """Apply the files, unless a line is wrong and --keep-going is not given."""
     require_root("change routes and rules")
     run_of = _Apply(options)
     found = cycle(run_of.ask, run_of.tell)
@@ -40,7 +40,7 @@ def run(options: Namespace) -> int:
 
 
 class _Apply:
-    """One run. ``status`` is of what was told last; ``hidden`` are prefixes in force that only hidden files have."""
+    """One run. ``status`` is the last exit status; ``hidden`` are prefixes in force that only ignored files have."""
 
     def __init__(self, options: Namespace) -> None:
         self.status = OK
@@ -51,7 +51,7 @@ class _Apply:
         self._withdraws_hidden = bool(options.yes)
 
     def ask(self) -> Situation | None:
-        """Read the files and ask libvirt. None if nothing is to be changed: a line is wrong, or the answer is no."""
+        """Read the files and ask libvirt. Return None to change nothing: a line is wrong, or the answer is no."""
         configuration = load()
         if not self._is_right(configuration):
             return None
@@ -72,23 +72,22 @@ class _Apply:
         self._nothing = ""
 
     def _is_right(self, configuration: Configuration) -> bool:
-        """Show mistakes, once. Return whether the right lines are to be applied."""
+        """Show mistakes, once. Return whether to apply the right lines."""
         problems = [str(problem) for problem in configuration.problems]
         if problems != self._shown:
             show = show_first_problems if self._options.keep_going else show_problems
             show(configuration.problems, sys.stderr)
             self._shown = problems
         if problems and not self._options.keep_going:
-            what = "nothing was changed, because of these mistakes; correct them, or use --keep-going"
+            what = "nothing was changed because of these mistakes; correct them, or use --keep-going"
             print(f"nethook: {what}", file=sys.stderr)
             return False
         return True
 
 
 def _in_force_by_hidden(configuration: Configuration) -> list[str]:
-    """Return the prefixes in force that only files have which are not read."""
+    """Return the prefixes in force that only ignored files have."""
     if not configuration.hidden:
         return []
-    protocol = configuration.settings.route_protocol
-    routes = ROUTES.read(limited_tools().start(ROUTES.read_calls(protocol))(), protocol)
-    return hidden_in_force(configuration, routes)
+    results = limited_host().start(read_calls(configuration.settings.route_protocol))()
+    return hidden_in_force(configuration, ROUTES.parse(results))

@@ -1,4 +1,4 @@
-"""``nethook check``: what is wrong in the files, by themselves and for this host."""
+"""``nethook check``: find mistakes in the files, both in themselves and on this host."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import DIFFERENT, OK
 from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE, Configuration, Settings, load
 from nethook.config.files import places, read_file
 from nethook.config.routed_ips import parse_routed_ips
@@ -16,7 +15,8 @@ from nethook.doctor.foreign_marks import foreign_marks
 from nethook.doctor.host_problems import SECONDS, host_problems, own_routes
 from nethook.engine.situation import say_what_is_not_read
 from nethook.errors import ConfigError, NethookError, ReadError
-from nethook.host.process import Tools
+from nethook.exit_status import DIFFERENT, OK
+from nethook.host.host import Host
 from nethook.libvirt.live import live_guests, live_networks
 from nethook.terminal import show_problems
 
@@ -37,7 +37,7 @@ def run(options: Namespace) -> int:
             configuration = load()
             say_what_is_not_read(configuration)
     except ConfigError as error:
-        return _to_mend(error.problems)
+        return _show_mistakes(error.problems)
     problems = configuration.problems
     warnings = on_link.warnings(configuration.routed_ips)
     try:
@@ -45,11 +45,11 @@ def run(options: Namespace) -> int:
         warnings += own_routes(configuration.routed_ips, live)
         problems = problems + host_problems(configuration, live, _guests(configuration))
     except NethookError as error:
-        print(f"nethook: not compared with this host and its networks: {error}", file=sys.stderr)
+        print(f"nethook: the files were not compared with this host and its networks: {error}", file=sys.stderr)
     show_problems(warnings, sys.stdout)
     is_used = _say_who_uses_our_mark(configuration.settings)
     if problems:
-        return _to_mend(sorted(problems, key=lambda problem: (problem.place.file, problem.place.line)))
+        return _show_mistakes(sorted(problems, key=lambda problem: (problem.place.file, problem.place.line)))
     if is_used:
         return DIFFERENT
     warned = f"; {len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else ""
@@ -58,19 +58,19 @@ def run(options: Namespace) -> int:
 
 
 def _say_who_uses_our_mark(settings: Settings) -> bool:
-    """Print what else uses our bit of the packet mark, for certain or perhaps. Return whether it is certain."""
-    marks = foreign_marks(Tools(SECONDS))
+    """Print which foreign rules use our bit of the packet mark, or may use it. Return whether one does."""
+    marks = foreign_marks(Host(SECONDS))
     used, may_be_used = marks.certain(settings.mark_bit), marks.possible(settings.mark_bit)
     if used:
         print(f"{used}; {marks.advice()}")
     if may_be_used:
         print(f"nethook: {may_be_used}; {marks.advice()}", file=sys.stderr)
     for failure in marks.not_looked_at:
-        print(f"nethook: not looked for others that use our mark bit: {failure}", file=sys.stderr)
+        print(f"nethook: not checked for other users of our mark bit: {failure}", file=sys.stderr)
     return bool(used)
 
 
-def _to_mend(problems: Sequence[Problem]) -> int:
+def _show_mistakes(problems: Sequence[Problem]) -> int:
     show_problems(problems, sys.stdout)
     number = sum(problem.mistakes for problem in problems)
     print(f"nethook: {number:,} mistake{'s' * (number != 1)}", file=sys.stderr)
@@ -78,30 +78,30 @@ def _to_mend(problems: Sequence[Problem]) -> int:
 
 
 def _nothing_wrong(configuration: Configuration, files: Sequence[str]) -> str:
-    """What there was to look at; ``files`` are those that were given."""
+    """Return a sentence about files without mistakes; ``files`` are those of the command line."""
     number = len(configuration.routed_ips)
     if number:
         return f"nothing is wrong with {number} line{'s' * (number != 1)}"
     chosen = configuration.settings.routed_ips
     read = list(files) or ([chosen] if chosen else places(ROUTED_IPS_FILES)[:1])
     if read:
-        return f"nothing is wrong with {', '.join(read)}, and no lines of routed IPs are there"
-    return f"there are no lines, because there is no file; looked for: {', '.join(ROUTED_IPS_FILES)}"
+        return f"nothing is wrong with {', '.join(read)}, which has no lines of routed IPs"
+    return f"there are no routed IPs, because none of these files exists: {', '.join(ROUTED_IPS_FILES)}"
 
 
 def _guests(configuration: Configuration) -> dict[str, LiveGuest] | None:
-    """The guests of libvirt, asked for only where lines are bound to some."""
+    """Return libvirt's guests; None if no line is bound to a guest, so that they do not matter."""
     return live_guests() if any(line.guest for line in configuration.routed_ips) else None
 
 
 def _given(files: Sequence[str]) -> Configuration:
-    """The configuration that these files make together."""
+    """Return the configuration in these files of the command line."""
     settings = Settings()
     sources = []
     for file in files:
         data = read_file(file)
         if data is None:
-            raise ReadError(f"{file}: there is no such file")
+            raise ReadError(f"{file}: no such file")
         if os.path.basename(file) == os.path.basename(SETTINGS_FILE):
             settings = parse_settings(file, data)
         else:

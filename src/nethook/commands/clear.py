@@ -6,52 +6,43 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import DIFFERENT
 from nethook.commands.report import report
-from nethook.config import load_settings
-from nethook.engine.present import read
-from nethook.engine.reconcile import Outcome
-from nethook.engine.situation import limited_tools, require_root
-from nethook.engine.steps import clearance
+from nethook.config import Configuration, load_settings
+from nethook.engine.run import reconcile
+from nethook.engine.situation import limited_host, require_root
 from nethook.engine.uninterrupted import uninterrupted
-from nethook.gates import gates
-from nethook.gates.firewalld.files import SETS
-from nethook.gates.firewalld.gate import look
-from nethook.host.families import available
-from nethook.host.lock import FOLDER, Locked
-from nethook.libvirt.record import FILE, LOCK_FILE
+from nethook.exit_status import DIFFERENT
+from nethook.host.lock import FOLDER, RECORD_LOCK
+from nethook.libvirt.record import FILE
+from nethook.placement.scope import Scope
 from nethook.terminal import confirm
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-RECORD = {os.path.basename(path) for path in (FILE, LOCK_FILE)}
-"""What libvirt has told stays: without it, the next event would take all other networks for the outside."""
+    from nethook.host.host import Host
+
+RECORD = {os.path.basename(path) for path in (FILE, RECORD_LOCK)}
+"""The record of libvirt's events stays: without it, the next event would take other networks for the outside."""
 QUESTION = "Guests lose their routed addresses until the next event of their network, or `nethook apply`. Go on?"
 
 
 def run(options: Namespace) -> int:
-    """Clear, when that is confirmed."""
+    """Remove everything of ours from the kernel, after a confirmation."""
     require_root("remove routes and rules")
     if not options.yes and not confirm(QUESTION):
-        print("nethook: nothing was removed; it takes a yes, or --yes", file=sys.stderr)
+        print("nethook: nothing was removed; answer yes, or use --yes", file=sys.stderr)
         return DIFFERENT
-    settings = load_settings()
-    tools = limited_tools()
-    outcome = Outcome()
-    with uninterrupted(), Locked():
-        present, chains, _ = read(settings.route_protocol, gates(available(), settings.mark_bit), tools)
-        tools.allow_for(len(present.routes))
-        closings = [closing for closing in (gate.closing(chain) for gate, chain in chains) if closing]
-        firewalld, outcome.failures = look(dict.fromkeys(SETS, ()), tools)
-        closings += firewalld.changes() if firewalld else []
-        outcome.take(clearance(present, closings, settings.route_protocol), tools)
+    nothing = Configuration(load_settings(), [], [])
+    host = limited_host()
+    with uninterrupted(), host.locked():
+        outcome = reconcile(nothing, [], Scope(), host, is_thorough=True, clears=True)
         if not outcome.failures:
-            _forget()
+            _forget(host)
         return report(outcome, "clear", "nothing of ours is in the kernel")
 
 
-def _forget() -> None:
-    for name in os.listdir(FOLDER):
+def _forget(host: Host) -> None:
+    for name in host.names(FOLDER):
         if name not in RECORD:
-            os.remove(f"{FOLDER}/{name}")
+            host.remove(f"{FOLDER}/{name}")

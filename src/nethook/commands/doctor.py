@@ -1,4 +1,4 @@
-"""``nethook doctor``: what keeps addresses from answering, and what mends it."""
+"""``nethook doctor``: find out why addresses do not answer, and how to repair that."""
 
 from __future__ import annotations
 
@@ -6,27 +6,33 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nethook.commands.doctor_text import doctor_text
-from nethook.commands.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import place_for_lines
 from nethook.config.problem import one_line
+from nethook.doctor.finding import FAILURE, WARNING
+from nethook.doctor.finding import OK as FINE
 from nethook.doctor.walk import Diagnosis, diagnose
 from nethook.engine.situation import require_root
 from nethook.errors import NethookError
+from nethook.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.net.prefix import parse_prefix
+from nethook.terminal import coloured
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from typing import TextIO
 
     from nethook.doctor.finding import Finding
 
 VERSION = 1
-"""Of the shape of --json, which docs/json.md describes."""
+"""The version of the JSON format, which docs/json.md describes."""
+
+COLOURS = {FAILURE: "red", WARNING: "yellow", FINE: "green"}
+MOST_NAMED = 3
 
 
 def run(options: Namespace) -> int:
-    """Look, and print. Returns the exit status."""
+    """Examine the addresses, print the findings, and return the exit status."""
     require_root("see the firewalls")
     try:
         wanted = [parse_prefix(text) for text in options.addresses]
@@ -38,7 +44,7 @@ def run(options: Namespace) -> int:
     else:
         print(doctor_text(found, sys.stdout, verbose=options.verbose))
     if found.stopped_by:
-        print(f"nethook: the rest was not looked at: {found.stopped_by}", file=sys.stderr)
+        print(f"nethook: the rest was not examined: {found.stopped_by}", file=sys.stderr)
     if found.failures:
         return DIFFERENT
     return UNKNOWN if found.stopped_by else OK
@@ -63,3 +69,49 @@ def _finding_as_json(finding: Finding) -> dict[str, Any]:
         "advice": finding.advice or None,
         "addresses": finding.addresses,
     }
+
+
+def doctor_text(found: Diagnosis, stream: TextIO, *, verbose: bool = False) -> str:
+    """Return the findings as text, failures first, with a repair below each, and a summary.
+
+    The text has the colours that the stream takes. With ``verbose``, it also has stations without a problem.
+    """
+    shown = [FAILURE, WARNING, *([FINE] if verbose else [])]
+    lines = [
+        line
+        for verdict in shown
+        for finding in found.findings
+        if finding.verdict == verdict
+        for line in _lines(finding, stream)
+    ]
+    return "\n".join([*lines, *([""] if lines else []), _summary(found)])
+
+
+def _lines(finding: Finding, stream: TextIO) -> list[str]:
+    verdict = coloured(finding.verdict, COLOURS[finding.verdict], stream)
+    about = f"{_named(finding.addresses)}: " if finding.addresses else ""
+    lines = [f"{verdict}: {about}{finding.station}: {finding.text}"]
+    if finding.command:
+        lines.append(f"    {coloured(f'# {finding.command}', 'bold', stream)}")
+    if finding.advice:
+        lines.append(f"    {finding.advice}")
+    return lines
+
+
+def _named(addresses: list[str]) -> str:
+    rest = len(addresses) - MOST_NAMED
+    named = ", ".join(addresses[:MOST_NAMED])
+    return f"{named} and {rest} more" if rest > 0 else named
+
+
+def _summary(found: Diagnosis) -> str:
+    verdicts = [finding.verdict for finding in found.findings]
+    failures, warnings = (
+        f"{verdicts.count(verdict)} {verdict}{'s' * (verdicts.count(verdict) != 1)}" for verdict in (FAILURE, WARNING)
+    )
+    every = len(found.addresses)
+    addresses = f"{every} address{'es' * (every != 1)}"
+    healthy = len(found.healthy)
+    if every and healthy == every and not found.failures:
+        return f"{addresses} healthy; {warnings}"
+    return f"{healthy} of {addresses} healthy; {failures}, {warnings}"

@@ -1,4 +1,4 @@
-"""``nethook guest-config``: the configuration for inside a guest, ready to paste."""
+"""``nethook guest-config``: print the configuration that a guest needs, ready to paste."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import OK
 from nethook.config import load
-from nethook.config.problem import one_line
-from nethook.config.suggestion import suggestion
+from nethook.config.problem import one_line, suggestion
 from nethook.errors import NethookError
+from nethook.exit_status import OK
 from nethook.guest_config import FORMATS, format_named
 from nethook.guest_config.nic import Nic, family_of
 from nethook.guest_config.resolvers import resolvers
@@ -28,15 +27,15 @@ if TYPE_CHECKING:
     from nethook.libvirt.live import LiveGuest, LiveNetwork
 
 DHCP = "dhcp"
-"""What --private says instead of an address."""
+"""The value of --private that stands for an address by DHCP."""
 
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()-]*")
-"""Names that mean themselves in every format; those of Windows have spaces."""
+"""Names that need no quotes in any format. Those of Windows have spaces."""
 
 
 def run(options: Namespace) -> int:
-    """Print it; what was assumed goes to stderr."""
+    """Print the configuration on stdout, and assumptions on stderr."""
     chosen = format_named(options.format)
     configuration = load()
     selection = select(options.wanted, configuration.routed_ips)
@@ -45,7 +44,7 @@ def run(options: Namespace) -> int:
     if wants_dhcp and not chosen.keeps_dhcp:
         able = ", ".join(name for name in FORMATS if format_named(name).keeps_dhcp)
         raise NethookError(
-            f"{options.format} has no way to keep DHCP beside these addresses: write --private ADDRESS (or use {able})"
+            f"{options.format} cannot combine DHCP with these addresses: write --private ADDRESS, or use {able}"
         )
     network = _Network(selection.network)
     mac = _mac(options.mac) if options.mac else selection.mac or _mac_of(selection)
@@ -66,27 +65,27 @@ def run(options: Namespace) -> int:
     for remark in selection.remarks:
         _remark(remark)
     if not options.interface and not (mac and chosen.matches_mac):
-        _remark(f"{nic.interface} is assumed as the name of the NIC; if it has another one, add --interface NAME")
+        _remark(f"assuming that the guest calls the NIC {nic.interface}; otherwise, add --interface NAME")
     return OK
 
 
 class _Network:
-    """What libvirt tells of a network, which is asked for only where it matters."""
+    """A network of libvirt, which is asked only when an answer is needed."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     @property
     def families(self) -> list[int]:
-        """Those of which it has an ``<ip>``."""
+        """The IP families (4, 6) for which the network has an ``<ip>``."""
         return sorted({subnet.family for subnet in self._live.network.subnets})
 
     def address(self, family: int) -> str:
-        """The address that its bridge has of this family, which is a gateway for guests; '' without one."""
+        """Return the bridge's address of this family, which guests can use as a gateway; '' without one."""
         return next((address for address, _ in self._live.addresses if family_of(address) == family), "")
 
     def own(self, text: str) -> str:
-        """This address out of one of its subnets, with the subnet's length."""
+        """Return this address, which must be in a subnet of the network, with the subnet's length."""
         address, _, length = text.partition("/")
         family, number = _parsed(address, "--private")
         shown = address_text(family, number)
@@ -96,10 +95,10 @@ class _Network:
                     raise NethookError(f"{shown} is the host's own address on network {self._name}")
                 if subnet.host_mask > 1 and (number == subnet.first or (family == 4 and number == subnet.last)):
                     kind = "broadcast" if number == subnet.last else "network" if family == 4 else "routers'"
-                    raise NethookError(f"{shown} is the {kind} address of {subnet}, which no guest can have")
+                    raise NethookError(f"{shown} is the {kind} address of {subnet}, so no guest can have it")
                 return f"{shown}/{subnet.length}"
         subnets = ", ".join(subnet.text for subnet in self._live.network.subnets) or "none"
-        raise NethookError(one_line(f"{text} is in no subnet of network {self._name}: it has {subnets}"))
+        raise NethookError(one_line(f"{text} is in no subnet of network {self._name}; its subnets: {subnets}"))
 
     @property
     def _live(self) -> LiveNetwork:
@@ -110,25 +109,25 @@ class _Network:
 def _live_network(name: str) -> LiveNetwork:
     live = live_networks()
     if name not in live:
-        advice = suggestion(name, sorted(live)) if live else "it has none at all"
+        advice = suggestion(name, sorted(live)) if live else "it has no networks"
         raise NethookError(one_line(f"libvirt has no network {name}: {advice}"))
     return live[name]
 
 
 def _gateway(family: int, nic: Nic, settings: Settings, network: _Network) -> str:
-    """The host's address that the guest sends everything to: ours where there is one, else the network's own."""
+    """Return the guest's gateway: the one of the settings if an address is routed, otherwise the network's own."""
     is_routed = any(family_of(address) == family for address in nic.routed)
     gateway = (settings.gateway(family) if is_routed else None) or network.address(family)
     if not gateway:
         raise NethookError(
-            f"guests have no IPv{family} gateway: gateway{family} is none in nethook.conf, and the network has no "
+            f"guests have no IPv{family} gateway: nethook.conf has gateway{family} = none, and the network has no "
             f"IPv{family} address of its own"
         )
     return gateway
 
 
 def _mac_of(selection: Selection) -> str:
-    """The MAC address of the guest's NIC on the network; '' where it is not known which guest it is."""
+    """Return the MAC address of the guest's NIC on the network; '' if the guest is unknown."""
     if not selection.guest:
         return ""
     guest = _live_guest(selection.guest)
@@ -151,10 +150,10 @@ def _mac_of(selection: Selection) -> str:
 def _live_guest(name: str) -> LiveGuest:
     guests = live_guests()
     if guests is None:
-        raise LibvirtError(f"libvirt does not tell its guests, so the NIC of {name} is not known: write --mac MAC")
+        raise LibvirtError(f"libvirt does not list its guests, so the NIC of {name} is unknown: add --mac MAC")
     if name not in guests:
-        advice = suggestion(name, sorted(guests)) if guests else "it has none at all"
-        raise NethookError(one_line(f"libvirt has no guest {name}: {advice} (or --mac MAC, before it is defined)"))
+        advice = suggestion(name, sorted(guests)) if guests else "it has no guests"
+        raise NethookError(one_line(f"libvirt has no guest {name}: {advice} (before you define it, use --mac MAC)"))
     return guests[name]
 
 
@@ -172,12 +171,12 @@ def _interface(text: str) -> str:
 
 
 def _dns(given: Sequence[str], families: Iterable[int]) -> list[str]:
-    """The servers that were given, or the host's, as far as the guest can reach them."""
+    """Return the DNS servers of the command line, or those of the host that the guest can reach."""
     if given:
         return [address_text(*_parsed(text, "--dns")) for text in given]
     found = [server for server in resolvers() if family_of(server) in families]
     if not found:
-        _remark("this host uses no DNS server that the guest could reach: write --dns ADDRESS")
+        _remark("this host uses no DNS server that the guest can reach: add --dns ADDRESS")
     return found
 
 

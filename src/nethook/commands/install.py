@@ -1,18 +1,17 @@
-"""``nethook install``: have libvirt run the hook, and systemd apply the files at boot."""
+"""``nethook install``: make libvirt run the hook, and systemd apply the files at boot."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import DIFFERENT, OK
 from nethook.config import load_settings
 from nethook.doctor.foreign_marks import foreign_marks
 from nethook.engine.situation import require_root
 from nethook.errors import NethookError
-from nethook.host.process import Tools
-from nethook.install import daemon, firewalld, forwarding, hook_file, interpreter, selinux, systemd, trust, units
-from nethook.install.refusal import RefusedError
-from nethook.install.step import remove, show, take, warn
+from nethook.exit_status import DIFFERENT, OK
+from nethook.host.host import Host
+from nethook.install import confinement, daemon, firewalld_files, forwarding, hook_file, package, systemd, units
+from nethook.install.task import RefusedError, remove, run_tasks, show, warn
 from nethook.legacy06 import old_link
 from nethook.terminal import confirm
 
@@ -20,48 +19,48 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
 
-    from nethook.install.step import Step
+    from nethook.install.task import Task
 
 SECONDS = 120.0
 """nethook.service waits for libvirt's daemon, and may have thousands of addresses to route."""
 
-NO_SYSTEMD = "systemd does not run here, so have `nethook apply --keep-going` run at boot, after libvirt's daemon"
+NO_SYSTEMD = "this host does not run systemd: have `nethook apply --keep-going` run at boot, after libvirt's daemon"
 HOW_TO_WATCH = (
     f"after you edit the file, run `nethook apply`. To apply changes automatically: systemctl enable --now {units.PATH}"
 )
 
 
 def run(options: Namespace) -> int:
-    """Install, or say what would be done. Returns the exit status."""
+    """Install, or print what would be done, and return the exit status."""
     if not options.dry_run:
         require_root("install the hook")
-    tools = Tools(SECONDS)
+    tools = Host(SECONDS)
     try:
-        steps = [*(forwarding.steps(tools) if options.enable_forwarding else []), *_plan(tools, _answer_to(options))]
+        tasks = [*(forwarding.tasks(tools) if options.enable_forwarding else []), *_tasks(tools, _answer_to(options))]
     except RefusedError as refusal:
         warn(str(refusal))
         return DIFFERENT
-    if not steps:
-        print("everything is in place already")
+    if not tasks:
+        print("everything is already in place")
         return OK
     if options.dry_run:
-        show(steps)
+        show(tasks)
         return OK
-    status = take(steps)
+    status = run_tasks(tasks)
     if systemd.runs() and not systemd.is_enabled(tools, units.PATH):
         warn(HOW_TO_WATCH)
     return status
 
 
 def _answer_to(options: Namespace) -> Callable[[str], bool]:
-    """What answers a question: the option, somebody at the terminal, or in a dry run nobody."""
+    """Return the function that answers a question: yes with --yes, no in a dry run, else by asking at the terminal."""
     if options.yes:
         return lambda _: True
     return (lambda _: False) if options.dry_run else confirm
 
 
-def _warn_of_foreign_marks(tools: Tools) -> None:
-    """Say what else uses our bit of the packet mark. A mistake in the settings is said by whoever needs them."""
+def _warn_of_foreign_marks(tools: Host) -> None:
+    """Warn of foreign rules that use our bit of the packet mark. Wrong settings are reported elsewhere."""
     try:
         bit = load_settings().mark_bit
     except NethookError:
@@ -70,35 +69,35 @@ def _warn_of_foreign_marks(tools: Tools) -> None:
     for used in filter(None, (marks.certain(bit), marks.possible(bit))):
         warn(f"{used}; {marks.advice()}")
     for failure in marks.not_looked_at:
-        warn(f"not looked for others that use our mark bit: {failure}")
+        warn(f"not checked for other users of our mark bit: {failure}")
 
 
-def _plan(tools: Tools, answer: Callable[[str], bool]) -> list[Step]:
-    """What is to be done. RefusedError if it must not be, NethookError if that cannot be found out."""
+def _tasks(tools: Host, answer: Callable[[str], bool]) -> list[Task]:
+    """Return the tasks of the installation. RefusedError if it would do harm, NethookError if that is unknown."""
     hook = hook_file.place(daemon.version(tools))
-    trust.refuse_untrusted()
-    interpreter.refuse_unless_hook_imports(tools)
-    if warning := selinux.warning_of_this_host():
+    package.refuse_untrusted()
+    package.refuse_unless_hook_imports(tools)
+    if warning := confinement.selinux_warning_here():
         warn(warning)
     _warn_of_foreign_marks(tools)
     behind = []
     if systemd.runs():
         if not units.are_packaged():
-            interpreter.refuse_unless_command_imports(tools)
+            package.refuse_unless_command_imports(tools)
             units.refuse_foreign()
-        behind = units.steps(tools)
+        behind = units.tasks(tools)
     else:
         warn(NO_SYSTEMD)
 
     link = old_link.target(hook_file.ONLY)
     if link is None or hook != hook_file.ONLY:
         hook_file.refuse_foreign(hook)
-    steps = hook_file.steps(tools, hook)
+    tasks = hook_file.tasks(tools, hook)
     if link is not None and old_link.replace(hook_file.ONLY, link, answer, only_place=hook == hook_file.ONLY):
-        steps += [] if hook == hook_file.ONLY else [remove(hook_file.ONLY)]
+        tasks += [] if hook == hook_file.ONLY else [remove(hook_file.ONLY)]
     for copy in hook_file.copies():
-        warn(f"{copy} is run at each event, too; to remove it: rm {copy}")
-    if steps:
-        steps += daemon.reload(tools)
-    # firewalld first: libvirt writes its rules anew when either of them reloads, and would do it at the same time.
-    return [*firewalld.steps(tools), *steps, *behind]
+        warn(f"libvirt also runs {copy} at each event; to remove it: rm {copy}")
+    if tasks:
+        tasks += daemon.reload(tools)
+    # firewalld first: libvirt rewrites its rules when firewalld reloads or itself, and must not do both at once.
+    return [*firewalld_files.tasks(tools), *tasks, *behind]

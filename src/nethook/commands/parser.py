@@ -1,6 +1,6 @@
-"""What ``nethook`` understands: its verbs and options, and their help. tools/completions.py makes completions from it.
+"""The command line of ``nethook``: its verbs and options, and their help. tools/completions.py makes completions of it.
 
-The code of a verb is in the module of its name below ``commands``, and is imported only when the verb runs.
+The code of a verb is in the module of its name in ``commands``, and is imported only when the verb runs.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from nethook.config.files import place_for_lines
 from nethook.guest_config import DEFAULT_FORMAT, FORMATS
 
 WIDTH = 79
-"""Help is laid out for the narrowest terminal that is usual."""
+"""The width of help texts: that of the narrowest usual terminal."""
 
 DESCRIPTION = """\
 Routes extra public IP addresses of this host to the guests of its libvirt
 networks.
 
-Which address goes to which network is in a file with a line for each, see
-routed-ips(5). A hook that libvirt runs keeps it in force. These commands are
-for looking, for changing it at once, and for setting up."""
+A file has a line for each address and its network: routed-ips(5). libvirt runs
+a hook that keeps these lines in force. The verbs below check, change and
+explain them."""
 
 EPILOG = """\
 example, from a line to an address that answers:
@@ -32,11 +32,11 @@ example, from a line to an address that answers:
   nethook apply     # change it
   nethook status    # is it routed?
 
-`nethook VERB --help` tells more of a verb, `man nethook` all."""
+`nethook VERB --help` explains a verb, `man nethook` explains everything."""
 
 
 def build_parser() -> ArgumentParser:
-    """The parser. What it makes of a command line has ``verb``, ``debug``, and what the verb takes."""
+    """Return the parser. Its result has ``verb`` (None without one), ``debug``, and the arguments of the verb."""
     parser = ArgumentParser(
         "nethook",
         description=DESCRIPTION,
@@ -52,7 +52,7 @@ def build_parser() -> ArgumentParser:
 
 class _Verbs:
     def __init__(self, parser: ArgumentParser) -> None:
-        self._verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
+        self._verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
 
     def add_all(self) -> None:
         self._check()
@@ -68,11 +68,11 @@ class _Verbs:
     def _check(self) -> None:
         verb = self._add(
             "check",
-            "look for mistakes in the files",
-            "Reads the configuration and shows every mistake with its line and what to write instead. Where libvirt "
-            "runs, it also looks whether the networks exist and whether an address is in use otherwise.",
+            "find mistakes in the files",
+            "Reads the configuration and shows every mistake with its line and what to write instead. If libvirt "
+            "runs, it also checks that the networks exist and that nothing else uses an address.",
             "nethook check\n  nethook check /tmp/routed-ips.new",
-            "0 nothing is wrong, 1 there are mistakes, 2 the files could not be read",
+            "0 no mistakes, 1 there are mistakes, 2 the files could not be read",
         )
         verb.add_argument("files", nargs="*", metavar="FILE", help="files of routed IPs; default: those in use")
 
@@ -80,42 +80,42 @@ class _Verbs:
         verb = self._add(
             "plan",
             "show what apply would change",
-            "Compares the files and libvirt's networks with what is in the kernel, and shows each difference. Changes "
-            "nothing. What --commands prints is to read, or to try a part of: only apply also notes what it has turned "
+            "Compares the files and libvirt's networks with the kernel, and shows each difference. Changes nothing. "
+            "The output of --commands is for reading, or for trying a part of it: apply also records what it turns "
             "on, so that clear can turn it off again, and announces addresses to the network.",
             "nethook plan\n  nethook plan --commands public",
-            "0 there is nothing to do, 1 there are changes, 2 it could not be found out",
+            "0 nothing to do, 1 there are changes, 2 unknown, because something could not be read",
         )
         self._add_networks(verb, "compare")
         shape = verb.add_mutually_exclusive_group()
         shape.add_argument("--json", action="store_true", help="as JSON, for programs")
-        shape.add_argument("--commands", action="store_true", help="as the commands that apply would run, to read")
+        shape.add_argument("--commands", action="store_true", help="as the commands that apply would run")
         self._add_keep_going(verb)
 
     def _apply(self) -> None:
         verb = self._add(
             "apply",
-            "change what plan shows",
-            "Puts in force what the files say: new lines, removed and moved ones, networks that started or stopped "
-            "unseen, and what somebody broke. What is right already is not touched, and running connections go on.",
+            "make the changes that plan shows",
+            "Puts the files in force: new, removed and moved lines, networks that started or stopped unseen, and "
+            "repairs. What is already right is not touched, and running connections go on.",
             "nethook apply\n  nethook apply public",
             "0 done, or nothing to do; 1 a line is wrong or names a network or guest that does not exist, something "
-            "could not be changed, or addresses of a file that is not read stay in force; "
-            "2 it could not be found out what to change, as with a mistake in nethook.conf",
+            "could not be changed, or addresses of an ignored file stay in force; "
+            "2 nothing was changed, because something could not be read or nethook.conf has a mistake",
         )
         self._add_networks(verb, "change")
         self._add_keep_going(verb)
-        what = "withdraw addresses that only a file has which is not read, because another file comes before it"
+        what = "withdraw addresses of a file that is ignored because another file comes first"
         verb.add_argument("--yes", action="store_true", help=what)
 
     def _status(self) -> None:
         verb = self._add(
             "status",
             "show which addresses are routed",
-            "Shows for each line whether its address is routed, and if not, why; what was sent to it and from it; the "
-            "gates in other firewalls; and what is in the kernel without a line.",
+            "Shows for each line whether its address is routed, and if not, why; its traffic in both directions; the "
+            "gates in other firewalls; and objects in the kernel that have no line.",
             "nethook status\n  nethook status 203.0.113.10 --json\n  nethook status --watch",
-            "0 all is as the files say, 1 something is not, 2 it could not be found out, as without root",
+            "0 all lines are in force, 1 some are not, 2 unknown, as without root",
         )
         verb.add_argument(
             "addresses", nargs="*", metavar="ADDRESS", help="addresses or prefixes to show; default: all lines"
@@ -128,31 +128,31 @@ class _Verbs:
         verb = self._add(
             "doctor",
             "find out why an address does not answer",
-            "Walks the way of a packet to each address, station by station: files, libvirt, hook, network, routes, "
-            "kernel settings, every firewall, and whether the guest answers. Names what is wrong, the cause first, "
-            "and the command or line that mends it. Changes nothing.",
+            "Follows the way of a packet to each address, station by station: files, libvirt, hook, network, routes, "
+            "kernel settings, every firewall, and the guest. Names each problem, the cause first, and the command or "
+            "line that repairs it. Changes nothing.",
             "nethook doctor\n  nethook doctor 203.0.113.10\n  nethook doctor --json",
-            "0 no failures, 1 there are failures, 2 it could not be looked at",
+            "0 no failures, 1 there are failures, 2 unknown, because something could not be read",
         )
         verb.add_argument(
-            "addresses", nargs="*", metavar="ADDRESS", help="addresses or prefixes to look at; default: all lines"
+            "addresses", nargs="*", metavar="ADDRESS", help="addresses or prefixes to examine; default: all lines"
         )
         shape = verb.add_mutually_exclusive_group()
         shape.add_argument("--json", action="store_true", help="as JSON, for programs")
-        shape.add_argument("-v", "--verbose", action="store_true", help="also show what is fine")
+        shape.add_argument("-v", "--verbose", action="store_true", help="also show stations without a problem")
 
     def _guest_config(self) -> None:
         verb = self._add(
             "guest-config",
-            "print the configuration for inside a guest",
-            "Prints what a guest has to be told to use its routed addresses, in the words of its system: ready to "
-            "paste. A prefix of up to 16 addresses is configured whole; of a larger one, the guest gets one address. "
-            "A guest alone stands for the lines with guest=; beside addresses, it is the one that gets them, and the "
-            "NIC is told by its MAC address.",
+            "print the network configuration for a guest",
+            "Prints the configuration that a guest needs to use its routed addresses, in the format of its system and "
+            "ready to paste. A prefix of up to 16 addresses is configured as a whole; of a larger one, the guest gets "
+            "one address. The name of a guest stands for its lines with guest=. Together with addresses, it names the "
+            "guest that gets them, whose NIC is then found by its MAC address.",
             "nethook guest-config 203.0.113.10 2001:db8:7::10\n"
             "  nethook guest-config 203.0.113.16/29 web1 --format networkmanager\n"
             "  nethook guest-config 203.0.113.10 --private dhcp --interface eth0",
-            "0 printed, 2 it is not known what to print",
+            "0 printed, 2 not printed, because something is wrong or unknown",
         )
         verb.add_argument(
             "wanted", nargs="+", metavar="ADDRESS|GUEST", help="routed addresses or prefixes, and a guest's name"
@@ -171,7 +171,7 @@ class _Verbs:
             action="append",
             default=[],
             metavar="dhcp|ADDRESS",
-            help="also the private address of the network: as it gives it, or this one",
+            help="also a private address of the network: by DHCP, or this one",
         )
         verb.add_argument(
             "--dns", action="append", default=[], metavar="ADDRESS", help="a DNS server; default: those of the host"
@@ -180,43 +180,45 @@ class _Verbs:
     def _clear(self) -> None:
         verb = self._add(
             "clear",
-            "remove everything of ours from the kernel",
-            "Removes our routes, our nftables table and our rules in other firewalls, and nothing else. Files and hook "
-            "stay, so the next event of a network brings its addresses back: `nethook uninstall` first.",
+            "remove everything of nethook from the kernel",
+            "Removes the routes, the nftables tables and the rules in other firewalls that nethook has added, and "
+            "nothing else. Files and hook stay, so the next event of a network routes its addresses again, unless you "
+            "run `nethook uninstall` first.",
             "nethook clear --yes",
-            "0 done, or nothing was there; 1 not confirmed, or something could not be removed; 2 it could not be "
-            "found out what is there",
+            "0 done, or nothing to remove; 1 not confirmed, or something could not be removed; 2 nothing was changed, "
+            "because something could not be read",
         )
         verb.add_argument("--yes", action="store_true", help="do not ask")
 
     def _install(self) -> None:
         verb = self._add(
             "install",
-            "have libvirt and systemd run this program",
-            "Writes the hook for this very installation to where libvirt looks for it, after checking that it can run "
-            "there without keeping a network from starting; has libvirt look for it; and enables nethook.service, "
-            "which applies the files at boot. Never overwrites a hook of somebody else.",
+            "make libvirt and systemd run this program",
+            "Writes the hook of this installation where libvirt looks for it, after a check that it cannot keep a "
+            "network from starting; makes libvirt look for it; and enables nethook.service, which applies the files "
+            "at boot. Never overwrites a foreign hook.",
             "nethook install --dry-run\n  nethook install\n  nethook install --enable-forwarding",
-            "0 done, or it was there already; 1 refused; 2 it could not be found out whether it would be safe",
+            "0 done, or nothing to do; 1 refused, or something failed; 2 nothing was changed, because it is unknown "
+            "whether that is safe",
         )
         verb.add_argument(
             "--enable-forwarding",
             action="store_true",
-            help="also have the kernel forward IPv4 and IPv6, now and after each boot",
+            help="also make the kernel forward IPv4 and IPv6, now and after each boot",
         )
-        verb.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        verb.add_argument("--dry-run", action="store_true", help="only print what would be done")
         verb.add_argument("--yes", action="store_true", help="replace the link of release 0.6 without asking")
 
     def _uninstall(self) -> None:
         verb = self._add(
             "uninstall",
             "undo install",
-            "Removes the hook and the units that `nethook install` wrote. What is in the kernel stays in force until "
-            "`nethook clear`, files stay.",
+            "Removes the hook and the units that `nethook install` wrote. Addresses stay routed until `nethook clear`, "
+            "and your files stay.",
             "nethook uninstall",
-            "0 done, or nothing was there; 1 something could not be removed",
+            "0 done, or nothing to remove; 1 something could not be removed",
         )
-        verb.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        verb.add_argument("--dry-run", action="store_true", help="only print what would be done")
 
     def _add(self, verb: str, summary: str, description: str, examples: str, statuses: str) -> ArgumentParser:
         parser: ArgumentParser = self._verbs.add_parser(
@@ -231,9 +233,9 @@ class _Verbs:
         return parser
 
     def _add_networks(self, parser: ArgumentParser, verb: str) -> None:
-        what = f"{verb} only what concerns these libvirt networks; default: everything"
+        what = f"{verb} only these libvirt networks; default: everything"
         parser.add_argument("networks", nargs="*", metavar="NETWORK", help=what)
 
     def _add_keep_going(self, parser: ArgumentParser) -> None:
-        what = "despite mistakes in the files: take the lines that are right, leave what the others are about as it is"
+        what = "despite mistakes in the files: use the right lines, and leave the addresses of wrong lines as they are"
         parser.add_argument("--keep-going", action="store_true", help=what)

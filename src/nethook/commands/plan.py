@@ -1,4 +1,4 @@
-"""``nethook plan``: what ``nethook apply`` would change."""
+"""``nethook plan``: show what ``nethook apply`` would change."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nethook.commands.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.config import load
 from nethook.engine.plan import decide
-from nethook.engine.situation import limited_tools, require_root, situation
+from nethook.engine.situation import limited_host, require_root, situation
+from nethook.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.steps.effect import ADD, REMOVE, REPLACE
 from nethook.terminal import painted, show_problems
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from nethook.steps.step import Step
 
 VERSION = 1
-"""Of the shape of --json, which docs/json.md describes."""
+"""The version of the JSON format, which docs/json.md describes."""
 
 TO = {"route": "via", "neighbour": "mac", "bound": "mac", "proxy": "uplink", "proxy_ndp": "uplink"}
-"""The key for what an effect leads to, where that is for programs too."""
+"""The JSON key for ``to`` of an effect, by the effect's kind."""
 
 ACTIONS = {ADD: "add", REMOVE: "remove", REPLACE: "replace"}
 END_OF_INPUT = "END"
 
 
 def run(options: Namespace) -> int:
-    """Compare and print."""
+    """Print the differences, and return the exit status."""
     require_root("read nftables and iptables")
     configuration = load()
     show_problems(configuration.problems, sys.stderr)
     if configuration.problems and not options.keep_going:
-        what = "apply would change nothing, because of these mistakes; correct them, or use --keep-going"
+        what = "apply would change nothing because of these mistakes; correct them, or use --keep-going"
         print(f"nethook: {what}", file=sys.stderr)
         return UNKNOWN
     now = situation(configuration, options.networks)
-    plan = decide(configuration, now.up, now.scope, limited_tools(), now.others)
+    plan = decide(configuration, now.up, now.scope, limited_host(), is_thorough=True)
     if options.json:
         print(json.dumps({"version": VERSION, "changes": [as_json(effect) for effect in plan.effects]}, indent=2))
     elif options.commands:
@@ -53,12 +53,14 @@ def run(options: Namespace) -> int:
     mistakes = now.mistakes(plan.refused)
     show_problems(mistakes, sys.stderr)
     now.say_what_is_odd()
-    if not plan.effects:  # a guest's tap may have to be noted, which every guest has some time after it is plugged in
+    if not plan.effects:  # there may be steps without an effect, such as noting a guest's tap
         print("nethook: nothing to do", file=sys.stderr)
     return DIFFERENT if plan.effects or mistakes else OK
 
 
 def as_json(effect: Effect) -> dict[str, Any]:
+    """Return an effect as JSON."""
+    """Return an effect as JSON."""
     found: dict[str, Any] = {"action": ACTIONS[effect.sign], "kind": effect.kind, "text": effect.text}
     if effect.prefix:
         found["prefix"] = effect.prefix
@@ -75,7 +77,7 @@ def as_json(effect: Effect) -> dict[str, Any]:
 
 
 def _print_commands(steps: Sequence[Step]) -> None:
-    """As a shell would take them. No input has a line of just this word: each begins with a command of its tool."""
+    """Print the commands as a shell takes them. No input has END_OF_INPUT as a line: each begins with a command."""
     for call in (call for step in steps for call in step.calls):
         line = " ".join(call.argv)
         print(f"{line} <<'{END_OF_INPUT}'\n{call.stdin}{END_OF_INPUT}" if call.stdin else line)

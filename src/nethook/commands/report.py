@@ -1,4 +1,4 @@
-"""What a verb has changed: told on stdout, failures on stderr, all of it in syslog."""
+"""The report of what a verb has changed: on stdout, with failures on stderr, and all of it in syslog."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook import log
-from nethook.commands.exit_status import DIFFERENT, OK
 from nethook.config.problem import one_line
+from nethook.exit_status import DIFFERENT, OK
+from nethook.host.host import Host
 from nethook.terminal import painted
 
 if TYPE_CHECKING:
-    from nethook.engine.reconcile import Outcome
+    from nethook.engine.run import Outcome
 
 
 def report(outcome: Outcome, verb: str, nothing: str) -> int:
-    """Tell it; ``nothing``, unless it is empty, where nothing was done and nothing failed. Returns the exit status."""
-    log.open_log()  # before anything is printed: whoever reads that may have gone
-    log.info(f"{effect} [{verb}]" for effect in outcome.done)
-    log.errors(f"{verb}: {failure}" for failure in outcome.failures)
+    """Print and log what was done and what failed, and return the exit status.
+
+    If nothing was done and nothing failed, print the sentence ``nothing``, unless it is empty.
+    """
+    log.open_log()  # first, because printing may fail when nobody reads
+    host = Host(0)
+    log.info((f"{effect} [{verb}]" for effect in outcome.done), host)
+    log.errors((f"{verb}: {failure}" for failure in outcome.failures), host)
     for effect in outcome.done:
         print(painted(effect, sys.stdout))
     for failure in outcome.failures:

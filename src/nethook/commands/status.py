@@ -1,4 +1,4 @@
-"""``nethook status``: which lines are routed, and what is in the way of the others."""
+"""``nethook status``: show which lines are routed, and what blocks the others."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nethook.commands.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.commands.plan import as_json as effect_as_json
 from nethook.config.problem import one_line
 from nethook.errors import NethookError
+from nethook.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.net.prefix import parse_prefix
 from nethook.status.overview import Overview, overview
 from nethook.status.status_text import messages, status_text
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from nethook.status.line_states import LineState
 
 VERSION = 1
-"""Of the shape of --json, which docs/json.md describes."""
+"""The version of the JSON format, which docs/json.md describes."""
 
 
 def run(options: Namespace) -> int:
-    """Print once, or live."""
+    """Print the status once, or live until q is pressed, and return the exit status."""
     wanted = [_prefix(text) for text in options.addresses]
     if options.watch:
         return watch(lambda: _about(overview(), wanted))
@@ -44,7 +44,7 @@ def run(options: Namespace) -> int:
         for message in messages(found):
             print(f"nethook: {message}", file=sys.stderr)
         if os.geteuid() != 0:
-            print("nethook: firewalls and counters are shown to root only", file=sys.stderr)
+            print("nethook: only root can see firewalls and counters", file=sys.stderr)
     if not found.is_as_desired:
         return DIFFERENT
     return OK if found.is_known else UNKNOWN
@@ -58,17 +58,17 @@ def _prefix(text: str) -> Prefix:
 
 
 def _about(found: Overview, wanted: Sequence[Prefix]) -> Overview:
-    """What is about these: for each, the line that names it, or else the smallest prefix around it."""
+    """Return the status of these prefixes only: for each, the line with the smallest prefix around it."""
     if not wanted:
         return found
     lines = []
     for prefix in wanted:
         around = [state for state in found.lines if prefix.lies_in(state.line.prefix)]
         if not around:
-            wrong = "; but there are mistakes in them, which nethook check shows" if found.problems else ""
+            wrong = "; but the files have mistakes, run nethook check" if found.problems else ""
             raise NethookError(f"no line of the files names {prefix}, nor a prefix around it{wrong}")
         lines.append(max(around, key=lambda state: state.line.prefix.length))
-    problems = [  # a wrong line that names no prefix is about none of these: each has its line
+    problems = [  # wrong lines without a prefix are left out, because each of these prefixes has a line
         problem
         for problem in found.problems
         if problem.prefix and any(prefix.overlaps(problem.prefix) for prefix in wanted)

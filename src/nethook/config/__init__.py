@@ -1,7 +1,7 @@
-"""The files people write → typed values, and problems that point at file, line and column.
+"""The administrator's files → typed values, and problems that point at file, line and column.
 
-This room reads those files and nothing else, changes nothing, and knows nothing of libvirt or the kernel.
-A wrong line of ``routed-ips`` costs that line. Wrong settings, and files that cannot be read or trusted, stop
+This room reads these files and nothing else, changes nothing, and knows nothing of libvirt or the kernel.
+A wrong line of ``routed-ips`` costs only that line. Wrong settings, and files that cannot be read or trusted, stop
 the run.
 """
 
@@ -25,10 +25,10 @@ ROUTED_IPS_FILES = ("/etc/nethook/routed-ips", "/etc/sysconfig/routed-ips", "/et
 
 
 class Configuration:
-    """What the files say: the settings, the routed IPs, and the problems of the lines that are wrong.
+    """The content of the files: the settings, the routed IPs, and the problems of wrong lines.
 
-    ``hidden`` has the lines of files that are not read because another one comes before them, and that no line which is
-    read has, by prefix.
+    ``hidden`` has, by prefix, lines of files that are ignored because another file comes first. Prefixes that the first
+    file has as well are left out.
     """
 
     __slots__ = (
@@ -46,14 +46,14 @@ class Configuration:
         files: Sequence[str] = (),
         stamp: Sequence[Stamp] = (),
     ) -> None:
-        """``stamp`` is that of ``files`` before they were read."""
+        """Keep these values; ``stamp`` is the one that ``files`` had before they were read."""
         self.settings = settings
         self.routed_ips = routed_ips
         self.problems = problems
         self.hidden = hidden or {}
         self._files = files
         self._stamp = stamp
-        # Asked for each object in the kernel, of which there may be as many as problems: so each answer is a look-up.
+        # These questions are asked for each object in the kernel, and there may be many problems: so they are look-ups.
         self._doubts_all = any(problem.prefix is None for problem in problems)
         self._doubtful = {problem.prefix for problem in problems if problem.prefix}
         self._doubtful.update(line.prefix for line in self.hidden.values())
@@ -61,26 +61,26 @@ class Configuration:
 
     @property
     def is_current(self) -> bool:
-        """Whether the files are still those that were read."""
+        """True if no file has changed since it was read."""
         return stamp(self._files) == self._stamp
 
     @property
     def leaves_doubt(self) -> bool:
-        """Whether something in the kernel may have to stay although no right line names it."""
+        """True if a wrong or hidden line may name an object in the kernel, which then stays."""
         return self._doubts_all or bool(self._doubtful)
 
     def of(self, families: Collection[int]) -> Configuration:
-        """Return the configuration without the lines of other IP families than these (4, 6)."""
+        """Return the configuration with only the lines of these IP families (4, 6)."""
         return self._with([line for line in self.routed_ips if line.prefix.family in families])
 
     def refusing(self, problems: Sequence[tuple[RoutedIP, Problem]]) -> Configuration:
-        """Return this configuration without these lines, as if they were wrong by themselves."""
+        """Return this configuration without these lines, as if each had a mistake in itself."""
         refused = {line.prefix.text for line, _ in problems}
         lines = [line for line in self.routed_ips if line.prefix.text not in refused]
         return self._with(lines, [*self.problems, *(problem for _, problem in problems)])
 
     def without_hidden(self) -> Configuration:
-        """Return this configuration for somebody who wants what only hidden files have to be withdrawn."""
+        """Return this configuration without hidden lines, so that their addresses are withdrawn."""
         return Configuration(self.settings, self.routed_ips, self.problems, files=self._files, stamp=self._stamp)
 
     def _with(self, lines: list[RoutedIP], problems: list[Problem] | None = None) -> Configuration:
@@ -88,7 +88,7 @@ class Configuration:
         return Configuration(self.settings, lines, problems, hidden=self.hidden, files=self._files, stamp=self._stamp)
 
     def in_doubt(self, prefix: Prefix) -> bool:
-        """Return whether a wrong line is, or may be, about this prefix: what the kernel has for it then stays."""
+        """Return whether a wrong line is, or may be, about this prefix. If so, its objects in the kernel stay."""
         return self._doubts_all or prefix in self._doubtful
 
     def in_doubt_within(self, block: Prefix) -> bool:
@@ -97,7 +97,7 @@ class Configuration:
 
 
 def load(settings_file: str = SETTINGS_FILE, search: Sequence[str] = ROUTED_IPS_FILES) -> Configuration:
-    """Read the configuration of this host. ConfigError or ReadError if it cannot be relied on as a whole."""
+    """Read the configuration of this host. ConfigError or ReadError if none of it can be relied on."""
     seen = stamp([settings_file])
     settings = load_settings(settings_file)
     chosen = [settings.routed_ips] if settings.routed_ips else search
@@ -108,7 +108,7 @@ def load(settings_file: str = SETTINGS_FILE, search: Sequence[str] = ROUTED_IPS_
 
 
 def _hidden(search: Sequence[str], routed_ips: Sequence[RoutedIP]) -> dict[str, RoutedIP]:
-    """Return the right lines of files that are not read, but for those that ``routed_ips`` has as well."""
+    """Return, by prefix, the right lines of ignored files whose prefix ``routed_ips`` does not have."""
     sources = hidden_routed_ips(search)
     if not sources:
         return {}
@@ -118,7 +118,7 @@ def _hidden(search: Sequence[str], routed_ips: Sequence[RoutedIP]) -> dict[str, 
 
 
 def load_settings(file: str = SETTINGS_FILE) -> Settings:
-    """Read the settings alone. ConfigError or ReadError if they cannot be relied on."""
+    """Read only the settings. ConfigError or ReadError if they cannot be relied on."""
     content = read_file(file)
     return Settings() if content is None else parse_settings(file, content)
 

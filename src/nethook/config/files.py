@@ -1,10 +1,10 @@
-"""Which files there are, and reading them.
+"""Finding the files, and reading them.
 
-- Only "no such file" means that there is none. Any other failure stops the run: taken for an empty file, it
+- Only "no such file" means that a file does not exist. Any other failure stops the run: mistaken for an empty file, it
   would withdraw all addresses of the host.
-- The files decide what reaches which guest. As root, those that others than root may change are refused, and those that
-  others may swap, because they may write to a directory or a link on the way.
-- What is not a file is not read: a FIFO would stop libvirt until the time-out of the hook.
+- The files decide which packets reach which guest. So root refuses a file that another user may change, or may swap by
+  writing to a directory or a link on the way to it.
+- Only regular files are read: a FIFO would block libvirt until the time-out of the hook.
 """
 
 from __future__ import annotations
@@ -22,23 +22,27 @@ if TYPE_CHECKING:
 
     Source = tuple[str, bytes]
     Stamp = tuple[str, int, int, int]
-    """A file as it was: its path, inode, size, and time of its last change in nanoseconds."""
+    """The state of a file: path, inode, size, and time of the last change in nanoseconds."""
 
-# A hundred times 10,000 lines; what is larger is not what somebody wrote.
+# A hundred times the size of 10,000 lines. Nobody writes a larger file by hand.
 SIZE_LIMIT = 16 << 20
 
 
 def find_routed_ips(chosen: str | None, search: Sequence[str]) -> list[Source]:
-    """Names and contents of the files that list routed IPs.
+    """Return names and contents of the files that list routed IPs.
 
-    That is the file ``chosen`` in the settings, which then has to be there, or the first of ``search`` that
-    is there; and with it all ``*.conf`` in the directory of the same name with ``.d``, which may also be
-    there without the file. ConfigError for a file that is refused, ReadError for one that cannot be read.
+    The file is ``chosen``, the one in the settings, which must exist; or else the first of ``search`` that exists.
+    After it come all ``*.conf`` in the directory of the same name with ``.d``. That directory may also exist without
+    the file. ConfigError for a file that is refused, ReadError for one that cannot be read.
     """
     if chosen:
         data = read_file(chosen)
         if data is None:
-            raise _refused(chosen, "the file set as routed-ips is not there", "write it, or remove the setting")
+            raise _refused(
+                chosen,
+                "this file, which the setting routed-ips names, does not exist",
+                "create it, or remove the setting",
+            )
         return [(chosen, data), *(_drop_ins(chosen) or [])]
     for path in search:
         data = read_file(path)
@@ -52,9 +56,9 @@ def find_routed_ips(chosen: str | None, search: Sequence[str]) -> list[Source]:
 
 
 def hidden_routed_ips(search: Sequence[str]) -> list[Source]:
-    """Return names and contents of the files that are not read because another one of ``search`` comes before them.
+    """Return names and contents of the files of ``search`` that are ignored because another one comes first.
 
-    What cannot be read or trusted of them is left out.
+    A file that cannot be read or trusted is left out.
     """
     sources = []
     for place in places(search)[1:]:
@@ -68,20 +72,20 @@ def hidden_routed_ips(search: Sequence[str]) -> list[Source]:
 
 
 def places(search: Sequence[str]) -> list[str]:
-    """The files of ``search`` that are there, then the directories without one: only the first of all is read."""
+    """Return the existing files of ``search``, then the directories without such a file. Only the first one is read."""
     files = [path for path in search if os.path.exists(path)]
     return files + [f"{path}.d" for path in search if path not in files and os.path.isdir(f"{path}.d")]
 
 
 def place_for_lines(search: Sequence[str]) -> str:
-    """The file of ``search`` that a line goes into: the one that is read, or the first that has its folder."""
+    """Return the file of ``search`` for a new line: the one that is read, or the first whose folder exists."""
     for path in places(search):
         return path[: -len(".d")] if path not in search else path
     return next((path for path in search if os.path.isdir(os.path.dirname(path))), search[0])
 
 
 def stamp(paths: Iterable[str]) -> list[Stamp]:
-    """Return what tells whether these files, or those in the directories beside them, have changed since."""
+    """Return the state of these files and of those in their ``.d`` directories, to see later if one has changed."""
     found = []
     for path in paths:
         for each in (path, f"{path}.d", *(f"{path}.d/{name}" for name in _names(f"{path}.d"))):
@@ -101,9 +105,9 @@ def _names(directory: str) -> list[str]:
 
 
 def read_file(path: str) -> bytes | None:
-    """The content of the file, None if there is none; ConfigError if refused, ReadError if reading fails."""
+    """Return the content of the file, None if it does not exist. ConfigError if refused, ReadError if unreadable."""
     try:
-        # Opening a FIFO or a terminal must neither wait nor change anything before it can be looked at.
+        # The path may be a FIFO or a terminal: opening it must neither wait nor have an effect.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
         _raise_unless_absent(path, error)
@@ -119,7 +123,7 @@ def read_file(path: str) -> bytes | None:
 
 
 def _drop_ins(path: str) -> list[Source] | None:
-    """The files in the directory beside ``path``, in order of name; None without such a directory."""
+    """Return names and contents of the ``*.conf`` in the directory ``path``.d, sorted; None without that directory."""
     directory = f"{path}.d"
     try:
         names = sorted(os.listdir(directory))
@@ -135,37 +139,38 @@ def _refuse_unfit(path: str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise _refused(path, "this is not a regular file", "put a file of text there")
     if status.st_size > SIZE_LIMIT:
-        raise _refused(path, f"the file is larger than {SIZE_LIMIT >> 20} MiB", "split it, or remove what is not ours")
+        advice = "split it, or remove what does not belong in it"
+        raise _refused(path, f"the file is larger than {SIZE_LIMIT >> 20} MiB", advice)
     if os.geteuid() == 0:
-        # the real path too: behind a link, ".." is not what it looks like
+        # Both paths, because ".." after a link leads elsewhere than it seems.
         for each in sorted(on_the_way([os.path.abspath(path), os.path.realpath(path)])):
             _refuse_untrusted(each, os.lstat(each))
-        _refuse_untrusted(path, status)  # if the file was another one a moment ago
+        _refuse_untrusted(path, status)  # the open file, which somebody may have swapped meanwhile
 
 
 def _refuse_untrusted(path: str, status: os.stat_result) -> None:
     found = weakness(path, status, others_may_add=True)
     if not found or (found == GROUP and status.st_gid == 0):
         return
-    from nethook.terminal.shell import word  # noqa: PLC0415 - only where something is wrong
+    from nethook.shell import word  # noqa: PLC0415 - only where something is wrong
 
     if found == OWNER:
         what = f"belongs to user {status.st_uid}, not to root"
-        if stat.S_ISDIR(status.st_mode) and not path.startswith("/etc/"):  # somebody's own, such as their home
-            raise _refused(path, what, "keep the file in a folder of root's, such as /etc/nethook")
+        if stat.S_ISDIR(status.st_mode) and not path.startswith("/etc/"):  # a user's folder, such as their home
+            raise _refused(path, what, "keep the file in a folder of root, such as /etc/nethook")
         how = "chown -h" if stat.S_ISLNK(status.st_mode) else "chown"
         raise _refused(path, what, f"run: {how} root {word(path)}")
     if found == ACL:
-        what = "others than root may write to it, by its access control list"
+        what = "its access control list lets users other than root write to it"
         raise _refused(path, what, f"run: setfacl -b {word(path)}")
-    raise _refused(path, "others than root may write to it", f"run: chmod go-w {word(path)}")
+    raise _refused(path, "users other than root may write to it", f"run: chmod go-w {word(path)}")
 
 
 def _raise_unless_absent(path: str, error: OSError) -> None:
     is_absent = isinstance(error, (FileNotFoundError, NotADirectoryError))
-    # Where a symlink leads nowhere, somebody wants a file to be: its file system may not be mounted.
+    # A broken symlink means that a file should exist: its file system may not be mounted yet.
     if is_absent and os.path.islink(path):
-        raise ReadError(one_line(f"{path}: is a link to {os.readlink(path)}, where nothing is")) from error
+        raise ReadError(one_line(f"{path}: is a link to {os.readlink(path)}, which does not exist")) from error
     if not is_absent:
         raise _unreadable(path, error) from error
 

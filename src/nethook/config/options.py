@@ -1,59 +1,152 @@
-"""The options of a routed IP: ``key=value`` from the third column on."""
+"""The options of a routed IP: ``key=value`` from the third column on. The registry is OPTIONS."""
 
 from __future__ import annotations
 
-from nethook.config.lines import LineError
-from nethook.config.name import name_refusal
-from nethook.config.problem import excerpt
-from nethook.config.proxy import proxy_refusal, uplink_refusal
-from nethook.config.suggestion import suggestion
+from nethook.config.problem import excerpt, suggestion
+from nethook.config.text import LineError, Word
 from nethook.config.unroutable import unroutable_kind
-from nethook.config.words import Word
-from nethook.net.mac import is_mac
+from nethook.net.names import is_mac, is_safe
 from nethook.net.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nethook.config.name import Refusal
     from nethook.net.prefix import Prefix
 
-OPTIONS = ("guest", "mac", "via", "proxy")
+    Refusal = tuple[str, str]
+    """What is wrong, and what to write instead."""
+
+# libvirt keeps both in files NAME.xml, and the name of a file has at most 255 bytes (NAME_MAX).
+_LONGEST = 255 - len(".xml")
+
+SHOWN_BY = {"network": "virsh net-list --all", "guest": "virsh list --all"}
+
+SHORTEST_PROXIED = 24
+"""Each address needs an entry of its own. With more than 256 for one line, the provider should route the prefix."""
 
 GROUP_BIT = 1
-"""Of the first byte of a MAC: it is that of a group, not of one NIC. IEEE 802."""
+"""The bit of the first byte of a MAC address that makes it a group's address (IEEE 802)."""
+
+
+class Option:
+    """One option: its ``key``, and the mistakes that its value can have.
+
+    To add one, derive from this class, and put an instance into the registry OPTIONS. The part that needs it reads
+    ``line.options``. ``needs`` is the key of another option without which it means nothing, and ``means`` what it does.
+    """
+
+    key = ""
+    needs = ""
+    means = ""
+
+    def refusal(self, value: str, prefix: Prefix | None) -> Refusal | None:
+        """Return the mistake in this value, and advice; None if it is right.
+
+        ``prefix`` is the prefix of the line, None if that is wrong itself.
+        """
+        raise NotImplementedError
+
+    def refusal_of_word(self, word: Word) -> Refusal | None:
+        """Return the mistake in the way in which the option is written; None without one."""
+        del word
+        return None
+
+    def canonical(self, value: str) -> str:
+        """Return the right value as the kernel's tools print it."""
+        return value
+
+
+class GuestOption(Option):
+    """The guest that the prefix is bound to."""
+
+    key = "guest"
+
+    def refusal(self, value: str, prefix: Prefix | None) -> Refusal | None:
+        """Return why this cannot be the name of a guest."""
+        del prefix
+        return name_refusal(value, "guest")
+
+    def refusal_of_word(self, word: Word) -> Refusal | None:
+        """Return that these seem to be several guests."""
+        value = word.text.partition("=")[2]
+        if "," not in value or word.is_quoted:
+            return None
+        what = f"{excerpt(value)} names several guests, but an address can be bound to only one"
+        advice = f"write guest={excerpt(value.partition(',')[0])}, or leave out guest= so that any guest of the network"
+        return what, f'{advice} may use it; a name with a comma needs quotes: guest="{excerpt(value)}"'
+
+
+class MacOption(Option):
+    """The NIC of the guest, if it has several on the network."""
+
+    key = "mac"
+    needs = "guest"
+    means = "selects a NIC of a guest"
+
+    def refusal(self, value: str, prefix: Prefix | None) -> Refusal | None:
+        """Return why this cannot be the MAC address of a NIC."""
+        del prefix
+        return _mac_refusal(value)
+
+    def canonical(self, value: str) -> str:
+        """Return it in small letters."""
+        return value.lower()
+
+
+class ViaOption(Option):
+    """The next hop."""
+
+    key = "via"
+
+    def refusal(self, value: str, prefix: Prefix | None) -> Refusal | None:
+        """Return why this cannot be a next hop for the prefix."""
+        return _address_refusal(value) or (_via_refusal(self.canonical(value), prefix) if prefix else None)
+
+    def canonical(self, value: str) -> str:
+        """Return the address in its short form."""
+        return parse_prefix(value).text
+
+
+class ProxyOption(Option):
+    """The uplink on which the host answers for the prefix."""
+
+    key = "proxy"
+
+    def refusal(self, value: str, prefix: Prefix | None) -> Refusal | None:
+        """Return why this cannot be an uplink, or why the kernel cannot answer for this prefix."""
+        if not is_safe(value):
+            return f"{excerpt(value)} is not the name of a network device", "write one as ip link shows it"
+        return _proxy_refusal(prefix) if prefix else None
+
+
+OPTIONS: dict[str, Option] = {option.key: option for option in (GuestOption(), MacOption(), ViaOption(), ProxyOption())}
+"""The registry."""
 
 
 def is_option(words: list[Word]) -> bool:
-    """Return whether the first of these words can only be meant as an option, and not as the name of a network."""
+    """Return whether the first of these words must be an option and cannot be the name of a network."""
     key, equals, _ = words[0].source.partition("=")
     return key in OPTIONS and (bool(equals) or _words_of_option(words) > 1)
 
 
 def may_be_option(word: Word) -> bool:
-    """Return whether the word is the spelling of an option, whatever its value is."""
+    """Return whether the word has the key of an option, whatever its value."""
     return word.text.partition("=")[0] in OPTIONS
 
 
 def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineError]) -> dict[str, str]:
-    """The options that the words spell, by key, for a line about this prefix (None: it is wrong itself).
+    """Return the values of the options in these words by key, spelled as the kernel's tools print them.
 
-    Values are in the form in which the kernel's tools print them. What is wrong is appended to ``errors``.
+    ``prefix`` is the prefix of the line, None if it is wrong itself. Mistakes are appended to ``errors``.
     """
     options: dict[str, str] = {}
     columns: dict[str, int] = {}
     for word, has_spaces in _without_spaces(words):
         key, _, value = word.text.partition("=")
-        reason = _refusal(word, options)
+        reason = _refusal(word, options, prefix)
         if not reason:
-            if key == "mac":
-                value = value.lower()
-            elif key == "via":
-                value = parse_prefix(value).text
-                reason = _via_refusal(value, prefix) if prefix else None
-            elif key == "proxy":
-                reason = proxy_refusal(prefix) if prefix else None
+            value = OPTIONS[key].canonical(value)
         if has_spaces and value:
             what = f"there are spaces around the = of {key}="
             errors.append(LineError(word.column, what, f"write {excerpt(word.source)}"))
@@ -61,14 +154,16 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
             errors.append(LineError(word.column, *reason))
         options.setdefault(key, value)
         columns.setdefault(key, word.column)
-    if "mac" in options and "guest" not in options:
-        what = "mac= says which NIC of a guest, and no guest= says whose"
-        errors.append(LineError(columns["mac"], what, "write guest=NAME, too"))
+    for key in options:
+        needs = OPTIONS[key].needs if key in OPTIONS else ""
+        if needs and needs not in options:
+            what = f"{key}= {OPTIONS[key].means}, but {needs}= is missing"
+            errors.append(LineError(columns[key], what, f"add {needs}=NAME"))
     return options
 
 
 def _without_spaces(words: list[Word]) -> Iterator[tuple[Word, bool]]:
-    """Yield the words, and those that are one option with spaces around its ``=`` as one word, with True."""
+    """Yield each word with False, and each option with spaces around its ``=`` as one word with True."""
     at = 0
     while at < len(words):
         parts = words[at : at + _words_of_option(words[at:])]
@@ -81,7 +176,7 @@ def _without_spaces(words: list[Word]) -> Iterator[tuple[Word, bool]]:
 
 
 def _words_of_option(words: list[Word]) -> int:
-    """Return how many of the words, from the first on, are one option with spaces around its ``=``."""
+    """Return the number of words, from the first on, that make one option: more than 1 if its ``=`` has spaces."""
     first, *rest = words
     key = first.source.removesuffix("=")
     if key not in OPTIONS or not rest:
@@ -92,32 +187,20 @@ def _words_of_option(words: list[Word]) -> int:
     return 1 if "=" in following else 2
 
 
-def _refusal(word: Word, before: dict[str, str]) -> Refusal | None:
-    """What is wrong with the word as an option behind those ``before`` it, and what to write instead."""
+def _refusal(word: Word, before: dict[str, str], prefix: Prefix | None) -> Refusal | None:
+    """Return the mistake in the word as an option, and advice; None if it is right. ``before`` has earlier options."""
     key, equals, value = word.text.partition("=")
     shown = excerpt(key)
     if not equals:
         advice = 'write KEY=VALUE; a network name with spaces needs quotes: "my network"'
         return f"{shown} is not an option", advice
     if key not in OPTIONS:
-        return f"there is no option {shown}=", suggestion(key, OPTIONS)
+        return f"there is no option {shown}=", suggestion(key, tuple(OPTIONS))
     if key in before:
-        return f"{key}= is here twice", "keep one of them"
+        return f"{key}= is given twice", "keep one of them"
     if not value:
         return f"{key}= has no value", f"write {key}=VALUE, or remove it"
-    if key == "guest" and "," in value and not word.is_quoted:
-        what = f"{excerpt(value)} names several guests, and an address can be bound to one only"
-        advice = f"write guest={excerpt(value.partition(',')[0])}, or leave out guest= so that any guest of the network"
-        return what, f'{advice} may use it; a name with a comma needs quotes: guest="{excerpt(value)}"'
-    return _value_refusal(key, value)
-
-
-def _value_refusal(key: str, value: str) -> Refusal | None:
-    if key == "guest":
-        return name_refusal(value, "guest")
-    if key == "proxy":
-        return uplink_refusal(value)
-    return _mac_refusal(value) if key == "mac" else _address_refusal(value)
+    return OPTIONS[key].refusal_of_word(word) or OPTIONS[key].refusal(value, prefix)
 
 
 def _mac_refusal(text: str) -> Refusal | None:
@@ -130,7 +213,7 @@ def _mac_refusal(text: str) -> Refusal | None:
 
 
 def _mac_as_written_otherwise(text: str) -> str:
-    """Return the advice for a MAC address in the spelling of Windows or of switches; '' if the text is none."""
+    """Return advice for a MAC address in the spelling of Windows or of switches; '' if the text is no MAC address."""
     digits = "".join(char for char in text if char not in "-.:")
     mac = ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
     return f"write mac={mac.lower()}" if is_mac(mac) else ""
@@ -150,10 +233,46 @@ def _address_refusal(text: str) -> Refusal | None:
 
 
 def _via_refusal(via: str, prefix: Prefix) -> Refusal | None:
-    """Why the address cannot be a next hop towards this prefix."""
+    """Return the reason why the address cannot be a next hop for this prefix, and advice; None if it can."""
     family = parse_prefix(via).family
     if family != prefix.family:
         return f"{via} is IPv{family}, and {prefix} is IPv{prefix.family}", f"write an IPv{prefix.family} address"
     if via == prefix.text:
-        return f"{via} is the address itself", "remove via=: the address is then looked for on the network itself"
+        return f"{via} is the address itself", "remove via=, so that the host looks for the address on the network"
+    return None
+
+
+def name_refusal(name: str, of: str) -> Refusal | None:
+    """Return the reason why this cannot be the name of a network or guest, and advice; None if it can.
+
+    ``of`` is "network" or "guest". libvirt 9.0 accepts nearly all names.
+    """
+    what = None
+    if not name:
+        what = f"the {of} name is empty"
+    elif "/" in name:
+        what = f"libvirt allows no / in the name of a {of}"
+    elif not name.isprintable() and any(char < " " and char not in "\t\r" for char in name):
+        # XML 1.0 cannot hold them, so libvirt cannot have such a name.
+        what = f"the {of} name has a control character"
+    elif len(name.encode()) > _LONGEST:
+        what = f"the {of} name is longer than libvirt can store, {_LONGEST} bytes"
+    return (what, f"write the name as {SHOWN_BY[of]} shows it") if what else None
+
+
+def _proxy_refusal(prefix: Prefix) -> Refusal | None:
+    """Return the reason why the kernel cannot answer for this prefix on an uplink, and advice; None if it can.
+
+    The kernel has an entry for each single address. An IPv4 prefix has few enough of them. An IPv6 prefix has too many,
+    and nobody knows which of them are in use before somebody has reached them.
+    """
+    if prefix.family == 6 and not prefix.is_address:
+        return (
+            f"the kernel answers NDP for single addresses, not for a prefix such as {prefix}",
+            "write a line for each address in use, or ask your provider to route the prefix to this host, "
+            "or run ndppd for it and leave out proxy=",
+        )
+    if prefix.length < SHORTEST_PROXIED:
+        what = f"{prefix} has too many addresses to answer ARP for each of them"
+        return what, f"write prefixes of /{SHORTEST_PROXIED} or longer, or ask your provider to route it to this host"
     return None

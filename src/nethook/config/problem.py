@@ -1,18 +1,22 @@
-"""What is wrong in a file, where, and what to write instead."""
+"""A mistake in a file: what is wrong, where, and what to write instead."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nethook.net.prefix import Prefix
 
 
-# Longer than any address or option that is nearly right, short enough for a line of syslog.
+# Longer than any address or option with a typing error, and short enough for a line of syslog.
 _EXCERPT = 60
+# A typing error is in a short word, and comparing takes quadratic time.
+_LONGEST_WORD = 40
 
 
 class Place:
-    """A position in a file; line and column count from 1, in characters. Line 0 stands for the whole file."""
+    """A position in a file. Line and column count from 1, in characters; line 0 is the whole file."""
 
     __slots__ = ("column", "file", "line")
 
@@ -26,11 +30,10 @@ class Place:
 
 
 class Problem:
-    """One thing that the person who wrote the file has to mend.
+    """One mistake that whoever wrote the file should correct.
 
-    ``text`` is the source line, to show a caret below ``place.column``; it is empty for a whole file.
-    ``prefix`` is the prefix that the line is about, None where that cannot be told. ``mistakes`` is how many it stands
-    for.
+    ``text`` is the source line, for a caret below ``place.column``; it is empty for a whole file. ``prefix`` is the
+    prefix of the line, None if it has none that can be read. ``mistakes`` is the number of mistakes it stands for.
     """
 
     __slots__ = ("advice", "mistakes", "place", "prefix", "text", "what")
@@ -50,12 +53,20 @@ class Problem:
 
 
 def excerpt(text: str) -> str:
-    """The beginning of something that people wrote, for use within a sentence."""
+    """Return the beginning of a text out of a file, for use within a sentence."""
     return text if len(text) <= _EXCERPT else text[:_EXCERPT] + "…"
 
 
 def one_line(text: str) -> str:
-    """The text with everything escaped that could break or forge a line of a log."""
+    """Return the text with all characters escaped that could break or forge a line of a log."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """Return advice that names the known word nearest to this one, or all known words if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - costs 5 ms, and only problems need it
+
+    near = get_close_matches(word[:_LONGEST_WORD].lower(), known, n=1)
+    return f"did you mean {near[0]}?" if near else f"choose from: {', '.join(known)}"

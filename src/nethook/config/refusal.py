@@ -1,4 +1,4 @@
-"""Why a text is not a prefix that can be routed to a guest. Imported only where there is something to say."""
+"""The reason why a text is not a prefix that can be routed to a guest. Imported only if there is such a text."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from nethook.net.prefix import BITS, Prefix, address_text, parse_address, set_be
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    # What is wrong, and what to write instead.
     Reason = tuple[str, str]
+    """What is wrong, and what to write instead."""
 
 _PROVIDER = "write an address or prefix that your provider routes to this host"
 _FOUR_NUMBERS = "write four numbers from 0 to 255, such as 203.0.113.10"
@@ -17,7 +17,7 @@ _ADDRESS_FIRST = "begin the line with an address or prefix, such as 203.0.113.10
 
 
 def refusal(text: str) -> Reason:
-    """The reason why the text was refused as an address or prefix."""
+    """Return the reason why the text was refused as an address or prefix, and advice."""
     if "," in text and (reason := _with_commas(text)):
         return reason
     address, slash, length_text = text.partition("/")
@@ -28,7 +28,8 @@ def refusal(text: str) -> Reason:
     length = _length(length_text, BITS[family]) if slash else BITS[family]
     if length is None:
         return _not_a_length(address, length_text, BITS[family])
-    block = Prefix(family, number >> BITS[family] - length << BITS[family] - length, length)
+    host_bits = BITS[family] - length
+    block = Prefix(family, (number >> host_bits) << host_bits, length)
     if length == 0:
         return f"{block} is the default route: all traffic of this host would go to the network", _PROVIDER
     kind = unroutable_kind(block)
@@ -39,7 +40,7 @@ def refusal(text: str) -> Reason:
 
 
 def _with_commas(text: str) -> Reason | None:
-    """Return the reason where addresses with commas are all there is."""
+    """Return the reason if the text consists only of addresses and commas, else None."""
     parts = text.strip(",").split(",")
     if not all(_is_address(part.partition("/")[0]) for part in parts):
         return None
@@ -54,7 +55,7 @@ def _not_an_address(address: str, tail: str) -> Reason:
         return _not_four_numbers(numbers, tail)
     bare, zone, _ = address.partition("%")
     if zone and _is_address(bare):
-        return f"{excerpt(address)} has a zone, which a routed address has not", f"write {bare}{tail}"
+        return f"{excerpt(address)} has a zone, but a routed address has none", f"write {bare}{tail}"
     bare = (address + tail).translate({ord(bracket): None for bracket in "[]"})
     if bare != address + tail and _is_address(bare.partition("/")[0]):
         return f"{excerpt(address + tail)} has brackets", f"write {bare}"
@@ -71,7 +72,7 @@ def _not_four_numbers(numbers: list[str], tail: str) -> Reason:
         return what, _FOUR_NUMBERS
     if len(numbers) == 4:
         return f"{what}: some programs read numbers with leading zeros as octal", f"write {filled}{tail}"
-    # Without a length nobody can tell whether 10.1 is 10.1.0.0 or, as inet_aton(3) has it, 10.0.0.1.
+    # Without a length, 10.1 may mean 10.1.0.0 or, as in inet_aton(3), 10.0.0.1.
     return what, f"write {filled}{tail}" if tail else _FOUR_NUMBERS
 
 
@@ -80,7 +81,7 @@ def _not_a_length(address: str, text: str, bits: int) -> Reason:
     length = _netmask_length(text) if bits == BITS[4] else None
     if length is not None:
         return what, f"write {address}/{length}"
-    return what, f"write a number from 1 to {bits} behind the slash, or only {address}"
+    return what, f"write a number from 1 to {bits} after the slash, or only {address}"
 
 
 def _length(text: str, bits: int) -> int | None:
@@ -90,7 +91,7 @@ def _length(text: str, bits: int) -> int | None:
 
 
 def _netmask_length(text: str) -> int | None:
-    """The prefix length of a netmask such as 255.255.255.248."""
+    """Return the prefix length of a netmask such as 255.255.255.248; None if the text is no netmask."""
     try:
         family, mask = parse_address(text)
     except ValueError:

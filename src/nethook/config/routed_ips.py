@@ -1,82 +1,76 @@
 """The file ``routed-ips``: which address or prefix is routed to which network.
 
-One line each: address or prefix, network, options. A wrong line costs that line and no other, and everything
-that is wrong is told at once. Where a prefix stands twice, the first line counts.
+Each line has an address or prefix, a network, and options. A wrong line costs only that line, and all mistakes are
+reported at once. If two lines have the same prefix, the first one counts.
 
-A file that is none of ours may hold millions of mistakes, and libvirt waits. So only the first mistakes are explained,
-behind them only those lines are looked at closely that may be right, and behind MOST_LINES nothing is read.
+A foreign file may have millions of mistakes, and libvirt waits. So only the first MOST_PROBLEMS mistakes are explained.
+After them, only lines that may be right are read closely, and after MOST_LINES lines nothing is read.
 """
 
 from __future__ import annotations
 
-from nethook.config.lines import MOST_LINES, MOST_PROBLEMS, LineError, read_lines
-from nethook.config.name import name_refusal
-from nethook.config.options import is_option, may_be_option, read_options
+from nethook.config.options import is_option, may_be_option, name_refusal, read_options
 from nethook.config.problem import Problem, excerpt
+from nethook.config.text import MOST_LINES, MOST_PROBLEMS, LineError, read_lines, split_words
 from nethook.config.unroutable import unroutable_kind
-from nethook.config.words import split_words
 from nethook.net.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from nethook.config.lines import Line
     from nethook.config.problem import Place
-    from nethook.config.words import Word
+    from nethook.config.text import Line, Word
     from nethook.net.prefix import Prefix
 
 
 class RoutedIP:
-    """A line of the file: a prefix, the libvirt network it is routed to, options; where each word stands.
+    """A line of the file: a prefix, the libvirt network it is routed to, its options, and the position of each word.
 
-    ``guest`` is the name of the guest that it is bound to, ``mac`` which of its NICs that is, ``via`` the address
-    of the next hop behind which it lies; each None without the option.
+    ``options`` are by key. Those that much of the program knows have a name of their own.
     """
 
     __slots__ = (
         *("_line", "_network_column", "_option_columns", "_prefix_column"),
-        *("guest", "mac", "network", "prefix", "proxy", "via"),
+        *("guest", "network", "options", "prefix", "proxy", "via"),
     )
 
-    def __init__(
-        self,
-        prefix: Prefix,
-        line: Line,
-        words: Sequence[Word],
-        *,
-        guest: str | None = None,
-        mac: str | None = None,
-        via: str | None = None,
-        proxy: str | None = None,
-    ) -> None:
-        """``words`` are those of the line; the first two are prefix and network."""
+    def __init__(self, prefix: Prefix, line: Line, words: Sequence[Word], options: Mapping[str, str]) -> None:
+        """Make a routed IP of the ``words`` of a line; the first two are prefix and network."""
         self._line = line
         self._prefix_column = words[0].column
         self._network_column = words[1].column
         self._option_columns = {word.text.partition("=")[0]: word.column for word in words[2:]}
         self.prefix = prefix
         self.network = words[1].text
-        self.guest = guest
-        self.mac = mac
-        self.via = via
-        self.proxy = proxy
+        self.options = options
+        self.guest = options.get("guest")
+        """The name of the guest that the prefix is bound to, or None."""
+        self.via = options.get("via")
+        """The address of the next hop, or None."""
+        self.proxy = options.get("proxy")
+        """The uplink on which the host answers for the prefix, or None."""
+
+    @property
+    def mac(self) -> str | None:
+        """The MAC address of the guest's NIC, or None."""
+        return self.options.get("mac")
 
     @property
     def place(self) -> Place:
-        """Where it begins."""
+        """The position of the prefix."""
         return self._line.place(self._prefix_column)
 
     def problem(self, what: str, advice: str) -> Problem:
-        """Something wrong with the prefix."""
+        """Return a problem of the prefix."""
         return self._line.problem(LineError(self._prefix_column, what, advice), self.prefix)
 
     def problem_of_network(self, what: str, advice: str) -> Problem:
-        """Something wrong with the network."""
+        """Return a problem of the network."""
         return self._line.problem(LineError(self._network_column, what, advice), self.prefix)
 
     def problem_of_option(self, key: str, what: str, advice: str) -> Problem:
-        """Something wrong with one of its options."""
+        """Return a problem of one of the options."""
         return self._line.problem(LineError(self._option_columns[key], what, advice), self.prefix)
 
     def __repr__(self) -> str:
@@ -84,7 +78,7 @@ class RoutedIP:
 
 
 MOST = 100_000
-"""Addresses and prefixes; with more, reading alone takes longer than an event may."""
+"""The most addresses and prefixes. With more, reading alone takes longer than an event may."""
 
 
 def parse_routed_ips(sources: Iterable[tuple[str, bytes]]) -> tuple[list[RoutedIP], list[Problem]]:
@@ -109,7 +103,7 @@ def parse_routed_ips(sources: Iterable[tuple[str, bytes]]) -> tuple[list[RoutedI
 
 
 class _Reader:
-    """Takes line after line; ``routed_ips`` has what is right so far, by the text of the prefix."""
+    """Reads line after line, and collects routed IPs and problems."""
 
     def __init__(self) -> None:
         self._routed_ips: dict[str, RoutedIP] = {}
@@ -118,7 +112,7 @@ class _Reader:
         self._first_unexplained: Place | None = None
 
     def read(self, line: Line) -> None:
-        """Take one line, which may be empty."""
+        """Read one line, which may be empty."""
         try:
             words = split_words(line.text)
         except LineError as error:
@@ -129,31 +123,31 @@ class _Reader:
 
     @property
     def is_too_full(self) -> bool:
-        """Whether there are more addresses than can be in force."""
+        """True if there are more addresses than can be in force."""
         return len(self._routed_ips) > MOST
 
     def refuse_the_rest(self, line: Line) -> None:
-        """Take back this line; this and all behind it are one problem, that is about any prefix."""
+        """Drop this line, and report it and all after it as one problem, which may be about any prefix."""
         del self._routed_ips[next(reversed(self._routed_ips))]
-        what = f"this line and those behind it are left out: at most {MOST} addresses and prefixes can be in force"
-        advice = "write prefixes in the place of single addresses, or use another host for the rest"
+        what = f"this line and all after it are ignored: at most {MOST} addresses and prefixes can be in force"
+        advice = "write prefixes instead of single addresses, or move some of them to another host"
         self._problems.append(line.problem(LineError(1, what, advice)))
 
     def stop(self, line: Line) -> None:
-        """Take the line behind MOST_LINES, which is all that is left of its file."""
-        what = f"the files have more than {MOST_LINES:,} lines, and what follows is not read"
-        self._problems.append(Problem(line.place(1), what, "remove what is not a line of yours"))
+        """Report the line after MOST_LINES, which holds the rest of its file."""
+        what = f"the files have more than {MOST_LINES:,} lines; from here on they are not read"
+        self._problems.append(Problem(line.place(1), what, "remove lines that are not yours"))
 
     def result(self) -> tuple[list[RoutedIP], list[Problem]]:
         """Return the routed IPs, and the problems."""
-        if self._first_unexplained:  # without a prefix: the lines that are only counted may be about any
+        if self._first_unexplained:  # a problem without a prefix, because the counted lines may be about any prefix
             what = f"{self._unexplained:,} more mistakes, from here on"
-            advice = "correct those before it first"
+            advice = "correct the mistakes above first"
             self._problems.append(Problem(self._first_unexplained, what, advice, mistakes=self._unexplained))
         return list(self._routed_ips.values()), self._problems
 
     def _has_to_be_read(self, words: list[Word], line: Line) -> bool:
-        """Return whether the line may be right, or its mistake is to be explained; otherwise count it."""
+        """Return whether to read the line: it may be right, or its mistake will be explained. Otherwise count it."""
         if len(self._problems) < MOST_PROBLEMS or self._may_be_right(words):
             return True
         self._count(line)
@@ -175,7 +169,7 @@ class _Reader:
             errors.append(LineError(words[0].column, what, "keep one of the two lines"))
         options = read_options(_behind_network(words, errors), prefix, errors)
         if prefix and not errors:
-            self._routed_ips[prefix.text] = RoutedIP(prefix, line, words, **options)
+            self._routed_ips[prefix.text] = RoutedIP(prefix, line, words, options)
         else:
             self._add(errors, line, prefix)
 
@@ -192,26 +186,26 @@ class _Reader:
 
 
 def _read_prefix(word: Word, errors: list[LineError]) -> Prefix | None:
-    """The prefix that the word is, if it can be routed to a guest."""
+    """Return the word as a prefix, if it can be routed to a guest. Otherwise append the reason to ``errors``."""
     try:
         prefix = parse_prefix(word.text)
         if not unroutable_kind(prefix):
             return prefix
     except ValueError:
         pass
-    from nethook.config.refusal import refusal  # noqa: PLC0415 - half as large as all others, seldom needed
+    from nethook.config.refusal import refusal  # noqa: PLC0415 - half as large as all other modules of this room, and seldom needed
 
     errors.append(LineError(word.column, *refusal(word.text)))
     return None
 
 
 def _behind_network(words: list[Word], errors: list[LineError]) -> list[Word]:
-    """The words behind the network, which is checked."""
+    """Check the network, append its mistake to ``errors``, and return the words after it."""
     if len(words) == 1:
-        advice = "write the name of the libvirt network behind the address"
+        advice = "write the name of the libvirt network after the address"
         errors.append(LineError(words[0].end, "the network is missing", advice))
     elif is_option(words[1:]):
-        advice = f"write its name before {excerpt(words[1].source)}; a network called so needs quotes"
+        advice = f"write its name before {excerpt(words[1].source)}; a network with that very name needs quotes"
         errors.append(LineError(words[1].column, "the network is missing", advice))
         return words[1:]
     else:

@@ -1,16 +1,14 @@
 """The file ``nethook.conf``: settings for the whole host, ``key = value``, all optional.
 
-Unlike a line of routed-ips, a wrong setting stops the run: with a doubtful mark bit or route protocol it
-could open firewalls for packets of others, or delete their routes.
+Unlike a wrong line of routed-ips, a wrong setting stops the run. With a wrong mark bit or route protocol, a run could
+open firewalls for foreign packets, or delete foreign routes.
 """
 
 from __future__ import annotations
 
-from nethook.config.lines import MOST_PROBLEMS, LineError, read_lines
-from nethook.config.problem import excerpt
-from nethook.config.suggestion import suggestion
+from nethook.config.problem import excerpt, suggestion
+from nethook.config.text import MOST_PROBLEMS, LineError, Word, read_lines, split_words
 from nethook.config.unroutable import unroutable_kind
-from nethook.config.words import Word, split_words
 from nethook.errors import ConfigError
 from nethook.net.prefix import parse_prefix
 
@@ -19,27 +17,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from nethook.config.lines import Line
     from nethook.config.problem import Place
+    from nethook.config.text import Line
 
 MARK_BIT = 0x10000000
-"""Part of none of the marks that people and other programs usually write: 1 to 255, 51820, 0x4000, 0xff0000."""
+"""A bit that the usual marks of people and programs do not contain: 1 to 255, 51820, 0x4000, 0xff0000."""
 ROUTE_PROTOCOL = 218
-GATES = ("libvirt-nftables", "iptables", "ip6tables", "firewalld")
 GATEWAY4 = "169.254.0.1"
 GATEWAY6 = "fe80::1"
-"""What guests use as their gateway, on every host and every network alike."""
+"""The gateway of guests, the same on every host and network."""
 NO_GATEWAY = "none"
 
-# Whoever uses one of these numbers takes all routes that carry it as its own, and so would we:
+# A program takes all routes with its number for its own, and so do we. So these numbers cannot be ours:
 # iproute2's rt_protos, FRR's rt_netlink.h, Calico (80), OVN (84).
 _FOREIGN_PROTOCOLS = frozenset([*range(5), *range(8, 19), 42, 80, 84, 99, *range(186, 199), 250])
 
 
 class Settings:
-    """``mark_bit`` has exactly one bit set; ``routed_ips`` is a path, or None for the usual places.
+    """The settings of the host, or their defaults.
 
-    ``gateway4`` and ``gateway6`` are addresses in canonical text, or None where there is to be none.
+    ``mark_bit`` has exactly one bit set. ``routed_ips`` is a path, or None for the usual places. ``gateway4`` and
+    ``gateway6`` are addresses in canonical text, or None if guests get no such gateway. ``gates`` are the names of the
+    gates that nethook opens, or None for all.
     """
 
     __slots__ = ("gates", "gateway4", "gateway6", "mark_bit", "route_protocol", "routed_ips")
@@ -49,7 +48,7 @@ class Settings:
         mark_bit: int = MARK_BIT,
         route_protocol: int = ROUTE_PROTOCOL,
         routed_ips: str | None = None,
-        gates: tuple[str, ...] = GATES,
+        gates: tuple[str, ...] | None = None,
         *,
         gateway4: str | None = GATEWAY4,
         gateway6: str | None = GATEWAY6,
@@ -61,13 +60,17 @@ class Settings:
         self.gateway4 = gateway4
         self.gateway6 = gateway6
 
+    def opens(self, gate: str) -> bool:
+        """Return whether nethook opens the gate with this name."""
+        return self.gates is None or gate in self.gates
+
     def gateway(self, family: int) -> str | None:
-        """The address that guests of this family use as their gateway; None where there is to be none."""
+        """Return the gateway of guests for this IP family (4, 6); None if they get none."""
         return self.gateway4 if family == 4 else self.gateway6
 
 
 def parse_settings(file: str, data: bytes) -> Settings:
-    """The settings that the content of the file spells; ConfigError with all problems if there are any."""
+    """Return the settings in the content of a file. ConfigError, with all problems, if there are any."""
     values: dict[str, Any] = {}
     places: dict[str, Place] = {}
     problems = []
@@ -78,7 +81,7 @@ def parse_settings(file: str, data: bytes) -> Settings:
                 _set(line, words, values, places)
         except LineError as error:
             problems.append(line.problem(error))
-            if len(problems) == MOST_PROBLEMS:  # one is enough to refuse the file
+            if len(problems) == MOST_PROBLEMS:  # a single one refuses the file
                 break
     if problems:
         raise ConfigError(problems)
@@ -96,7 +99,7 @@ def _set(line: Line, words: list[Word], values: dict[str, Any], places: dict[str
 
 
 def _key_and_value(words: list[Word]) -> tuple[Word, list[Word]]:
-    """The word before the ``=`` and those behind it, with or without spaces around the ``=``."""
+    """Return the word before the ``=`` and the words after it, with or without spaces around the ``=``."""
     key = words[0].text.partition("=")[0]
     holder, *rest = words if "=" in words[0].text else words[1:] or words
     before, equals, value = holder.text.partition("=")
@@ -107,7 +110,7 @@ def _key_and_value(words: list[Word]) -> tuple[Word, list[Word]]:
         rest.insert(0, Word(column, value, value))
     if not rest:
         what = f"{excerpt(key)} has no value"
-        raise LineError(holder.end, what, "write one behind the =, or remove the line")
+        raise LineError(holder.end, what, "write one after the =, or remove the line")
     return Word(words[0].column, key, key), rest
 
 
@@ -121,7 +124,7 @@ def _reader_of(key: Word) -> Callable[[list[Word]], object]:
 
 def _only(value: list[Word]) -> Word:
     if len(value) > 1:
-        raise LineError(value[1].column, "one value is expected here", "put a value with spaces in quotes")
+        raise LineError(value[1].column, "this setting has a single value", "put a value with spaces in quotes")
     return value[0]
 
 
@@ -142,7 +145,7 @@ def _route_protocol(value: list[Word]) -> int:
         raise LineError(word.column, what, f"write a number from 5 to 249, such as {ROUTE_PROTOCOL}")
     if number in _FOREIGN_PROTOCOLS:
         what = f"the routes of protocol {number} belong to the kernel or to a routing program"
-        raise LineError(word.column, what, f"write a number that nobody uses, such as {ROUTE_PROTOCOL}")
+        raise LineError(word.column, what, f"write an unused number, such as {ROUTE_PROTOCOL}")
     return number
 
 
@@ -155,9 +158,11 @@ def _routed_ips(value: list[Word]) -> str:
 
 
 def _gates(value: list[Word]) -> tuple[str, ...]:
-    advice = f"write some of these, with spaces between: {' '.join(GATES)}"
+    from nethook.gates import NAMES  # noqa: PLC0415 - the registry, which most files do not need
+
+    advice = f"choose from these, with spaces between them: {' '.join(NAMES)}"
     for word in value:
-        if word.text not in GATES:
+        if word.text not in NAMES:
             what = f"there is no gate {excerpt(word.text)}"
             raise LineError(word.column, what, advice)
     return tuple(word.text for word in value)
@@ -185,13 +190,13 @@ def _gateway(value: list[Word], family: int, usual: str) -> str | None:
     kind = unroutable_kind(address)
     if kind not in {None, "link-local"}:
         raise LineError(word.column, f"{address} cannot be a gateway, {kind} addresses never are", f"write {usual}")
-    if family == 6 and kind is None:  # the bridge needs a link-local one for NDP, and may have no other
+    if family == 6 and kind is None:  # a bridge always needs a link-local address, for NDP, and may have no other
         raise LineError(word.column, f"{address} is not a link-local address", f"write one, such as {usual}")
     return address.text
 
 
 def _number(text: str) -> int | None:
-    """A number as people write it, decimal or hexadecimal; of more than ten digits none is needed."""
+    """Return a decimal or hexadecimal number; None if the text is none, or has more digits than any setting needs."""
     digits, base = (text[2:], 16) if text[:2] in ("0x", "0X") else (text, 10)
     if len(digits) > 10 or not digits.isalnum() or not digits.isascii():
         return None

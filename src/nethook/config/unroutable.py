@@ -1,4 +1,4 @@
-"""Prefixes that are valid and yet never lead to a guest."""
+"""Prefixes that are valid but cannot be routed to a guest."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nethook.net.prefix import Prefix
 
-# First and last address, kind. From the IANA special-purpose address registries (RFC 6890); private and
-# documentation blocks are not here, because people do route the former, and the latter in their labs.
+# First address, last address, kind: from the IANA special-purpose address registries (RFC 6890). Private and
+# documentation blocks are not here, because people route them, the latter in labs.
 _KINDS = {
     4: (
         (0x00000000, 0x00FFFFFF, "unspecified"),
@@ -28,7 +28,7 @@ _KINDS = {
 
 
 def unroutable_kind(prefix: Prefix) -> str | None:
-    """What kind of addresses in the prefix cannot be routed to a guest; None if all of them can."""
+    """Return the kind of addresses in the prefix that cannot be routed to a guest; None if all can be routed."""
     first = prefix.first
     last = prefix.last
     for kind_first, kind_last, kind in _KINDS[prefix.family]:

@@ -1,4 +1,4 @@
-"""What keeps an address from answering, and what mends it: the stations of its way, looked at one by one.
+"""The doctor finds out why an address does not answer, and how to repair that, station by station on a packet's way.
 
-Nothing here changes anything. What is asked of a guest is asked as any neighbour would (ARP, NDP).
+Nothing here changes anything. Guests are only asked what any neighbour asks (ARP, NDP).
 """

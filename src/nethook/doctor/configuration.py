@@ -1,4 +1,4 @@
-"""The stations before all others: the files, libvirt, and the tools."""
+"""The first station: the files."""
 
 from __future__ import annotations
 
@@ -6,44 +6,39 @@ from typing import TYPE_CHECKING
 
 from nethook.config import load
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
-from nethook.doctor.nft_version import ADVICE, why_it_cannot_bind
 from nethook.errors import ConfigError, ReadError
-from nethook.host.process import Call, ToolMissingError
-from nethook.parts import flows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nethook.config import Configuration, RoutedIP
+    from nethook.config import Configuration
     from nethook.config.problem import Problem
-    from nethook.doctor.host import Target
-    from nethook.host.process import Tools
     from nethook.net.prefix import Prefix
 
 STATION = "configuration"
 RUN = "run: "
-NEEDED = {"nft": ("--version",), "ip": ("-V",)}
 
 
 def files() -> tuple[Configuration | None, list[Finding]]:
-    """The configuration; None where it cannot be relied on, and why."""
+    """Return the configuration, or None and the findings that tell why it cannot be relied on."""
     try:
         return load(), []
     except ConfigError as error:
         return None, [_problem(problem) for problem in error.problems]
     except ReadError as error:
-        return None, [Finding(FAILURE, STATION, str(error), advice="nothing is changed as long as it is so")]
+        return None, [Finding(FAILURE, STATION, str(error), advice="until this is repaired, nethook changes nothing")]
 
 
 def sound(configuration: Configuration) -> Finding:
-    """What is said of files with nothing wrong in them."""
-    return Finding(OK, STATION, f"{len(configuration.routed_ips)} lines, nothing is wrong with them")
+    """Return the finding for files without mistakes."""
+    return Finding(OK, STATION, f"{len(configuration.routed_ips)} lines without mistakes")
 
 
 def mistakes(problems: Iterable[Problem], wanted: Sequence[Prefix], lost: Sequence[Prefix]) -> Iterator[Finding]:
-    """Wrong lines, as far as they concern what is ``wanted`` (nothing: everything); ``lost`` is what has no right line.
+    """Yield the wrong lines that concern the prefixes in ``wanted``, or all of them if ``wanted`` is empty.
 
-    A line that names no prefix may be meant for any that is lost, and is the cause of nothing where none is.
+    ``lost`` are the wanted prefixes without a right line. A wrong line without a readable prefix may be meant for any
+    of them. If none is lost, such a line is only a warning.
     """
     named = [problem for problem in problems if problem.prefix]
     about = {problem: [prefix.text for prefix in lost if _overlap(problem, prefix)] for problem in named}
@@ -73,44 +68,12 @@ def _problem(problem: Problem, verdict: str = FAILURE, addresses: Iterable[str] 
 
 
 def lines_lacking(lost: Iterable[Prefix], file: str) -> Iterator[Finding]:
-    """Addresses in question that no line names."""
+    """Yield a failure for each of these prefixes, which no line names."""
     for prefix in lost:
         yield Finding(
             FAILURE,
             STATION,
             f"no line of the files names {prefix}, nor a prefix around it",
-            advice=f"write the line `{prefix}  NETWORK` into {file}, and run nethook apply",
+            advice=f"add the line `{prefix}  NETWORK` to {file}, and run nethook apply",
             addresses=[prefix.text],
         )
-
-
-def tools(runner: Tools) -> Iterator[Finding]:
-    """Whether what every run needs is installed, and in which version."""
-    versions = []
-    for tool, arguments in NEEDED.items():
-        try:
-            result = runner.run(Call((tool, *arguments)))
-        except ToolMissingError as error:
-            yield Finding(FAILURE, "tools", str(error), advice=f"install the package that brings {tool}")
-            continue
-        if result.status == 0:
-            versions.append(result.out.partition("\n")[0].strip())
-        else:
-            yield Finding(FAILURE, "tools", result.failure, advice=f"install {tool} anew")
-    if versions:
-        yield Finding(OK, "tools", "; ".join(versions))
-
-
-def tool_for_binding(about: Iterable[Target], runner: Tools) -> Iterator[Finding]:
-    """Whether nft can keep an address to its guest."""
-    bound = [target.name for target in about if target.line.guest]
-    why = why_it_cannot_bind(runner) if bound else ""
-    if why:
-        yield Finding(FAILURE, "tools", why, advice=ADVICE, addresses=bound)
-
-
-def tool_for_flows(lines: Iterable[RoutedIP]) -> Iterator[Finding]:
-    """Whether connections of an address can be ended that is bound to another guest now."""
-    if any(line.guest for line in lines) and not flows.can_be_deleted():
-        text = f"the program {flows.TOOL} is not installed: when an address moves, its old connections go on"
-        yield Finding(WARNING, "tools", text, advice=f"install {flows.TOOL} (on Fedora and RHEL: conntrack-tools)")

@@ -1,4 +1,4 @@
-"""What was found at one station: a verdict, a sentence, and what mends it."""
+"""A finding at one station: a verdict, a sentence, and the repair."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 
 OK: Final = "ok"
 WARNING: Final = "warning"
-"""It works, but not after the next restart, not for everything, or nobody can know."""
+"""It works, but not for everything, or not after the next restart; or the doctor cannot know."""
 FAILURE: Final = "failure"
-"""It does not work, or ends to work with the next event of its network."""
+"""It does not work, or stops working at the next event of its network."""
 
 
 class Finding:
-    """``command`` mends it when run as root; ``advice`` says what else to do or to write; both may be ''.
+    """What one station is like: its verdict and a sentence, and the repair if it is not OK.
 
-    ``addresses`` are the addresses or prefixes that it is about, nothing if it is about the host.
+    ``command`` repairs it when root runs it. ``advice`` tells what else to do or to write. Both may be ''.
+    ``addresses`` are the addresses or prefixes that it is about; it is empty for a finding about the host.
     """
 
     __slots__ = ("addresses", "advice", "command", "station", "text", "verdict")
@@ -38,19 +39,20 @@ class Finding:
         self.verdict = verdict
         self.station = station
         self.text = one_line(text)
-        # Names that others have chosen are in some of them, and escaped text would be another command.
+        # Some commands contain names that other people have chosen. With characters escaped, it would be another
+        # command.
         self.command = command if command.isprintable() else ""
         self.advice = one_line(advice)
         self.addresses = list(addresses)
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:
-        """What it says, whatever address it is about."""
+        """The finding without its addresses."""
         return self.verdict, self.station, self.text, self.command, self.advice
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:
-    """What is said of several addresses in the same words is one finding, at the place of the first."""
+    """Return the findings, with those that differ only in their addresses as one, at the place of the first."""
     kept: dict[tuple[str, ...], Finding] = {}
     for finding in findings:
         first = kept.setdefault(finding.key, finding)

@@ -1,7 +1,7 @@
-"""The firewalls on the way that get no gate of ours: an admin's nftables chains, rules in front of a gate, firewalld.
+"""The station of firewalls without a gate of ours: an admin's nftables chains, rules in front of a gate, firewalld.
 
-A packet from outside to the guest, and the answer to it, are judged by the rules of each chain. What blocks is named,
-with the one line that lets routed addresses through; nothing is changed.
+The rules of each chain judge a packet from outside to the guest, and the answer to it. A rule that blocks is named,
+with the command that lets routed addresses through. Nothing is changed.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nethook.doctor import iptables, packets
+from nethook.doctor import admin_iptables, packets
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
-from nethook.doctor.nft import Nft
-from nethook.doctor.ours import chains
-from nethook.doctor.verdict import Judge
+from nethook.doctor.nft_chains import Nft
+from nethook.doctor.nft_judge import Judge
+from nethook.doctor.ours import chains, firewalld
 from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES
 from nethook.gates.iptables import IptablesGate
 from nethook.host.layout import NAME
-from nethook.terminal.shell import word
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nethook.doctor.host import Host, Target
-    from nethook.doctor.nft import BaseChain
-    from nethook.doctor.verdict import Outcome, Packet
+    from nethook.doctor.facts import Facts, Target
+    from nethook.doctor.nft_chains import BaseChain
+    from nethook.doctor.nft_judge import Outcome, Packet
 
 ADMINS, FIREWALLD = "admin's nftables", "firewalld"
 ROUTER = frozenset({"prerouting", "forward", "postrouting"})
@@ -34,26 +34,26 @@ HOOKS = {
     "bridge": frozenset({"prerouting", "input", "output", "postrouting"}),
     "netdev": frozenset({"ingress", "egress"}),
 }
-"""Where what is routed to and from guests comes by, in each family."""
+"""The hooks that packets to and from guests pass, by the family of the table."""
 MARK_FROM, MARK_UNTIL = -10, 20
 """The priorities of our chains in the forward hook: between them, packets carry the mark."""
 
 
-def firewalls(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
-    """What blocks each of these targets, whose networks are up."""
+def firewalls(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
+    """Yield the rules that block these targets, whose networks are up."""
     families = {target.family for target in targets}
-    yield from iptables.in_front_of_gates(host, targets)
-    yield from iptables.legacy_tables(host, targets)
-    nft = Nft(host.tools)
+    yield from admin_iptables.in_front_of_gates(facts, targets)
+    yield from admin_iptables.legacy_tables(facts, targets)
+    nft = Nft(facts.tools)
     try:
         every = nft.base_chains()
     except ReadError as error:
-        yield Finding(WARNING, ADMINS, f"others' chains in nftables cannot be read: {error}")
+        yield Finding(WARNING, ADMINS, f"foreign chains of nftables cannot be read: {error}")
         return
     gates = {
         f"{NFT_FAMILIES[gate.family]} filter FORWARD"
-        for gate, chain in chains(host, families)
-        if isinstance(gate, IptablesGate) and not iptables.is_known_to_nft_alone(chain)
+        for gate, chain in chains(facts, families)
+        if isinstance(gate, IptablesGate) and not admin_iptables.is_known_to_nft_alone(chain)
     }
     blocked: set[str] = set()
     for chain in every:
@@ -70,57 +70,57 @@ def firewalls(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
         judge = Judge(rules, partial(nft.has_element, chain.family, chain.table))
         rejected = []
         for target in concerned:
-            found = list(_judged(host, judge, chain, target))
+            found = list(_judged(facts, judge, chain, target))
             rejected += [target for finding in found if finding.station == FIREWALLD]
             blocked.update(target.name for finding in found if finding.verdict == FAILURE)
             yield from (finding for finding in found if finding.station != FIREWALLD)
-        if rejected and not _is_closed(host):
-            yield _firewalld(host, chain, rejected)
+        if rejected and not _is_closed(facts):
+            yield _firewalld(facts, chain, rejected)
     free = [target.name for target in targets if target.name not in blocked]
     if free:
-        yield Finding(OK, ADMINS, "no chain of an admin or of firewalld is in the way", addresses=free)
+        yield Finding(OK, ADMINS, "no chain of an admin or of firewalld blocks", addresses=free)
 
 
 def _is_of_others(chain: BaseChain) -> bool:
-    """Whether it is ours, or one that a gate is for."""
+    """Return whether the chain is ours, or libvirt's, which has a gate."""
     return (chain.family, chain.table) == ("inet", NAME) or chain.table == "libvirt_network"
 
 
-def _judged(host: Host, judge: Judge, chain: BaseChain, target: Target) -> Iterator[Finding]:
-    for what, packet in _packets(host, chain, target):
-        finding = _finding(host, chain, target, what, judge.judge(chain.name, chain.policy, packet))
+def _judged(facts: Facts, judge: Judge, chain: BaseChain, target: Target) -> Iterator[Finding]:
+    for what, packet in _packets(facts, chain, target):
+        finding = _finding(facts, chain, target, what, judge.judge(chain.name, chain.policy, packet))
         if finding:
             yield finding
             return
 
 
-def _packets(host: Host, chain: BaseChain, target: Target) -> Iterator[tuple[str, Packet]]:
-    """Those of the target that come to this chain."""
+def _packets(facts: Facts, chain: BaseChain, target: Target) -> Iterator[tuple[str, Packet]]:
+    """Return the packets of the target that pass this chain."""
     if chain.family == "bridge":
-        return packets.bridged(host, target, chain.hook)
+        return packets.bridged(facts, target, chain.hook)
     if chain.family == "netdev":
-        return (each for device in chain.devices for each in packets.at_device(host, target, chain.hook, device))
-    return packets.routed(host, target, chain.hook, is_marked=sees_mark(chain))
+        return (each for device in chain.devices for each in packets.at_device(facts, target, chain.hook, device))
+    return packets.routed(facts, target, chain.hook, is_marked=sees_mark(chain))
 
 
-def _finding(host: Host, chain: BaseChain, target: Target, what: str, outcome: Outcome) -> Finding | None:
+def _finding(facts: Facts, chain: BaseChain, target: Target, what: str, outcome: Outcome) -> Finding | None:
     is_firewalld = chain.table == FIREWALLD
-    station = iptables.STATION if is_of_iptables(chain) else ADMINS
+    station = admin_iptables.STATION if is_of_iptables(chain) else ADMINS
     if outcome.blocked and not outcome.is_meant:
         how = f"the rule with handle {outcome.rule['handle']}" if outcome.rule else "its policy"
         if is_firewalld:
-            return _firewalld(host, chain, [target])
+            return _firewalld(facts, chain, [target])
         return Finding(
             FAILURE,
             station,
             f"chain {chain.where} drops {what}: {how}",
-            command=_opening(host, chain, target, outcome.rule["handle"] if outcome.rule else None),
+            command=_opening(facts, chain, target, outcome.rule["handle"] if outcome.rule else None),
             advice=_advice(chain),
             addresses=[target.name],
         )
     rule = outcome.rule if outcome.blocked else outcome.may_block
     if is_firewalld or (rule is None and not outcome.blocked) or chain.family in {"bridge", "netdev"}:
-        return None  # in those, most chains are about what some guest may send
+        return None  # chains of these families mostly limit what a certain guest may send
     how = f"the rule with handle {rule['handle']}" if rule else "its policy"
     text = f"chain {chain.where} drops a part of {what}: {how}"
     advice = "nothing to do if that is how you filter this guest"
@@ -128,19 +128,22 @@ def _finding(host: Host, chain: BaseChain, target: Target, what: str, outcome: O
 
 
 def sees_mark(chain: BaseChain) -> bool:
-    """Whether packets carry our mark in this chain."""
+    """Return whether packets carry our mark in this chain."""
     return chain.hook == "forward" and MARK_FROM < chain.priority < MARK_UNTIL
 
 
-def _opening(host: Host, chain: BaseChain, target: Target, handle: int | None) -> str:
-    """The command that lets routed packets through, in front of what blocks; by address where there is no mark."""
+def _opening(facts: Facts, chain: BaseChain, target: Target, handle: int | None) -> str:
+    """Return the command that lets routed packets through in front of the blocking rule.
+
+    It matches our mark, or the addresses in a chain without the mark. ``handle`` is None for a policy that blocks.
+    """
     if is_of_iptables(chain):
         tool = "ip6tables-nft" if chain.family == "ip6" else "iptables-nft"
-        return iptables.by_address(tool, chain.table, chain.name, target)
+        return admin_iptables.by_address(tool, chain.table, chain.name, target)
     verb = "add" if handle is None else "insert"
     place = f"{verb} rule {chain.where}" + (f" position {handle}" if handle is not None else "")
     if sees_mark(chain):
-        bit = f"{host.settings.mark_bit:#x}"
+        bit = f"{facts.settings.mark_bit:#x}"
         matches = [f"meta mark & {bit} == {bit}"]
     else:
         ip = "ip6" if target.family == 6 else "ip"
@@ -150,34 +153,37 @@ def _opening(host: Host, chain: BaseChain, target: Target, handle: int | None) -
 
 
 def is_of_iptables(chain: BaseChain) -> bool:
-    """Whether it is one of those that iptables-nft makes, into which nothing but iptables must write."""
-    return chain.family in {"ip", "ip6"} and chain.table in iptables.TABLES and chain.name in iptables.CHAINS
+    """Return whether iptables-nft has made the chain, so that only iptables may write into it."""
+    return (
+        chain.family in {"ip", "ip6"} and chain.table in admin_iptables.TABLES and chain.name in admin_iptables.CHAINS
+    )
 
 
 def _advice(chain: BaseChain) -> str:
     if is_of_iptables(chain):
-        return "and leave out these addresses where the rule comes from"
-    written = "and write it at that place into the file that makes this chain, such as /etc/nftables.conf"
+        return "and except these addresses in the configuration that this rule comes from"
+    written = "and add it at the same place to the file of this chain, such as /etc/nftables.conf"
     if sees_mark(chain):
         return written
     return (
-        f"{written}; by address, because packets carry our mark only in forward chains between filter-10 and filter+20"
+        f"{written}; the rule uses addresses, because packets carry our mark only in forward chains between filter-10 "
+        "and filter+20"
     )
 
 
-def _is_closed(host: Host) -> bool:
-    """Whether our gate in firewalld is not open, which is a finding at another station."""
-    gate = host.plan.firewalld
+def _is_closed(facts: Facts) -> bool:
+    """Return whether our gate in firewalld is closed, which another station reports."""
+    gate = firewalld(facts.plan)
     return gate is not None and bool(gate.hindrance or gate.lacking)
 
 
-def _firewalld(host: Host, chain: BaseChain, targets: Sequence[Target]) -> Finding:
-    """firewalld rejects although our gate is open, or has none by the settings."""
-    if FIREWALLD not in host.settings.gates:
+def _firewalld(facts: Facts, chain: BaseChain, targets: Sequence[Target]) -> Finding:
+    """Return the failure for a firewalld that rejects packets although our gate is open or not wanted."""
+    if not facts.settings.opens(FIREWALLD):
         advice = f"add {FIREWALLD} to the setting gates in nethook.conf, and run nethook install"
     else:
-        # It asks no policy about packets between two interfaces of which neither is in a zone.
-        uplink = next(iter(host.uplinks(targets[0].family)), "UPLINK")
+        # firewalld applies no policy to packets between two interfaces that are in no zone.
+        uplink = next(iter(facts.uplinks(targets[0].family)), "UPLINK")
         advice = (
             "put the uplink into a zone by name: firewall-cmd --permanent --zone=public --add-interface="
             f"{uplink} && firewall-cmd --reload"
@@ -185,7 +191,7 @@ def _firewalld(host: Host, chain: BaseChain, targets: Sequence[Target]) -> Findi
     return Finding(
         FAILURE,
         FIREWALLD,
-        f"firewalld rejects what is sent to the guest, or what it answers (chain {chain.where})",
+        f"firewalld rejects packets to the guest, or its answers (chain {chain.where})",
         advice=advice,
         addresses=[target.name for target in targets],
     )

@@ -1,4 +1,4 @@
-"""Who else uses our bit of the packet mark, for ``check``, ``install`` and ``doctor``."""
+"""Foreign rules that use our bit of the packet mark, for ``check``, ``install`` and ``doctor``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nethook.config import SETTINGS_FILE
 from nethook.config.problem import one_line
-from nethook.doctor.ip import ask
+from nethook.doctor.ip_answers import ask
 from nethook.doctor.mark_claims import FULL, Bits, of_ip_rule, of_iptables_rule, of_nft_rule
 from nethook.errors import NethookError, ReadError
 from nethook.gates.gate import COMMENT
 from nethook.gates.iptables import LEGACY_TABLES
+from nethook.host.files import read
 from nethook.host.layout import NAME
 from nethook.host.process import Call, ToolMissingError, find
-from nethook.host.state_file import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from nethook.host.process import Tools
 
 CANDIDATES = (*(1 << number for number in range(28, 32)), *(1 << number for number in range(27, -1, -1)))
-"""Bits to propose, the best first: the low ones are those that people write."""
+"""Bits to propose, the best first. People usually use the low ones."""
 MOST_NAMED = 3
 FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
 
 
 class Claim(NamedTuple):
-    """A rule of somebody else that uses marks: which bits, and what names it to people."""
+    """A foreign rule that uses marks: its bits, its place, and its text."""
 
     bits: Bits
     where: str
     rule: str
     may_filter: bool = False
-    """Whether it stands where packets of routed guests carry our mark, and may compare it: docs/firewalls.md."""
+    """The rule is where packets of routed guests carry our mark, and may match our bit: docs/firewalls.md."""
 
     @property
     def certain(self) -> int:
-        """The bits that are somebody else's for certain."""
+        """The bits that the rule certainly claims."""
         return self.bits.certain | (0 if self.may_filter else self.bits.compares)
 
     def __str__(self) -> str:
@@ -47,31 +47,34 @@ class Claim(NamedTuple):
 
 
 class ForeignMarks:
-    """What uses bits of packet marks on this host, and what could not be looked at, a sentence for each."""
+    """The foreign rules that use bits of packet marks on this host.
+
+    ``not_looked_at`` has a sentence for each source of rules that could not be read.
+    """
 
     def __init__(self, claims: Sequence[Claim], not_looked_at: Sequence[str] = ()) -> None:
         self._claims = claims
         self.not_looked_at = list(not_looked_at)
 
     def certain(self, bit: int) -> str:
-        """Return what is said of rules that use this bit, which is ours; '' if none does."""
+        """Return a sentence about the rules that use our bit; '' if there are none."""
         users = [claim for claim in self._claims if claim.certain & bit]
         return self._sentence(bit, "is also used", users)
 
     def possible(self, bit: int) -> str:
-        """Return what is said of rules that may use this bit: of which nobody can tell, or whose mask covers it."""
+        """Return a sentence about the rules that may use our bit, because their mask covers it or they are unclear."""
         users = [claim for claim in self._claims if claim.bits.possible & bit & ~claim.certain]
         return self._sentence(bit, "may also be used", users)
 
     def advice(self) -> str:
-        """Return what to write instead."""
+        """Return advice: another bit for the settings."""
         used = 0
         for claim in self._claims:
             used |= claim.bits.certain | claim.bits.compares
             used |= claim.bits.possible if claim.bits.possible != FULL else 0
         free = next((bit for bit in CANDIDATES if not used & bit), None)
         if free is None:
-            return "no bit is free: take one out of these rules"
+            return "no bit is free: remove one from these rules"
         return f"write mark-bit = {free:#x} into {SETTINGS_FILE}, then run nethook apply"
 
     @staticmethod
@@ -84,7 +87,7 @@ class ForeignMarks:
 
 
 def foreign_marks(tools: Tools) -> ForeignMarks:
-    """Look at all rules of others, in ``ip rule``, nftables and iptables. What fails is not looked at."""
+    """Read all foreign rules of ``ip rule``, nftables and iptables. Those that cannot be read are noted."""
     claims: list[Claim] = []
     failures: list[str] = []
     sources = [_ip_rules(tools, family) for family in (4, 6)]
@@ -112,9 +115,9 @@ def _ip_rules(tools: Tools, family: int) -> Iterator[Claim]:
 
 
 def _iptables(tools: Tools, tool: str, known: set[tuple[str, str]]) -> Iterator[Claim]:
-    """Look at all tables of one variant. ``known`` gets those that nft need not be asked for."""
+    """Read all tables of one variant of iptables. ``known`` gets the tables that nft need not read again."""
     name, _, variant = tool.partition("-")
-    if variant == "legacy" and not read(LEGACY_TABLES[name]):  # the tool would make none, but need not be there
+    if variant == "legacy" and not read(LEGACY_TABLES[name]):  # there are no tables, so the tool need not exist
         return
     try:
         find(f"{tool}-save")
@@ -135,7 +138,7 @@ def _iptables(tools: Tools, tool: str, known: set[tuple[str, str]]) -> Iterator[
 
 
 def _nftables(tools: Tools, known: set[tuple[str, str]], failures: list[str]) -> Iterator[Claim]:
-    """Look at one table after the other, and never at elements of sets: there may be a million."""
+    """Read one table after the other, without the elements of sets: there may be a million."""
     for table in _listed(tools, "table", "list", "tables"):
         family, name = table["family"], table["name"]
         if name == NAME or (family, name) in known:
@@ -166,7 +169,7 @@ def _nft_table(tools: Tools, family: str, table: str) -> Iterator[Claim]:
 
 
 def _texts(tools: Tools, family: str, table: str, chain: str) -> dict[str, str]:
-    """Return the rules of a chain as people read them, by their handles."""
+    """Return the rules of a chain as text, by handle."""
     result = tools.run(Call(("nft", "--terse", "--handle", "list", "chain", family, table, chain)))
     split = (line.strip().rpartition(" # handle ") for line in result.out.splitlines())
     return {handle: text for text, _, handle in split if text}

@@ -1,32 +1,32 @@
-"""What is wrong with lines only on this host: its networks, their subnets, its devices, and its own addresses."""
+"""Lines that are wrong only on this host: because of its networks, their subnets, its devices, or its own addresses."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from nethook.config.problem import Problem, excerpt
-from nethook.config.suggestion import suggestion
-from nethook.doctor.ip import ask
-from nethook.doctor.nft_version import ADVICE, why_it_cannot_bind
-from nethook.host import device
-from nethook.host.families import NO_IPV6, NO_IPV6_ADVICE, available
-from nethook.host.process import Tools
-from nethook.libvirt.live import live_guests
+from nethook.doctor.ip_answers import ask
+from nethook.doctor.programs import ADVICE, why_it_cannot_bind
+from nethook.host import links
+from nethook.host.host import Host
+from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
+from nethook.libvirt.names import no_such_guest, no_such_network
 from nethook.net.prefix import Prefix, parse_prefix
-from nethook.parts.routes import ROUTES
-from nethook.placement.vital import claimed, dangers
+from nethook.parts.routes import ROUTES, read_calls
+from nethook.placement.vital import claimed, dangers, read_needs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nethook.config import Configuration, RoutedIP
     from nethook.libvirt.live import LiveGuest, LiveNetwork
+    from nethook.placement.vital import Needs
 
 SECONDS = 4.0
 
 
 class OwnAddress(NamedTuple):
-    """An address that the host has, the length of its subnet, and its device."""
+    """An address of the host, the length of its subnet, and its device."""
 
     address: Prefix
     length: int
@@ -36,11 +36,11 @@ class OwnAddress(NamedTuple):
 def host_problems(
     configuration: Configuration, live: Mapping[str, LiveNetwork], guests: Mapping[str, LiveGuest] | None = None
 ) -> list[Problem]:
-    """A problem for each line that cannot work as it is here. ReadError if the host's addresses are not known.
+    """Return a problem for each line that cannot work on this host. ReadError if the host's addresses cannot be read.
 
-    ``guests`` are those that libvirt knows; None: not known.
+    ``guests`` are libvirt's guests, None if they are unknown.
     """
-    tools = Tools(SECONDS)
+    tools = Host(SECONDS)
     own = own_addresses(tools)
     lines = {line.prefix.text: line for line in configuration.routed_ips}
     problems = [
@@ -59,18 +59,18 @@ def host_problems(
 
 
 def own_routes(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork]) -> list[Problem]:
-    """Return a warning for each line to whose prefix libvirt makes a route by itself."""
+    """Return a warning for each line whose prefix already has a route of libvirt."""
     warned = []
     for line in lines:
         network = live.get(line.network)
         if network and any(route == line.prefix for route in network.network.routes):
-            what = f"warning: network {excerpt(line.network)} has a <route> to {line.prefix}, which libvirt adds itself"
-            warned.append(line.problem(what, "leave it so: the line still lets packets through"))
+            what = f"warning: libvirt itself adds the <route> of network {excerpt(line.network)} to {line.prefix}"
+            warned.append(line.problem(what, "nothing to do: the line still lets packets through"))
     return warned
 
 
 def merged(problems: Iterable[Problem]) -> list[Problem]:
-    """Return one problem for all lines about which the same is to be said, at the first of them."""
+    """Return the problems, with equal problems of several lines as one, at the first of these lines."""
     alike: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
         alike.setdefault((problem.what, problem.advice), []).append(problem)
@@ -82,68 +82,64 @@ def _for_all(first: Problem, more: int) -> Problem:
     return Problem(first.place, what, first.advice, first.text, first.prefix)
 
 
-def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Tools) -> list[Problem]:
+def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Host) -> list[Problem]:
     protocol = configuration.settings.route_protocol
-    routes = ROUTES.read(tools.start(ROUTES.read_calls(protocol))(), protocol)
-    return vital_problems(configuration.routed_ips, live, {route[0] for route in routes})
+    routes = ROUTES.parse(tools.start(read_calls(protocol))())
+    return vital_problems(read_needs(tools), configuration.routed_ips, live, {route[0] for route in routes})
 
 
 def vital_problems(
-    lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], in_force: Collection[str]
+    needs: Needs, lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], in_force: Collection[str]
 ) -> list[Problem]:
     """The problems of lines that are not put in force on this host; ``in_force`` are the prefixes that are routed."""
     owners = {prefix.text: name for name, each in live.items() for prefix in each.network.routes}
     claims = [problem for line in lines if (problem := claimed(line, owners))]
-    found = dangers(lines, [each.network for each in live.values()], in_force)
+    found = dangers(needs, lines, [each.network for each in live.values()], in_force)
     return claims + [problem for _, problem in found]
 
 
-def _binding_problems(lines: Iterable[RoutedIP], tools: Tools) -> list[Problem]:
+def _binding_problems(lines: Iterable[RoutedIP], tools: Host) -> list[Problem]:
     bound = [line for line in lines if line.guest]
     why = why_it_cannot_bind(tools) if bound else ""
     return [line.problem_of_option("guest", why, ADVICE) for line in bound] if why else []
 
 
-def _uplink_problems(lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], tools: Tools) -> list[Problem]:
+def _uplink_problems(lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], tools: Host) -> list[Problem]:
     wrong = [(line, what) for line in lines if line.proxy and (what := what_is_wrong_with_uplink(line.proxy, live))]
     advice = which_uplink(_devices_of_default_routes(tools)) if wrong else ""
     return [line.problem_of_option("proxy", what, advice) for line, what in wrong]
 
 
 def what_is_wrong_with_uplink(uplink: str, live: Mapping[str, LiveNetwork]) -> str:
-    """Why nobody outside can be answered on this device; '' if somebody can."""
+    """Return the reason why this device cannot be an uplink; '' if it can."""
     for network in live.values():
         if network.network.bridge == uplink and network.network.forward_mode != "bridge":  # that one is the admin's
             return f"{uplink} is the bridge of network {excerpt(network.network.name)}, with guests behind it"
-    return "" if device.exists(uplink) else f"there is no device {uplink}"
+    return "" if links.exists(uplink) else f"there is no device {uplink}"
 
 
 def which_uplink(devices: Sequence[str]) -> str:
-    """What to write instead, where default routes use these devices."""
+    """Return advice for a wrong uplink; ``devices`` are those of default routes."""
     used = f", default routes use: {', '.join(devices)}" if devices else ", as ip link shows it"
     return f"write the device on the provider's network{used}"
 
 
 def via_problems(line: RoutedIP, lines: Mapping[str, RoutedIP]) -> Iterator[Problem]:
-    """Of a bound line whose next hop is bound to another guest; ``lines`` are all, by prefix."""
+    """Yield a problem if the next hop of a bound line is bound to another guest; ``lines`` are all lines by prefix."""
     hop = lines.get(line.via or "")
     if line.guest and hop and hop.guest and hop.guest != line.guest:
         what = f"{line.via} is bound to guest {excerpt(hop.guest)}, at {hop.place}"
-        yield line.problem_of_option("via", what, f"write an address of {excerpt(line.guest)}, or the same guest")
-
-
-def no_such_guest(line: RoutedIP, guests: Mapping[str, LiveGuest]) -> Problem:
-    """The problem of a line whose guest libvirt does not know."""
-    advice = suggestion(line.guest or "", sorted(guests)) if guests else "define it first, or write another one"
-    return line.problem_of_option("guest", f"libvirt has no guest {excerpt(line.guest or '')}", advice)
+        yield line.problem_of_option(
+            "via", what, f"write an address of {excerpt(line.guest)}, or bind both to one guest"
+        )
 
 
 def guest_problems(
     line: RoutedIP, guests: Mapping[str, LiveGuest] | None, live: Mapping[str, LiveNetwork]
 ) -> Iterator[Problem]:
-    """Of a line that is bound to a guest: no such NIC, or several.
+    """Yield a problem if a bound line fits no NIC of its guest, or several.
 
-    A guest may be plugged in that ``guests`` does not have: one of another driver.
+    A guest of another driver than QEMU is not in ``guests``, but may be plugged in.
     """
     if not line.guest or guests is None:
         return
@@ -157,37 +153,13 @@ def guest_problems(
     where = f"guest {excerpt(line.guest)} has {{}} on network {excerpt(line.network)}"
     if not macs:
         networks = sorted({network for network, _ in guest.nics})
-        advice = f"it has on: {', '.join(networks)}" if networks else "give it one, with virsh attach-interface"
+        advice = f"it has NICs on: {', '.join(networks)}" if networks else "add one with virsh attach-interface"
         yield line.problem_of_option("guest", where.format("no NIC"), advice)
     elif line.mac and line.mac not in macs:
         yield line.problem_of_option("mac", where.format(f"no NIC {line.mac}"), f"write mac={' or mac='.join(macs)}")
     elif not line.mac and len(macs) > 1:
-        advice = f"say which, with mac={' or mac='.join(macs)}"
+        advice = f"choose one with mac={' or mac='.join(macs)}"
         yield line.problem_of_option("guest", where.format(f"{len(macs)} NICs"), advice)
-
-
-def unresolved(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork]) -> list[tuple[RoutedIP, Problem | None]]:
-    """Return the lines whose network or guest libvirt does not have, with the problem; None: it could not be asked."""
-    found: list[tuple[RoutedIP, Problem | None]] = []
-    absent = []
-    for line in lines:
-        if line.network not in live:
-            found.append((line, no_such_network(line, live)))
-        elif line.guest and not live[line.network].network.ports.of(line.guest, None):
-            absent.append(line)
-    guests = live_guests() if absent else None
-    for line in absent:
-        if guests is None:
-            found.append((line, None))
-        elif line.guest not in guests:
-            found.append((line, no_such_guest(line, guests)))
-    return found
-
-
-def no_such_network(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> Problem:
-    """The problem of a line whose network libvirt does not know."""
-    advice = suggestion(line.network, sorted(live)) if live else "define one with virsh net-define"
-    return line.problem_of_network(f"libvirt has no network {excerpt(line.network)}", advice)
 
 
 def _problems(line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[OwnAddress]) -> Iterator[Problem]:
@@ -196,21 +168,21 @@ def _problems(line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[Own
     if line.network not in live:
         yield no_such_network(line, live)
     elif why := live[line.network].network.why_unroutable:
-        yield line.problem_of_network(why, "route it to a network with a bridge of the kernel")
+        yield line.problem_of_network(why, "choose a network with a bridge of the kernel")
     yield from subnet_problems(line, live)
     for held in (each for each in addresses_within(line, live, own) if each.address != line.prefix):
-        yield line.problem(what_is_wrong_with(held), "write an address that is for guests alone")
+        yield line.problem(what_is_wrong_with(held), "choose an address that only guests use")
 
 
 def what_is_wrong_with(held: OwnAddress) -> str:
-    """Why an address of the host cannot be a guest's."""
-    return f"{held.address} is an address of this host, on {held.device}: what is sent to it never gets to a guest"
+    """Return the reason why an address of the host cannot be routed to a guest."""
+    return f"{held.address} is an address of this host, on {held.device}: packets to it never reach a guest"
 
 
 def addresses_within(
     line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[OwnAddress]
 ) -> Iterator[OwnAddress]:
-    """The host's own addresses within a line's prefix, but for those on the bridge of its own network."""
+    """Yield the host's own addresses within a line's prefix, except those on the bridge of the line's network."""
     network = live.get(line.network)
     for held in own:
         is_of_its_network = network and held.device == network.network.bridge and held.address != line.prefix
@@ -219,7 +191,7 @@ def addresses_within(
 
 
 def subnet_problems(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> Iterator[Problem]:
-    """Of another network's subnet, always; of its own, where libvirt translates the addresses of guests in it."""
+    """Yield a problem for each subnet of another network that the line overlaps, or of its own network with NAT."""
     for network in live.values():
         for subnet in network.network.subnets:
             if line.prefix.overlaps(subnet):
@@ -232,17 +204,17 @@ def _subnet_problem(line: RoutedIP, network: LiveNetwork, subnet: Prefix) -> Ite
     if name != line.network:
         yield line.problem(
             f"{line.prefix} {what} the subnet {subnet} of network {name}",
-            f"route it to {name}, or write what lies outside that subnet",
+            f"route it to {name}, or choose a prefix outside that subnet",
         )
     elif network.network.forward_mode == "nat":
         yield line.problem(
-            f"{line.prefix} {what} the subnet {subnet} of network {name} itself, whose addresses libvirt translates",
+            f"{line.prefix} {what} the subnet {subnet} of network {name} itself, to which libvirt applies NAT",
             f"give {name} another subnet, or <forward mode='route'/>, with virsh net-edit {name}",
         )
 
 
-def own_addresses(tools: Tools) -> list[OwnAddress]:
-    """The addresses of this host. ReadError if they are not known."""
+def own_addresses(tools: Host) -> list[OwnAddress]:
+    """Return the addresses of this host. ReadError if they cannot be read."""
     return [
         OwnAddress(parse_prefix(address["local"]), address["prefixlen"], held["ifname"])
         for family in (4, 6)
@@ -252,8 +224,8 @@ def own_addresses(tools: Tools) -> list[OwnAddress]:
     ]
 
 
-def _devices_of_default_routes(tools: Tools) -> list[str]:
-    """Those of IPv4 first. ReadError if they are not known."""
+def _devices_of_default_routes(tools: Host) -> list[str]:
+    """Return the devices of default routes, those of IPv4 first. ReadError if they cannot be read."""
     routes = [route for family in (4, 6) for route in ask(tools, family, ["route show default"])[0].listed]
     hops = [hop for route in routes for hop in (route, *route.get("nexthops", ()))]
     return list(dict.fromkeys(hop["dev"] for hop in hops if "dev" in hop))

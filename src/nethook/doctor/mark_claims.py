@@ -1,9 +1,9 @@
-"""Which bits of packet marks a rule of somebody else uses: one of ``ip rule``, of nftables, or of iptables. Pure.
+"""The bits of packet marks that a foreign rule uses: one of ``ip rule``, of nftables, or of iptables. Pure.
 
-A value that is set or compared without a mask uses the bits that it consists of: ``meta mark set 100`` leaves bit
-0x10000000 to others. One with a mask uses those bits, too, and perhaps all that are in its mask, because who writes a
-mask means to own what it covers; a mask of a single bit does for certain. A mark that is restored from a connection's
-has the bits that somebody has put there, and that rule is looked at itself.
+- A value that is set or matched without a mask uses its own bits: ``meta mark set 100`` does not use bit 0x10000000.
+- A value with a mask uses its own bits, and perhaps all bits of the mask, because whoever writes a mask means to own
+  them. A mask of a single bit certainly uses it.
+- A mark that is restored from a connection has bits that another rule has put there, and that rule is examined itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nethook.doctor.iptables_rules import words_of
+from nethook.doctor.iptables_judge import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -24,12 +24,12 @@ RESTORING = frozenset({"--nfmask", "--ctmask"})
 
 
 class Bits(NamedTuple):
-    """Bits of a mark: those that a rule uses for certain, and those that it may use besides."""
+    """Bits of a mark: those that a rule certainly uses, and those that it may use as well."""
 
     certain: int = 0
     possible: int = 0
     compares: int = 0
-    """A bit that it compares alone, for certain, as who filters by our mark does."""
+    """A single bit that the rule certainly matches, as an admin who filters by our mark does."""
 
     def __or__(self, other: Bits) -> Bits:
         return Bits(*(one | another for one, another in zip(self, other)))
@@ -39,7 +39,7 @@ UNKNOWN = Bits(0, FULL)
 
 
 def masked(value: int, mask: int = FULL, *, compares: bool = False) -> Bits:
-    """Return the bits of a value that is set, or compared, by a mask."""
+    """Return the bits of a value that is set, or matched, with a mask."""
     is_single = mask & (mask - 1) == 0
     if is_single and compares:
         return Bits(compares=mask)
@@ -77,7 +77,7 @@ def _of_option(text: str, *, compares: bool) -> Bits:
 
 
 def of_nft_rule(statements: Iterable[Mapping[str, Any]]) -> Bits:
-    """Return the bits that a rule uses, as ``nft --json`` lists what it consists of."""
+    """Return the bits that a rule uses; its statements are as ``nft --json`` lists them."""
     return reduce(or_, map(_of_statement, statements), Bits())
 
 
@@ -95,7 +95,7 @@ def _of_statement(statement: Mapping[str, Any]) -> Bits:
 
 
 def _of_comparison(left: object, right: object) -> Bits:
-    """Return the bits of what is compared with a value, or with several."""
+    """Return the bits of the left side of a match, which is compared with one or several values."""
     if _is_mark(left):
         return Bits(*_of_value(right)[:2])
     kind, operands = _parts(left)
@@ -108,7 +108,7 @@ def _of_comparison(left: object, right: object) -> Bits:
 
 
 def _of_value(value: object) -> Bits:
-    """Return the bits that a value brings into a mark, or takes out of the one that it is made of."""
+    """Return the bits that a value sets in a mark, or clears in the mark that it is made of."""
     if isinstance(value, int):
         return Bits(value)
     if isinstance(value, list):
@@ -125,7 +125,7 @@ def _of_unknown(_: object) -> Bits:
 
 
 def _of_mask(operands: list[Any]) -> Bits:
-    """Return the bits of something of which a mask leaves a part: of a packet's own mark, those that are cleared."""
+    """Return the bits of a value under a mask. If that value is the packet's own mark, these are the cleared bits."""
     mask = FULL
     for operand in operands:
         mask &= operand if isinstance(operand, int) else FULL
@@ -135,7 +135,7 @@ def _of_mask(operands: list[Any]) -> Bits:
 
 
 def _of_union(operands: list[Any]) -> Bits:
-    """Return the bits of several values together. What one of them clears and another sets is only set."""
+    """Return the bits of several values together. A bit that one clears and another sets counts as set."""
     brought = reduce(or_, (each for each in operands if isinstance(each, int)), 0)
     others = _of_value([each for each in operands if not isinstance(each, int)])
     return Bits(others.certain | brought, others.possible & ~brought)
@@ -151,7 +151,7 @@ def _of_map(content: Mapping[str, Any]) -> Bits:
 
 
 def _of_number(content: Mapping[str, Any]) -> Bits:
-    """Return the bits of a number that is counted, or made of what a packet has."""
+    """Return the bits of a number that nft counts, or computes from the packet."""
     return _of_range([content["mod"] + content.get("offset", 0)]) if "mod" in content else UNKNOWN
 
 
@@ -172,7 +172,7 @@ def _is_mark(expression: object) -> bool:
 
 
 def _parts(expression: object) -> tuple[str, list[Any]]:
-    """Return the kind of an expression, and what is in it where that is a list."""
+    """Return the kind of an expression, and its operands if they are a list."""
     if not isinstance(expression, dict) or len(expression) != 1:
         return "", []
     ((kind, content),) = expression.items()

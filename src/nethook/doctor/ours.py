@@ -1,4 +1,4 @@
-"""What is ours: the table, the elements of an address, and the gates in other programs' firewalls."""
+"""The station of our own objects: our tables, their elements for an address, and our gates in foreign firewalls."""
 
 from __future__ import annotations
 
@@ -6,123 +6,101 @@ from typing import TYPE_CHECKING
 
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.host_problems import what_is_wrong_with_uplink, which_uplink
-from nethook.gates.firewalld.gate import WHERE
+from nethook.gates.firewalld.gate import WHERE, Firewalld
 from nethook.gates.gate import PASSABLE
-from nethook.parts.link_local import SETTING
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.ruleset import TABLE as CLASSIFYING
+from nethook.parts.gateways import GATEWAYS
+from nethook.parts.part import BROKEN
+from nethook.parts.tables.binding import BINDING, UNKEPT
+from nethook.parts.tables.binding import TABLE as BRIDGE
+from nethook.parts.tables.classifying import CLASSIFYING
+from nethook.parts.tables.classifying import TABLE as INET
 from nethook.steps.effect import REMOVE
-from nethook.steps.step import UNKEPT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from nethook.doctor.host import Host, Target
+    from nethook.doctor.facts import Facts, Target
+    from nethook.engine.plan import Plan
     from nethook.gates.gate import Chain, Gate
 
 TABLE, ACCEPTED, GATE, LEFTOVERS = "our table", "our table", "gate", "leftovers"
 GATEWAY, PROXY = "gateway", "proxy"
 APPLY = "nethook apply"
-OTHER_GATEWAY = "choose another one as gateway4 in /etc/nethook/nethook.conf, or have them use that of their network"
+OTHER_GATEWAY = "choose another gateway4 in /etc/nethook/nethook.conf, or let these guests use their network's gateway"
 
 
-def table(host: Host, targets: Collection[Target]) -> Iterator[Finding]:
-    """Whether our tables are there with their rules: that for all of these targets, and that for bound ones."""
-    if host.pending.lacks(CLASSIFYING):
-        yield Finding(FAILURE, TABLE, f"our nftables table {CLASSIFYING} is not there, or has no rules", command=APPLY)
+def table(facts: Facts, targets: Collection[Target]) -> Iterator[Finding]:
+    """Yield whether our tables have their rules: the one for all these targets, and the one for bound targets."""
+    if CLASSIFYING.is_lacking(facts.plan.case):
+        yield Finding(FAILURE, TABLE, f"our nftables table {INET} is missing or has no rules", command=APPLY)
     else:
-        yield Finding(OK, TABLE, f"{CLASSIFYING} has its rules")
-        bridges = [effect for effect in host.plan.effects if effect.kind in {"bridge", "isolated"}]
+        yield Finding(OK, TABLE, f"{INET} has its rules")
+        bridges = [effect for effect in facts.plan.effects if effect.kind in {"bridge", "isolated"}]
         if bridges:
-            text = "our table does not know libvirt's networks as they are: " + "; ".join(map(str, bridges))
+            text = "our table is out of date about libvirt's networks: " + "; ".join(map(str, bridges))
             yield Finding(WARNING, TABLE, text, command=APPLY)
     bound = [target.name for target in targets if target.line.guest]
-    if bound and host.pending.lacks(BINDING.table):
-        text = f"our nftables table {BINDING.table}, which keeps addresses to guests, is not there, or has no rules"
-        routed = [target.name for target in targets if target.line.guest and _is_routed(host, target)]
+    if bound and BINDING.is_lacking(facts.plan.case):
+        text = f"our nftables table {BRIDGE}, which binds addresses to guests, is missing or has no rules"
+        routed = [target.name for target in targets if target.line.guest and _is_routed(facts, target)]
         text += f"; {UNKEPT}: {', '.join(routed)}" if routed else ""
         yield Finding(FAILURE, TABLE, text, command=APPLY, addresses=bound)
     kinds = {"route", "accept", "table"}
-    gone = [effect for effect in host.plan.effects if effect.sign == REMOVE and effect.kind in kinds]
+    gone = [effect for effect in facts.plan.effects if effect.sign == REMOVE and effect.kind in kinds]
     if gone:
-        text = f"the kernel still has what no line asks for: {gone[0].text}" + (" and more" if len(gone) > 1 else "")
+        text = f"the kernel has objects that no line asks for: {gone[0].text}" + (" and more" if len(gone) > 1 else "")
         yield Finding(WARNING, LEFTOVERS, text, command=APPLY)
 
 
-def _is_routed(host: Host, target: Target) -> bool:
-    return any(route[:2] == (target.line.prefix.text, target.bridge) for route in host.plan.present.routes)
+def _is_routed(facts: Facts, target: Target) -> bool:
+    return any(route[:2] == (target.line.prefix.text, target.bridge) for route in facts.plan.case.routes)
 
 
-def accepted(host: Host, target: Target) -> Iterator[Finding]:
-    """Whether our table accepts the address on its bridge, and guards it."""
-    pending, line = host.pending, target.line
-    if pending.lacks(CLASSIFYING):
-        return
-    if pending.is_unbound(line) and not pending.lacks(BINDING.table):
-        text = f"{line.prefix} is not bound to its guest's NIC"
-        if _is_routed(host, target):
-            text = f"{line.prefix} is routed, but not yet kept to guest {line.guest}"
-        yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
-    if unaccepted := pending.unaccepted(line, target.bridge):
-        text = f"our table does not accept {unaccepted} on {target.bridge}"
-        yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
-    if unguarded := pending.unguarded(line):
-        text = f"our table does not guard {unguarded}: other guests can use it as well"
-        yield Finding(WARNING, ACCEPTED, text, command=APPLY, addresses=[target.name])
-    if pending.lets_bridge_learn(line, target.bridge):
-        text = f"other guests on {target.bridge} can take what is sent to {line.prefix}: its {SETTING} is off"
-        yield Finding(FAILURE, ACCEPTED, text, command=APPLY, addresses=[target.name])
-
-
-def reached(host: Host, target: Target) -> Iterator[Finding]:
-    """Whether guests have their gateway, and the uplink's network somebody who answers, where a line wants that."""
+def lacking(facts: Facts, target: Target) -> Iterator[Finding]:
+    """Yield a finding for each object of ours that the address still lacks."""
+    case = facts.plan.case
     uplink = target.line.proxy
-    wrong = what_is_wrong_with_uplink(uplink, host.live) if uplink else ""
+    wrong = what_is_wrong_with_uplink(uplink, facts.live) if uplink else ""
     if wrong:
         text = f"the host cannot answer for {target.line.prefix}: {wrong}"
-        advice = f"{target.line.place}: {which_uplink(host.uplinks(target.family))}"
+        advice = f"{target.line.place}: {which_uplink(facts.uplinks(target.family))}"
         yield Finding(FAILURE, PROXY, text, advice=advice, addresses=[target.name])
-    if lacking := host.pending.gateway(target.bridge, target.family):
-        text = f"guests on {target.bridge} that use {lacking} as their gateway find nobody there"
-        yield Finding(WARNING, GATEWAY, text, command=APPLY, addresses=[target.name])
-    for address in [] if wrong else host.pending.unanswered(target.line):
-        text = f"the host does not answer for {address} on {uplink}"
-        yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
-    gateway = host.settings.gateway(target.family) or ""
-    device = host.plan.desired.taken.get((gateway, target.bridge), target.bridge)
+    for lack in case.lacks(facts.placement(target)):
+        if lack.text and not (wrong and lack.station == PROXY):
+            verdict = FAILURE if lack.weight == BROKEN else WARNING
+            yield Finding(verdict, lack.station, lack.text, command=APPLY, addresses=[target.name])
+    gateway = facts.settings.gateway(target.family) or ""
+    device = GATEWAYS.taken(case).get((gateway, target.bridge), target.bridge)
     if device != target.bridge:
         text = f"guests on {target.bridge} cannot use {gateway} as their gateway: it is on {device}"
         yield Finding(WARNING, GATEWAY, text, advice=OTHER_GATEWAY, addresses=[target.name])
-    if host.pending.has_deaf_uplink(target.line):
-        text = f"the kernel does not look at our proxy entries on {uplink}: proxy_ndp is off"
-        yield Finding(FAILURE, PROXY, text, command=APPLY, addresses=[target.name])
 
 
-def opened(host: Host, families: Collection[int]) -> Iterator[Finding]:
-    """Whether each firewall that another program writes has its gate, in front of what rejects."""
-    for gate, chain in chains(host, families):
+def opened(facts: Facts, families: Collection[int]) -> Iterator[Finding]:
+    """Yield whether each foreign firewall has our gate, in front of the rules that reject."""
+    for gate, chain in chains(facts, families):
         misfit = gate.misfit(chain)
-        if gate.setting not in host.settings.gates and chain.gates:
-            text = f"our gate in {gate.where} is open, and by the setting gates it gets none"
+        if not facts.settings.opens(gate.setting) and chain.gates:
+            text = f"our gate in {gate.where} is open, but the setting gates leaves it out"
             yield Finding(WARNING, GATE, text, command=APPLY)
         elif not misfit:
-            state = "is open" if chain.gates else "is not needed, nothing there blocks"
+            state = "is open" if chain.gates else "is not needed, because nothing there blocks"
             yield Finding(OK, GATE, f"in {gate.where}: {state}")
-        elif gate.setting in host.settings.gates:
+        elif facts.settings.opens(gate.setting):
             verdict = WARNING if misfit in PASSABLE else FAILURE
             yield Finding(verdict, GATE, f"our gate in {gate.where} is {misfit}", command=APPLY)
         else:
             advice = f"add {gate.setting} to the setting gates in nethook.conf, and run {APPLY}"
-            text = f"{gate.where} blocks, and by the setting gates it gets no gate"
+            text = f"{gate.where} blocks, and the setting gates leaves it out"
             yield Finding(FAILURE, GATE, text, advice=advice)
-    yield from _firewalld(host)
+    yield from _firewalld(facts)
 
 
-def _firewalld(host: Host) -> Iterator[Finding]:
-    """Whether firewalld, where it runs, has our policy and the entries for it."""
-    gate = host.plan.firewalld
-    for failure in host.plan.failures if gate is None else ():
-        yield Finding(WARNING, GATE, f"nobody knows whether our gate in {WHERE} is open: {failure}")
+def _firewalld(facts: Facts) -> Iterator[Finding]:
+    """Yield whether a running firewalld has our policy and its entries."""
+    gate = firewalld(facts.plan)
+    for failure in facts.plan.failures if gate is None else ():
+        yield Finding(WARNING, GATE, f"it is unknown whether our gate in {WHERE} is open: {failure}")
     if gate is None:
         return
     if gate.hindrance:
@@ -131,13 +109,19 @@ def _firewalld(host: Host) -> Iterator[Finding]:
         lacking = [prefix.text for prefix in gate.lacking]
         text = f"our gate in {WHERE} is not open for {', '.join(lacking)}"
         yield Finding(FAILURE, GATE, text, command=APPLY, addresses=lacking)
-    elif gate.changes():
+    elif gate.changes(facts.plan.case):
         yield Finding(WARNING, GATE, f"our gate in {WHERE} is out of date", command=APPLY)
     else:
-        yield Finding(OK, GATE, f"in {WHERE}: {gate.state}")
+        yield Finding(OK, GATE, f"in {WHERE}: {gate.state(facts.plan.case)}")
 
 
-def chains(host: Host, families: Collection[int]) -> list[tuple[Gate, Chain]]:
-    """The chains of others where a gate belongs, those included that by the settings get none."""
-    found = (*host.plan.chains, *host.plan.left_out)
-    return [(gate, chain) for gate, chain in found if gate.family in families]
+def firewalld(plan: Plan) -> Firewalld | None:
+    """Return our gate in firewalld; None if firewalld does not run, or if the settings leave it out."""
+    gates = (opening for opening in plan.openings if isinstance(opening, Firewalld))
+    return next((gate for gate in gates if plan.case.settings.opens(gate.setting)), None)
+
+
+def chains(facts: Facts, families: Collection[int]) -> list[tuple[Gate, Chain]]:
+    """Return the foreign chains in which a gate belongs, even those that the settings leave out."""
+    openings = facts.plan.case.snapshot.openings
+    return [(opening.gate, opening.chain) for opening in openings if opening.family in families]

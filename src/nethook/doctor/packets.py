@@ -1,32 +1,32 @@
-"""The two packets that are followed for each target: one from the outside to the guest, and its answer."""
+"""The two packets that are judged for each target: one from outside to the guest, and the answer to it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.doctor.host import SOMEBODY
-from nethook.doctor.verdict import Packet
+from nethook.doctor.facts import SOMEBODY
+from nethook.doctor.nft_judge import Packet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nethook.doctor.host import Host, Target
+    from nethook.doctor.facts import Facts, Target
 
-TO_GUEST, FROM_GUEST = "what is sent to the guest", "what the guest answers"
+TO_GUEST, FROM_GUEST = "packets to the guest", "answers of the guest"
 KNOWS_IN, KNOWS_OUT = frozenset({"prerouting", "forward"}), frozenset({"forward", "postrouting"})
-"""The hooks of a router, by which device of a packet is known there."""
+"""The hooks of a router in which the incoming device of a packet is known, and those in which the outgoing one is."""
 BRIDGE_HOOKS = {TO_GUEST: frozenset({"output", "postrouting"}), FROM_GUEST: frozenset({"prerouting", "input"})}
-"""Where a bridge has what the host routes: what leaves by it, and what comes to the host."""
+"""The hooks of a bridge that routed packets pass: those that leave by it, and those that come to the host."""
 
 
-def routed(host: Host, target: Target, hook: str, *, is_marked: bool) -> Iterator[tuple[str, Packet]]:
-    """Both, as they are in this hook (in small letters) of a router, with our mark or without it."""
-    uplink = next(iter(host.uplinks(target.family)), "")
+def routed(facts: Facts, target: Target, hook: str, *, is_marked: bool) -> Iterator[tuple[str, Packet]]:
+    """Yield both packets as they are in this hook (in small letters) of a router, with our mark or without it."""
+    uplink = next(iter(facts.uplinks(target.family)), "")
     for what, device_in, device_out in ((TO_GUEST, uplink, target.bridge), (FROM_GUEST, target.bridge, uplink)):
         yield (
             what,
             _packet(
-                host,
+                facts,
                 target,
                 what,
                 device_in if hook in KNOWS_IN else "",
@@ -36,25 +36,25 @@ def routed(host: Host, target: Target, hook: str, *, is_marked: bool) -> Iterato
         )
 
 
-def bridged(host: Host, target: Target, hook: str) -> Iterator[tuple[str, Packet]]:
-    """Those that come by this hook of bridges. By which port of which bridge is not known."""
+def bridged(facts: Facts, target: Target, hook: str) -> Iterator[tuple[str, Packet]]:
+    """Yield the packets that pass this hook of bridges. Their port and bridge are unknown."""
     for what, hooks in BRIDGE_HOOKS.items():
         if hook in hooks:
-            yield what, _packet(host, target, what)
+            yield what, _packet(facts, target, what)
 
 
-def at_device(host: Host, target: Target, hook: str, device: str) -> Iterator[tuple[str, Packet]]:
-    """Those that come by the ingress or egress hook of this device."""
-    is_outside = device in host.uplinks(target.family)
-    if is_outside or device == target.bridge or device in host.ports(target.bridge):
+def at_device(facts: Facts, target: Target, hook: str, device: str) -> Iterator[tuple[str, Packet]]:
+    """Yield the packets that pass the ingress or egress hook of this device."""
+    is_outside = device in facts.uplinks(target.family)
+    if is_outside or device == target.bridge or device in facts.ports(target.bridge):
         what = TO_GUEST if is_outside == (hook == "ingress") else FROM_GUEST
-        yield what, _packet(host, target, what)
+        yield what, _packet(facts, target, what)
 
 
 def _packet(
-    host: Host, target: Target, what: str, device_in: str = "", device_out: str = "", *, is_marked: bool = False
+    facts: Facts, target: Target, what: str, device_in: str = "", device_out: str = "", *, is_marked: bool = False
 ) -> Packet:
-    outside, bit = SOMEBODY[target.family], host.settings.mark_bit
+    outside, bit = SOMEBODY[target.family], facts.settings.mark_bit
     source, destination = (outside, target.address) if what == TO_GUEST else (target.address, outside)
     state = "new" if what == TO_GUEST else "established"
     return Packet(target.family, device_in, device_out, source, destination, bit, bit if is_marked else 0, state)

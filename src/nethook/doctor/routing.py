@@ -1,6 +1,7 @@
-"""Where the kernel sends what comes for an address, and what comes from it: routes, policy rules, reverse path filter.
+"""The station of routes: where the kernel sends packets to an address and from it, and why.
 
-What ``ip route get`` answers for a packet from outside is the truth; routes and rules are only looked at to say why.
+The answer of ``ip route get`` for a packet from outside counts. Routes, policy rules and reverse path filters are only
+read to explain it.
 """
 
 from __future__ import annotations
@@ -8,26 +9,26 @@ from __future__ import annotations
 from shlex import join
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nethook.doctor.facts import SOMEBODY, keep_sysctl, set_sysctl
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
-from nethook.doctor.host import SOMEBODY, keep_sysctl, set_sysctl
-from nethook.host.state_file import read, sysctl
+from nethook.host.files import read, sysctl
 from nethook.net.prefix import parse_prefix
-from nethook.placement.vital import needed
-from nethook.steps.effect import ADD
+from nethook.parts.routes import ROUTES
+from nethook.placement.vital import needed, read_needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nethook.doctor.host import Host, Target
-    from nethook.doctor.ip import Answer
+    from nethook.doctor.facts import Facts, Target
+    from nethook.doctor.ip_answers import Answer
     from nethook.net.prefix import Prefix
 
 ROUTE, POLICY, WAY_BACK, REVERSE_PATH = "route", "policy rule", "way back", "reverse path filter"
 REFUSED_AS_FORGED = "Invalid cross-device link"
-"""What the kernel says of a packet that the strict reverse path filter drops; newer ones say DROPPED."""
+"""The kernel's error for a packet that the strict reverse path filter drops; newer kernels return DROPPED."""
 DROPPED = "Invalid argument"
 SAID_OF = {DROPPED: "dropped", "No route to host": "unreachable", "Permission denied": "prohibited"}
-"""How the kernel answers where a route or rule says blackhole, unreachable or prohibit (fib_props in the kernel)."""
+"""The kernel's errors for the route types blackhole, unreachable and prohibit (fib_props in the kernel)."""
 STRICT, LOOSE = 1, 2
 DROPPED_BY_IT = "IPReversePathFilter"
 TABLES_OF_EVERYBODY = frozenset({"local", "main", "default"})
@@ -35,8 +36,11 @@ FULL = {4: 32, 6: 128}
 
 
 class Ways(NamedTuple):
-    """What the kernel answers about one target: routes to its prefix, to parts of it, and to its address; the way of a
-    packet from it; and of one from outside, by the uplink where that comes in."""
+    """The kernel's answers about one target.
+
+    ``exact``: routes to its prefix; ``inner``: routes to parts of it; ``match``: routes to its address; ``back``: the
+    way of a packet from it; ``there``: the way of a packet from outside, by the uplink on which it arrives.
+    """
 
     exact: Answer
     inner: Answer
@@ -45,15 +49,15 @@ class Ways(NamedTuple):
     there: dict[str, Answer]
 
 
-def routing(host: Host, targets: Sequence[Target]) -> Iterator[Finding]:
-    """The stations of routes for these targets. What the kernel is asked is asked for all of them at once."""
+def routing(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
+    """Yield findings about the routes of these targets. The kernel is asked about all of them at once."""
     for family in (4, 6):
         members = [target for target in targets if target.family == family]
-        for target, ways in zip(members, _ask(host, family, members)):
-            yield from _routing(host, target, ways)
+        for target, ways in zip(members, _ask(facts, family, members)):
+            yield from _routing(facts, target, ways)
 
 
-def _ask(host: Host, family: int, targets: Sequence[Target]) -> list[Ways]:
+def _ask(facts: Facts, family: int, targets: Sequence[Target]) -> list[Ways]:
     somebody = SOMEBODY[family]
     questions = [
         question
@@ -65,28 +69,28 @@ def _ask(host: Host, family: int, targets: Sequence[Target]) -> list[Ways]:
             f"route get {somebody} from {target.address} iif {target.bridge}",
         )
     ]
-    answers = iter(host.ask(family, questions))
+    answers = iter(facts.ask(family, questions))
     known = list(zip(answers, answers, answers, answers))
     uplinks = [
-        host.uplinks(family) or ([back.first["dev"]] if leads_out(host, back) else []) for _, _, _, back in known
+        facts.uplinks(family) or ([back.first["dev"]] if leads_out(facts, back) else []) for _, _, _, back in known
     ]
     inwards = [
         f"route get {target.address} from {somebody} iif {device}"
         for target, devices in zip(targets, uplinks)
         for device in devices
     ]
-    ways = iter(host.ask(family, inwards))
+    ways = iter(facts.ask(family, inwards))
     return [Ways(*each, {device: next(ways) for device in devices}) for each, devices in zip(known, uplinks)]
 
 
-def _routing(host: Host, target: Target, ways: Ways) -> Iterator[Finding]:
-    found = [*_ours(host, target, ways.exact), *_inner(host, target, ways.inner)]
+def _routing(facts: Facts, target: Target, ways: Ways) -> Iterator[Finding]:
+    found = [*_ours(facts, target, ways.exact), *_inner(facts, target, ways.inner)]
     if not found and ways.there:
         best = next(iter(ways.there))
         if not is_refused_as_forged(ways.there[best], target.family, best, ways.back):
-            found = list(_there(host, target, ways.there[best], ways.match))
+            found = list(_there(facts, target, ways.there[best], ways.match))
     if not found:
-        found += _back(host, target, ways.back)
+        found += _back(facts, target, ways.back)
         forged = {
             device for device, way in ways.there.items() if is_refused_as_forged(way, target.family, device, ways.back)
         }
@@ -96,17 +100,14 @@ def _routing(host: Host, target: Target, ways: Ways) -> Iterator[Finding]:
     ]
 
 
-def _ours(host: Host, target: Target, exact: Answer) -> Iterator[Finding]:
-    """Whether the line's own route is there, or somebody else's in its place."""
-    wanted = {
-        (effect.prefix, effect.bridge) for effect in host.plan.effects if effect.kind == "route" and effect.sign == ADD
-    }
-    if target.route not in wanted:
+def _ours(facts: Facts, target: Target, exact: Answer) -> Iterator[Finding]:
+    """Yield a failure if the line's own route is missing, or if a foreign route takes its place."""
+    if target.route not in facts.plan.case.note(ROUTES):
         return
-    foreign = [route for route in exact.listed if route.get("dev") != target.bridge and not _is_ours(host, route)]
+    foreign = [route for route in exact.listed if route.get("dev") != target.bridge and not _is_ours(facts, route)]
     if foreign:
-        text = f"somebody else has a route to {target.line.prefix}: {shown(foreign[0])}"
-        command, advice = _removal(host, target, foreign[0])
+        text = f"there is a foreign route to {target.line.prefix}: {shown(foreign[0])}"
+        command, advice = _removal(facts, target, foreign[0])
         command += " && nethook apply" if command else ""
         yield Finding(FAILURE, ROUTE, text, command=command, advice=advice, addresses=[target.name])
     else:
@@ -114,40 +115,40 @@ def _ours(host: Host, target: Target, exact: Answer) -> Iterator[Finding]:
         yield Finding(FAILURE, ROUTE, text, command="nethook apply", addresses=[target.name])
 
 
-def _is_ours(host: Host, route: dict[str, Any]) -> bool:
-    return str(route.get("protocol")) == str(host.settings.route_protocol)
+def _is_ours(facts: Facts, route: dict[str, Any]) -> bool:
+    return str(route.get("protocol")) == str(facts.settings.route_protocol)
 
 
-def _inner(host: Host, target: Target, inner: Answer) -> Iterator[Finding]:
-    """Routes of others to a part of the prefix, in the main table, that lead elsewhere."""
-    of_lines = {line.prefix.text for line in host.configuration.routed_ips}
+def _inner(facts: Facts, target: Target, inner: Answer) -> Iterator[Finding]:
+    """Yield a failure for each foreign route in the main table that leads a part of the prefix elsewhere."""
+    of_lines = {line.prefix.text for line in facts.configuration.routed_ips}
     for route in inner.listed:
         to = route["dst"]
         if "table" in route or to in {"default", target.line.prefix.text} or route.get("dev") == target.bridge:
             continue
-        if to in of_lines and _is_ours(host, route):
+        if to in of_lines and _is_ours(facts, route):
             continue
         if target.is_exact and not parse_prefix(target.address).lies_in(parse_prefix(to)):
             continue
-        command, advice = _removal(host, target, route)
-        text = f"somebody else has a route to a part of {target.line.prefix}: {shown(route)}"
+        command, advice = _removal(facts, target, route)
+        text = f"there is a foreign route to a part of {target.line.prefix}: {shown(route)}"
         yield Finding(FAILURE, ROUTE, text, command=command, advice=advice, addresses=[target.name])
 
 
-def _there(host: Host, target: Target, way: Answer, match: Answer) -> Iterator[Finding]:
-    """Whether a packet from outside gets to the bridge; if not, because of what."""
+def _there(facts: Facts, target: Target, way: Answer, match: Answer) -> Iterator[Finding]:
+    """Yield a failure, with its cause, if a packet from outside does not get to the bridge."""
     if way.first.get("dev") == target.bridge:
         return
     elsewhere = _elsewhere(way)
-    rule = _guilty_rule(host, target, way)
+    rule = _guilty_rule(facts, target, way)
     if rule:
         block = target.line.prefix.text
         yield Finding(
             FAILURE,
             POLICY,
-            f"a policy rule leads packets for {target.name} elsewhere ({elsewhere}): {rule_text(rule)}",
+            f"a policy rule sends packets to {target.name} elsewhere ({elsewhere}): {rule_text(rule)}",
             command=f"ip -{target.family} rule add to {block} lookup main priority {before(rule)}",
-            advice="and where the rule comes from, leave out these addresses",
+            advice="and except these addresses in the configuration that this rule comes from",
             addresses=[target.name],
         )
         return
@@ -156,17 +157,17 @@ def _there(host: Host, target: Target, way: Answer, match: Answer) -> Iterator[F
         key=lambda route: _length(route["dst"], target.family),
         default=None,
     )
-    text = f"packets for {target.name} are led elsewhere ({elsewhere})"
+    text = f"packets to {target.name} are sent elsewhere ({elsewhere})"
     command, advice = "", f"see: ip -{target.family} route get {target.address}; ip -{target.family} rule"
     if longest and longest["dst"] != "default":
         text += f" by {shown(longest)}"
-        command, advice = _removal(host, target, longest)
+        command, advice = _removal(facts, target, longest)
     yield Finding(FAILURE, ROUTE, text, command=command, advice=advice, addresses=[target.name])
 
 
-def _guilty_rule(host: Host, target: Target, way: Answer) -> dict[str, Any] | None:
-    """The first rule in front of the main table that may be what decides: of the table, or with the verdict."""
-    (rules,) = host.ask(target.family, ["rule"])
+def _guilty_rule(facts: Facts, target: Target, way: Answer) -> dict[str, Any] | None:
+    """Return the first policy rule before the main table that may have decided; None without one."""
+    (rules,) = facts.ask(target.family, ["rule"])
     address = parse_prefix(target.address)
     candidates = []
     for rule in rules.listed:
@@ -185,12 +186,12 @@ def _of_rule(rule: dict[str, Any]) -> Prefix:
 
 
 def before(rule: dict[str, Any]) -> int:
-    """The priority of a rule that is asked before this one."""
+    """Return a priority before that of this rule."""
     return max(int(rule["priority"]) - 1, 1)
 
 
 def rule_text(rule: dict[str, Any]) -> str:
-    """A policy rule, about as ``ip rule`` prints it."""
+    """Return a policy rule as text, similar to ``ip rule``."""
     parts = [f"{rule['priority']}:"]
     for key, word in (("src", "from"), ("dst", "to")):
         if key in rule:
@@ -201,26 +202,26 @@ def rule_text(rule: dict[str, Any]) -> str:
     return " ".join(parts)
 
 
-def leads_out(host: Host, way: Answer) -> bool:
-    """Whether the way ends neither here nor at a guest."""
-    return "type" not in way.first and way.first.get("dev", "") not in {"", "lo", *host.bridges}
+def leads_out(facts: Facts, way: Answer) -> bool:
+    """Return whether the way leads neither to the host itself nor to a guest."""
+    return "type" not in way.first and way.first.get("dev", "") not in {"", "lo", *facts.bridges}
 
 
-def _back(host: Host, target: Target, way: Answer) -> Iterator[Finding]:
-    """Whether the guest's packets get to the outside."""
-    if leads_out(host, way) or way.error == REFUSED_AS_FORGED:
+def _back(facts: Facts, target: Target, way: Answer) -> Iterator[Finding]:
+    """Yield a failure if the guest's packets do not leave the host."""
+    if leads_out(facts, way) or way.error == REFUSED_AS_FORGED:
         return
-    if not host.default_routes(target.family):
-        text = f"the host has no default route for IPv{target.family}, so nothing that guests send gets out"
+    if not facts.default_routes(target.family):
+        text = f"the host has no default route for IPv{target.family}, so packets of guests do not leave the host"
         yield Finding(FAILURE, WAY_BACK, text, advice=f"add one: ip -{target.family} route add default via ROUTER")
         return
-    text = f"what is sent from {target.name} does not get out ({_elsewhere(way)})"
+    text = f"packets from {target.name} do not leave the host ({_elsewhere(way)})"
     advice = f"see: ip -{target.family} rule; ip -{target.family} route show table all"
     yield Finding(FAILURE, WAY_BACK, text, advice=advice, addresses=[target.name])
 
 
 def is_refused_as_forged(way: Answer, family: int, device: str, way_back: Answer) -> bool:
-    """Whether the reverse path filter of this device is what drops a packet from outside. IPv6 has none."""
+    """Return whether this device's reverse path filter drops a packet from outside. IPv6 has no such filter."""
     if family != 4 or way.error != DROPPED:
         return way.error == REFUSED_AS_FORGED
     values = [sysctl(f"net/ipv4/conf/{name}/rp_filter") or 0 for name in ("all", device)]
@@ -228,10 +229,10 @@ def is_refused_as_forged(way: Answer, family: int, device: str, way_back: Answer
 
 
 def _reverse_path(target: Target, devices: Iterable[str], *, is_only: bool) -> Iterator[Finding]:
-    """Whether an uplink drops what comes in by it, since the way back is another one.
+    """Yield a finding for each uplink that drops packets because the way back is another one.
 
-    With several uplinks nobody can know by which one the provider delivers. That the kernel has dropped packets for
-    that reason tells.
+    With several uplinks, it is unknown on which one the provider delivers. If the kernel has dropped packets for this
+    reason, it is certain.
     """
     certain = is_only or _dropped() > 0
     for device in sorted(devices):
@@ -239,7 +240,7 @@ def _reverse_path(target: Target, devices: Iterable[str], *, is_only: bool) -> I
         yield Finding(
             FAILURE if certain else WARNING,
             REVERSE_PATH,
-            f"what comes from outside by {device} is dropped: its rp_filter is strict, and the way back is another one",
+            f"packets from outside are dropped on {device}: its rp_filter is strict, and the way back is another one",
             command=set_sysctl(name, LOOSE),
             advice=keep_sysctl(name, LOOSE),
             addresses=[target.name],
@@ -247,7 +248,7 @@ def _reverse_path(target: Target, devices: Iterable[str], *, is_only: bool) -> I
 
 
 def _dropped() -> int:
-    """How many packets the reverse path filter has dropped here."""
+    """Return the number of packets that the reverse path filter has dropped on this host."""
     lines = (read("/proc/self/net/netstat") or "").splitlines()
     for names, values in zip(lines[::2], lines[1::2]):
         counts = dict(zip(names.split(), values.split()))
@@ -272,7 +273,7 @@ def _length(to: str, family: int) -> int:
 
 
 def shown(route: dict[str, Any]) -> str:
-    """A route, as short as ``ip`` takes it."""
+    """Return a route as text, as short as ``ip`` accepts it."""
     words = [route["type"]] if "type" in route else []
     words.append(route["dst"])
     gateway = route.get("gateway") or route.get("via", {}).get("host")
@@ -283,17 +284,19 @@ def shown(route: dict[str, Any]) -> str:
     return " ".join(words)
 
 
-def _removal(host: Host, target: Target, route: dict[str, Any]) -> tuple[str, str]:
-    """The command that takes another's route out of the way, and advice; no command where the host may need it."""
+def _removal(facts: Facts, target: Target, route: dict[str, Any]) -> tuple[str, str]:
+    """Return the command that removes a foreign route, and advice; the command is '' if the host may need the route."""
     if route.get("protocol") == "kernel":
         why = f"it is the subnet of {route.get('dev')}"
     else:
-        why = needed(parse_prefix(route["dst"]), [each.network for each in host.live.values()])
+        why = needed(
+            read_needs(facts.tools), parse_prefix(route["dst"]), [each.network for each in facts.live.values()]
+        )
     if why:
         return "", f"leave it, because {why}; change the line at {target.line.place}, or use another address"
-    return deletion(target.family, route), "and remove it where it comes from"
+    return deletion(target.family, route), "and remove it from the configuration that it comes from"
 
 
 def deletion(family: int, route: dict[str, Any]) -> str:
-    """The command that deletes this route."""
+    """Return the command that deletes this route."""
     return f"ip -{family} route del {join(shown(route).split())}"

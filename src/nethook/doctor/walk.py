@@ -1,4 +1,4 @@
-"""The whole way, station by station, in the order in which a packet, and before it an event, goes it."""
+"""The walk through all stations, in the order in which an event, and then a packet, passes them."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING
 from nethook.doctor import (
     configuration,
     firewalls,
-    forwarding,
-    hook,
-    libvirts_rules,
-    neighbours,
+    guest_answers,
+    installation,
+    kernel_settings,
     networks,
     on_link,
     ours,
+    programs,
     routing,
 )
+from nethook.doctor.facts import Facts, targets
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding, merged
 from nethook.doctor.foreign_marks import foreign_marks
-from nethook.doctor.host import Host, targets
 from nethook.errors import NethookError
-from nethook.host.families import NO_IPV6, NO_IPV6_ADVICE, available
-from nethook.host.process import Tools
+from nethook.host.host import Host
+from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.install.daemon import NoDaemonError
 from nethook.libvirt.live import BindingMissingError, LibvirtError, live_networks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nethook.doctor.host import Target
+    from nethook.doctor.facts import Target
     from nethook.net.prefix import Prefix
 
 SECONDS = 120.0
@@ -37,9 +37,9 @@ MARK = "packet mark"
 
 
 class Diagnosis:
-    """What was found, causes first; ``addresses`` are all that were looked at, as they are called in findings.
+    """The findings, causes first, and the names of all ``addresses`` that were examined.
 
-    ``stopped_by`` says what kept the rest from being looked at, '' if nothing did.
+    ``stopped_by`` is the reason why the rest was not examined, '' without one.
     """
 
     def __init__(self) -> None:
@@ -49,13 +49,13 @@ class Diagnosis:
 
     @property
     def failures(self) -> list[Finding]:
-        """Those findings that are failures."""
+        """The findings that are failures."""
         return [finding for finding in self.findings if finding.verdict == FAILURE]
 
     @property
     def healthy(self) -> list[str]:
-        """The addresses that no failure is about."""
-        # Of the configuration, such a failure is a line that names no address; and where there is none, there are none.
+        """The addresses without a failure."""
+        # A failure without addresses is about the host, so none is healthy. In the configuration, it is about one line.
         general = (finding for finding in self.failures if not finding.addresses)
         if self.stopped_by or any(finding.station != configuration.STATION for finding in general):
             return []
@@ -64,7 +64,7 @@ class Diagnosis:
 
 
 def diagnose(wanted: Sequence[Prefix], file: str) -> Diagnosis:
-    """Look at everything, or at what concerns these addresses; ``file`` is where a line would go."""
+    """Examine the prefixes in ``wanted``, or all lines if it is empty; ``file`` is the file for new lines."""
     diagnosis = Diagnosis()
     try:
         for finding in _walk(wanted, file, diagnosis):
@@ -78,13 +78,13 @@ def diagnose(wanted: Sequence[Prefix], file: str) -> Diagnosis:
 
 
 def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator[Finding]:
-    tools = Tools(SECONDS)
+    tools = Host(SECONDS)
     files, findings = configuration.files()
     about, lost = targets(files.routed_ips if files else [], wanted)
     if files:
         findings = list(configuration.mistakes(files.problems, wanted, lost)) or [configuration.sound(files)]
     yield from findings
-    found = list(configuration.tools(tools))
+    found = list(programs.tools(tools))
     yield from found
     live = None
     try:
@@ -95,7 +95,7 @@ def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator
     except LibvirtError as error:
         yield Finding(FAILURE, LIBVIRT, str(error), command=_start())
     try:
-        yield from hook.hook(tools)
+        yield from installation.hook(tools)
     except NoDaemonError as error:
         yield Finding(FAILURE, LIBVIRT, str(error))
     if files is None:
@@ -106,56 +106,56 @@ def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator
     file = files.settings.routed_ips or file
     if not files.routed_ips and not files.problems:
         text = "the files have no lines"
-        yield Finding(WARNING, configuration.STATION, text, advice=f"write ADDRESS NETWORK into {file}, a line each")
+        yield Finding(WARNING, configuration.STATION, text, advice=f"add lines to {file}: ADDRESS NETWORK")
     named = {address for finding in findings for address in finding.addresses}
     yield from configuration.lines_lacking([prefix for prefix in lost if prefix.text not in named], file)
     lost_family = [target.name for target in about if target.family not in available()]
     if lost_family:
         yield Finding(FAILURE, KERNEL, NO_IPV6, advice=NO_IPV6_ADVICE, addresses=lost_family)
-    yield from _host(Host(files, live, tools), [target for target in about if target.family in available()])
+    yield from _host(Facts(files, live, tools), [target for target in about if target.family in available()])
 
 
-def _host(host: Host, about: Sequence[Target]) -> Iterator[Finding]:
-    yield from configuration.tool_for_binding(about, host.tools)
-    yield from configuration.tool_for_flows(target.line for target in about)
+def _host(facts: Facts, about: Sequence[Target]) -> Iterator[Finding]:
+    yield from programs.tool_for_binding(about, facts.tools)
+    yield from programs.tool_for_flows((target.line for target in about), facts.tools)
     families = sorted({target.family for target in about})
-    yield from forwarding.forwarding(host, about)
-    yield from forwarding.networkd(host)
-    yield from libvirts_rules.there(host)
+    yield from kernel_settings.forwarding(facts, about)
+    yield from kernel_settings.networkd(facts)
+    yield from networks.libvirts_rules(facts)
     for target in about:
-        yield from networks.network(host, target)
+        yield from networks.network(facts, target)
     up = [target for target in about if target.bridge]
     if not up:
         return
     found: list[Finding] = []
     for target in up:
-        found += networks.ports(host, target)
-        found += networks.other_users(host, target)
-        found += forwarding.devices(host, target)
+        found += networks.ports(facts, target)
+        found += networks.other_users(facts, target)
+        found += kernel_settings.devices(facts, target)
     yield from found
     ill = {address for finding in found if finding.verdict == FAILURE for address in finding.addresses}
-    sound = [target for target in up if target.name not in ill]  # else the rest is what it is for that reason
-    routed = [target for target in sound if target.family == 6 or forwarding.is_on()]  # else no way for IPv4 is known
-    yield from routing.routing(host, routed)
-    yield from ours.table(host, up)
+    sound = [target for target in up if target.name not in ill]  # further failures of the others are consequences
+    # A host that does not forward IPv4 has no way for it.
+    routed = [target for target in sound if target.family == 6 or kernel_settings.is_on()]
+    yield from routing.routing(facts, routed)
+    yield from ours.table(facts, up)
     yield from on_link.on_link(up)
     for target in up:
-        yield from ours.accepted(host, target)
-        yield from ours.reached(host, target)
-    yield from ours.opened(host, families)
-    yield from firewalls.firewalls(host, up)
-    yield from _marks(host)
-    yield from neighbours.answering(host, sound)
+        yield from ours.lacking(facts, target)
+    yield from ours.opened(facts, families)
+    yield from firewalls.firewalls(facts, up)
+    yield from _marks(facts)
+    yield from guest_answers.answering(facts, sound)
 
 
-def _marks(host: Host) -> Iterator[Finding]:
-    """Others' rules that use our bit of the packet mark."""
-    marks = foreign_marks(host.tools)
-    bit = host.settings.mark_bit
+def _marks(facts: Facts) -> Iterator[Finding]:
+    """Yield foreign rules that use our bit of the packet mark."""
+    marks = foreign_marks(facts.tools)
+    bit = facts.settings.mark_bit
     used = [*filter(None, (marks.certain(bit), marks.possible(bit)))]
     yield from (Finding(WARNING, MARK, text, advice=marks.advice()) for text in used)
     for failure in marks.not_looked_at:
-        yield Finding(WARNING, MARK, f"not looked for others that use our mark bit: {failure}")
+        yield Finding(WARNING, MARK, f"not checked for other users of our mark bit: {failure}")
     if not used and not marks.not_looked_at:
         yield Finding(OK, MARK, f"nothing else uses bit {bit:#x} of the packet mark")
 

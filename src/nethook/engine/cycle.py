@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.engine.reconcile import Outcome, reconcile
-from nethook.engine.situation import limited_tools
+from nethook.engine.run import Outcome, reconcile
+from nethook.engine.situation import limited_host
 from nethook.engine.uninterrupted import uninterrupted
 from nethook.errors import NethookError, ReadError
-from nethook.host.lock import Locked, last_run, take_missed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,26 +35,27 @@ def cycle(ask: Callable[[], Situation | None], tell: Callable[[Outcome], None]) 
     failed: list[str] | None = None
     has_told = False
     for _ in range(ATTEMPTS):
-        take_missed()
-        before = last_run()
+        host = limited_host()
+        host.take_missed()
+        before = host.last_run()
         now = ask()
         if now is None:
             return None
         with uninterrupted():
-            tools = limited_tools()
-            with Locked(as_of=before) as lock:
-                if not lock.is_current or not now.record(lock):
+            host = limited_host()
+            with host.locked(as_of=before) as lock:
+                if not lock.is_current or not now.record(lock, host):
                     continue
                 try:
-                    outcome = reconcile(now.configuration, now.up, now.scope, tools, now.others)
+                    outcome = reconcile(now.configuration, now.up, now.scope, host, is_thorough=True)
                 except ReadError:
                     if failed is not None:
                         raise
                     failed = []
                     continue
                 outcome.failures += now.not_recorded
-            outcome.finish(tools)
-            if not take_missed() and (not outcome.failures or failed is not None):
+            outcome.finish(host)
+            if not host.take_missed() and (not outcome.failures or failed is not None):
                 tell(outcome)
                 return now, outcome
             if outcome.failures:

@@ -1,68 +1,52 @@
-"""What is to be done: read, compare, and put the steps in order. Changes nothing."""
+"""The plan: read, work out the case, and put the changes in order. Changes nothing."""
 
 from __future__ import annotations
 
-from nethook.engine.change import difference
-from nethook.engine.desired import Desired, desire
-from nethook.engine.present import read
-from nethook.engine.steps import steps
-from nethook.gates import gates
-from nethook.gates.firewalld import is_configured
-from nethook.host.families import available
-from nethook.parts.tables.ruleset import Ruleset
-from nethook.placement.vital import claimed, dangers
+from nethook.engine.case import Case
+from nethook.engine.snapshot import Question, read
+from nethook.gates import FIREWALLS
+from nethook.parts import PARTS
+from nethook.steps.piece import ARP, CLASSIFY, GATES, SETTLE, STAGES, WITHDRAW, IpPiece, NftPiece, StepPiece
+from nethook.steps.step import BatchStep, Step, nft_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from nethook.config import Configuration, RoutedIP
+    from nethook.config import Configuration
     from nethook.config.problem import Problem
-    from nethook.engine.present import Present
-    from nethook.gates.firewalld.gate import Firewalld
-    from nethook.gates.gate import Chain, Gate
-    from nethook.host.process import Tools
-    from nethook.legacy06.others import Others
+    from nethook.gates.gate import GateChange, Opening
+    from nethook.host.host import Host
     from nethook.libvirt.network import Network
     from nethook.placement.scope import Scope
     from nethook.steps.effect import Effect
-    from nethook.steps.step import Step
+    from nethook.steps.piece import Piece
 
 
 class Plan:
-    """What is there (``present``, ``chains``), what should be (``desired``), and the ``steps`` that lead there.
+    """The case, the gates that were found, and the ``steps`` that lead to what is wanted.
 
-    ``left_out`` are the chains of gates that the setting ``gates`` leaves out, empty for a hook. ``firewalld`` is None
-    where it does not run or was not looked at; ``failures`` are what could not be decided, and ``refused`` the problems
-    of lines that must not be put in force on this host.
+    ``failures`` are sentences about what could not be decided.
     """
 
-    __slots__ = ("chains", "desired", "failures", "firewalld", "left_out", "present", "refused", "steps")
+    __slots__ = ("case", "failures", "openings", "steps")
 
     def __init__(
-        self,
-        present: Present,
-        chains: Sequence[tuple[Gate, Chain]],
-        desired: Desired,
-        steps: Sequence[Step],
-        *,
-        left_out: Sequence[tuple[Gate, Chain]] = (),
-        firewalld: Firewalld | None = None,
-        failures: Sequence[str] = (),
-        refused: Sequence[Problem] = (),
+        self, case: Case, openings: Sequence[Opening], steps: Sequence[Step], failures: Sequence[str] = ()
     ) -> None:
-        self.present = present
-        self.chains = chains
-        self.left_out = left_out
-        self.desired = desired
+        self.case = case
+        self.openings = openings
         self.steps = steps
-        self.firewalld = firewalld
         self.failures = failures
-        self.refused = refused
+
+    @property
+    def refused(self) -> list[Problem]:
+        """The problems of lines that must not be put in force on this host."""
+        return [problem for _, problem in self.case.refused]
 
     @property
     def effects(self) -> list[Effect]:
-        """What the steps do, in their order."""
+        """The effects of the steps, in their order."""
         return [effect for step in self.steps for effect in step.effects]
 
 
@@ -70,86 +54,76 @@ def decide(
     configuration: Configuration,
     networks: Sequence[Network],
     scope: Scope,
-    tools: Tools,
-    others: Others | None = None,
+    host: Host,
     *,
+    is_thorough: bool = False,
     again: bool = False,
+    clears: bool = False,
 ) -> Plan:
-    """What makes the kernel as it should be within the scope, when exactly these networks of it are up.
-
-    ReadError if what is there cannot be known. ``others`` looks at what others have in the place of ours, which takes
-    time that a hook has not; ``again`` is for when it did not work out: a table is made anew that could not be mended,
-    and what may have failed alone is kept apart.
-    """
-    possible = available()
-    configuration = configuration.of(possible)
-    settings = configuration.settings
-    protocol = settings.route_protocol
-    families = {routed.prefix.family for routed in configuration.routed_ips}
-    here = gates(possible if others or configuration.leaves_doubt else sorted(families), settings.mark_bit)
-    chosen = [gate for gate in here if gate.setting in settings.gates]
-    unwanted = [gate for gate in here if gate.setting not in settings.gates] if others else []
-    tools.allow_for(len(configuration.routed_ips))
-    present, chains, left_out = read(protocol, chosen, tools, others, unwanted)
-    tools.allow_for(len(present.routes))
-    refused = _refused(configuration, scope, present)
-    if refused:
-        configuration = configuration.refusing(refused)
-    desired = desire(configuration, networks, scope, present)
-    needed = [(gate, chain) for gate, chain in chains if gate.family in desired.families]
-    former = sorted({bit for _, chain in needed for bit in chain.mark_bits} - {settings.mark_bit})
-    ruleset = Ruleset(settings.mark_bit, former)
-    change = difference(desired, present, ruleset, scope, rebuild=again)
-
-    gate_changes = [gate.opening(chain) for gate, chain in needed]
-    superfluous = [(gate, chain) for gate, chain in chains if gate.family not in desired.families]
-    gate_changes += [gate.closing(chain) for gate, chain in (*superfluous, *left_out)]
-    firewalld: Firewalld | None = None
+    """Return the plan of the run with this question (see ``Question``). ReadError if the kernel cannot be known."""
+    question = Question(configuration, networks, scope, host, is_thorough=is_thorough, again=again, clears=clears)
+    case = Case(question, read(question, host))
+    openings: list[Opening] = [*case.snapshot.openings]
     failures: list[str] = []
-    if "firewalld" in settings.gates and (others or change.concerns_configured):
-        firewalld, failures = _firewalld(desired, tools)
-        gate_changes += firewalld.changes() if firewalld else []
-    elif others:  # what was let in there until now
-        former_firewalld, _ = _firewalld(Desired(), tools)
-        gate_changes += former_firewalld.changes() if former_firewalld else []
-    removals = others.removals(desired, chains) if others else []
-    removals += filter(None, [gate.former_closing(chain) for gate, chain in needed])
-    settled = Ruleset(settings.mark_bit) if former else None
-    todo = steps(
-        change, desired, [*filter(None, gate_changes)], removals, protocol=protocol, apart=again, settled=settled
-    )
-    return Plan(
-        present,
-        chains,
-        desired,
-        todo,
-        left_out=left_out,
-        firewalld=firewalld,
-        failures=failures,
-        refused=[problem for _, problem in refused],
-    )
+    for firewall in FIREWALLS:
+        if firewall.is_due(case):
+            found, failed = firewall.look(case, host)
+            openings += [found] if found else []
+            failures += failed
+    pieces: list[Piece] = []
+    for opening in openings:
+        pieces += _gate_pieces(CLASSIFY, GATES, opening.changes(case))
+    parts = [list(part.pieces(case)) for part in PARTS]
+    former = [change for opening in openings for change in opening.former(case)]
+    if is_thorough:
+        from nethook.legacy06.leftovers import removals  # noqa: PLC0415 - an event does not look for them
+
+        former = [*removals(case), *former]
+    pieces += _gate_pieces(SETTLE, SETTLE, former)
+    return Plan(case, openings, steps_of(pieces, parts), failures)
 
 
-def _refused(configuration: Configuration, scope: Scope, present: Present) -> list[tuple[RoutedIP, Problem]]:
-    """Return the lines that must not be put in force on this host, each with its problem.
+def _gate_pieces(nft_stage: int, call_stage: int, changes: Iterable[GateChange]) -> Iterator[Piece]:
+    for change in changes:
+        if change.nft:
+            yield NftPiece(nft_stage, change.nft, change.effects)
+        if change.call:
+            yield StepPiece(call_stage, Step(change.call, change.effects, needs_all=call_stage == SETTLE))
 
-    Only those that are not in force are looked at: what the host needs costs some milliseconds to read.
-    """
-    routed = {route[0] for route in present.routes}
-    lacking = [
-        line for line in configuration.routed_ips if line.prefix.text not in routed and scope.has_network(line.network)
+
+def steps_of(gates: Iterable[Piece], parts: Sequence[Sequence[Piece]]) -> list[Step]:
+    """Return the steps that make these changes; ``parts`` has those of each part, in the order of the registry."""
+    gates = list(gates)
+    todo: list[Step] = []
+    alone: list[NftPiece] = []
+    for stage in STAGES:
+        ordered = reversed(parts) if stage == WITHDRAW else parts
+        pieces = [piece for some in (gates, *ordered) for piece in some if piece.stage == stage]
+        nft = [piece for piece in pieces if isinstance(piece, NftPiece)]
+        if stage == ARP:
+            nft += alone
+        elif all(piece.joins for piece in nft):
+            alone += nft
+            nft = []
+        if nft and stage != SETTLE:
+            todo.append(_transaction(nft, ends_run=stage != ARP))
+        todo += _batches([piece for piece in pieces if isinstance(piece, IpPiece)])
+        todo += [piece.step for piece in pieces if isinstance(piece, StepPiece)]
+        if nft and stage == SETTLE:  # behind the gates of other tools
+            todo.append(_transaction(nft, needs_all=True))
+    return todo
+
+
+def _transaction(pieces: Sequence[NftPiece], *, ends_run: bool = False, needs_all: bool = False) -> Step:
+    commands = [command for piece in pieces for command in piece.commands]
+    effects = [effect for piece in pieces for effect in piece.effects]
+    return Step(nft_call(commands), effects, ends_run=ends_run, needs_all=needs_all)
+
+
+def _batches(pieces: Sequence[IpPiece]) -> list[Step]:
+    """Return a process for all objects, and one more for each family that ip has to be told."""
+    options = dict.fromkeys(piece.part.family_option(piece.key) for piece in pieces)
+    return [
+        BatchStep([piece for piece in pieces if piece.part.family_option(piece.key) == option], option)
+        for option in sorted(options)
     ]
-    owners = scope.owners
-    found = [(line, problem) for line in configuration.routed_ips if (problem := claimed(line, owners))]
-    if lacking:
-        found += dangers(lacking, scope.known)
-    return found
-
-
-def _firewalld(desired: Desired, tools: Tools) -> tuple[Firewalld | None, list[str]]:
-    """firewalld, if it runs, and what failed. A hook asks it only when lines have come or gone: that takes time."""
-    if not is_configured():
-        return None, []
-    from nethook.gates.firewalld.gate import entries, look  # noqa: PLC0415 - few events need it
-
-    return look(entries(desired), tools)

@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING
 
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import places
-from nethook.config.problem import one_line
-from nethook.config.suggestion import suggestion
-from nethook.doctor.host_problems import unresolved
+from nethook.config.problem import one_line, suggestion
 from nethook.errors import NethookError
-from nethook.host import device
-from nethook.host.bridges import bridges
-from nethook.host.families import NO_IPV6, NO_IPV6_ADVICE, available
-from nethook.host.process import Tools
-from nethook.legacy06.others import Others
+from nethook.host import links
+from nethook.host.host import Host
+from nethook.host.links import BRIDGE, NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.live import live_networks
+from nethook.libvirt.names import unresolved
 from nethook.libvirt.record import FILE, learn
-from nethook.net import device_name
 from nethook.placement.scope import Scope, scope_of
 
 if TYPE_CHECKING:
@@ -30,7 +26,7 @@ if TYPE_CHECKING:
     from nethook.host.lock import Locked
     from nethook.libvirt.live import LiveNetwork
     from nethook.libvirt.network import Network
-    from nethook.parts.kind import Key
+    from nethook.parts.routes import Route
 
 SECONDS = 5.0
 """For reading and changing the kernel: a hook that waits meanwhile gives up after 6."""
@@ -49,7 +45,7 @@ class Situation:
         """Why the record could not be written, if so."""
         self._names = names
         about = [live[name].network for name in names] if names else [each.network for each in live.values()]
-        about = [network for network in about if device_name.is_safe(network.bridge)]
+        about = [network for network in about if network.bridge and not network.why_unroutable]
         known = [each.network for each in live.values() if each.is_active]
         down = [each.network for each in live.values() if not each.is_active]
         self.unresolved = unresolved(configuration.routed_ips, live)
@@ -60,7 +56,7 @@ class Situation:
             else Scope(known=known, down=down, unresolved=texts)
         )
         self.up: list[Network] = [
-            network for network in about if live[network.name].is_active and device.exists(network.bridge)
+            network for network in about if live[network.name].is_active and links.exists(network.bridge)
         ]
 
     def mistakes(self, refused: Sequence[Problem] = ()) -> list[Problem]:
@@ -84,23 +80,18 @@ class Situation:
         for line in lines:
             if line.network not in self.live or (self._names and line.network not in self._names):
                 continue
-            if why := unusable(self.live[line.network].network):
+            if why := self.live[line.network].network.why_unroutable:
                 print(f"nethook: blocked: {one_line(f'{line.place}: {why}')}", file=sys.stderr)
 
-    def record(self, lock: Locked) -> bool:
+    def record(self, lock: Locked, host: Host) -> bool:
         """Record what libvirt has told. False if an event has come meanwhile, and it has to be asked again."""
         own = {each.network.bridge for each in self.live.values()}
-        hosts = [bridge.name for bridge in bridges() if bridge.name not in own]
+        hosts = [link.name for link in host.links() if link.kind == BRIDGE and link.name not in own]
         try:
-            return learn(((each.network, each.is_active) for each in self.live.values()), hosts, lock)
+            return learn(((each.network, each.is_active) for each in self.live.values()), hosts, lock, host)
         except OSError as error:
             self.not_recorded = [f"cannot record the networks in {error.filename or FILE}: {error.strerror}"]
             return True
-
-    @property
-    def others(self) -> Others:
-        """What looks at others' routes and rules on the bridges."""
-        return Others({network.bridge for network in self.up})
 
 
 def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situation:
@@ -116,20 +107,9 @@ def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situat
     return Situation(configuration, live, names)
 
 
-def limited_tools() -> Tools:
-    """Return what runs programs for a verb, with its deadline."""
-    return Tools(SECONDS, SECONDS_PER_ADDRESS)
-
-
-def unusable(network: Network) -> str:
-    """Why nothing can ever be routed to this network; '' if it can."""
-    if network.why_unroutable:
-        return network.why_unroutable
-    if network.bridge and not device_name.is_safe(network.bridge):
-        return (
-            f"the name of the bridge of network {network.name} cannot be used in rules and routes: {network.bridge!r}"
-        )
-    return ""
+def limited_host() -> Host:
+    """Return this host, with the time that a verb has."""
+    return Host(SECONDS, SECONDS_PER_ADDRESS)
 
 
 def say_what_is_not_read(configuration: Configuration) -> None:
@@ -139,9 +119,9 @@ def say_what_is_not_read(configuration: Configuration) -> None:
             print(f"nethook: {path} is not read, because {places(ROUTED_IPS_FILES)[0]} is there", file=sys.stderr)
 
 
-def hidden_in_force(configuration: Configuration, routes: Iterable[Key]) -> list[str]:
+def hidden_in_force(configuration: Configuration, routes: Iterable[Route]) -> list[str]:
     """Return the prefixes of these routes of ours that only files have which are not read."""
-    return sorted({route[0] for route in routes} & configuration.hidden.keys())
+    return sorted({route.prefix for route in routes} & configuration.hidden.keys())
 
 
 def what_stays(configuration: Configuration, hidden: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The openings in firewalls that other programs write: one constant rule each, for the mark bit.
+"""The openings in firewalls that other programs write: one constant rule each, for the mark bit. The registry.
 
 An admin's own ruleset is never touched. A gate is known as ours by its comment, ``nethook-`` and the mark bit. It
 stands in front of the first rule that blocks, and behind whatever an admin has put before that one.
@@ -9,22 +9,14 @@ is closed when everything else is done, and until then our table gives packets b
 
 from __future__ import annotations
 
-from nethook.gates.iptables import IptablesGate
-from nethook.gates.libvirt_nftables import LibvirtNftablesGate
+from nethook.gates.firewalld import FIREWALLD
+from nethook.gates.iptables import Iptables
+from nethook.gates.libvirt_nftables import LibvirtNftables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from nethook.gates.gate import Firewall
 
-    from nethook.gates.gate import Gate
-
-IPTABLES = {4: "iptables", 6: "ip6tables"}
-
-
-def gates(families: Iterable[int], mark_bit: int) -> list[Gate]:
-    """Return the gates for these IP families (4, 6) in all firewalls that this host may have."""
-    found: list[Gate] = []
-    for family in families:
-        found.append(LibvirtNftablesGate(family, mark_bit))
-        found += IptablesGate.of_this_host(IPTABLES[family], mark_bit)
-    return found
+FIREWALLS: tuple[Firewall, ...] = (LibvirtNftables(), Iptables(), FIREWALLD)
+NAMES = tuple(name for firewall in FIREWALLS for name in firewall.settings)
+"""The names of the gates in the setting ``gates``."""

@@ -1,4 +1,9 @@
-"""What every gate answers, and where in a chain a gate belongs."""
+"""A gate: our opening in the firewall of another program.
+
+To add one, write a file with a class that derives from ``Firewall``, and put an instance into the registry in
+``gates/__init__.py``. A firewall that has its rules in chains has a ``Gate`` for each, which says what to read and what
+to change. One that is asked otherwise answers by ``look``.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,12 @@ from nethook.steps.effect import REMOVE, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from nethook.host.process import Call, Result, Tools
+    from nethook.engine.case import Case
+    from nethook.host.host import Host
+    from nethook.host.process import Call, Result
+    from nethook.net.prefix import Prefix
 
 COMMENT = "nethook-0x"  # no ":", which iptables would print in quotes
 DOUBLED, BEHIND_DOUBTFUL = "doubled", "behind what may block"
@@ -89,6 +97,102 @@ class GateChange:
         self.call = call
 
 
+class Firewall:
+    """A firewall of another program. ``settings`` are the names of its gates in the setting ``gates``."""
+
+    settings: tuple[str, ...] = ()
+
+    def gates(self, host: Host, families: Collection[int], mark_bit: int) -> list[Gate]:
+        """Return its gates for these IP families (4, 6) on this host, which are read side by side with all else."""
+        del host, families, mark_bit
+        return []
+
+    def is_due(self, case: Case) -> bool:
+        """Return whether it has to be asked by ``look``, which takes time."""
+        del case
+        return False
+
+    def look(self, case: Case, host: Host) -> tuple[Opening | None, list[str]]:
+        """Ask it. Returns what it answered, None if it does not run, and a sentence for each failure."""
+        raise NotImplementedError
+
+
+class Opening:
+    """A gate as it was found in a firewall, and what follows from that for a run."""
+
+    setting = ""
+    where = ""
+    family = 0
+    """The IP family that it is for (4, 6); 0: both."""
+
+    @property
+    def mark_bits(self) -> set[int]:
+        """The mark bits that it is open for."""
+        return set()
+
+    def is_wanted(self, case: Case) -> bool:
+        """Return whether anything has to pass, and the settings leave it in."""
+        return case.opens(self)
+
+    def changes(self, case: Case) -> list[GateChange]:
+        """Return the changes that open or close it."""
+        raise NotImplementedError
+
+    def former(self, case: Case) -> list[GateChange]:
+        """Return the changes that close it for other mark bits, when everything else has been done."""
+        del case
+        return []
+
+    def state(self, case: Case) -> str:
+        """Return its state for people; '' if there is nothing to say."""
+        raise NotImplementedError
+
+    def closed_for(self, case: Case, prefix: Prefix) -> str:
+        """Return why packets of this prefix do not pass here; '' if they do, or nobody knows."""
+        raise NotImplementedError
+
+
+class ChainOpening(Opening):
+    """A gate in a chain."""
+
+    def __init__(self, gate: Gate, chain: Chain) -> None:
+        self.gate = gate
+        self.chain = chain
+        self.setting = gate.setting
+        self.where = gate.where
+        self.family = gate.family
+
+    @property
+    def mark_bits(self) -> set[int]:
+        """The mark bits of the rules that are ours."""
+        return self.chain.mark_bits
+
+    def changes(self, case: Case) -> list[GateChange]:
+        """Return the change, if there is one."""
+        change = self.gate.opening(self.chain) if self.is_wanted(case) else self.gate.closing(self.chain)
+        return [change] if change else []
+
+    def former(self, case: Case) -> list[GateChange]:
+        """Return the change, if there is one."""
+        change = self.gate.former_closing(self.chain) if self.is_wanted(case) else None
+        return [change] if change else []
+
+    def state(self, case: Case) -> str:
+        """Return open, not needed, or what is wrong; '' for a family without lines, where nothing is ours."""
+        if not case.settings.opens(self.setting):
+            return "open, but left out by the setting gates" if self.chain.gates else ""
+        if self.family not in case.families and not self.chain.gates:
+            return ""
+        return self.gate.misfit(self.chain) or ("open" if self.chain.gates else "not needed")
+
+    def closed_for(self, case: Case, prefix: Prefix) -> str:
+        """Return what is wrong with it."""
+        if not case.settings.opens(self.setting) or self.family != prefix.family:
+            return ""
+        misfit = self.gate.misfit(self.chain)
+        return f"its gate is {misfit}; run nethook apply" if misfit and misfit not in PASSABLE else ""
+
+
 class Gate:
     """One gate for one IP family (4 or 6): says what to read, and what has to be done about what was read.
 
@@ -119,10 +223,10 @@ class Gate:
         """The chain, as it is after what was read for the ``doubt``; ReadError if that is not known."""
         raise NotImplementedError
 
-    def settled(self, chain: Chain, tools: Tools) -> Chain:
+    def settled(self, chain: Chain, host: Host) -> Chain:
         """The chain, after a look at what is in doubt about it; ReadError if that is not known."""
         doubt = self.doubt(chain)
-        return self.settle(chain, tools.run(doubt)) if doubt else chain
+        return self.settle(chain, host.run(doubt)) if doubt else chain
 
     def opening(self, chain: Chain) -> GateChange | None:
         """Return what opens the gate for our mark bit; None if it is open, or nothing has to pass."""

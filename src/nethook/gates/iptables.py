@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 
 from nethook.errors import ReadError
-from nethook.gates.gate import NFT_FAMILIES, Chain, Gate, GateChange, Rule, first_blocker
-from nethook.host.process import Call, ToolMissingError, find
+from nethook.gates.gate import NFT_FAMILIES, Chain, Firewall, Gate, GateChange, Rule, first_blocker
+from nethook.host.process import Call
 from nethook.steps.effect import ADD, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
+    from nethook.host.host import Host
     from nethook.host.process import Result
 
 WAIT_SECONDS = "3"
@@ -41,6 +42,22 @@ ADMINS = frozenset({"DOCKER-USER"})
 """Chains with such a name that are the admin's own: they do not push the gate to their front."""
 
 
+TOOLS = {4: "iptables", 6: "ip6tables"}
+
+
+class Iptables(Firewall):
+    """All rules of iptables: libvirt's other backend, Docker, ufw."""
+
+    settings = tuple(TOOLS.values())
+
+    def gates(self, host: Host, families: Collection[int], mark_bit: int) -> list[Gate]:
+        """Return one for each variant of each tool that this host has."""
+        found: list[Gate] = []
+        for family in families:
+            found += IptablesGate.of_this_host(host, TOOLS[family], mark_bit)
+        return found
+
+
 class IptablesGate(Gate):
     """The gate in FORWARD of one tool: iptables-nft, iptables-legacy, ip6tables-nft or ip6tables-legacy."""
 
@@ -49,19 +66,13 @@ class IptablesGate(Gate):
         self.tool = tool
 
     @classmethod
-    def of_this_host(cls, tool: str, mark_bit: int) -> list[IptablesGate]:
+    def of_this_host(cls, host: Host, tool: str, mark_bit: int) -> list[IptablesGate]:
         """The gates for the variants of ``iptables`` or ``ip6tables`` that this host has."""
         variants = ["nft"]
-        if _has_filter_table(LEGACY_TABLES[tool]):
+        if _has_filter_table(host, LEGACY_TABLES[tool]):
             variants.append("legacy")
-        chosen = []
-        for variant in variants:
-            try:
-                find(f"{tool}-{variant}")
-            except ToolMissingError:
-                continue
-            chosen.append(cls(f"{tool}-{variant}", mark_bit))
-        return chosen
+        found = (f"{tool}-{variant}" for variant in variants)
+        return [cls(each, mark_bit) for each in found if host.has_program(each)]
 
     def read_call(self) -> Call:
         """What lists the chain."""
@@ -124,12 +135,9 @@ def _deletions(rules: Iterable[Rule]) -> list[str]:
     return [f"-D FORWARD {rule.name}" for rule in rules]
 
 
-def _has_filter_table(path: str) -> bool:
+def _has_filter_table(host: Host, path: str) -> bool:
     try:
-        with open(path, encoding="utf-8") as file:
-            return "filter\n" in file
-    except FileNotFoundError:
-        return False
+        return "filter" in (host.read(path) or "").split()
     except OSError as error:
         raise ReadError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from None
 

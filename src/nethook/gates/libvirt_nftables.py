@@ -8,18 +8,30 @@ there. https://libvirt.org/firewall.html
 from __future__ import annotations
 
 from nethook.errors import ReadError
-from nethook.gates.gate import NFT_FAMILIES, Chain, Gate, GateChange, Rule, first_blocker
+from nethook.gates.gate import NFT_FAMILIES, Chain, Firewall, Gate, GateChange, Rule, first_blocker
 from nethook.host.process import Call
 from nethook.steps.effect import ADD, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from nethook.host.host import Host
     from nethook.host.process import Result
 
 NOT_FOUND = "No such file or directory"
 """What nft says where the table or its chain does not exist."""
+
+
+class LibvirtNftables(Firewall):
+    """libvirt's nftables backend."""
+
+    settings = ("libvirt-nftables",)
+
+    def gates(self, host: Host, families: Collection[int], mark_bit: int) -> list[Gate]:
+        """Return one for each family."""
+        del host
+        return [LibvirtNftablesGate(family, mark_bit) for family in families]
 
 
 class LibvirtNftablesGate(Gate):

@@ -1,11 +1,11 @@
-"""What a guest has to be told to use its routed addresses, in the words of its system: ``nethook guest-config``.
+"""``nethook guest-config``: the configuration of a guest's NIC, in the format of the guest's system.
 
-nic.py is what is to be configured of a NIC; each format is a module of its own, that makes a text of it (pure);
-selection.py finds out which addresses are meant, and resolvers.py which DNS servers there are.
+nic.py has the NIC, which a format makes text of; both are pure. selection.py finds the addresses that are meant, and
+resolvers.py the DNS servers. A new format is a new module and a line in MODULES.
 
-All formats configure the same: single addresses of full length, so that everything else is reached through the host,
-and a default route to the gateway, which is on the link although it is in no subnet. That also holds for a prefix:
-other addresses of it may be at other guests, on other bridges.
+All formats configure the same: single addresses of full length, so that the guest reaches everything else through the
+host, and a default route to a gateway that is on the link although it is in no subnet. A prefix is configured in the
+same way, because its other addresses may belong to other guests on other bridges.
 """
 
 from __future__ import annotations
@@ -14,23 +14,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nethook.guest_config.format import Format
+    from nethook.guest_config.nic import Format
 
-FORMATS = (
-    "netplan",
-    "networkd",
-    "ifupdown",
-    "networkmanager",
-    "ifcfg",
-    "cloud-init",
-    "alpine",
-    "freebsd",
-    "windows",
-)
+MODULES = {
+    "netplan": "netplan",
+    "networkd": "networkd",
+    "ifupdown": "ifupdown",
+    "networkmanager": "networkmanager",
+    "ifcfg": "ifcfg",
+    "cloud-init": "netplan",
+    "alpine": "alpine",
+    "freebsd": "freebsd",
+    "windows": "windows",
+}
+"""The module of each format. It has the format as a constant: CLOUD_INIT for cloud-init."""
+FORMATS = tuple(MODULES)
 DEFAULT_FORMAT = FORMATS[0]
 
 
 def format_named(name: str) -> Format:
-    """The format, which has to be one of FORMATS."""
-    found: Format = import_module(f"{__name__}.{name.replace('-', '_')}").FORMAT
+    """Return the format of this name, which is one of FORMATS."""
+    module = import_module(f"{__name__}.{MODULES[name]}")
+    found: Format = getattr(module, name.replace("-", "_").upper())
     return found

@@ -1,20 +1,20 @@
-"""/etc/network/interfaces as Alpine has it, for the ifup of busybox as well as for ifupdown-ng.
+"""/etc/network/interfaces of Alpine, for the ifup of busybox and of ifupdown-ng.
 
 https://wiki.alpinelinux.org/wiki/Configure_Networking and interfaces(5) of ifupdown-ng,
-https://github.com/ifupdown-ng/ifupdown-ng/blob/main/doc/interfaces.scd. busybox takes one address a stanza, and neither
-knows a gateway outside all subnets: so `ip` it is, which both run with ``up``. Alpine's DHCP client removes all
-addresses of the NIC when it begins, so DHCP and fixed addresses do not go together there.
+https://github.com/ifupdown-ng/ifupdown-ng/blob/main/doc/interfaces.scd
 
-Nobody but this guest has its addresses, and a route that names one as its source needs one that is not still being
-looked for elsewhere: so duplicate address detection is off.
+- busybox accepts one address for each stanza, and neither ifup accepts a gateway outside all subnets. So the rest is
+  done by `ip`, which both run with ``up``.
+- Alpine's DHCP client removes all addresses of the NIC when it begins, so DHCP cannot be combined with fixed addresses.
+- Duplicate address detection is off: a route cannot have a source address for which detection is still running, and
+  no other guest has these addresses.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format, by_hand
-from nethook.guest_config.nic import bare, length_of
+from nethook.guest_config.nic import Format, bare, by_hand, length_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def _lines(nic: Nic) -> Iterator[str]:
     yield "iface lo inet loopback"
     yield ""
     yield f"auto {name}"
-    if nic.addresses(6):  # before the NIC is up, or a router advertisement would make another default route
+    if nic.addresses(6):  # before the NIC is up, or a router advertisement would add another default route
         yield from _inet6(nic)
     if nic.addresses(4):
         yield from _inet(nic)
@@ -71,7 +71,7 @@ def _route(nic: Nic, family: int) -> Iterator[str]:
 
 def _netmask(length: int) -> str:
     bits = (1 << 32) - (1 << (32 - length))
-    return ".".join(str(bits >> shift & 0xFF) for shift in (24, 16, 8, 0))
+    return ".".join(str((bits >> shift) & 0xFF) for shift in (24, 16, 8, 0))
 
 
-FORMAT = Format(_lines, interface="eth0", keeps_dhcp=False, matches_mac=False)
+ALPINE = Format(_lines, interface="eth0", keeps_dhcp=False, matches_mac=False)

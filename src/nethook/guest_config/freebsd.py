@@ -2,15 +2,14 @@
 
 https://man.freebsd.org/cgi/man.cgi?rc.conf(5): ifconfig_IF, ifconfig_IF_ipv6, ifconfig_IF_aliasN, static_routes,
 defaultrouter, ipv6_defaultrouter. A gateway outside all subnets needs a route to itself first (route(8), -interface);
-the default route follows the static ones. The first address is the one that the guest uses of itself.
+the default route follows the static ones. The first address is the guest's source address.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format, by_hand
-from nethook.guest_config.nic import bare, length_of
+from nethook.guest_config.nic import Format, bare, by_hand, length_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,4 +46,4 @@ def _inet(address: str, family: int) -> str:
     return f"inet {address}" if family == 4 else f"inet6 {bare(address)} prefixlen {length_of(address)}"
 
 
-FORMAT = Format(_lines, interface="vtnet0", keeps_dhcp=False, matches_mac=False)
+FREEBSD = Format(_lines, interface="vtnet0", keeps_dhcp=False, matches_mac=False)

@@ -2,15 +2,14 @@
 
 https://networkmanager.dev/docs/api/latest/nm-settings-ifcfg-rh.html: IPADDRn, PREFIXn, GATEWAY (NetworkManager adds a
 route to a gateway outside all subnets), IPV6ADDR and IPV6ADDR_SECONDARIES with length, IPV6_DEFAULTGW with the device
-of a link-local address. The first address is the one that the guest uses of itself.
+of a link-local address. The first address is the guest's source address.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
-from nethook.guest_config.nic import bare, length_of
+from nethook.guest_config.nic import Format, bare, length_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,4 +49,4 @@ def _lines(nic: Nic) -> Iterator[str]:
         yield f"DNS{number}={server}"
 
 
-FORMAT = Format(_lines, interface="eth0", keeps_dhcp=False, matches_mac=False)
+IFCFG = Format(_lines, interface="eth0", keeps_dhcp=False, matches_mac=False)

@@ -1,17 +1,20 @@
 """ifupdown: Debian.
 
-https://manpages.debian.org/trixie/ifupdown/interfaces.5.en.html: an interface may have several ``iface`` stanzas, which
-are all brought up, in order; ``up`` commands follow the addresses of their stanza, and with IPv6 the end of duplicate
-address detection. IPv6 is first: a router advertisement, once the NIC is up, would bring another default route.
-``gateway`` cannot say which address the guest uses of itself, so `ip route` it is. dhcpcd, its DHCP client now, removes
-default routes of others when it gets an address (seen with 10.1), so DHCP and a fixed default route do not go together.
+https://manpages.debian.org/trixie/ifupdown/interfaces.5.en.html
+
+- An interface may have several ``iface`` stanzas, which are brought up in order. ``up`` commands run after the
+  addresses of their stanza are set and, with IPv6, after duplicate address detection.
+- IPv6 comes first, because a router advertisement would add another default route as soon as the NIC is up.
+- ``gateway`` cannot set the guest's source address, so `ip route` adds the default route.
+- dhcpcd, now Debian's DHCP client, removes other default routes when it gets an address (seen with 10.1), so DHCP
+  cannot be combined with a fixed default route.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
+from nethook.guest_config.nic import Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +40,7 @@ def _lines(nic: Nic) -> Iterator[str]:
                 yield "    autoconf 0"
             if default and number == 0:
                 yield f"    up ip {_route(default, name)}"
-    if nic.dns:  # of the last stanza
+    if nic.dns:  # part of the last stanza
         yield f"    dns-nameservers {' '.join(nic.dns)}"
 
 
@@ -46,4 +49,4 @@ def _route(default: Default, name: str) -> str:
     return f"-{default.family} route add default via {default.via} dev {name} onlink{source}"
 
 
-FORMAT = Format(_lines, interface="enp1s0", keeps_dhcp=False, matches_mac=False)
+IFUPDOWN = Format(_lines, interface="enp1s0", keeps_dhcp=False, matches_mac=False)

@@ -1,33 +1,48 @@
-"""netplan: Ubuntu, and Debian's cloud images.
+"""netplan (Ubuntu, and Debian's cloud images), and cloud-init's network configuration, which has the same format.
 
-`on-link` and `from` of a route, `match`, `accept-ra`, `dhcp4-overrides`:
-https://netplan.readthedocs.io/en/stable/netplan-yaml/ ; `0.0.0.0/0` instead of `default` is understood by releases
-before 0.103 as well. The file may hold secrets, so netplan warns of one that others can read.
+- netplan: `on-link` and `from` of a route, `match`, `accept-ra`, `dhcp4-overrides`:
+  https://netplan.readthedocs.io/en/stable/netplan-yaml/ . Releases before 0.103 understand `0.0.0.0/0`, but not
+  `default`. netplan warns if others can read the file, because such files may hold secrets.
+- cloud-init: version 2, as in a NoCloud seed, where the file ``network-config`` is beside ``meta-data`` and
+  ``user-data``: https://docs.cloud-init.io/en/latest/reference/network-config-format-v2.html and
+  https://docs.cloud-init.io/en/latest/reference/datasources/nocloud.html . cloud-init converts it for the guest's
+  system. It passes it unchanged to netplan. For other systems a match needs ``set-name``, and ``on-link`` is lost
+  (https://github.com/canonical/cloud-init/issues/4995), so that the gateway needs a route of its own.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
+from nethook.guest_config.nic import Format
 
 if TYPE_CHECKING:
     from nethook.guest_config.nic import Nic
 
-HEAD = """\
+NETPLAN_HEAD = """\
 # /etc/netplan/60-nethook.yaml, which root alone may read (chmod 600); then: netplan apply
 network:
   version: 2
   ethernets:
 """
 
+CLOUD_INIT_HEAD = """\
+# network-config of a NoCloud seed, or for: virt-install --cloud-init network-config=FILE
+version: 2
+ethernets:
+"""
 
-def _lines(nic: Nic) -> list[str]:
-    return (HEAD + ethernet(nic, indent=4)).splitlines()
+
+def _netplan(nic: Nic) -> list[str]:
+    return (NETPLAN_HEAD + _ethernet(nic, indent=4)).splitlines()
 
 
-def ethernet(nic: Nic, *, indent: int, for_cloud_init: bool = False) -> str:
-    """The part about the NIC, as netplan has it; cloud-init needs more than netplan, see there."""
+def _cloud_init(nic: Nic) -> list[str]:
+    return (CLOUD_INIT_HEAD + _ethernet(nic, indent=2, for_cloud_init=True)).splitlines()
+
+
+def _ethernet(nic: Nic, *, indent: int, for_cloud_init: bool = False) -> str:
+    """Return the part of the configuration for the NIC; ``for_cloud_init`` adds what cloud-init needs."""
     lines = [f"{nic.interface}:"]
     if nic.mac:
         lines += ["  match:", f'    macaddress: "{nic.mac}"']
@@ -54,4 +69,5 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
-FORMAT = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
+NETPLAN = Format(_netplan, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
+CLOUD_INIT = Format(_cloud_init, interface="eth0", keeps_dhcp=True, matches_mac=True)

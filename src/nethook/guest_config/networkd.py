@@ -1,15 +1,15 @@
-"""systemd-networkd: Arch, Flatcar, many images of Debian, and wherever somebody chose it.
+"""systemd-networkd: Arch, Flatcar, many images of Debian.
 
 https://www.freedesktop.org/software/systemd/man/latest/systemd.network.html: GatewayOnLink= (a gateway outside all
-subnets), PreferredSource=, UseRoutes= of [DHCPv4]. Type=ether keeps the MAC address from matching VLANs and bridges
-that the guest makes on top of its NIC, which have the same.
+subnets), PreferredSource=, UseRoutes= of [DHCPv4]. With Type=ether, the match leaves out VLANs and bridges that the
+guest makes on top of its NIC, which have the same MAC address.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
+from nethook.guest_config.nic import Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,4 +49,4 @@ def _lines(nic: Nic) -> Iterator[str]:
         yield "UseRoutes=no"
 
 
-FORMAT = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
+NETWORKD = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)

@@ -2,16 +2,15 @@
 
 https://networkmanager.dev/docs/api/latest/nm-settings-keyfile.html: ``addressN=ADDRESS/LENGTH``,
 ``routeN=DESTINATION/LENGTH,NEXT_HOP,METRIC``, ``routeN_options=onlink=true,src=ADDRESS``; lists end each entry with
-``;``; a file that others than root can read is ignored. ignore-auto-routes keeps the default route of DHCP and router
-advertisements away, not the ones written here.
+``;``; a file that other users than root can read is ignored. ignore-auto-routes leaves out the default routes of DHCP
+and router advertisements, but not the routes in the file.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
-from nethook.guest_config.nic import family_of
+from nethook.guest_config.nic import Format, family_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from nethook.guest_config.nic import Nic
 
 WITHOUT_ADDRESS = {4: "disabled", 6: "link-local"}
-"""The method for a family that has no addresses."""
+"""The method for an IP family without addresses."""
 
 
 def _lines(nic: Nic) -> Iterator[str]:
@@ -60,4 +59,4 @@ def _family(nic: Nic, family: int) -> Iterator[str]:
         yield f"dns={''.join(f'{server};' for server in servers)}"
 
 
-FORMAT = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
+NETWORKMANAGER = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)

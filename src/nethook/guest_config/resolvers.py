@@ -1,7 +1,7 @@
-"""The DNS servers that the host uses, for guests to use as well.
+"""The DNS servers of the host, which its guests can use as well.
 
-A resolver on the host itself, such as systemd-resolved's at 127.0.0.53, is none that a guest could reach; the servers
-behind that are in a file of its own. resolv.conf(5), systemd-resolved.service(8).
+A guest cannot reach a resolver on the host itself, such as systemd-resolved at 127.0.0.53. Another file has the servers
+that this resolver asks. resolv.conf(5), systemd-resolved.service(8).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FILES = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 
 
 def resolvers(files: Iterable[str] = FILES) -> list[str]:
-    """Those of the first file that has any, in order. A file that cannot be read has none."""
+    """Return the DNS servers in the first file that has any. Files that cannot be read are skipped."""
     for path in files:
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
@@ -40,8 +40,8 @@ def _servers(text: str) -> list[str]:
 
 
 def is_for_guests(server: str) -> bool:
-    """Whether it is an address that means the same on a guest as on the host."""
+    """Return whether the address of a server has the same meaning in a guest as on the host."""
     try:
         return unroutable_kind(parse_prefix(server)) is None
-    except ValueError:  # with a zone, for example, which is one of the host's
+    except ValueError:  # for example an address with a zone, which names a device of the host
         return False

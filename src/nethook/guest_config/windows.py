@@ -1,17 +1,16 @@
 """Windows, with the NetTCPIP cmdlets of PowerShell: Windows 10, Server 2016 and later.
 
-https://learn.microsoft.com/powershell/module/nettcpip/: New-NetIPAddress (SkipAsSource: the guest does not use the
-address of itself), New-NetRoute (a NextHop of 0.0.0.0 is on the link), Set-NetIPInterface;
-https://learn.microsoft.com/powershell/module/dnsclient/set-dnsclientserveraddress. Windows has no fixed addresses
-beside DHCP on the same NIC, as long as it is not told otherwise with netsh.
+https://learn.microsoft.com/powershell/module/nettcpip/: New-NetIPAddress (SkipAsSource: the address is no source
+address), New-NetRoute (a NextHop of 0.0.0.0 is on the link), Set-NetIPInterface;
+https://learn.microsoft.com/powershell/module/dnsclient/set-dnsclientserveraddress. Without netsh, Windows cannot
+combine DHCP with fixed addresses on the same NIC.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.guest_config.format import Format
-from nethook.guest_config.nic import bare, length_of
+from nethook.guest_config.nic import Format, bare, length_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,4 +49,4 @@ def _route(prefix: str, next_hop: str) -> str:
     return f"New-NetRoute -InterfaceIndex $nic -DestinationPrefix '{prefix}' -NextHop '{next_hop}'"
 
 
-FORMAT = Format(_lines, interface="Ethernet", keeps_dhcp=False, matches_mac=True)
+WINDOWS = Format(_lines, interface="Ethernet", keeps_dhcp=False, matches_mac=True)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from binascii import crc32
 
+from nethook.net.names import quoted
+from nethook.net.prefix import parse_prefix
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Final
+
+    from nethook.host.keys import Element
+    from nethook.host.nftables import Elements
 
 NAME = "nethook"
 URL = "https://pypi.org/project/libvirt-nethook-helper/"
@@ -17,17 +23,29 @@ INDEX: Final = "iface_index"
 """Unlike a name, it is never another device's soon after."""
 
 
+def set_name(role: str, family: int, *, single: bool) -> str:
+    """Return the name of the set with this role, for single addresses or prefixes of this family (4, 6)."""
+    return f"{role}{family}" if single else f"{role}{family}_prefixes"
+
+
 class SetType:
     """What the keys of a set are: an index, MAC or device, an address, or two of these, one behind the other.
 
-    ``fields`` come first. ``family`` is 4 or 6, or 0 for no address; addresses are single, or intervals. A set may
-    count what it matches. ``in_payload`` is where in a packet's transport header, in nft's words, its addresses are
-    looked for, which nft then takes for numbers.
+    ``role`` says what its elements mean. ``fields`` come first. ``family`` is 4 or 6, or 0 for no address; addresses
+    are single, or intervals. A set may count what it matches. ``in_payload`` says, in nft's words, where in a packet's
+    transport header its addresses are looked for. nft then takes them for numbers.
     """
 
     def __init__(
-        self, *fields: str, family: int = 0, is_interval: bool = False, counts: bool = False, in_payload: str = ""
+        self,
+        role: str,
+        *fields: str,
+        family: int = 0,
+        is_interval: bool = False,
+        counts: bool = False,
+        in_payload: str = "",
     ) -> None:
+        self.role = role
         self.fields = fields
         self.family = family
         self.is_interval = is_interval
@@ -84,3 +102,27 @@ class Layout:
         return all(
             comments.get(chain) == [self.comment(rule) for rule in rules] for chain, rules in self.chains.items()
         )
+
+    def deletions(self, elements: Elements) -> list[str]:
+        """Return the commands that delete these elements; nft refuses the whole transaction if one is not there."""
+        return [self._command("delete", name, members) for name, members in elements.items() if members]
+
+    def additions(self, elements: Elements) -> list[str]:
+        """Return the commands that add these elements."""
+        return [self._command("add", name, members) for name, members in elements.items() if members]
+
+    def _command(self, verb: str, name: str, elements: set[Element]) -> str:
+        kind = self.sets[name]
+        if kind.in_payload:
+            elements = {(*first, _number(block)) for *first, block in elements}
+        if DEVICE in kind.fields:
+            keys = [" . ".join((quoted(device), *fields)) for device, *fields in elements]
+        else:
+            keys = [" . ".join(fields) for fields in elements]
+        return f"{verb} element {self.table} {name} {{ {', '.join(sorted(keys))} }}"
+
+
+def _number(block: str) -> str:
+    """Return an address or prefix as nft takes it for a number, or a range of them."""
+    prefix = parse_prefix(block)
+    return f"{prefix.first:#x}" if prefix.is_address else f"{prefix.first:#x}-{prefix.last:#x}"

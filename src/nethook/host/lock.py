@@ -1,4 +1,4 @@
-"""One run at a time: libvirt runs hooks side by side, and a run decides by what it has read.
+"""The locks: one run at a time, because libvirt runs hooks side by side and a run decides by what it has read.
 
 Each run notes the time. So one that has asked libvirt first, which must be done without the lock, can tell whether
 another run came between, and libvirt's answer may be out of date.
@@ -15,7 +15,9 @@ from nethook.errors import NethookError
 FOLDER = "/run/nethook"
 MISSED = f"{FOLDER}/missed"
 """Is there when a run has given up waiting for the lock."""
+RECORD_LOCK = f"{FOLDER}/told.lock"
 POLL_SECONDS = 0.01
+RECORD_SECONDS, RECORD_POLL_SECONDS = 1.0, 0.002
 WAIT_SECONDS = 6.0
 """Leaves time for the work itself to whoever gets the lock last."""
 
@@ -75,6 +77,32 @@ class Locked:
         os.close(self._fd)  # who had the lock has removed the folder, as `nethook clear` does
         self._open()
         return False
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self._fd)
+
+
+class RecordLock:
+    """Holds the lock of the record (``libvirt/record.py``) for a ``with`` block; OSError if it cannot be had.
+
+    It is held for less than a millisecond, and waits for no run.
+    """
+
+    def __enter__(self) -> None:
+        make_folder()
+        self._fd = os.open(RECORD_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        until = time.monotonic() + RECORD_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > until:
+                    os.close(self._fd)
+                    error.filename = RECORD_LOCK
+                    raise
+                time.sleep(RECORD_POLL_SECONDS)
+            else:
+                return
 
     def __exit__(self, *exception: object) -> None:
         os.close(self._fd)

@@ -158,6 +158,10 @@ class Tools:
         """Until the deadline."""
         return max(0.0, self.deadline - time.monotonic())
 
+    def within(self, seconds: float) -> Tools:
+        """Return one for calls that have at most so many seconds of the time that is left."""
+        return Tools(min(seconds, self.seconds_left))
+
     def run(self, call: Call) -> Result:
         """Run one program to its end."""
         return self.start([call])()[0]

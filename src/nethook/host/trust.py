@@ -1,7 +1,8 @@
-"""Who else than root may change a file, or put another one in its place.
+"""Which users besides root may change a file, or put another one in its place.
 
-That is decided by the file, by each directory on the way to it, and by each link among them with all that is on the way
-to where it leads. Cheap, because the hook asks it of the files that it reads; it knows users and groups by number only.
+That depends on the file, on each directory on the way to it, and on each link among them with everything on the way to
+its target. This must be cheap, because the hook asks it for each file that it reads. So users and groups are only
+numbers here.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ _ACL_ATTRIBUTE = "system.posix_acl_access"
 
 
 def weakness(path: str, status: os.stat_result, *, others_may_add: bool) -> str:
-    """Return by what others than root may change the file, directory or link: OWNER … ACL; '' if they cannot.
+    """Return what lets other users than root change the file, directory or link: OWNER … ACL; '' if nothing does.
 
-    GROUP is any group that may write; whether somebody is in it, the caller has to know. With ``others_may_add``, a
-    directory with the sticky bit is fine: what is root's in there stays as it is.
+    GROUP is any group that may write; the caller must find out whether it has members. With ``others_may_add``, a
+    directory with the sticky bit is fine, because nobody else can change root's files in it.
     """
     mode = status.st_mode
     if status.st_uid != 0:
@@ -36,7 +37,7 @@ def weakness(path: str, status: os.stat_result, *, others_may_add: bool) -> str:
 
 
 def _has_acl(path: str) -> bool:
-    """Return whether it has an access control list. Where it has one, the group's bits of the mode are its mask."""
+    """Return whether the path has an access control list. If so, the group's bits of the mode are its mask."""
     try:
         return bool(os.getxattr(path, _ACL_ATTRIBUTE, follow_symlinks=False))
     except OSError:
@@ -44,7 +45,7 @@ def _has_acl(path: str) -> bool:
 
 
 def on_the_way(paths: Iterable[str]) -> set[str]:
-    """Return these absolute paths, all their parents, and where links among them lead, with the parents of that."""
+    """Return these absolute paths and all their parents, and the same for the targets of links among them."""
     found: set[str] = set()
     todo = list(paths)
     while todo:

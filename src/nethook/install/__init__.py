@@ -1,6 +1,6 @@
-"""Having libvirt and systemd run this program: the hook file, the units, and what may forbid them.
+"""``nethook install``: the hook file that libvirt runs, and the units that systemd runs.
 
-A hook that libvirt may not run keeps every network of the host from starting. So all that could be wrong is looked at
-first, and refused with what to do (``refusal``); what is to be done is then known as a list of steps (``step``), which
-``--dry-run`` prints and a real run takes.
+A hook that libvirt may not run keeps every network of the host from starting. So everything is checked first, and a
+problem raises RefusedError with advice. The rest is a list of tasks, which ``--dry-run`` prints and a real run carries
+out.
 """

@@ -1,6 +1,7 @@
-"""libvirt's daemon: which version it is, and telling it to look for hooks.
+"""libvirt's daemon: its version, and reloading it so that it looks for hooks.
 
-It is libvirtd, or virtnetworkd where libvirt has a daemon for each of its parts; a host may have both, of one version.
+The daemon is libvirtd, or virtnetworkd where libvirt is split into modular daemons. A host may have both, of the same
+version.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import signal
 from typing import TYPE_CHECKING
 
 from nethook.errors import NethookError, ReadError
+from nethook.host.files import read
 from nethook.host.process import Call, ToolMissingError
-from nethook.host.state_file import read
 from nethook.install import systemd
-from nethook.install.step import Step
+from nethook.install.task import Task
 
 if TYPE_CHECKING:
     from nethook.host.process import Tools
@@ -29,7 +30,7 @@ class NoDaemonError(NethookError):
 
 
 def version(tools: Tools) -> Version:
-    """Major and minor version. NoDaemonError if there is none, ReadError if what it says is not understood."""
+    """Return the daemon's major and minor version. NoDaemonError without a daemon, ReadError if it does not answer."""
     for daemon in DAEMONS:
         try:
             result = tools.run(Call((daemon, "--version")))
@@ -47,8 +48,8 @@ def version(tools: Tools) -> Version:
     )
 
 
-def reload(tools: Tools) -> list[Step]:
-    """Have each daemon that runs look for hooks; one that does not run will do so when it starts."""
+def reload(tools: Tools) -> list[Task]:
+    """Return the tasks that make each running daemon look for hooks. A stopped one looks for them when it starts."""
     if systemd.runs():
         units = [f"{daemon}.service" for daemon in DAEMONS]
         return [systemd.reload(tools, unit) for unit in units if systemd.is_active(tools, unit)]
@@ -56,18 +57,18 @@ def reload(tools: Tools) -> list[Step]:
 
 
 def restart(tools: Tools) -> str:
-    """The command that restarts the daemon that has the networks."""
+    """Return the command that restarts the daemon of the networks."""
     name = next((name for name in DAEMONS if systemd.is_active(tools, f"{name}.service")), DAEMONS[-1])
     return f"systemctl restart {name}.service"
 
 
-def _reload_process(daemon: str, pid: int) -> Step:
+def _reload_process(daemon: str, pid: int) -> Task:
     what = f"{daemon}, process {pid}"
-    return Step(f"reload {what}", f"reloaded {what}", lambda: os.kill(pid, signal.SIGHUP))
+    return Task(f"reload {what}", f"reloaded {what}", lambda: os.kill(pid, signal.SIGHUP))
 
 
 def running(daemon: str) -> list[int]:
-    """The process that the daemon's file says it is, if that is still the daemon."""
+    """Return the daemon's process number out of its PID file, as a list; [] if that process is not the daemon."""
     pid = (read(f"/run/{daemon}.pid") or "").strip()
     is_daemon = pid.isdecimal() and (read(f"/proc/{pid}/comm") or "").strip() == daemon
     return [int(pid)] if is_daemon else []

@@ -1,8 +1,8 @@
-"""Forwarding, which is the administrator's decision: turned on for good by ``nethook install --enable-forwarding``.
+"""Forwarding, which the administrator decides on: ``nethook install --enable-forwarding`` enables it for good.
 
-A host that forwards IPv6 takes no router advertisements any more, so that one that has its address or default route by
-them would lose both: unless accept_ra is 2 on that device, before forwarding is turned on. Where the kernel itself
-does not look at them (accept_ra is 0: systemd-networkd, NetworkManager and dhcpcd do it), that is left alone.
+A host that forwards IPv6 ignores router advertisements, unless accept_ra is 2. So a host that got its address or
+default route from them would lose both. Therefore accept_ra is set to 2 on such a device before forwarding is enabled.
+A device with accept_ra 0 stays as it is: there systemd-networkd, NetworkManager or dhcpcd reads the advertisements.
 
 https://docs.kernel.org/networking/ip-sysctl.html, sysctl.d(5)
 """
@@ -14,41 +14,39 @@ import os
 from typing import TYPE_CHECKING
 
 from nethook.errors import NethookError, ReadError
-from nethook.host.families import available
+from nethook.host.files import sysctl
+from nethook.host.links import available
 from nethook.host.process import Call
-from nethook.host.state_file import sysctl
-from nethook.install.ownership import MARK, holds, is_ours
-from nethook.install.refusal import RefusedError
-from nethook.install.step import Step, remove
-from nethook.install.writing import write
+from nethook.install.own_files import MARK, holds, is_ours, write
+from nethook.install.task import RefusedError, Task, remove
 
 if TYPE_CHECKING:
     from nethook.host.process import Tools
 
 FOLDER = "/etc/sysctl.d"
 FILE = f"{FOLDER}/99-zz-nethook.conf"
-"""Behind 99-sysctl.conf, which is /etc/sysctl.conf: the last file that sets a value wins."""
+"""Sorts after 99-sysctl.conf, which is /etc/sysctl.conf: the last file that sets a value wins."""
 MODE = 0o644
 BY_ROUTER_ADVERTISEMENTS = "ra"
 OFF, ALSO_AS_ROUTER = 0, 2
-"""accept_ra: the kernel does not look at them; it takes them although the host forwards."""
+"""Values of accept_ra: the kernel ignores router advertisements; it uses them although the host forwards."""
 SWITCHES = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
 
 
 def accept_ra(device: str) -> str:
-    """The name of this setting."""
+    """Return the name of the kernel setting accept_ra of this device."""
     return f"net/ipv6/conf/{device}/accept_ra"
 
 
 def needs_accept_ra(device: str) -> bool:
-    """Whether the kernel takes router advertisements on this device, but not when the host forwards."""
+    """Return whether the kernel uses router advertisements on this device, but not once the host forwards."""
     return sysctl(accept_ra(device)) not in {None, OFF, ALSO_AS_ROUTER}
 
 
-def steps(tools: Tools) -> list[Step]:
-    """What is to be done so that the host forwards, now and after each boot. RefusedError if that cannot be."""
+def tasks(tools: Tools) -> list[Task]:
+    """Return the tasks that make the host forward, now and after each boot. RefusedError if our file is foreign."""
     if is_ours(FILE) is False:
-        raise RefusedError(f"{FILE} is a file of somebody else; rename it")
+        raise RefusedError(f"{FILE} was not written by nethook; rename it")
     wanted = {accept_ra(device): ALSO_AS_ROUTER for device in _learning(tools)}  # before forwarding is turned on
     wanted.update({name: 1 for name in SWITCHES if sysctl(name) is not None})
     text = "".join(
@@ -59,13 +57,13 @@ def steps(tools: Tools) -> list[Step]:
     return todo + [_set(name, value) for name, value in wanted.items() if sysctl(name) != value]
 
 
-def removal() -> list[Step]:
-    """What is to be done so that our file is not there; the values stay in force until somebody sets others."""
+def removal() -> list[Task]:
+    """Return the task that removes our file. Its values stay in force until the next boot."""
     return [remove(FILE)] if is_ours(FILE) else []
 
 
 def _learning(tools: Tools) -> list[str]:
-    """The devices on which the kernel takes router advertisements that this host uses, in order."""
+    """Return the devices whose default route comes from router advertisements that the kernel reads, sorted."""
     if 6 not in available():
         return []
     result = tools.run(Call(("ip", "-6", "-json", "route", "show", "default")))
@@ -79,12 +77,12 @@ def _learning(tools: Tools) -> list[str]:
     return sorted(device for device in devices if sysctl(accept_ra(device)) not in {None, OFF})
 
 
-def _write(text: bytes) -> Step:
-    return Step(f"write {FILE}", f"+ {FILE}", lambda: write(FILE, text, MODE, FOLDER, lambda _: None), ends_run=True)
+def _write(text: bytes) -> Task:
+    return Task(f"write {FILE}", f"+ {FILE}", lambda: write(FILE, text, MODE, FOLDER, lambda _: None), ends_run=True)
 
 
-def _set(name: str, value: int) -> Step:
-    def take() -> None:
+def _set(name: str, value: int) -> Task:
+    def run() -> None:
         path = f"/proc/sys/{name}"
         try:
             with open(path, "w", encoding="ascii") as file:
@@ -92,4 +90,4 @@ def _set(name: str, value: int) -> Step:
         except OSError as error:
             raise NethookError(f"cannot set {os.path.relpath(path, '/proc/sys')}: {error.strerror}") from None
 
-    return Step(f"set {name} = {value}", f"{name} = {value}", take)
+    return Task(f"set {name} = {value}", f"{name} = {value}", run)

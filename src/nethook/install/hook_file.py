@@ -1,7 +1,7 @@
-"""The hook: the file that libvirt runs, where it is, and writing it.
+"""The hook, which is the file that libvirt runs: its path, and writing it.
 
-Every executable file in network.d is run (libvirt 6.5 and later), a temporary one too: so that one is made beside it.
-A hook of somebody else is never changed.
+libvirt 6.5 and later runs every executable file in network.d, even a temporary one. So the temporary file is made
+outside that folder. A foreign hook is never changed.
 """
 
 from __future__ import annotations
@@ -12,14 +12,10 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from nethook.errors import NethookError
-from nethook.install import selinux
-from nethook.install.interpreter import PACKAGES
-from nethook.install.ownership import holds, is_ours
-from nethook.install.programs import at_path
-from nethook.install.refusal import RefusedError
-from nethook.install.step import Step, remove
-from nethook.install.stub import PACKAGE, stub
-from nethook.install.writing import write
+from nethook.install import confinement
+from nethook.install.own_files import holds, is_ours, write
+from nethook.install.package import PACKAGE, PACKAGES, at_path, stub
+from nethook.install.task import RefusedError, Task, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,55 +25,55 @@ if TYPE_CHECKING:
 
 FOLDER = "/etc/libvirt/hooks"
 ONLY = f"{FOLDER}/network"
-"""The one hook of older versions; newer ones run it besides those in their folder."""
+"""The only hook of older versions. Newer ones run it, and then the files in DROP_INS."""
 DROP_INS = f"{FOLDER}/network.d"
 OURS = f"{DROP_INS}/50-nethook"
 DROP_INS_SINCE = (6, 5)
 MODE = 0o755
 CALL = f'sh {quote(f"{PACKAGE}/lv-setup-routed-ips")} "$@"'
-"""The line that runs our hook from a hook of somebody else."""
+"""The line that runs our hook from a foreign hook."""
 
 
 def place(version: Version) -> str:
-    """Where the hook goes for this version of libvirt."""
+    """Return the path of the hook for this version of libvirt."""
     return OURS if version >= DROP_INS_SINCE else ONLY
 
 
 def refuse_foreign(path: str) -> None:
-    """RefusedError if somebody else's hook is there, and does not run ours."""
+    """Raise RefusedError if a foreign hook is at this path and does not run ours."""
     if is_ours(path) is not False or runs_ours(path):
         return
-    what = f"{path} is a hook of somebody else"
+    what = f"{path} is a foreign hook"
     if path == OURS:
         raise RefusedError(f"{what}; give it another name: mv {path} {DROP_INS}/40-other")
     raise RefusedError(
-        f"{what}, and libvirt before 6.5 runs no other; let it run ours with this line, before anything in it that "
-        f"reads standard input: {CALL}"
+        f"{what}, and libvirt before 6.5 runs no other; add this line to it, before anything that reads standard "
+        f"input: {CALL}"
     )
 
 
-def steps(tools: Tools, path: str) -> list[Step]:
-    """What is to be done so that this file is the hook for this installation; nothing if it is."""
+def tasks(tools: Tools, path: str) -> list[Task]:
+    """Return the tasks that make this file the hook of this installation; none if it is."""
     todo = []
     data = stub(sys.executable, PACKAGES).encode()
     if not holds(path, data, MODE) and not runs_ours(path):
 
-        def take() -> None:
+        def run() -> None:
             write(path, data, MODE, FOLDER, lambda temporary: _verify(tools, temporary))
 
-        todo = [Step(f"write {path}", f"+ {path}", take, ends_run=True), *selinux.relabel(tools, path)]
+        todo = [Task(f"write {path}", f"+ {path}", run, ends_run=True), *confinement.relabel(tools, path)]
     if path != ONLY and _is_file_of_ours(ONLY):  # written for an older libvirt
         todo.append(remove(ONLY))
     return todo
 
 
-def removal() -> list[Step]:
-    """What is to be done so that libvirt runs no hook that was installed."""
+def removal() -> list[Task]:
+    """Return the tasks that remove every hook that ``nethook install`` wrote."""
     return [remove(path) for path in (OURS, ONLY) if _is_file_of_ours(path)]
 
 
 def copies() -> Iterator[str]:
-    """Other executable files with our hook in the folder of hooks, as editors and packagers leave them."""
+    """Yield other executable copies of our hook in its folder, such as those that editors and packagers leave."""
     try:
         names = sorted(os.listdir(DROP_INS))
     except FileNotFoundError:
@@ -89,12 +85,12 @@ def copies() -> Iterator[str]:
 
 
 def _is_file_of_ours(path: str) -> bool:
-    """Whether it is ours, and no link, as release 0.6 has it."""
+    """Return whether it is a file of ours; the link of release 0.6 is none."""
     return not os.path.islink(path) and bool(is_ours(path))
 
 
 def runs_ours(path: str) -> bool:
-    """Whether somebody else's hook in the only place has the line that runs ours."""
+    """Return whether a foreign hook at the path ONLY has the line that runs ours."""
     if path != ONLY or not os.path.isfile(path) or is_ours(path):
         return False
     with open(path, encoding="utf-8", errors="replace") as file:
@@ -102,7 +98,7 @@ def runs_ours(path: str) -> bool:
 
 
 def _verify(tools: Tools, path: str) -> None:
-    """NethookError unless the file ends well for an event that it ignores: a shell, the right bits, no noexec mount."""
+    """Raise NethookError unless the file runs: it needs a shell, the right permissions, and no noexec mount."""
     result = tools.run(at_path(path, "x", "ignored-operation", "begin", "-"))
     if result.status != 0:
-        raise NethookError(f"a hook cannot run where libvirt looks for it, so none was written: {result.failure}")
+        raise NethookError(f"a file in {FOLDER} cannot be executed, so no hook was written: {result.failure}")

@@ -1,4 +1,4 @@
-"""Whether systemd runs here, and what it does for units: steps for those things that are not so already."""
+"""systemd: the state of units, and the tasks that change it."""
 
 from __future__ import annotations
 
@@ -8,71 +8,70 @@ from typing import TYPE_CHECKING
 
 from nethook.errors import NethookError
 from nethook.host.process import Call
-from nethook.install.programs import must, succeeds
-from nethook.install.step import Step
+from nethook.install.task import Task, must, succeeds
 
 if TYPE_CHECKING:
     from nethook.host.process import Tools
 
 
 def runs() -> bool:
-    """Whether it is what runs this host: sd_booted(3)."""
+    """Return whether systemd runs this host: sd_booted(3)."""
     return os.path.isdir("/run/systemd/system")
 
 
 def is_active(tools: Tools, unit: str) -> bool:
-    """Whether the unit is started."""
+    """Return whether the unit is started."""
     return succeeds(tools, "systemctl", "is-active", "--quiet", unit)
 
 
 def is_enabled(tools: Tools, unit: str) -> bool:
-    """Whether the unit is started at boot."""
+    """Return whether the unit is started at boot."""
     return succeeds(tools, "systemctl", "is-enabled", "--quiet", unit)
 
 
-def reread(tools: Tools) -> Step:
-    """Have systemd read its unit files."""
-    return Step(
+def reread(tools: Tools) -> Task:
+    """Return the task that makes systemd read its unit files."""
+    return Task(
         "have systemd read its units", "systemd has read its units", lambda: must(tools, "systemctl", "daemon-reload")
     )
 
 
-def enable(tools: Tools, unit: str) -> Step:
-    """Have it started at boot."""
-    return Step(f"enable {unit}", f"enabled {unit}", lambda: must(tools, "systemctl", "enable", "--quiet", unit))
+def enable(tools: Tools, unit: str) -> Task:
+    """Return the task that has the unit started at boot."""
+    return Task(f"enable {unit}", f"enabled {unit}", lambda: must(tools, "systemctl", "enable", "--quiet", unit))
 
 
-def disable(tools: Tools, unit: str) -> Step:
-    """Stop it, do not have it started at boot, and do not remember it as failed once it is gone."""
+def disable(tools: Tools, unit: str) -> Task:
+    """Return the task that stops the unit, disables it at boot, and forgets that it has failed."""
 
-    def take() -> None:
+    def run() -> None:
         must(tools, "systemctl", "disable", "--now", "--quiet", unit)
-        tools.run(Call(("systemctl", "reset-failed", unit)))  # an error if it is not known any more: all the better
+        tools.run(Call(("systemctl", "reset-failed", unit)))  # fails if systemd has forgotten the unit, which is fine
 
-    return Step(f"disable {unit}", f"disabled {unit}", take)
-
-
-def reload(tools: Tools, unit: str) -> Step:
-    """Have it read its configuration."""
-    return Step(f"reload {unit}", f"reloaded {unit}", lambda: _to_its_end(tools, "reload", unit))
+    return Task(f"disable {unit}", f"disabled {unit}", run)
 
 
-def start(tools: Tools, unit: str) -> Step:
-    """Start it, and wait until it is started."""
-    return Step(f"start {unit}", f"started {unit}", lambda: _to_its_end(tools, "start", unit))
+def reload(tools: Tools, unit: str) -> Task:
+    """Return the task that reloads the unit's configuration."""
+    return Task(f"reload {unit}", f"reloaded {unit}", lambda: _to_its_end(tools, "reload", unit))
 
 
-def restart(tools: Tools, unit: str) -> Step:
-    """Start it anew, and wait until it is started."""
-    return Step(f"restart {unit}", f"restarted {unit}", lambda: _to_its_end(tools, "restart", unit))
+def start(tools: Tools, unit: str) -> Task:
+    """Return the task that starts the unit, and waits until it is started."""
+    return Task(f"start {unit}", f"started {unit}", lambda: _to_its_end(tools, "start", unit))
+
+
+def restart(tools: Tools, unit: str) -> Task:
+    """Return the task that restarts the unit, and waits until it is started."""
+    return Task(f"restart {unit}", f"restarted {unit}", lambda: _to_its_end(tools, "restart", unit))
 
 
 def _to_its_end(tools: Tools, verb: str, unit: str) -> None:
     result = tools.run(Call(("systemctl", verb, unit)))
-    # A unit may take longer than we let programs run. It goes on; another start joins it, and waits again.
+    # A unit may take longer than our programs may run. It goes on, and another `start` waits for it again.
     while result.status is None and time.monotonic() < tools.deadline:
         result = tools.run(Call(("systemctl", "start", unit)))
     if result.status is None:
-        raise NethookError(f"{unit} has not ended yet; later, `systemctl status {unit}` tells how it did")
+        raise NethookError(f"{unit} has not finished yet; look later: systemctl status {unit}")
     if result.status != 0:
-        raise NethookError(f"{unit} has failed; `systemctl status {unit}` tells why")
+        raise NethookError(f"{unit} failed; see: systemctl status {unit}")

@@ -1,10 +1,12 @@
-"""The units: nethook.service applies the files at boot; nethook.path, when they change, for those who enable it.
+"""The units of systemd.
 
-nethook.path has an instance of nethook-file@.path for each file but two, which it watches itself.
-nethook-firewalld.service is enabled where firewalld is installed, and only there.
+- nethook.service applies the files at boot.
+- nethook.path, if the administrator enables it, applies them when they change. It watches two of the files itself, and
+  starts an instance of nethook-file@.path for each other file.
+- nethook-firewalld.service is enabled only where firewalld is installed.
 
-They are written for this installation, unless a package of the distribution has brought them; then they are only
-enabled. A unit of somebody else is never changed.
+Units that a package of the distribution has installed are only enabled; others are written for this installation. A
+foreign unit is never changed.
 """
 
 from __future__ import annotations
@@ -14,12 +16,10 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.install import firewalld, systemd
-from nethook.install.ownership import holds, is_ours
-from nethook.install.refusal import RefusedError
-from nethook.install.step import Step, remove
-from nethook.install.stub import PACKAGE
-from nethook.install.writing import write
+from nethook.install import firewalld_files, systemd
+from nethook.install.own_files import holds, is_ours, write
+from nethook.install.package import PACKAGE
+from nethook.install.task import RefusedError, Task, remove
 
 if TYPE_CHECKING:
     from nethook.host.process import Tools
@@ -36,43 +36,43 @@ MODE = 0o644
 
 
 def are_packaged() -> bool:
-    """Whether a package of the distribution has brought them."""
+    """Return whether a package of the distribution has installed the units."""
     return os.path.exists(PACKAGED)
 
 
 def is_there(unit: str) -> bool:
-    """Whether systemd finds a unit of that name, ours or a package's."""
+    """Return whether systemd finds a unit of this name, ours or a package's."""
     return any(os.path.exists(f"{folder}/{unit}") for folder in (FOLDER, os.path.dirname(PACKAGED)))
 
 
 def text(unit: str, python: str) -> str:
-    """The unit, for this interpreter."""
+    """Return the text of the unit for this interpreter."""
     template = (PACKAGE / "units" / unit).read_text(encoding="utf-8")
     return template.replace("@PYTHON@", quoted(python))
 
 
 def quoted(path: str) -> str:
-    """A path as a word of systemd's (systemd.service(5), command lines)."""
+    """Return a path as a word of a command line in a unit: systemd.service(5)."""
     path = path.replace("%", "%%")
     return path if re.fullmatch(r"[\w/.+%-]+", path) else '"' + path.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
 def refuse_foreign() -> None:
-    """RefusedError if somebody else's unit is where one of ours goes."""
+    """Raise RefusedError if a foreign unit has the name of one of ours."""
     for unit in UNITS:
         path = f"{FOLDER}/{unit}"
         if is_ours(path) is False:
-            raise RefusedError(f"{path} is a unit of somebody else; rename it, or if it is masked, unmask it")
+            raise RefusedError(f"{path} is a foreign unit; rename it, or unmask it if it is masked")
 
 
-def steps(tools: Tools) -> list[Step]:
-    """What is to be done so that the units are there, and addresses are routed now and at boot; nothing if so."""
+def tasks(tools: Tools) -> list[Task]:
+    """Return the tasks that write and enable the units, so that addresses are routed now and at boot."""
     todo, changed = _files()
     if changed:
         todo.append(systemd.reread(tools))
     if not systemd.is_enabled(tools, SERVICE):
         todo.append(systemd.enable(tools, SERVICE))
-    if {PATH, FILE} & set(changed) and systemd.is_active(tools, PATH):  # what it has started, starts anew with it
+    if {PATH, FILE} & set(changed) and systemd.is_active(tools, PATH):  # its instances restart with it
         todo.append(systemd.restart(tools, PATH))
     if not systemd.is_active(tools, SERVICE):
         todo.append(systemd.start(tools, SERVICE))
@@ -81,10 +81,10 @@ def steps(tools: Tools) -> list[Step]:
     return [*todo, *_beside_firewalld(tools, changed)]
 
 
-def _beside_firewalld(tools: Tools, changed: list[str]) -> list[Step]:
-    """What is to be done so that FIREWALLD runs where it has to, and nowhere else."""
+def _beside_firewalld(tools: Tools, changed: list[str]) -> list[Task]:
+    """Return the tasks that make FIREWALLD run where firewalld is installed, and only there."""
     is_enabled, is_active = systemd.is_enabled(tools, FIREWALLD), systemd.is_active(tools, FIREWALLD)
-    if not firewalld.is_installed():
+    if not firewalld_files.is_installed():
         return [systemd.disable(tools, FIREWALLD)] if is_enabled or is_active else []
     todo = [] if is_enabled else [systemd.enable(tools, FIREWALLD)]
     if not is_active:
@@ -94,8 +94,8 @@ def _beside_firewalld(tools: Tools, changed: list[str]) -> list[Step]:
     return todo
 
 
-def removal(tools: Tools) -> list[Step]:
-    """What is to be done so that no unit of ours is there or in force."""
+def removal(tools: Tools) -> list[Task]:
+    """Return the tasks that stop and remove all units of ours."""
     todo = [
         systemd.disable(tools, unit)
         for unit in (FIREWALLD, PATH, SERVICE)
@@ -106,9 +106,9 @@ def removal(tools: Tools) -> list[Step]:
     return [*todo, *files, systemd.reread(tools)] if files else todo
 
 
-def _files() -> tuple[list[Step], list[str]]:
-    """What changes files, and the units whose files it changes."""
-    if are_packaged():  # ours of an earlier installation without a package would go before them
+def _files() -> tuple[list[Task], list[str]]:
+    """Return the tasks that write or remove unit files, and the names of those units."""
+    if are_packaged():  # files of an earlier installation without a package would override them
         changed = [unit for unit in UNITS if is_ours(f"{FOLDER}/{unit}")]
         return [remove(f"{FOLDER}/{unit}") for unit in changed], changed
     contents = {unit: text(unit, sys.executable).encode() for unit in UNITS}
@@ -116,8 +116,8 @@ def _files() -> tuple[list[Step], list[str]]:
     return [_write(f"{FOLDER}/{unit}", contents[unit]) for unit in changed], changed
 
 
-def _write(path: str, data: bytes) -> Step:
-    return Step(
+def _write(path: str, data: bytes) -> Task:
+    return Task(
         f"write {path}", f"+ {path}", lambda: write(path, data, MODE, FOLDER, _nothing_to_verify), ends_run=True
     )
 

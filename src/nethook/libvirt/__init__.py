@@ -1,1 +1,1 @@
-"""What libvirt tells: the events that it gives to hooks. Knows nothing of our configuration or of the kernel."""
+"""libvirt's networks and guests: its events, its API and its XML, and the record of its events."""

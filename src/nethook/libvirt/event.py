@@ -1,4 +1,4 @@
-"""The event that libvirt gives to a network hook: four arguments, and XML on standard input.
+"""The event that libvirt passes to a network hook: four arguments, and XML on standard input.
 
 https://libvirt.org/hooks.html#etc-libvirt-hooks-network
 """
@@ -6,8 +6,7 @@ https://libvirt.org/hooks.html#etc-libvirt-hooks-network
 from __future__ import annotations
 
 from nethook.libvirt.network import Ports
-from nethook.libvirt.network_xml import PORT, read_network, read_port
-from nethook.libvirt.place import XML
+from nethook.libvirt.network_xml import PORT, XML, read_network, read_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,15 +16,15 @@ if TYPE_CHECKING:
 
 PLUGGED = frozenset({"port-created", "plugged"})
 UNPLUGGED = frozenset({"port-deleted", "unplugged"})
-"""libvirt until 5.x says plugged and unplugged for its ports."""
+"""libvirt up to 5.x calls these operations plugged and unplugged."""
 UP = frozenset({"started", "updated"}) | PLUGGED | UNPLUGGED
 """Operations after which the network is up."""
 DOWN = frozenset({"start", "stopped"})
-"""Operations after which it is not: what a network left behind that went down unseen goes before it starts."""
+"""Operations after which it is down. "start" comes before the start, when leftovers of an unseen stop are removed."""
 
 
 class Event:
-    """What happened (``operation``), to which network, and at which of its ports (None: not at a guest's)."""
+    """One event: its operation, its network, and the port of a guest that it is about, if any."""
 
     __slots__ = ("network", "operation", "port")
 
@@ -36,16 +35,16 @@ class Event:
 
     @property
     def begins(self) -> bool:
-        """Whether the network is about to start."""
+        """True if the network is about to start."""
         return self.operation == "start"
 
     @property
     def is_up(self) -> bool:
-        """Whether the network is up after this event."""
+        """True if the network is up after this event."""
         return self.operation in UP
 
     def ports(self, before: Iterable[Port]) -> Ports:
-        """Who is plugged in after this event, if these ports were there before it."""
+        """Return the ports after this event; ``before`` has those before it."""
         known = {port.uuid: port for port in before}
         gone = None
         if self.port and self.operation in PLUGGED:
@@ -57,14 +56,14 @@ class Event:
 
 
 def parse_event(arguments: Sequence[str], xml: bytes) -> Event | None:
-    """The event of the hook's arguments and input, None for an operation that does not matter.
+    """Return the event in the arguments and the input of the hook, None for an operation that does not matter.
 
-    ReadError if the XML is none, or is not that of a network hook.
+    ReadError if the input is not the XML of a network hook.
     """
     name, operation = arguments[:2]
     if operation not in UP | DOWN:
         return None
-    source = f"the XML that came with {operation} of network {name}"
+    source = f"libvirt's XML for {operation} of network {name}"
     read = XML(xml, source)
     network = read_network(read, source, "hookData/network").network
     network.name = network.name or name

@@ -1,8 +1,8 @@
-"""The networks as libvirt itself tells of them, over its API.
+"""libvirt's networks and guests, read over its API.
 
 Never called from a hook, and never while our lock is held: libvirt would wait for a hook that waits for the lock.
-A read-only connection is enough, and is open to users who are not root. ``network:///system`` is served by virtnetworkd
-where the daemons are modular, and by libvirtd where they are not; no driver for guests is needed.
+A read-only connection is enough, and is open to users other than root. ``network:///system`` is served by virtnetworkd
+if the daemons are modular, and by libvirtd if not. It needs no driver for guests.
 
 https://libvirt.org/uri.html, https://libvirt.org/html/libvirt-libvirt-network.html
 """
@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nethook.errors import NethookError
 from nethook.libvirt.network import Ports
-from nethook.libvirt.network_xml import read_network, read_port
-from nethook.libvirt.place import XML
+from nethook.libvirt.network_xml import XML, read_network, read_port
 from nethook.net.prefix import address_text, parse_address
 
 if TYPE_CHECKING:
@@ -33,15 +32,12 @@ URI = "network:///system"
 GUESTS_URI = "qemu:///system"
 
 SECONDS = 110.0
-"""At boot libvirt answers only when it has probed QEMU and started its networks, which takes a while on a slow host."""
-ADVICE = "is it running? Look at `systemctl status libvirtd virtnetworkd`"
+"""At boot libvirt answers only after it has probed QEMU and started its networks, which takes long on a slow host."""
+ADVICE = "check that it runs: systemctl status libvirtd virtnetworkd"
 
 
 class LiveNetwork:
-    """A network that is defined or active.
-
-    ``addresses`` are the bridge's own ones, with their lengths.
-    """
+    """A network that is defined or active; ``addresses`` are the addresses of its bridge, with prefix lengths."""
 
     __slots__ = ("addresses", "is_active", "network")
 
@@ -58,7 +54,7 @@ class LiveNetwork:
 
 
 class LiveGuest:
-    """A guest that libvirt knows; ``nics`` are network and MAC of each of its NICs that is on one."""
+    """A guest that libvirt knows; ``nics`` has network and MAC address of each NIC that is on a network."""
 
     __slots__ = ("is_running", "nics")
 
@@ -67,16 +63,16 @@ class LiveGuest:
         self.is_running = is_running
 
     def macs_on(self, network: str) -> list[str]:
-        """The MACs of its NICs on this network."""
+        """Return the MAC addresses of its NICs on this network."""
         return [mac for of, mac in self.nics if of == network]
 
 
 class LibvirtError(NethookError):
-    """libvirt cannot be asked."""
+    """libvirt does not answer."""
 
 
 class BindingMissingError(LibvirtError):
-    """Nor can it be as long as its Python binding is not installed; ``command`` does that, '' where it is not known."""
+    """libvirt's Python binding is not installed; ``command`` installs it, '' if the distribution is unknown."""
 
     def __init__(self, text: str, command: str) -> None:
         super().__init__(text)
@@ -84,20 +80,20 @@ class BindingMissingError(LibvirtError):
 
 
 def live_networks() -> dict[str, LiveNetwork]:
-    """All networks by name; LibvirtError if they cannot be had."""
+    """Return all networks by name. LibvirtError if libvirt does not answer."""
     libvirt = _binding()
     # By default the binding prints each error to stderr as well.
     libvirt.registerErrorHandler(lambda *_: None, None)
     try:
         return _within(SECONDS, lambda: _told(libvirt, URI, _read_networks))
     except libvirt.libvirtError as error:
-        raise LibvirtError(f"libvirt does not tell its networks: {error}; {ADVICE}") from None
+        raise LibvirtError(f"libvirt does not list its networks: {error}; {ADVICE}") from None
 
 
 def live_guests() -> dict[str, LiveGuest] | None:
-    """All guests that libvirt knows, running or not, by name. None: not known.
+    """Return all guests, running or not, by name; None if libvirt does not answer, as on a host without QEMU.
 
-    There may be no QEMU on this host, and guests that exist only while they run are not known before.
+    A transient guest is known only while it runs.
     """
     libvirt = _binding()
     libvirt.registerErrorHandler(lambda *_: None, None)
@@ -117,7 +113,10 @@ def _read_guests(libvirt: Any, connection: Any) -> Iterator[tuple[str, LiveGuest
 
 
 def _nics(xml: str) -> list[tuple[str, str]]:
-    """Network and MAC of each NIC of a guest that is on one. https://libvirt.org/formatdomain.html"""
+    """Return network and MAC address of each NIC of a guest that is on a network.
+
+    https://libvirt.org/formatdomain.html
+    """
     from xml.etree import ElementTree  # noqa: PLC0415 - few verbs need it
 
     nics = []
@@ -129,7 +128,10 @@ def _nics(xml: str) -> list[tuple[str, str]]:
 
 
 def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
-    """What is answered. libvirt's library waits without a limit, and not even Ctrl-C ends that: so a thread asks."""
+    """Return what ``ask`` returns. LibvirtError if that takes longer than these seconds.
+
+    libvirt's library waits without a limit, and not even Ctrl-C interrupts it. So a thread asks.
+    """
     answered: Queue[Answer | BaseException] = Queue()
 
     def run() -> None:
@@ -149,7 +151,7 @@ def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
 
 
 def _told(libvirt: Any, uri: str, read: Callable[[Any, Any], Iterator[tuple[str, Told]]]) -> dict[str, Told]:
-    """What ``read`` finds by name, with a connection of its own."""
+    """Open a connection, and return what ``read`` yields there: objects by name."""
     connection = libvirt.openReadOnly(uri)
     try:
         return dict(read(libvirt, connection))
@@ -185,7 +187,7 @@ def _live(libvirt: Any, network: Any) -> LiveNetwork:
 
 
 def _ports(libvirt: Any, network: Any) -> Iterator[Port]:
-    """The ports of guests."""
+    """Yield the ports of guests on the network."""
     source = f"libvirt's XML of a port of network {network.name()}"
     for port in network.listAllPorts():
         try:
@@ -199,21 +201,21 @@ def _ports(libvirt: Any, network: Any) -> Iterator[Port]:
 
 
 def _binding() -> Any:
-    """libvirt's own Python binding, which is a package of the distribution."""
+    """Import libvirt's Python binding, which is a package of the distribution."""
     try:
         return import_module("libvirt")
     except ImportError:
         command = _installation()
         how = f"it with `{command}`" if command else "the package that brings it (mostly called python3-libvirt)"
         raise BindingMissingError(
-            f"libvirt's binding for {sys.executable} is not installed, without which its networks are not known: "
+            f"libvirt's Python binding, which is needed to list its networks, is not installed for {sys.executable}: "
             f"install {how}",
             command,
         ) from None
 
 
 def _installation() -> str:
-    """What installs the binding on this distribution; '' where that is not known.
+    """Return the command that installs the binding on this distribution; '' if the distribution is unknown.
 
     https://www.freedesktop.org/software/systemd/man/os-release.html
     """

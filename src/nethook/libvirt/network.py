@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nethook.net.names import is_safe
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -15,14 +17,14 @@ MANAGED_MODES = frozenset({ISOLATED, "nat", "route", "open"})
 
 
 OPENVSWITCH = "openvswitch"
-"""In the place of a forward mode: the bridge is one of Open vSwitch."""
+"""Takes the place of the forward mode if the bridge is one of Open vSwitch."""
 
 
 class Port:
-    """A NIC on a network: libvirt's UUID of this port, its MAC as the kernel prints it, and the name of its guest.
+    """A guest's NIC on a network: libvirt's UUID of the port, the MAC address as the kernel prints it, and the guest.
 
-    A NIC may have two for a moment: when libvirt is to change it, as by ``virsh domif-setlink``, it creates another
-    port, and then deletes one of both.
+    A NIC may have two ports for a moment: to change it, as ``virsh domif-setlink`` does, libvirt creates another port
+    and then deletes one of the two.
     """
 
     __slots__ = ("guest", "mac", "uuid")
@@ -33,15 +35,15 @@ class Port:
         self.guest = guest
 
     def is_of(self, guest: str | None, mac: str | None) -> bool:
-        """Whether it is this guest's; with ``mac``, of this NIC."""
+        """Return whether this is a port of the guest and, if ``mac`` is given, of that NIC."""
         return self.guest == guest and mac in {None, self.mac}
 
 
 class Ports:
-    """Who is plugged into a network, as far as known: the ports that are there (``known``).
+    """The ports of a network, as far as they are ``known``.
 
-    ``all_known``: whoever is not here is not plugged in. Otherwise a guest that is not here may have been plugged in
-    unseen, unless its port has just ``gone``.
+    With ``all_known``, a guest without a port here is not plugged in. Without it, such a guest may have been plugged in
+    unseen, unless its port is ``gone``: the one that was just deleted.
     """
 
     __slots__ = ("all_known", "gone", "known")
@@ -52,15 +54,15 @@ class Ports:
         self.gone = gone
 
     def of(self, guest: str | None, mac: str | None) -> list[str]:
-        """The MACs of this guest's NICs; with ``mac``, at most this one."""
+        """Return the MAC addresses of the guest's NICs; with ``mac``, at most that one."""
         return list(dict.fromkeys(port.mac for port in self.known if port.is_of(guest, mac)))
 
 
 class Network:
-    """A network: its name, the device of its bridge ('' if it has none), its forward mode ('' if isolated), its ports.
+    """A network: its name, its bridge ('' if it has none), its forward mode ('' if it is isolated), and its ports.
 
-    ``subnets`` are those of its ``<ip>`` elements, ``routes`` the prefixes of its ``<route>`` elements: libvirt makes a
-    route to each of both, and refuses to start the network where the main table has one to the same IPv4 prefix.
+    ``subnets`` are those of its ``<ip>`` elements, ``routes`` the prefixes of its ``<route>`` elements. libvirt adds a
+    route to each of them, and refuses to start the network if the main table has a route to the same IPv4 prefix.
 
     https://libvirt.org/formatnetwork.html
     """
@@ -86,27 +88,30 @@ class Network:
 
     @property
     def own_prefixes(self) -> set[str]:
-        """The prefixes to which libvirt itself makes routes."""
+        """The prefixes to which libvirt itself adds routes."""
         return {prefix.text for prefix in (*self.subnets, *self.routes)}
 
     @property
     def why_unroutable(self) -> str:
-        """Why nothing can ever be routed to it, as it is defined; '' if that is possible.
+        """The reason why nothing can be routed to this network as it is defined; '' if it can.
 
-        A bridge that libvirt makes has a name at the latest when the network starts.
+        A bridge that libvirt creates may get its name only when the network starts.
         """
         if self.forward_mode == OPENVSWITCH:
-            return f"network {self.name} has a bridge of Open vSwitch, which nftables and this program do not see"
+            return f"network {self.name} has a bridge of Open vSwitch, which nftables does not see"
         if not self.bridge and not self.is_libvirts_own:
             return f"network {self.name} has no bridge (forward mode {self.forward_mode})"
+        if self.bridge and not is_safe(self.bridge):
+            name = f"the name of the bridge of network {self.name}"
+            return f"{name} cannot be used in rules and routes: {self.bridge!r}"
         return ""
 
     @property
     def is_libvirts_own(self) -> bool:
-        """Whether behind the bridge are guests alone: a bridge that the host brings may have an uplink as its port."""
+        """True if libvirt made the bridge, so that only guests are behind it. Other bridges may have an uplink."""
         return self.forward_mode in MANAGED_MODES
 
     @property
     def is_isolated(self) -> bool:
-        """Whether its guests must reach nobody but each other and the host."""
+        """True if guests of this network may only reach each other and the host."""
         return self.forward_mode == ISOLATED

@@ -1,14 +1,17 @@
-"""The XML of a libvirt network and of its ports, as far as it matters here.
+"""Reading the XML of a libvirt network and of its ports.
+
+Elements are found by their exact path, because ``<metadata>`` may hold elements of any name.
 
 https://libvirt.org/formatnetwork.html, https://libvirt.org/formatnetworkport.html
 """
 
 from __future__ import annotations
 
+import pyexpat
+
 from nethook.errors import ReadError
 from nethook.libvirt.network import OPENVSWITCH, Network, Port
-from nethook.libvirt.place import XML
-from nethook.net.mac import is_mac
+from nethook.net.names import is_mac
 from nethook.net.prefix import BITS, Prefix, parse_address
 
 TYPE_CHECKING = False
@@ -17,9 +20,71 @@ if TYPE_CHECKING:
 
 PORT = "networkport"
 
+DEEPEST = 4
+"""Elements that are nested deeper are ignored: paths for all of them would take quadratic time."""
+TEXTS = (
+    *("network/name", "networkport/uuid", "networkport/owner/name"),
+    *("hookData/network/name", "hookData/networkport/uuid", "hookData/networkport/owner/name"),
+)
+"""The elements whose text is kept. Other texts may be megabytes long, as in ``<metadata>``."""
+
+
+class XML:
+    """An XML document: the attributes of its elements by path, such as ``network/bridge``, and the texts of TEXTS."""
+
+    __slots__ = ("_attributes", "_depth", "_path", "_pieces")
+
+    def __init__(self, xml: bytes, source: str) -> None:
+        """Parse the XML in linear time. ReadError, which names ``source``, if it is broken."""
+        self._attributes: dict[str, list[dict[str, str]]] = {}
+        self._pieces: dict[str, list[str]] = {path: [] for path in TEXTS}
+        self._path: list[str] = []
+        self._depth = 0
+        parser = pyexpat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        try:
+            parser.Parse(xml, True)
+        except pyexpat.ExpatError as error:
+            raise ReadError(f"{source} is broken: {error}") from None
+
+    def has(self, path: str) -> bool:
+        """Return whether there is an element at this path."""
+        return path in self._attributes
+
+    def all(self, path: str) -> Sequence[dict[str, str]]:
+        """Return the attributes of each element at this path."""
+        return self._attributes.get(path, ())
+
+    def first(self, path: str) -> dict[str, str]:
+        """Return the attributes of the first element at this path, {} without one."""
+        return next(iter(self.all(path)), {})
+
+    def text(self, path: str) -> str:
+        """Return the text of the elements at this path, which is one of TEXTS; '' without one."""
+        return "".join(self._pieces[path])
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth <= DEEPEST:
+            self._path.append(f"{self._path[-1]}/{tag}" if self._path else tag)
+            self._attributes.setdefault(self._path[-1], []).append(attributes)
+
+    def _end(self, tag: str) -> None:
+        del tag
+        if self._depth <= DEEPEST:
+            self._path.pop()
+        self._depth -= 1
+
+    def _text(self, text: str) -> None:
+        if self._depth <= DEEPEST and self._path[-1] in self._pieces:
+            self._pieces[self._path[-1]].append(text)
+
 
 class NetworkXML:
-    """What was read: the network, and the attributes of each of its ``<ip>`` elements."""
+    """A network that was read, and the attributes of its ``<ip>`` elements."""
 
     __slots__ = ("ips", "network")
 
@@ -29,7 +94,7 @@ class NetworkXML:
 
 
 def read_network(xml: XML, source: str, path: str = "network") -> NetworkXML:
-    """The network whose element is at this path. ReadError, which names ``source``, if it is not there or not right."""
+    """Return the network at this path. ReadError, which names ``source``, if it is missing or not understood."""
     if not xml.has(path):
         raise ReadError(f"{source} contains no <network>")
     mode = xml.first(f"{path}/forward").get("mode", "nat") if xml.has(f"{path}/forward") else ""
@@ -48,7 +113,7 @@ def read_network(xml: XML, source: str, path: str = "network") -> NetworkXML:
 
 
 def _subnet(ip: dict[str, str]) -> Prefix:
-    """Return the subnet of an ``<ip>`` or ``<route>`` element: by length or netmask, or else by the address's class."""
+    """Return the subnet of an ``<ip>`` or ``<route>`` element, from its length, its netmask, or its address's class."""
     family, number = parse_address(ip["address"])
     if "prefix" in ip:
         length = int(ip["prefix"])
@@ -57,11 +122,11 @@ def _subnet(ip: dict[str, str]) -> Prefix:
     else:  # virSocketAddrGetIPPrefix: classes for IPv4, 64 for IPv6
         length = 64 if family == 6 else 8 if number < 0x80000000 else 16 if number < 0xC0000000 else 24
     host_bits = BITS[family] - length
-    return Prefix(family, number >> host_bits << host_bits, length)
+    return Prefix(family, (number >> host_bits) << host_bits, length)
 
 
 def read_port(xml: XML, path: str = PORT) -> Port | None:
-    """The port whose element is at this path, None without one or if it is no guest's."""
+    """Return the port at this path; None if there is none, or if it is not a guest's."""
     guest, mac = xml.text(f"{path}/owner/name"), xml.first(f"{path}/mac").get("address", "").lower()
-    # The MAC goes into the input of nft and ip. libvirt gives each port a UUID; without one, its MAC identifies it.
+    # The MAC address goes into the input of nft and ip, so it is checked. A port without a UUID is known by it.
     return Port(xml.text(f"{path}/uuid") or mac, mac, guest) if guest and is_mac(mac) else None

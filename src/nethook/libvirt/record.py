@@ -1,28 +1,23 @@
-"""The record: which networks libvirt has told about, and who is plugged in there.
+"""The record of libvirt's networks and their ports, made of its events.
 
-Only libvirt knows this, and a hook must not ask it. So each event is recorded before anything else is done that can
-fail, and each run uses the whole record: a network that is not in it would pass for the outside, and guests of an
-isolated one would reach routed IPs.
+Only libvirt knows its networks, and a hook must not ask it. So each event is recorded before anything else that can
+fail, and each run uses the whole record. A network that is not recorded would count as the outside, and guests of an
+isolated network would reach routed IPs.
 
-What makes it hard, and how each point is met:
+Difficulties, and how each is met:
 
-- Events of several networks come at once, and a run may take seconds. The record has a lock of its own, which is held
-  only while the file is read and written, and waits for no run.
-- A killed hook must not lose it. The file is replaced in one step.
-- ``apply`` asks libvirt without any lock, and events may come meanwhile: ``learn`` refuses an answer that is older than
+- Events of several networks come at the same time, and a run may take seconds. The record has its own lock, which is
+  held only while the file is read and written, and never waits for a run.
+- A killed hook must not lose the record. The file is replaced in one step.
+- ``apply`` asks libvirt without a lock, and events may come meanwhile. ``learn`` refuses an answer that is older than
   the record.
-- Names may hold anything: each field has a zero behind it.
+- Names may hold any character. Each field ends with a zero byte.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
-
 from nethook.errors import ReadError
-from nethook.host import recorded
-from nethook.host.lock import FOLDER, make_folder
+from nethook.host.lock import FOLDER
 from nethook.libvirt.network import Network, Port, Ports
 from nethook.net.prefix import parse_prefix
 
@@ -30,14 +25,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from nethook.host.host import Host
     from nethook.host.lock import Locked
     from nethook.libvirt.event import Event
 
 FILE = f"{FOLDER}/told"
-LOCK_FILE = f"{FOLDER}/told.lock"
-WAIT_SECONDS = 1.0
-"""The lock of the record is held for less than a millisecond."""
-POLL_SECONDS = 0.002
 UP, DOWN = "up", "down"
 HOSTS_OWN = "bridge"
 """The forward mode of a bridge that is not libvirt's."""
@@ -46,8 +38,8 @@ HOSTS_OWN = "bridge"
 class Record:
     """The networks that are ``up`` or about to start, and those that are ``down``, by name.
 
-    A bridge of the host that belongs to no network is in ``up`` as well: its key is ``/`` and its name, which no
-    network can have. It is known not to be libvirt's.
+    A bridge of the host that belongs to no network is in ``up``, too. Its key is ``/`` and its name, which no network
+    can have.
     """
 
     __slots__ = ("down", "up")
@@ -58,46 +50,53 @@ class Record:
 
     @property
     def guest_bridges(self) -> list[tuple[str, bool]]:
-        """The bridges behind which are guests alone. True: they are isolated."""
+        """The bridges with nothing but guests behind them, each with True if its network is isolated."""
         return [(network.bridge, network.is_isolated) for network in self.up.values() if network.is_libvirts_own]
 
     def knows(self, name: str) -> bool:
-        """Return whether libvirt has told about a network of this name since the host started."""
+        """Return whether libvirt has had an event of this network since the host started."""
         return name in self.up or name in self.down
 
     def put(self, key: str, network: Network, *, is_up: bool) -> None:
-        """Enter this network in the place of what the record has of it."""
+        """Put this network into the record, instead of an earlier state of it."""
         self.up.pop(key, None)
         self.down.pop(key, None)
         (self.up if is_up else self.down)[key] = network
 
 
-def read() -> Record:
-    """Return the record; ReadError if it cannot be read. What is broken in it is left out."""
+def read(host: Host) -> Record:
+    """Return the record, without its broken parts. ReadError if it cannot be read."""
     try:
-        return _parse(recorded.read(FILE))
+        return _parse(host.recorded(FILE))
     except OSError as error:
         raise ReadError(f"cannot read {FILE}: {error.strerror}") from None
 
 
-def tell(event: Event) -> tuple[Record, str]:
-    """Record what this event tells, and let the event's network know its ports.
+def tell(event: Event, host: Host) -> tuple[Record, str]:
+    """Record this event, and give the event's network its ports.
 
-    Returns the whole record with this event in it, and what failed, '' if nothing did. Of a record that cannot be read,
-    this event is all.
+    Return the whole record with this event in it, and a failure as a sentence, '' if there is none. If the record
+    cannot be read, the one that is returned has only this event.
     """
-    record = Record()
-    failure = ""
     try:
-        with _RecordLock():
-            text = recorded.read(FILE)
+        with host.record_locked():
+            text = host.recorded(FILE)
             record = _parse(text)
             _enter(record, event)
-            _write(record, text)
+            _write(record, text, host)
     except OSError as error:
-        failure = f"cannot record this event in {error.filename or FILE}: {error.strerror}"
+        record = _known(host)
         _enter(record, event)
-    return record, failure
+        return record, f"cannot record this event in {error.filename or FILE}: {error.strerror}"
+    return record, ""
+
+
+def _known(host: Host) -> Record:
+    """Return the record as it is, read without its lock; an empty one if it cannot be read."""
+    try:
+        return read(host)
+    except ReadError:
+        return Record()
 
 
 def _enter(record: Record, event: Event) -> None:
@@ -108,13 +107,13 @@ def _enter(record: Record, event: Event) -> None:
     record.put(network.name, network, is_up=event.begins or event.is_up)
 
 
-def learn(networks: Iterable[tuple[Network, bool]], bridges: Iterable[str], lock: Locked) -> bool:
-    """Record that these are all networks of libvirt (True: active), and these bridges of the host are not libvirt's.
+def learn(networks: Iterable[tuple[Network, bool]], bridges: Iterable[str], lock: Locked, host: Host) -> bool:
+    """Record these networks, each with True if it is active, as all of libvirt's; ``bridges`` are foreign ones.
 
-    False if an event has been recorded since the lock was taken: then libvirt has to be asked again. OSError if the
+    Return False if an event was recorded since the lock was taken, so that libvirt must be asked again. OSError if the
     record cannot be written.
     """
-    with _RecordLock():
+    with host.record_locked():
         if not lock.is_untouched:
             return False
         record = Record()
@@ -122,45 +121,22 @@ def learn(networks: Iterable[tuple[Network, bool]], bridges: Iterable[str], lock
             record.put(network.name, network, is_up=is_active)
         for bridge in bridges:
             record.put(f"/{bridge}", Network("", bridge, HOSTS_OWN), is_up=True)
-        _write(record, recorded.read(FILE))
+        _write(record, host.recorded(FILE), host)
         return True
 
 
-def forget() -> None:
-    """Remove the record, if there is one: what it tells gets out of date without the hook."""
+def forget(host: Host) -> None:
+    """Remove the record, if that is possible, because without the hook it gets out of date."""
     try:
-        os.unlink(FILE)
+        host.remove(FILE)
     except OSError:
         return
 
 
-class _RecordLock:
-    """Holds the lock of the record for a ``with`` block; OSError if it is not to be had."""
-
-    def __enter__(self) -> None:
-        make_folder()
-        self._fd = os.open(LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-        until = time.monotonic() + WAIT_SECONDS
-        while True:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                if time.monotonic() > until:
-                    os.close(self._fd)
-                    error.filename = LOCK_FILE
-                    raise
-                time.sleep(POLL_SECONDS)
-            else:
-                return
-
-    def __exit__(self, *exception: object) -> None:
-        os.close(self._fd)
-
-
-def _write(record: Record, before: str) -> None:
+def _write(record: Record, before: str, host: Host) -> None:
     text = "".join(f"{field}\0" for field in _fields(record))
     if text != before:
-        recorded.write(FILE, text)
+        host.record(FILE, text)
 
 
 def _fields(record: Record) -> Iterator[str]:

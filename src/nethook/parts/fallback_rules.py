@@ -12,82 +12,93 @@ goes before it, and none has ``suppress_prefixlength 0``, because ``wg-quick dow
 
 With rules of its own the kernel leaves a short cut and forwards some 4 % less; so they are there only while they are
 needed.
-
-Messages and attributes: linux/rtnetlink.h, linux/fib_rules.h.
 """
 
 from __future__ import annotations
 
-from _socket import AF_INET, AF_INET6, AF_UNSPEC
-from struct import pack, unpack, unpack_from
-
-from nethook.host.netlink import attributes, routing
 from nethook.net.prefix import parse_prefix
-from nethook.parts.fallbacks import LONGEST, SHORT, table_of
-from nethook.parts.kind import Kind
+from nethook.parts.fallbacks import FALLBACKS, INNER, LONGEST, SHORT, table_of, unrouted
+from nethook.parts.part import Delta, Key, Objects, Wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from nethook.engine.case import Case
+    from nethook.engine.snapshot import Question
+    from nethook.host.host import Host
     from nethook.host.process import Result
-    from nethook.parts.kind import Key
 
-GET_RULES = 34
-HEADER, HEADER_SIZE = "BBBBBBBBI", 12
-PRIORITY, SUPPRESS_LENGTH, TABLE, PROTOCOL = 6, 14, 15, 21
 EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
-FAMILIES = {AF_INET: 4, AF_INET6: 6}
 OUR_PRIORITY = 32765
 """Right before the main table, which has 32766."""
 MAIN_TABLE = 254
 
 
-class FallbackRules(Kind):
-    """Keys are (everything of a family, '', number); the numbers, of three digits, descend from rule to rule."""
+class FallbackRule(Key):
+    """Everything of a family, '', and a number of three digits. The numbers descend from rule to rule."""
+
+    __slots__ = ()
+
+    @property
+    def number(self) -> str:
+        """The number, which tells length and kind of the rule."""
+        return self[2]
+
+
+class FallbackRules(Objects, words={"fallback_rule": "routing rule to {to}, for {prefix}"}):
+    """The rules that lead to our fallback routes."""
 
     name = "fallback_rule"
     already_gone = ("No such file or directory",)
 
-    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
-        """Ours, by our protocol number."""
+    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[FallbackRule]:
+        """Return ours, by our protocol number."""
         del results
-        found: set[Key] = set()
-        rules = routing("routing rules", GET_RULES, pack(HEADER, AF_UNSPEC, *[0] * 8))
-        for data, begin, end in rules:
-            values = {number: data[at:until] for number, at, until in attributes(data, begin + HEADER_SIZE, end)}
-            family = FAMILIES.get(unpack_from("B", data, begin)[0])
-            if family and values.get(PROTOCOL) == bytes([protocol]):
-                priority, length, table = (
-                    unpack("i", values[name])[0] if name in values else -1
-                    for name in (PRIORITY, SUPPRESS_LENGTH, TABLE)
-                )
-                number = _number_of(length, table, protocol) if priority == OUR_PRIORITY else ""
-                if number:  # others with our protocol are somebody else's
-                    found.add((EVERYTHING[family], "", number))
+        found: set[FallbackRule] = set()
+        for rule in host.routing_rules(question.protocol):
+            number = ""
+            if rule.priority == OUR_PRIORITY:
+                number = _number_of(rule.suppressed, rule.table, question.protocol)
+            if number:  # other rules with our protocol are somebody else's
+                found.add(FallbackRule((EVERYTHING[rule.family], "", number)))
         return found
 
-    def leads_to(self, key: Key) -> str:
-        """In words, because the number of a rule tells nobody anything."""
-        length, is_main = divmod(int(key[2]), 2)
+    def want(self, case: Case) -> Wanted:
+        """Want nothing by itself: which rules are needed depends on all routes (``compare``)."""
+        del case
+        return Wanted({})
+
+    def compare(self, case: Case) -> Delta:
+        """Return the rules that go, the last of them first, and those that come, in their order."""
+        fallbacks = case.delta(FALLBACKS)
+        inner = {key.prefix for key in case.afterwards(FALLBACKS) if key.kind == INNER}
+        wanted = set() if case.clears else rules_for(unrouted(case, fallbacks) - inner, inner)
+        there = case.state(self)
+        stay = in_place(wanted, there)
+        return Delta(sorted(there - stay), sorted(wanted - stay, reverse=True))
+
+    def leads_to(self, key: FallbackRule) -> str:
+        """Return where the rule leads in words: its number tells nobody anything."""
+        length, is_main = divmod(int(key.number), 2)
         if is_main:
             return f"routes of the main table longer than /{length - 1 if length else SHORT}"
         return f"fallback routes of /{length}" if length else "fallback routes"
 
-    def family(self, key: Key) -> str:
-        """ip does not look at the prefix."""
-        return "-6" if key[0] == EVERYTHING[6] else "-4"
+    def family_option(self, key: FallbackRule) -> str:
+        """Return the option. ip does not look at the prefix of a rule."""
+        return "-6" if key.prefix == EVERYTHING[6] else "-4"
 
-    def add(self, key: Key, protocol: int) -> str:
-        """The rule, with its number."""
+    def add(self, key: FallbackRule, protocol: int) -> str:
+        """Return the line that adds the rule, with its number."""
         return f"rule add {_words(key, protocol)}"
 
-    def delete(self, key: Key, protocol: int) -> str:
-        """The rule, if it is ours."""
+    def delete(self, key: FallbackRule, protocol: int) -> str:
+        """Return the line that deletes the rule, if it is ours."""
         return f"rule del {_words(key, protocol)}"
 
 
-def rules_for(outer: Iterable[str], inner: Iterable[str]) -> set[Key]:
+def rules_for(outer: Iterable[str], inner: Iterable[str]) -> set[FallbackRule]:
     """Return the keys of the rules that have to be there while these prefixes have a fallback route and no other.
 
     The ``inner`` ones lie within a prefix that is routed.
@@ -95,13 +106,13 @@ def rules_for(outer: Iterable[str], inner: Iterable[str]) -> set[Key]:
     lengths = {(":" in prefix, 0) for prefix in outer}
     lengths |= {(":" in prefix, parse_prefix(prefix).length) for prefix in inner}
     return {
-        (EVERYTHING[6 if is_ipv6 else 4], "", _number(length, is_main=is_main))
+        FallbackRule((EVERYTHING[6 if is_ipv6 else 4], "", _number(length, is_main=is_main)))
         for is_ipv6, length in lengths
         for is_main in (True, False)
     }
 
 
-def in_place(wanted: set[Key], there: set[Key]) -> set[Key]:
+def in_place(wanted: set[FallbackRule], there: set[FallbackRule]) -> set[FallbackRule]:
     """Return those that are wanted and there, and stand where they should when the others have been added."""
     last = dict.fromkeys(EVERYTHING.values(), "")
     for everything, _, number in wanted - there:
@@ -122,7 +133,7 @@ def _number_of(length: int, table: int, protocol: int) -> str:
     return _number(inner, is_main=False) if length < 0 and 0 <= inner <= LONGEST else ""
 
 
-def _words(key: Key, protocol: int) -> str:
+def _words(key: FallbackRule, protocol: int) -> str:
     everything, _, number = key
     length, is_main = divmod(int(number), 2)
     lookup = f"main suppress_prefixlength {length - 1 if length else SHORT}" if is_main else table_of(protocol, length)

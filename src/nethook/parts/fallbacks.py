@@ -14,24 +14,26 @@ from __future__ import annotations
 
 from nethook.errors import ReadError
 from nethook.net.prefix import parse_prefix
-from nethook.parts.kind import Kind
-from nethook.parts.routes import IN_TABLE, read_calls
+from nethook.net.prefixes import Ordered, disjoint
+from nethook.parts.part import Delta, Key, Objects, Wanted
+from nethook.parts.routes import IN_TABLE, ROUTES, read_calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.host.process import Call, Result, Tools
+    from nethook.engine.case import Case
+    from nethook.engine.snapshot import Question
+    from nethook.host.host import Host
+    from nethook.host.process import Call, Result
     from nethook.net.prefix import Prefix
-    from nethook.parts.kind import Key
 
 INNER = "inner"
-"""The one within another prefix that is routed."""
+"""The kind of fallback route within another prefix that is routed."""
 MAIN = "main"
 MAIN_METRIC = (1 << 32) - 1
 """The one that fallback routes in the main table had."""
 _SHAPE = "unreachable "
-
 
 TABLES = 1000
 """Their tables begin at so many times our protocol: far from those that people and other programs number, up to 255."""
@@ -50,19 +52,32 @@ def is_inner(prefix: Prefix) -> bool:
     return prefix.length > SHORT + 1
 
 
-class Fallbacks(Kind):
-    """Keys are (prefix, ''), (prefix, '', INNER), and (prefix, '', MAIN) for those of a release before."""
+class Fallback(Key):
+    """Prefix, '', and '' or INNER, or MAIN for those of a release before."""
+
+    __slots__ = ()
+
+    @property
+    def kind(self) -> str:
+        """'', INNER or MAIN."""
+        return self[2]
+
+
+class Fallbacks(Objects, words={"fallback": "fallback route {prefix}"}):
+    """Our fallback routes."""
 
     name = "fallback"
     already_gone = ("No such process", "FIB table does not exist", "ipv4: FIB table does not exist")
 
-    def read_calls(self, protocol: int) -> list[Call]:
-        """The list in which our other routes are, too."""
-        return read_calls(protocol)
+    def calls(self, question: Question) -> list[Call]:
+        """Return the call that lists all our routes."""
+        return read_calls(question.protocol)
 
-    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
-        """Ours. What is unreachable elsewhere, or with another metric, is somebody else's with our number."""
-        found: set[Key] = set()
+    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Fallback]:
+        """Return ours. What is unreachable elsewhere, or with another metric, is somebody else's with our number."""
+        del host
+        found: set[Fallback] = set()
+        protocol = question.protocol
         all_others = str(table_of(protocol))
         for result in results:
             if result.status != 0:
@@ -72,33 +87,83 @@ class Fallbacks(Kind):
                     prefix = line.split(None, 2)[1]
                     table = line.partition(IN_TABLE)[2].partition(" ")[0]
                     if table == all_others:
-                        found.add((prefix, ""))
+                        found.add(Fallback((prefix, "", "")))
                     elif table:
                         if table == str(table_of(protocol, parse_prefix(prefix).length)):
-                            found.add((prefix, "", INNER))
+                            found.add(Fallback((prefix, "", INNER)))
                     elif f" metric {MAIN_METRIC}" in line:
-                        found.add((prefix, "", MAIN))
+                        found.add(Fallback((prefix, "", MAIN)))
         return found
 
-    def add(self, key: Key, protocol: int) -> str:
-        """Never ``replace``, as with other routes."""
+    def want(self, case: Case) -> Wanted:
+        """Want a fallback route for each line, whatever networks are up; those of other networks stay as they are.
+
+        So do those that a wrong line may be about.
+        """
+        wanted, stay = {}, set(case.in_doubt(case.state(self)))
+        for line in case.lines:
+            key = Fallback((line.prefix.text, "", ""))
+            if case.scope.has_network(line.network):
+                wanted[key] = line
+            else:
+                stay.add(key)
+        return Wanted(wanted, stay)
+
+    def compare(self, case: Case) -> Delta:
+        """Return the difference, and add inner fallback routes, which depend on all routes."""
+        outer = super().compare(case)
+        there = case.state(self)
+        inner = {Fallback((text, "", INNER)) for text in _inner(case, outer)}
+        gone = {key for key in outer.gone if key.kind != INNER}
+        gone.update(key for key in there if key.kind == INNER and key not in inner)
+        return Delta(sorted(gone), [*outer.new, *sorted(inner - there)])
+
+    def add(self, key: Fallback, protocol: int) -> str:
+        """Return the line that adds it. Never ``replace``, as with other routes."""
         return f"route add {_words(key, protocol)}"
 
-    def delete(self, key: Key, protocol: int) -> str:
-        """With all that makes it ours."""
+    def delete(self, key: Fallback, protocol: int) -> str:
+        """Return the line that deletes it, with all that makes it ours."""
         return f"route del {_words(key, protocol)}"
 
-    def why_not_added(self, key: Key, said: str, tools: Tools) -> str:
-        """One that somebody else has made in its place does the same."""
-        del key, tools
+    def leads_to(self, key: Fallback) -> str:
+        """Return the kind of fallback route."""
+        return key.kind
+
+    def why_not_added(self, key: Fallback, said: str, host: Host) -> str:
+        """Return why not; '' if somebody else has made one in its place, which does the same."""
+        del key, host
         return "" if said == "File exists" else said
 
 
-def _words(key: Key, protocol: int) -> str:
-    if key[2:] == (MAIN,):
-        return f"{_SHAPE}{key[0]} proto {protocol} metric {MAIN_METRIC}"
-    length = parse_prefix(key[0]).length if key[2:] else 0
-    return f"{_SHAPE}{key[0]} table {table_of(protocol, length)} proto {protocol}"
+def unrouted(case: Case, fallbacks: Delta) -> set[str]:
+    """Return the prefixes that have a fallback route of ours and no other route, when the changes have been made."""
+    there = case.state(FALLBACKS) - set(fallbacks.gone)
+    prefixes = {key.prefix for key in there.union(fallbacks.new) if key.kind != MAIN}
+    return prefixes - _routed(case)
+
+
+def _routed(case: Case) -> set[str]:
+    """Return the prefixes that lead somewhere when the changes have been made."""
+    routes = case.afterwards(ROUTES).union(case.delta(ROUTES).inherited)
+    routed = {route[0] for route in (*routes, *case.snapshot.standing_in)}
+    return routed | case.scope.own_prefixes
+
+
+def _inner(case: Case, fallbacks: Delta) -> set[str]:
+    """Return the prefixes without a route that lie within another prefix that has one."""
+    lacking = unrouted(case, fallbacks)
+    if not lacking:
+        return set()
+    around = Ordered(disjoint(parse_prefix(text) for text in _routed(case) if "/" in text))
+    return {text for text in lacking if is_inner(prefix := parse_prefix(text)) and around.around(prefix)}
+
+
+def _words(key: Fallback, protocol: int) -> str:
+    if key.kind == MAIN:
+        return f"{_SHAPE}{key.prefix} proto {protocol} metric {MAIN_METRIC}"
+    length = parse_prefix(key.prefix).length if key.kind else 0
+    return f"{_SHAPE}{key.prefix} table {table_of(protocol, length)} proto {protocol}"
 
 
 FALLBACKS = Fallbacks()

@@ -3,21 +3,26 @@
 That an address is ours its metric tells, which is our number. It has no other effect: where the kernel makes a route
 for the address, it is the only one of its kind. (A protocol number of addresses is not known to kernels before 5.18,
 nor to iproute2 6.1.)
-
-Read over netlink, because every run does it.
 """
 
 from __future__ import annotations
 
-from nethook.host.addresses import addresses
-from nethook.parts.kind import Kind
+from nethook.parts.part import ASIDE, Key, Lack, Objects, Wanted
+from nethook.parts.routes import ROUTES
+from nethook.parts.switches import IPV6
+from nethook.parts.tables.classifying import BRIDGES, CLASSIFYING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from nethook.config import RoutedIP
+    from nethook.engine.case import Case
+    from nethook.engine.snapshot import Question
+    from nethook.host.addresses import Address
+    from nethook.host.host import Host
     from nethook.host.process import Result
-    from nethook.parts.kind import Key
+    from nethook.placement.placement import Placement
 
 NO_PREFIX_ROUTE = 0x200
 WITHOUT_ROUTE = "noprefixroute"
@@ -26,44 +31,106 @@ LENGTHS = {4: 32, 6: 64}
 """A single IPv4 address has no subnet; a link-local IPv6 one has the subnet that all have."""
 
 
-class Gateways(Kind):
-    """Keys are (address, bridge, WITHOUT_ROUTE or '')."""
+class Gateway(Key):
+    """Address, bridge, and WITHOUT_ROUTE or ''."""
+
+    __slots__ = ()
+
+    @property
+    def how(self) -> str:
+        """WITHOUT_ROUTE or ''."""
+        return self[2]
+
+
+class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
+    """Our gateways: the same address on every bridge that has routed addresses."""
 
     name = "gateway"
     already_gone = (
-        *(*Kind.already_gone, "Cannot assign requested address"),
+        *(*Objects.already_gone, "Cannot assign requested address"),
         *("ipv4: Address not found", "ipv6: address not found"),  # what kernels of today say
     )
 
-    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
-        """Ours."""
-        del results
-        return {key for key, is_ours in _addresses(protocol) if is_ours}
+    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Gateway]:
+        """Return ours among the addresses of this host."""
+        del host, results
+        return {key for key, is_ours in _keys(question.addresses, question.protocol) if is_ours}
 
-    def of_others(self, protocol: int) -> set[tuple[str, str]]:
-        """The addresses of this host that are not ours, with their devices."""
-        return {(address, device) for (address, device, _), is_ours in _addresses(protocol) if not is_ours}
+    def want(self, case: Case) -> Wanted:
+        """Want one on each of libvirt's own bridges that has routed addresses of the family.
 
-    def add(self, key: Key, protocol: int) -> str:
-        """Of use at once: nobody on the bridge is asked whether the IPv6 address is taken."""
-        flags = f" nodad {key[2]}" if ":" in key[0] else ""
+        A bridge on which the address is a next hop has somebody else with it. So has one on which it is taken.
+        """
+        wanted = self._desired(case)
+        taken = self.taken(case)
+        stay: set[Gateway] = set()
+        for route in case.placements.kept:
+            address = case.settings.gateway(6 if ":" in route.prefix else 4)
+            if address:
+                stay.update(Gateway((address, route.device, how)) for how in ("", WITHOUT_ROUTE))
+        return Wanted({key: line for key, line in wanted.items() if key[:2] not in taken}, stay)
+
+    def _desired(self, case: Case) -> dict[Gateway, RoutedIP]:
+        """Return the gateways that lines want, also those that are taken."""
+        routes = case.wanted(ROUTES).keys
+        next_hops = {(route.via, route.device) for route in routes}
+        first: dict[tuple[str, bool], RoutedIP] = {}
+        for route, line in routes.items():
+            first.setdefault((route[1], ":" in route[0]), line)
+        bridges = case.wanted(CLASSIFYING)[BRIDGES]
+        wanted: dict[Gateway, RoutedIP] = {}
+        for (bridge, _), line in first.items():
+            address = case.settings.gateway(line.prefix.family)
+            if address and (bridge,) in bridges and (address, bridge) not in next_hops:
+                # A bridge with IPv6 by our doing has no other link-local address.
+                is_bare = line.prefix.family == 4 or IPV6.is_ours(case, bridge)
+                wanted.setdefault(Gateway((address, bridge, "" if is_bare else WITHOUT_ROUTE)), line)
+        return wanted
+
+    def taken(self, case: Case) -> dict[tuple[str, str], str]:
+        """Return the device that has the address already, by address and bridge of each gateway that cannot be.
+
+        That is an IPv4 one anywhere on this host, a link-local one on this bridge.
+        """
+        found: dict[tuple[str, str], str] = {}
+        lacking = self._desired(case).keys() - case.state(self)
+        others = [key for key, is_ours in _keys(case.snapshot.addresses, case.protocol) if not is_ours and lacking]
+        for address, bridge, _ in lacking:
+            for other, device, _ in others:
+                if address == other and (":" not in address or bridge == device):
+                    found[address, bridge] = device
+        return found
+
+    def note(self, case: Case) -> dict[tuple[str, int], str]:
+        """Return the gateways that guests are yet to get, by bridge and family."""
+        return {(key.device, 6 if ":" in key.prefix else 4): key.prefix for key in case.delta(self).new}
+
+    def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
+        """Yield that guests have no gateway yet."""
+        lacking = case.note(self).get((placement.bridge, placement.line.prefix.family))
+        if lacking:
+            text = f"guests on {placement.bridge} that use {lacking} as their gateway find nobody there"
+            yield Lack("gateway", text, ASIDE)
+
+    def add(self, key: Gateway, protocol: int) -> str:
+        """Return the line that adds it, of use at once: nobody is asked whether the IPv6 address is taken."""
+        flags = f" nodad {key.how}" if ":" in key.prefix else ""
         return f"address add {_words(key)} metric {protocol}{flags}".rstrip()
 
-    def delete(self, key: Key, protocol: int) -> str:
-        """The address, from this bridge."""
+    def delete(self, key: Gateway, protocol: int) -> str:
+        """Return the line that deletes the address from this bridge."""
         del protocol
         return f"address delete {_words(key)}"
 
 
-def _words(key: Key) -> str:
-    address, bridge, _ = key
-    return f"{address}/{LENGTHS[6 if ':' in address else 4]} dev {bridge}"
+def _words(key: Gateway) -> str:
+    return f"{key.prefix}/{LENGTHS[6 if ':' in key.prefix else 4]} dev {key.device}"
 
 
-def _addresses(protocol: int) -> Iterator[tuple[Key, bool]]:
-    """All addresses as keys, and whether they are ours."""
-    for each in addresses():
-        key = (each.text, each.device, WITHOUT_ROUTE if each.flags & NO_PREFIX_ROUTE else "")
+def _keys(addresses: Sequence[Address], protocol: int) -> Iterator[tuple[Gateway, bool]]:
+    """Yield each address as a key, and whether it is ours."""
+    for each in addresses:
+        key = Gateway((each.text, each.device, WITHOUT_ROUTE if each.flags & NO_PREFIX_ROUTE else ""))
         yield key, each.metric == protocol and each.length == LENGTHS[each.family]
 
 

@@ -7,52 +7,98 @@ Entries carry our protocol number.
 
 from __future__ import annotations
 
-from nethook.host.neighbour_table import proxy_entries
-from nethook.parts.kind import NO_DEVICE, Kind
+from nethook.net.prefix import parse_prefix
+from nethook.net.prefixes import Longest
+from nethook.parts.part import NO_DEVICE, Key, Lack, Objects, Wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from nethook.host.process import Result, Tools
-    from nethook.parts.kind import Key
+    from nethook.config import RoutedIP
+    from nethook.engine.case import Case
+    from nethook.engine.snapshot import Question
+    from nethook.host.host import Host
+    from nethook.host.process import Result
+    from nethook.placement.placement import Placement
 
 
-class Proxies(Kind):
-    """Keys are (address, '', uplink): whether there is one depends on the network that the address is routed to."""
+class Proxy(Key):
+    """Address, '', uplink: whether there is one depends on the network that the address is routed to."""
+
+    __slots__ = ()
+
+    @property
+    def uplink(self) -> str:
+        """The device on which the host answers."""
+        return self[2]
+
+
+class Proxies(Objects, words={"proxy": "proxy {prefix} on {to}"}):
+    """Our proxy entries."""
 
     name = "proxy"
-    already_gone = (*Kind.already_gone, "No such file or directory")
+    already_gone = (*Objects.already_gone, "No such file or directory")
+    waits_for_binding = True
 
-    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
-        """Ours."""
+    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Proxy]:
+        """Return our entries."""
         del results
-        return {(address, "", uplink) for address, uplink in proxy_entries(protocol)}
+        return {Proxy((address, "", uplink)) for address, uplink in host.proxies(question.protocol)}
 
-    def add(self, key: Key, protocol: int) -> str:
-        """One that is there already by somebody else's doing is taken over: the kernel does not refuse it."""
-        return f"neighbour add proxy {key[0]} dev {key[2]} protocol {protocol}"
+    def want(self, case: Case) -> Wanted:
+        """Want an entry for each address that a line wants one for, and that is routed.
 
-    def delete(self, key: Key, protocol: int) -> str:
-        """The entry of this address on this uplink."""
+        Entries stay of lines that this run does not decide about, and those that a wrong line may be about. Of a wrong
+        line with a prefix there is an entry for each address.
+        """
+        there = case.state(self)
+        if not there and not any(line.proxy for line in case.lines):  # as on most hosts
+            return Wanted({})
+        wanted: dict[Proxy, RoutedIP] = {}
+        for placed in case.placements.placed:
+            line = placed.line
+            if line.proxy:
+                wanted.update({Proxy((address, "", line.proxy)): line for address in line.prefix.addresses()})
+        kept = {route.prefix for route in case.placements.kept}
+        undecided = {
+            line.prefix for line in case.lines if not case.scope.has_network(line.network) or line.prefix.text in kept
+        }
+        prefixes = Longest(line.prefix for line in case.lines)
+        stay = {key for key in there - wanted.keys() if prefixes.around(parse_prefix(key.prefix)) in undecided}
+        return Wanted(wanted, stay.union(case.in_doubt(there, within=True)))
+
+    def note(self, case: Case) -> dict[str, list[Proxy]]:
+        """Return the entries that are still lacking, by the prefix of their line."""
+        lines = case.wanted(self).keys
+        lacking: dict[str, list[Proxy]] = {}
+        for key in case.delta(self).new:
+            lacking.setdefault(lines[key].prefix.text, []).append(key)
+        return lacking
+
+    def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
+        """Yield that the host does not answer yet."""
+        for key in case.note(self).get(placement.line.prefix.text, ()):
+            yield Lack("proxy", f"the host does not answer for {key.prefix} on {key.uplink}", is_last=True)
+
+    def add(self, key: Proxy, protocol: int) -> str:
+        """Return the line. An entry that somebody else made is taken over: the kernel does not refuse it."""
+        return f"neighbour add proxy {key.prefix} dev {key.uplink} protocol {protocol}"
+
+    def delete(self, key: Proxy, protocol: int) -> str:
+        """Return the line that deletes the entry of this address on this uplink."""
         del protocol
-        return f"neighbour delete proxy {key[0]} dev {key[2]}"
+        return f"neighbour delete proxy {key.prefix} dev {key.uplink}"
 
-    def why_not_added(self, key: Key, said: str, tools: Tools) -> str:
-        """An uplink that is not there is not right, unlike a bridge."""
-        del tools
-        return f"there is no device {key[2]}" if said.startswith(NO_DEVICE) else said
+    def why_not_added(self, key: Proxy, said: str, host: Host) -> str:
+        """Return why not. Unlike a bridge, an uplink that is not there is a mistake."""
+        del host
+        return f"there is no device {key.uplink}" if said.startswith(NO_DEVICE) else said
 
-    def added(self, keys: Sequence[Key]) -> None:
+    def added(self, keys: Sequence[Proxy], host: Host) -> None:
         """Tell the uplink's network, so that nobody goes on sending to where the address was before."""
-        if not keys:
-            return
-        try:
-            from nethook.host.announcement import announce  # noqa: PLC0415 - seldom needed
-        except ImportError:  # the package is being replaced; the entries answer whoever asks
-            return
-        for address, _, uplink in keys:
-            announce(address, uplink)
+        for key in keys:
+            host.announce(key.prefix, key.uplink)
 
 
 PROXIES = Proxies()

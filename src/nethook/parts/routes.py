@@ -5,45 +5,78 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.host.process import Call
 from nethook.net.prefix import is_prefix
-from nethook.parts.kind import NO_DEVICE, Kind
+from nethook.parts.part import Delta, Key, Lack, Objects, Wanted
+from nethook.steps.effect import REPLACE
+from nethook.steps.piece import PLACE, PLACE_BOUND, IpPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from nethook.host.process import Result, Tools
-    from nethook.parts.kind import Key
+    from nethook.engine.case import Case
+    from nethook.engine.snapshot import Question
+    from nethook.host.host import Host
+    from nethook.host.process import Result
+    from nethook.placement.placement import Placement
+    from nethook.steps.piece import Piece
 
     Place = tuple[str, str]
     """Prefix in canonical text, and the device behind which it is."""
 
 OTHER_SHAPES = frozenset({"unreachable", "blackhole", "prohibit", "throw", "default", "nexthop"})
-"""How lines begin that ip prints for routes with our number and of another shape than ours."""
+"""Beginnings of lines that ip prints for routes with our number and of another shape than ours."""
 
 EXISTS = "File exists"
 IN_TABLE = " table "
-"""What ip prints in front of a table's number, if it is not the main one."""
+"""ip prints this in front of a table's number, if it is not the main one."""
+OF_0_6 = "until now of release 0.6"
+
+
+class Route(Key):
+    """Prefix, device, next hop on it or ''."""
+
+    __slots__ = ()
+
+    @property
+    def via(self) -> str:
+        """The next hop, or ''."""
+        return self[2]
+
+
+class RouteDelta(Delta):
+    """Routes that go and come; ``inherited`` are those that take the place of a route of release 0.6."""
+
+    __slots__ = ("inherited",)
+
+    def __init__(self, gone: Sequence[Route], new: Sequence[Route], inherited: Sequence[Route]) -> None:
+        super().__init__(gone, new)
+        self.inherited = inherited
 
 
 def read_calls(protocol: int) -> list[Call]:
-    """What lists all routes with our number, of both families and in all tables."""
+    """Return the call that lists all routes with our number, of both families and in all tables."""
     return [Call(("ip", "route", "show", "table", "all", "proto", str(protocol)))]
 
 
-class Routes(Kind):
-    """Keys are (prefix, device, next hop on it or '')."""
+class Routes(Objects, words={"route": "route {prefix} → {bridge}"}):
+    """Our routes to guests."""
 
     name = "route"
-    already_gone = (*Kind.already_gone, "No such process")
+    already_gone = (*Objects.already_gone, "No such process")
+    waits_for_binding = True
 
-    def read_calls(self, protocol: int) -> list[Call]:
-        """What lists them."""
-        return read_calls(protocol)
+    def calls(self, question: Question) -> list[Call]:
+        """Return the call that lists them."""
+        return read_calls(question.protocol)
 
-    def read(self, results: Sequence[Result], protocol: int) -> set[Key]:
-        """Our routes. Those of another shape than we make are left out: somebody else's with our number."""
-        del protocol
-        routes: set[Key] = set()
+    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Route]:
+        """Return our routes. Those of another shape than we make are left out: somebody else's with our number."""
+        del host, question
+        return self.parse(results)
+
+    def parse(self, results: Sequence[Result]) -> set[Route]:
+        """Return our routes in this listing; ReadError if it is not understood."""
+        routes: set[Route] = set()
         for result in results:
             if result.status != 0:
                 raise ReadError(result.failure)
@@ -52,53 +85,85 @@ class Routes(Kind):
                     continue
                 first, *rest = line.split(None, 5)
                 if not line[0].isspace() and rest[:1] == ["dev"] and len(rest) > 1:
-                    routes.add((first, rest[1], ""))
+                    routes.add(Route((first, rest[1], "")))
                 elif not line[0].isspace() and rest[:1] == ["via"] and rest[2:3] == ["dev"] and " onlink" in line:
-                    routes.add((first, rest[3], rest[1]))
+                    routes.add(Route((first, rest[3], rest[1])))
                 elif first not in OTHER_SHAPES and not is_prefix(first):
                     raise ReadError(result.not_understood)
         return routes
 
-    def add(self, key: Key, protocol: int) -> str:
-        """Never ``replace``: that would overwrite a route of somebody else."""
+    def want(self, case: Case) -> Wanted:
+        """Want a route for each line that has a place, and keep those that placement keeps."""
+        placed = {
+            Route((each.line.prefix.text, each.bridge, each.line.via or "")): each.line
+            for each in case.placements.placed
+        }
+        return Wanted(placed, case.placements.kept.keys())
+
+    def compare(self, case: Case) -> RouteDelta:
+        """Return the difference. A route that would keep a network from starting goes, whoever decides about it."""
+        found = super().compare(case)
+        starting = case.scope.starting
+        in_the_way = {route for route in case.state(self) if route.prefix in starting} if starting else set()
+        lacking = [route for route in found.new if route[:2] not in case.snapshot.standing_in]
+        inherited = [route for route in lacking if route[:2] in case.snapshot.inherited]
+        new = [route for route in lacking if route[:2] not in case.snapshot.inherited] if inherited else lacking
+        return RouteDelta(sorted({*found.gone, *in_the_way}), new, inherited)
+
+    def pieces(self, case: Case) -> Iterator[Piece]:
+        """Yield deletions and additions, then routes that take the place of others' in one step."""
+        yield from super().pieces(case)
+        lines = case.wanted(self).keys
+        for route in case.delta(self).inherited:
+            effect = self.effect(REPLACE, route, lines[route])
+            effect.note = OF_0_6
+            stage = PLACE_BOUND if case.binds and lines[route].guest else PLACE
+            yield IpPiece(stage, self, route, f"route replace {_words(route)} proto {case.protocol}", effect)
+
+    def note(self, case: Case) -> set[Place]:
+        """Return the places to which routes are still lacking."""
+        delta = case.delta(self)
+        return {(route.prefix, route.device) for route in (*delta.new, *delta.inherited)}
+
+    def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
+        """Yield that there is no route. Doctor looks who else may have one."""
+        if (placement.line.prefix.text, placement.bridge) in case.note(self):
+            yield Lack("route")
+
+    def add(self, key: Route, protocol: int) -> str:
+        """Return the line that adds it. Never ``replace``: that would overwrite a route of somebody else."""
         return f"route add {_words(key)} proto {protocol}"
 
-    def take_over(self, key: Key, protocol: int) -> str:
-        """The line that puts our route in the place of the same one without our number, in one step."""
-        return f"route replace {_words(key)} proto {protocol}"
-
-    def delete(self, key: Key, protocol: int) -> str:
-        """The line that deletes this route if it is ours."""
+    def delete(self, key: Route, protocol: int) -> str:
+        """Return the line that deletes this route if it is ours."""
         return f"route del {_words(key)} proto {protocol}"
 
-    def why_not_added(self, key: Key, said: str, tools: Tools) -> str:
-        """A route that leads to the same place by somebody else's doing is as good."""
-        if said.startswith(NO_DEVICE):
-            return super().why_not_added(key, said, tools)
+    def why_not_added(self, key: Route, said: str, host: Host) -> str:
+        """Return why not; '' if a foreign route leads to the same place, which is as good."""
         if said != EXISTS:
-            return said
+            return super().why_not_added(key, said, host)
         prefix, device, via = key
-        found = holder(tools.run(holder_call(prefix)))
+        found = holder(host.run(holder_call(prefix)))
         if f" dev {device} " in f"{found} " and (f" via {via} " in found if via else " via " not in found):
             return ""
         return f"there is a route to it already, which is not ours: {found or '(not found any more)'}"
 
 
-def _words(key: Key) -> str:
-    """The route as ``ip`` takes it. ``onlink``: that the next hop is there, the configuration says, and no subnet."""
+def _words(key: Route) -> str:
+    """Return the route as ``ip`` takes it. ``onlink``: the configuration says that the next hop is there, no subnet."""
     prefix, device, via = key
     return f"{prefix} via {via} dev {device} onlink" if via else f"{prefix} dev {device}"
 
 
 def holder_call(prefix: str) -> Call:
-    """What lists the routes to exactly this prefix, whoever made them."""
+    """Return the call that lists the routes to exactly this prefix, whoever made them."""
     family = "-6" if ":" in prefix else "-4"
     return Call(("ip", family, "route", "show", "exact", prefix))
 
 
 def holder(result: Result) -> str:
-    """The one of them that keeps the kernel from adding ours, as ip prints it; '' if there is none."""
-    metric = " metric 1024 " if "-6" in result.call.argv else ""  # what the kernel gives to IPv6 routes without one
+    """Return the one of them that keeps the kernel from adding ours, as ip prints it; '' if there is none."""
+    metric = " metric 1024 " if "-6" in result.call.argv else ""  # the kernel gives it to IPv6 routes without one
     lines = (line.strip() for line in result.out.splitlines())
     return next((line for line in lines if (metric in f"{line} " if metric else " metric " not in line)), "")
 

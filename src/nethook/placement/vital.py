@@ -7,9 +7,8 @@ where a line has the longest prefix around it.
 
 from __future__ import annotations
 
-from nethook.host.addresses import addresses
-from nethook.host.next_hops import next_hops
 from nethook.net.prefix import BITS, Prefix, parse_prefix
+from nethook.net.prefixes import in_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,30 +16,76 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.config.problem import Problem
+    from nethook.host.host import Host
     from nethook.libvirt.network import Network
 
 RESOLVER_FILES = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
-SSH = b"SSH_CONNECTION="
+SSH = "SSH_CONNECTION="
 ADVICE = "write an address that your provider routes to this host for guests"
 MOST_ANCESTORS = 20
 CONNECTED = "you are connected from {}"
 
 
+class Needs:
+    """What the host needs, as it was read: its addresses, next hops with devices, resolvers, and an SSH client."""
+
+    __slots__ = ("addresses", "client", "hops", "resolvers")
+
+    def __init__(
+        self,
+        addresses: Iterable[tuple[Prefix, int, str]] = (),
+        hops: Iterable[tuple[str, str]] = (),
+        resolvers: Iterable[Prefix] = (),
+        client: Prefix | None = None,
+    ) -> None:
+        """``addresses`` come with the length of their subnet and their device."""
+        self.addresses = list(addresses)
+        self.hops = sorted(hops)
+        self.resolvers = list(resolvers)
+        self.client = client
+
+    def subnets(self, bridges: Collection[str]) -> list[tuple[Prefix, str]]:
+        """Return the subnets of the addresses, each with its device, but for those of these bridges."""
+        return [
+            (_block(address, length), device) for address, length, device in self.addresses if device not in bridges
+        ]
+
+    def reached(self, bridges: Collection[str]) -> Iterator[tuple[Prefix, str, str]]:
+        """Yield each address that the host has to reach, its device, and a text about it with a place for the address.
+
+        Behind ``bridges`` are guests alone.
+        """
+        for hop, device in self.hops:
+            if device not in bridges:
+                yield parse_prefix(hop), device, f"{{}} is a next hop of this host's routes, on {device}"
+        for resolver in self.resolvers:
+            for subnet, device in self.subnets(bridges):
+                if resolver.lies_in(subnet):
+                    yield resolver, device, f"{{}} is a resolver of this host, on {device}"
+        if self.client:
+            yield self.client, "", CONNECTED
+
+
+def read_needs(host: Host) -> Needs:
+    """Read what the host needs. ReadError if its addresses or next hops cannot be known."""
+    addresses = [(parse_prefix(each.text), each.length, each.device) for each in host.addresses()]
+    return Needs(addresses, host.next_hops(), sorted(_resolvers(host), key=in_order), _client(host))
+
+
 def dangers(
-    lines: Iterable[RoutedIP], networks: Collection[Network], in_force: Collection[str] = ()
+    needs: Needs, lines: Iterable[RoutedIP], networks: Collection[Network], in_force: Collection[str] = ()
 ) -> list[tuple[RoutedIP, Problem]]:
     """Return those of these lines that would take away what the host needs, each with its problem.
 
     ``networks`` are libvirt's: what is behind bridges that it makes are guests, and on a bridge that the host brings, a
     line for a network there leads to where the host looks anyway. ``in_force`` are prefixes that are routed already:
-    who is connected from there is a guest. ReadError if the host's addresses cannot be known.
+    who is connected from there is a guest.
     """
     bridges = _guests(networks)
     places = {(network.name, network.bridge) for network in networks}
     by_prefix = {line.prefix.text: line for line in lines}
     lengths = {(line.prefix.family, line.prefix.length) for line in by_prefix.values()}
-    own = _own()
-    subnets = _subnets(own, bridges)
+    subnets = needs.subnets(bridges)
     found: dict[str, tuple[RoutedIP, Problem]] = {}
 
     def refuse(line: RoutedIP, what: str) -> None:
@@ -49,14 +94,14 @@ def dangers(
     def leads_there(line: RoutedIP, device: str) -> bool:
         return (line.network, device) in places and not line.via and not line.guest
 
-    for address, length, device in own:
+    for address, length, device in needs.addresses:
         line = by_prefix.get(address.text)
         if line:
             refuse(line, f"{address} is an address of this host, on {device}: what is sent to it never gets to a guest")
         line = by_prefix.get(_block(address, length).text) if device not in bridges else None
         if line and not leads_there(line, device):
             refuse(line, f"{line.prefix} is the subnet of {device}, by which this host reaches the outside")
-    for address, device, what in _needed(subnets, bridges):
+    for address, device, what in needs.reached(bridges):
         longest = max((subnet.length for subnet, _ in subnets if address.lies_in(subnet)), default=0)
         for family, length in lengths:
             if family == address.family and length >= longest:
@@ -67,44 +112,15 @@ def dangers(
     return list(found.values())
 
 
-def needed(prefix: Prefix, networks: Collection[Network]) -> str:
-    """What the host reaches within this prefix and needs; '' if nothing is known. ReadError if that cannot be known.
-
-    ``networks`` are libvirt's.
-    """
-    bridges = _guests(networks)
-    needs = _needed(_subnets(_own(), bridges), bridges)
-    found = (what.format(address) for address, _, what in needs if address.lies_in(prefix))
-    return next(found, "")
+def needed(needs: Needs, prefix: Prefix, networks: Collection[Network]) -> str:
+    """Return what the host reaches within this prefix and needs; '' if nothing is known. ``networks`` are libvirt's."""
+    reached = needs.reached(_guests(networks))
+    return next((what.format(address) for address, _, what in reached if address.lies_in(prefix)), "")
 
 
 def _guests(networks: Iterable[Network]) -> set[str]:
     """The bridges behind which are guests alone."""
     return {network.bridge for network in networks if network.is_libvirts_own}
-
-
-def _own() -> list[tuple[Prefix, int, str]]:
-    """The host's addresses, each with the length of its subnet and its device."""
-    return [(parse_prefix(each.text), each.length, each.device) for each in addresses()]
-
-
-def _subnets(own: Iterable[tuple[Prefix, int, str]], bridges: Collection[str]) -> list[tuple[Prefix, str]]:
-    """The subnets of these addresses, but for those with guests, each with its device."""
-    return [(_block(address, length), device) for address, length, device in own if device not in bridges]
-
-
-def _needed(subnets: Iterable[tuple[Prefix, str]], bridges: Collection[str]) -> Iterator[tuple[Prefix, str, str]]:
-    """Each address that the host has to reach, by which device, and what it is: a text with a place for the address."""
-    for hop, device in sorted(next_hops()):
-        if device not in bridges:
-            yield parse_prefix(hop), device, f"{{}} is a next hop of this host's routes, on {device}"
-    for resolver in _resolvers():
-        for subnet, device in subnets:
-            if resolver.lies_in(subnet):
-                yield resolver, device, f"{{}} is a resolver of this host, on {device}"
-    client = _client()
-    if client:
-        yield client, "", CONNECTED
 
 
 def _block(address: Prefix, length: int) -> Prefix:
@@ -113,39 +129,36 @@ def _block(address: Prefix, length: int) -> Prefix:
     return Prefix(address.family, (address.first >> host_bits) << host_bits, length)
 
 
-def _resolvers() -> set[Prefix]:
+def _resolvers(host: Host) -> set[Prefix]:
     """https://man7.org/linux/man-pages/man5/resolv.conf.5.html"""
     found = set()
     for path in RESOLVER_FILES:
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                lines = [line.split() for line in file]
+            lines = (host.read(path) or "").splitlines()
         except OSError:
             continue
-        for words in lines:
+        for words in (line.split() for line in lines):
             if words[:1] == ["nameserver"] and len(words) > 1:
                 found.update(_parsed(words[1]))
     return found
 
 
-def _client() -> Prefix | None:
+def _client(host: Host) -> Prefix | None:
     """Return from where the administrator is connected by SSH who runs this; sudo takes that out of the environment."""
     process = "self"
     for _ in range(MOST_ANCESTORS):
         try:
-            with open(f"/proc/{process}/environ", "rb") as file:
-                variables = file.read().split(b"\0")
-            with open(f"/proc/{process}/stat", "rb") as file:
-                parent = file.read().rpartition(b")")[2].split()[1].decode()
+            variables = (host.read(f"/proc/{process}/environ") or "").split("\0")
+            words = (host.read(f"/proc/{process}/stat") or "").rpartition(")")[2].split()
         except OSError:
             return None
         for variable in variables:
             if variable.startswith(SSH):
-                words = variable[len(SSH) :].decode(errors="replace").split()
-                return next(iter(_parsed(words[0])), None) if words else None
-        if parent in {"0", "1"}:
+                client = variable[len(SSH) :].split()
+                return next(iter(_parsed(client[0])), None) if client else None
+        if len(words) < 2 or words[1] in {"0", "1"}:
             return None
-        process = parent
+        process = words[1]
     return None
 
 

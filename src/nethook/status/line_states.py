@@ -1,26 +1,20 @@
-"""What became of each line: routed, or why not. Pure: out of a plan and what libvirt tells."""
+"""What became of each line: routed, or why not. It follows from its placement, and from what parts and gates lack."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.engine.pending import Pending
-from nethook.engine.situation import unusable
-from nethook.gates.gate import PASSABLE
-from nethook.host import device
-from nethook.host.families import NO_IPV6, available
-from nethook.net.prefixes import Longest
-from nethook.parts.routes import ROUTES
-from nethook.parts.tables.ruleset import TABLE
+from nethook.host import links
+from nethook.parts.part import ASIDE
+from nethook.placement import placement as placement_of
+from nethook.placement.placement import Placement
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from nethook.config import RoutedIP
     from nethook.config.problem import Problem
     from nethook.engine.plan import Plan
-    from nethook.libvirt.live import LiveNetwork
-    from nethook.libvirt.network import Network
     from nethook.parts.routes import Place
     from nethook.parts.tables.counters import Counts, Traffic
 
@@ -67,139 +61,73 @@ class LineState:
         self.sent = sent.get(self.place)
 
 
-def line_states(
-    lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], plan: Plan, mistakes: Iterable[Problem] = ()
-) -> list[LineState]:
-    """The state of each line, when nothing of others keeps a route from being added.
+def line_states(plan: Plan, mistakes: Iterable[Problem] = ()) -> list[LineState]:
+    """Return the state of each line, when nothing of others keeps a route from being added.
 
     ``mistakes`` are those in the names of networks and guests.
     """
-    states = _States(plan)
     wrong = {problem.prefix.text: problem.what for problem in mistakes if problem.prefix}
-    refused = {problem.prefix.text: problem.what for problem in plan.refused if problem.prefix}
-
-    def state(line: RoutedIP) -> LineState:
-        text = line.prefix.text
+    kept = {route.prefix: route.device for route in plan.case.placements.kept}
+    states = []
+    for placement in plan.case.placements.lines:
+        text = placement.line.prefix.text
         if text in wrong:
-            return states.state_with_wrong_name(line, wrong[text])
-        found = _network_state(line, live)
-        if text in refused:
-            return LineState(line, found.bridge if found else live[line.network].network.bridge, BLOCKED, refused[text])
-        if found:
-            return found
-        network = live[line.network].network
-        return _guest_state(line, network) or states.state(line, network)
-
-    return [state(line) for line in lines]
+            states.append(_with_wrong_name(plan, placement, wrong[text], kept.get(text)))
+        else:
+            states.append(_without_place(placement) or _with_place(plan, placement))
+    return states
 
 
-def states_without_root(
-    lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork], routes: Collection[Place]
-) -> list[LineState]:
-    """The state of each line, as far as networks and routes tell."""
-    return [
-        _network_state(line, live)
-        or _guest_state(line, live[line.network].network)
-        or _route_state(line, live[line.network].network.bridge, routes)
-        for line in lines
-    ]
+def states_without_root(placements: Iterable[Placement], routes: Collection[Place]) -> list[LineState]:
+    """Return the state of each line, as far as networks and routes tell."""
+    return [_without_place(placement) or _by_route(placement, routes) for placement in placements]
 
 
-def _route_state(line: RoutedIP, bridge: str, routes: Collection[Place]) -> LineState:
+def _by_route(placement: Placement, routes: Collection[Place]) -> LineState:
+    line, bridge = placement.line, placement.bridge
     if (line.prefix.text, bridge) in routes:
         return LineState(line, bridge, UNKNOWN, "there is a route; only root can see the firewalls")
     return LineState(line, bridge, NOT_APPLIED, APPLY)
 
 
-def _network_state(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> LineState | None:
-    """The state of a line whose network is the reason; None where the network is up."""
-    found = live.get(line.network)
-    if line.prefix.family not in available():
-        return LineState(line, found.network.bridge if found else "", BLOCKED, NO_IPV6)
-    if found is None:
-        return LineState(line, "", WAITING, f"libvirt has no network {line.network}")
-    network = found.network
-    why = unusable(network)
-    if why:
-        return LineState(line, network.bridge, BLOCKED, why)
-    if not found.is_active:
-        return LineState(line, network.bridge, WAITING, f"network {network.name} is not running")
-    if not device.exists(network.bridge):
-        return LineState(line, network.bridge, WAITING, f"there is no bridge {network.bridge}")
-    return None
-
-
-def _guest_state(line: RoutedIP, network: Network) -> LineState | None:
-    """The state of a bound line whose guest is the reason; None where that is plugged in."""
-    if not line.guest or network.ports.of(line.guest, line.mac):
+def _without_place(placement: Placement) -> LineState | None:
+    """Return the state of a line that has no place now; None if it has one."""
+    if placement.status == placement_of.ROUTED:
         return None
-    nic = f" with NIC {line.mac}" if line.mac else ""
-    return LineState(line, network.bridge, WAITING, f"guest {line.guest}{nic} is not plugged in")
+    state = BLOCKED if placement.status == placement_of.REFUSED else WAITING
+    return LineState(placement.line, placement.bridge, state, placement.why)
 
 
-def _ambiguity(line: RoutedIP, network: Network) -> str:
-    """What is to be said of a bound line that may be for several NICs."""
-    macs = network.ports.of(line.guest, line.mac) if line.guest else []
+def _with_wrong_name(plan: Plan, placement: Placement, what: str, bridge: str | None) -> LineState:
+    """Return the state of a line with a wrong name. What is in force for it stays, on this bridge; else it waits."""
+    if bridge is None:
+        return LineState(placement.line, "", WAITING, what)
+    found = _with_place(plan, Placement(placement.line, placement_of.KEPT, what, bridge))
+    found.reason = "; ".join(filter(None, [what, found.reason or "it stays as it was"]))
+    return found
+
+
+def _with_place(plan: Plan, placement: Placement) -> LineState:
+    """Return the state of a line that has a place: what parts of ours or gates of others lack for it."""
+    line, bridge, mac = placement.line, placement.bridge, placement.mac or ""
+    lacks = [lack for lack in plan.case.lacks(placement) if lack.weight != ASIDE]
+    first = [lack for lack in lacks if not lack.is_last]
+    if first:
+        return LineState(line, bridge, NOT_APPLIED, next((lack.reason for lack in first if lack.reason), APPLY), mac)
+    for opening in plan.openings:
+        why = opening.closed_for(plan.case, line.prefix)
+        if why:
+            return LineState(line, bridge, BLOCKED, f"by {opening.where}, {why}", mac)
+    if line.proxy and not links.exists(line.proxy):
+        why = f"there is no device {line.proxy}, on which the host is to answer"
+        return LineState(line, bridge, BLOCKED, why, mac)
+    if lacks:
+        return LineState(line, bridge, NOT_APPLIED, APPLY, mac)
+    return LineState(line, bridge, ROUTED, _ambiguity(plan, line), mac)
+
+
+def _ambiguity(plan: Plan, line: RoutedIP) -> str:
+    """Return what has to be said of a bound line that may be for several NICs."""
+    network = next((each for each in plan.case.networks if each.name == line.network), None)
+    macs = network.ports.of(line.guest, line.mac) if network and line.guest else []
     return f"guest {line.guest} has {len(macs)} NICs here: write mac=, one of {', '.join(macs)}" if macs[1:] else ""
-
-
-class _States:
-    """The states of lines whose networks are up and whose guests are plugged in."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._pending = Pending(plan.effects)
-        self._nics = plan.desired.bindings.nics
-        self._routed = {(route[0], route[1]) for route in plan.present.routes}
-        self._kept = {route[0]: route[1] for route in plan.desired.kept[ROUTES]}
-        self._firewalld = plan.firewalld
-        self._lacking = Longest(plan.firewalld.lacking if plan.firewalld else ())
-        self._closed = [(gate, gate.misfit(chain)) for gate, chain in plan.chains]
-
-    def state(self, line: RoutedIP, network: Network) -> LineState:
-        found = self._state(line, network.bridge)
-        found.mac = self._nics.get(line.prefix.text, "")
-        found.reason = found.reason or _ambiguity(line, network)
-        return found
-
-    def state_with_wrong_name(self, line: RoutedIP, what: str) -> LineState:
-        """What is in force stays, and what is not waits."""
-        bridge = self._kept.get(line.prefix.text)
-        if bridge is None:
-            return LineState(line, "", WAITING, what)
-        found = self._state(line, bridge)
-        found.reason = "; ".join(filter(None, [what, found.reason or "it stays as it was"]))
-        return found
-
-    def _state(self, line: RoutedIP, bridge: str) -> LineState:
-        pending = self._pending
-        if (
-            pending.lacks_table_of(line)
-            or pending.is_unkept(line, bridge)
-            or pending.is_unrouted(line, bridge)
-            or pending.unaccepted(line, bridge)
-            or pending.unguarded(line)
-        ):
-            return LineState(line, bridge, NOT_APPLIED, self._what_is_not_applied(line, bridge))
-        for gate, misfit in self._closed:
-            if misfit and misfit not in PASSABLE and gate.family == line.prefix.family:
-                return LineState(line, bridge, BLOCKED, f"by {gate.where}, its gate is {misfit}; {APPLY}")
-        if self._firewalld and self._firewalld.hindrance:
-            return LineState(line, bridge, BLOCKED, f"by firewalld, its gate is {self._firewalld.hindrance}")
-        if self._lacking.around(line.prefix):
-            return LineState(line, bridge, BLOCKED, f"by firewalld, its gate is not for it; {APPLY}")
-        return self._uplink_state(line, bridge) or LineState(line, bridge, ROUTED, "")
-
-    def _uplink_state(self, line: RoutedIP, bridge: str) -> LineState | None:
-        """The state of a line for which its uplink does not answer; None where it does, or need not."""
-        if line.proxy and not device.exists(line.proxy):
-            return LineState(line, bridge, BLOCKED, f"there is no device {line.proxy}, on which the host is to answer")
-        if self._pending.unanswered(line) or self._pending.has_deaf_uplink(line):
-            return LineState(line, bridge, NOT_APPLIED, APPLY)
-        return None
-
-    def _what_is_not_applied(self, line: RoutedIP, bridge: str) -> str:
-        pending = self._pending
-        is_routed = (line.prefix.text, bridge) in self._routed and not pending.lacks(TABLE)
-        if is_routed and pending.is_unkept(line, bridge):
-            return f"still routed, but not yet kept to guest {line.guest}; {APPLY}"
-        return APPLY

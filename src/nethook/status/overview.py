@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from nethook.config import load
 from nethook.engine.plan import decide
-from nethook.engine.situation import hidden_in_force, limited_tools, situation, what_stays
-from nethook.gates.firewalld.gate import WHERE
-from nethook.parts.routes import ROUTES, holder, holder_call
+from nethook.engine.situation import hidden_in_force, limited_host, situation, what_stays
+from nethook.legacy06.leftovers import ForeignRoutes
+from nethook.parts.routes import ROUTES, holder, holder_call, read_calls
 from nethook.parts.tables import counters
-from nethook.placement.bound import blocks
+from nethook.parts.tables.binding import BINDING
+from nethook.placement.placement import place
 from nethook.status.line_states import BLOCKED, NOT_APPLIED, UNKNOWN, line_states, states_without_root
 from nethook.steps.effect import ADD
 
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 
     from nethook.config.problem import Problem
     from nethook.engine.situation import Situation
-    from nethook.gates.gate import Chain, Gate
-    from nethook.host.process import Tools
-    from nethook.parts.kind import Key
-    from nethook.parts.routes import Place
+    from nethook.host.host import Host
+    from nethook.parts.routes import Place, Route
     from nethook.status.line_states import LineState
     from nethook.steps.effect import Effect
 
@@ -77,62 +76,52 @@ def overview() -> Overview:
     """How everything is now; without root, as far as it can be read. NethookError if it cannot."""
     configuration = load()
     now = situation(configuration)
-    tools = limited_tools()
+    host = limited_host()
     if os.geteuid() != 0:
-        states = states_without_root(configuration.routed_ips, now.live, _routes(now, tools))
+        lines = configuration.routed_ips
+        placements = place(lines, configuration.of(host.families()), now.up, now.scope)
+        states = states_without_root(placements.lines, _routes(now, host))
         return Overview(states, configuration.problems)
-    plan = decide(configuration, now.up, now.scope, tools, now.others)
+    plan = decide(configuration, now.up, now.scope, host, is_thorough=True)
     mistakes = now.mistakes()
-    states = line_states(configuration.routed_ips, now.live, plan, mistakes)
+    states = line_states(plan, mistakes)
     received, sent = counters.received(), counters.sent()
-    spoofed = counters.spoofed() if plan.present.binding else {}
-    parts = blocks(configuration.routed_ips)
+    spoofed = counters.spoofed() if plan.case.state(BINDING) else {}
+    parts = plan.case.placements.blocks
     for state in states:
         state.count(received, sent)
         if state.line.guest:
-            claimed = [state.mac, *(block.text for block in parts[state.line.prefix.text])]
+            claimed = [state.mac, *(block.text for block in parts.get(state.line.prefix.text, ()))]
             state.spoofed = sum(spoofed.get(what, 0) for what in claimed)
     added = [effect for effect in plan.effects if effect.sign == ADD and effect.kind == "route"]
     missing = {(effect.prefix, effect.bridge) for effect in added}
-    _look_for_holders([state for state in states if state.place in missing], plan.present.routes, tools)
-    families = plan.desired.families
-    gates = [
-        (gate.where, _gate_state(gate, chain))
-        for gate, chain in plan.chains
-        if gate.family in families or chain.gates  # of a family without lines, only what is to be closed
-    ]
-    gates += [(gate.where, "open, but left out by the setting gates") for gate, chain in plan.left_out if chain.gates]
-    if plan.firewalld:
-        gates.append((WHERE, plan.firewalld.state))
-    hidden = hidden_in_force(configuration, plan.present.routes)
+    _look_for_holders([state for state in states if state.place in missing], plan.case.routes, host)
+    gates = [(opening.where, found) for opening in plan.openings if (found := opening.state(plan.case))]
+    hidden = hidden_in_force(configuration, plan.case.routes)
     stays = what_stays(configuration, hidden) if hidden else ""
     return Overview(
         states, configuration.problems, gates, plan.effects, mistakes=[*mistakes, *plan.refused], hidden=stays
     )
 
 
-def _routes(now: Situation, tools: Tools) -> set[Place]:
+def _routes(now: Situation, host: Host) -> set[Place]:
     """The routes that lead to where lines want them, ours and others'."""
-    protocol = now.configuration.settings.route_protocol
-    calls = ROUTES.read_calls(protocol)
-    results = tools.start([*calls, *now.others.read_calls()])()
-    standing_in, _ = now.others.routes(results[len(calls) :])
-    return {(route[0], route[1]) for route in ROUTES.read(results[: len(calls)], protocol)} | standing_in
+    foreign = ForeignRoutes({network.bridge for network in now.up})
+    calls = read_calls(now.configuration.settings.route_protocol)
+    results = host.start([*calls, *foreign.read_calls(host)])()
+    standing_in, _ = foreign.routes(results[len(calls) :])
+    return {(route.prefix, route.device) for route in ROUTES.parse(results[: len(calls)])} | standing_in
 
 
-def _look_for_holders(lacking: Sequence[LineState], ours: set[Key], tools: Tools) -> None:
+def _look_for_holders(lacking: Sequence[LineState], ours: set[Route], host: Host) -> None:
     """Where a route is missing because somebody else has one to the very prefix, say so."""
     moved = {route[0] for route in ours}
     lacking = [state for state in lacking if state.line.prefix.text not in moved]
     if not lacking or len(lacking) > MOST_LOOKED_UP:
         return
-    results = tools.start([holder_call(state.line.prefix.text) for state in lacking])()
+    results = host.start([holder_call(state.line.prefix.text) for state in lacking])()
     for state, result in zip(lacking, results):
         found = holder(result) if result.status == 0 else ""
         if found:
             state.state = BLOCKED
             state.reason = f"somebody else has a route to it: {found}"
-
-
-def _gate_state(gate: Gate, chain: Chain) -> str:
-    return gate.misfit(chain) or ("open" if chain.gates else "not needed")

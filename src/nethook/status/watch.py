@@ -6,9 +6,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from nethook.commands.exit_status import OK
 from nethook.config.problem import one_line
 from nethook.errors import NethookError
+from nethook.exit_status import OK
 from nethook.parts.tables.counters import Traffic
 from nethook.status.status_text import messages, status_text
 from nethook.status.traffic_text import RATES

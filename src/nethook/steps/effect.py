@@ -12,38 +12,19 @@ ADD: Final = "+"
 REMOVE: Final = "-"
 REPLACE: Final = "~"
 
+WORDS: dict[str, str] = {}
+"""The text of each kind of effect, with places for prefix, bridge and ``to``. Each part enters its own.
 
-_WORDS = {
-    "route": "route {prefix} → {bridge}",
-    "fallback": "fallback route {prefix}",
-    "fallback_rule": "routing rule to {to}, for {prefix}",
-    "gateway": "gateway {prefix} on {bridge}",
-    "neighbour": "neighbour {prefix} → {to} on {bridge}",
-    "proxy": "proxy {prefix} on {to}",
-    "proxy_ndp": "proxy_ndp on {to}",
-    "ipv6": "IPv6 on {bridge}",
-    "no_linklocal_learn": "no_linklocal_learn on {bridge}",
-    "accept": "accept {prefix} on {bridge}",
-    "guard": "guard {prefix} against forgery",
-    "reserved": "reserved {prefix} for its guest",
-    "bound": "bound {prefix} to {to}",
-    "apart": "apart {prefix} from the bound prefix around it",
-    "flows": "flows of {prefix} from before",
-    "bridge": "bridge {bridge} as one of libvirt's",
-    "isolated": "bridge {bridge} as isolated",
-}
-"""What each kind is about, for people; that of others is only their note."""
+A kind without an entry has only its note.
+"""
 
 
 class Effect:
     """One thing that is added, removed or replaced.
 
-    ``kind`` is that of an object (``kernel/kinds.py``), accept (an address may be used on a bridge), guard (nobody else
-    may use it), reserved (only its guest may), bound (only this NIC may), apart (what binds the prefix around it is not
-    about it), flows (connections are forgotten), ipv6 (a bridge has it), no_linklocal_learn (a bridge's setting),
-    proxy_ndp, arp, bridge, isolated, table, gate or rule (of release 0.6, or for a former mark bit). ``prefix`` and
+    ``kind`` is one of WORDS, or table, arp, gate or rule (of release 0.6, or for a former mark bit). ``prefix`` and
     ``bridge`` are '' where they have no meaning, and so is ``to``: the next hop of a route, the MAC of a NIC, an
-    uplink, one of our tables. ``line`` is the line of the configuration that wants it, ``note`` what else is to be
+    uplink, one of our tables. ``line`` is the line of the configuration that wants it, ``note`` what else has to be
     said.
     """
 
@@ -73,8 +54,8 @@ class Effect:
 
     @property
     def text(self) -> str:
-        """What it is about, without the sign."""
-        words = _WORDS.get(self.kind)
+        """The effect for people, without the sign."""
+        words = WORDS.get(self.kind)
         if words is None:
             return f"{self.kind} {self.note}"
         text = words.format(prefix=self.prefix, bridge=self.bridge, to=self.to)

@@ -1,35 +1,18 @@
-"""A step: one process that changes the kernel, and what it does."""
+"""A step: one process that changes the kernel, and its effects."""
 
 from __future__ import annotations
 
-from nethook.host import device
-from nethook.host.batch import batch, refusals
-from nethook.host.process import Call, Tools
-from nethook.parts import bridge_ipv6, flows, link_local, owed, proxy_ndp
-from nethook.parts.tables.binding import NEEDED_NFT
-from nethook.steps.effect import ADD, REMOVE, Effect
+from nethook.host.ip import batch, refusals
+from nethook.host.process import Call
+from nethook.steps.effect import REMOVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from nethook.config import RoutedIP
-    from nethook.parts.bridge_ipv6 import Values
-    from nethook.parts.kind import Key, Kind
-    from nethook.parts.owed import Owed
-
-
-UNBOUND = (
-    "cannot keep addresses to their guests, so new addresses with guest= are not routed "
-    f"(it takes nft {NEEDED_NFT} or later and a kernel with nftables for bridges)"
-)
-UNKEPT = "still routed, but not yet kept to their guests"
-MOST_NAMED = 5
-"""Addresses in one sentence."""
-AT_ONCE = 8
-"""Addresses whose connections are deleted side by side."""
-FLOW_SECONDS = 2.0
-"""For deleting connections, however many there are."""
+    from nethook.host.host import Host
+    from nethook.steps.effect import Effect
+    from nethook.steps.piece import IpPiece
 
 
 class Step:
@@ -41,236 +24,63 @@ class Step:
         self.call = call
         self.effects = list(effects)
         self.ends_run = ends_run
-        """Whether what comes behind this step must not be done without it."""
+        """If this step fails, stop the run."""
         self.needs_all = needs_all
-        """Whether it must not be done unless everything before it has been."""
+        """Run this step only if nothing failed before."""
 
     @property
     def calls(self) -> list[Call]:
-        """All that it runs."""
+        """All calls that it runs, for people to read."""
         return [self.call]
 
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
-        """Run it. Returns what was done, and a sentence for each failure."""
-        result = tools.run(self.call)
+    def take(self, host: Host) -> tuple[list[Effect], list[str]]:
+        """Run it. Returns the effects that it had, and a sentence for each failure."""
+        result = host.run(self.call)
         return (self.effects, []) if result.status == 0 else ([], [result.failure])
 
 
-class BindingStep(Step):
-    """The table changed that keeps addresses to their guests.
-
-    Without it, no new address of a bound line is routed. One that is routed already stays so: until now every guest of
-    its network could use it, and to withdraw it would only take it from its guest as well.
-    """
-
-    def __init__(self, call: Call, effects: Sequence[Effect], routed: Sequence[RoutedIP]) -> None:
-        """``routed`` are the lines that are routed already and are not kept to their guests without this step."""
-        super().__init__(call, effects, ends_run=True)
-        self._routed = routed
-
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
-        """Run it; a failure says what it costs."""
-        done, failures = super().take(tools)
-        named = ", ".join(f"{line.prefix} ({line.guest})" for line in self._routed[:MOST_NAMED])
-        more = f" and {len(self._routed) - MOST_NAMED} more" if len(self._routed) > MOST_NAMED else ""
-        unkept = f"; {UNKEPT}: {named}{more}" if named else ""
-        return done, [f"{UNBOUND}{unkept}: {failure}" for failure in failures]
-
-
-class ObjectChange:
-    """What happens to one object: the line for ``ip`` that does it, and its effect."""
-
-    __slots__ = ("effect", "key", "kind", "line")
-
-    def __init__(self, kind: Kind, key: Key, line: str, effect: Effect) -> None:
-        self.kind = kind
-        self.key = key
-        self.line = line
-        self.effect = effect
+def nft_call(commands: Sequence[str]) -> Call:
+    """Return the call that runs these nft commands as one transaction."""
+    return Call(("nft", "-f", "-"), "\n".join(commands) + "\n")
 
 
 class BatchStep(Step):
-    """Objects changed by one process, a line for each; what the kernel refuses of them does not keep the others."""
+    """Objects changed by one process, a line for each. If the kernel refuses one, the others still change."""
 
-    def __init__(self, changes: Sequence[ObjectChange], family: str = "") -> None:
-        """In this order; all of this ``family`` for ip."""
-        self._changes = changes
-        super().__init__(batch([change.line for change in changes], family), [change.effect for change in changes])
+    def __init__(self, pieces: Sequence[IpPiece], family_option: str = "") -> None:
+        """The objects are changed in this order."""
+        self._pieces = pieces
+        super().__init__(batch([piece.line for piece in pieces], family_option), [piece.effect for piece in pieces])
 
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
-        """Run it; what is as desired by somebody else's doing is neither done nor a failure."""
-        result = tools.run(self.call)
+    def take(self, host: Host) -> tuple[list[Effect], list[str]]:
+        """Run it. An object that somebody else has added or deleted meanwhile is neither an effect nor a failure."""
+        result = host.run(self.call)
         refused = refusals(result)
         if result.status != 0 and not refused:
             return [], [result.failure]
-        for kind in dict.fromkeys(change.kind for change in self._changes):
-            kind.added(
+        for part in dict.fromkeys(piece.part for piece in self._pieces):
+            part.added(
                 [
-                    change.key
-                    for number, change in enumerate(self._changes)
-                    if change.kind is kind and change.effect.sign != REMOVE and number not in refused
-                ]
+                    piece.key
+                    for number, piece in enumerate(self._pieces)
+                    if piece.part is part and piece.effect.sign != REMOVE and number not in refused
+                ],
+                host,
             )
         failures: dict[tuple[str, str], list[str]] = {}
         for number, said in sorted(refused.items()):
-            change = self._changes[number]
-            prefix, bridge, *rest = change.key
-            if change.effect.sign != REMOVE:
-                why = change.kind.why_not_added(change.key, said, tools)
-                if why and bridge:
-                    why = device.why_refused(bridge, prefix, said) or why
-                verb = "add"
+            piece = self._pieces[number]
+            prefix, device, *rest = piece.key
+            if piece.effect.sign != REMOVE:
+                verb, why = "add", piece.part.why_not_added(piece.key, said, host)
             else:
-                why = "" if said.startswith(change.kind.already_gone) else said
-                verb = "delete"
+                verb, why = "delete", "" if said.startswith(piece.part.already_gone) else said
             if why:
-                where = bridge or "".join(rest)  # the uplink of a proxy entry; a fallback route has none
-                what = f"{change.kind.name} {prefix} dev {where}" if where else f"{change.kind.name} {prefix}"
+                where = device or "".join(rest)  # the uplink of a proxy entry; a fallback route has none
+                what = f"{piece.part.name} {prefix} dev {where}" if where else f"{piece.part.name} {prefix}"
                 failures.setdefault((verb, why), []).append(what)
         said_once = [
             f"cannot {verb} {first}{f' and {len(more)} more' if more else ''}: {why}"
             for (verb, why), (first, *more) in failures.items()
         ]
         return [effect for number, effect in enumerate(self.effects) if number not in refused], said_once
-
-
-class FlowStep(Step):
-    """Connections of addresses that are at another guest now are deleted, so that none goes on to the old one.
-
-    Each deletion goes through the kernel's whole table, which may take seconds. So it is done without the lock, behind
-    everything else. ``note`` comes first: whatever happens until then, the next run knows what must be deleted.
-    """
-
-    def __init__(self, prefixes: Iterable[str], noted: Owed) -> None:
-        """``noted`` has those of the prefixes that are noted already."""
-        self._prefixes = sorted(prefixes)
-        self._noted = noted
-        effects = [Effect(REMOVE, "flows", prefix=prefix) for prefix in self._prefixes]
-        super().__init__(flows.deletions(self._prefixes[0])[0], effects)
-
-    @property
-    def calls(self) -> list[Call]:
-        """All that it runs."""
-        return [call for prefix in self._prefixes for call in flows.deletions(prefix)]
-
-    def joined(self, other: FlowStep | None) -> FlowStep:
-        """Return one step for both."""
-        return FlowStep({*self._prefixes, *other._prefixes}, self._noted.joined(other._noted)) if other else self
-
-    def note(self) -> list[str]:
-        """Note what is not noted yet; the caller holds the lock. Returns a sentence for each failure."""
-        new = set(self._prefixes) - self._noted.prefixes
-        try:
-            if new and flows.can_be_deleted():
-                self._noted = self._noted.joined(owed.note(new))
-        except OSError as error:
-            return [f"cannot note in {owed.FOLDER} which connections must be deleted: {error.strerror}"]
-        return []
-
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
-        """Run them; an address without connections is no failure, and nothing was done then."""
-        done, failures, left = self._delete(tools) if flows.can_be_deleted() else ([], [], [])
-        try:
-            if len(left) < len(self._prefixes):
-                rest = owed.note(left) if left else None
-                self._noted.forget()
-                self._noted = rest or self._noted
-        except OSError as error:
-            failures.append(f"cannot note in {owed.FOLDER} that connections have been deleted: {error.strerror}")
-        return done, failures
-
-    def _delete(self, tools: Tools) -> tuple[list[Effect], list[str], list[str]]:
-        """Return what was done, what failed, and the prefixes that are left for the next run."""
-        within = Tools(min(FLOW_SECONDS, tools.seconds_left))
-        done: list[Effect] = []
-        failures: list[str] = []
-        left: list[str] = []
-        for start in range(0, len(self._prefixes), AT_ONCE):
-            some = self._prefixes[start : start + AT_ONCE]
-            results = within.start([call for prefix in some for call in flows.deletions(prefix)])()
-            for number, prefix in enumerate(some):
-                of_it = results[number * 2 : number * 2 + 2]
-                if any(result.status == 0 for result in of_it):
-                    done.append(self.effects[start + number])
-                if any(flows.has_failed(result) for result in of_it):
-                    left.append(prefix)
-            failures += [result.failure for result in results if flows.has_failed(result)]
-            if any(result.status is None for result in results):  # then the others would take as long
-                left += self._prefixes[start + AT_ONCE :]
-                failures.append("connections from before may go on until the next run deletes them")
-                break
-        return done, failures, left
-
-
-class ProxyNdpStep(Step):
-    """The setting proxy_ndp of an uplink turned on or off. Done by writing a file; ``call`` would do the same."""
-
-    def __init__(self, sign: str, uplink: str) -> None:
-        """Where the sign is ADD, on."""
-        self._uplink = uplink
-        self._on = sign == ADD
-        line = f"net/ipv6/conf/{uplink}/proxy_ndp = {int(self._on)}\n"
-        super().__init__(Call(("sysctl", "-p", "-"), line), [Effect(sign, "proxy_ndp", to=uplink)])
-
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
-        """Write it."""
-        del tools
-        try:
-            proxy_ndp.turn(self._uplink, on=self._on)
-        except OSError as error:
-            verb = "on" if self._on else "off"
-            what = f"{error.filename or proxy_ndp.FILE}: {error.strerror}"
-            return [], [f"cannot turn proxy_ndp {verb} on {self._uplink}: {what}"]
-        return self.effects, []
-
-
-class IPv6Step(Step):
-    """IPv6 turned on or off on a bridge. Done by writing files; ``call`` is what would do the same."""
-
-    def __init__(self, sign: str, bridge: str, values: Values) -> None:
-        """``values`` are written in their order."""
-        self._bridge = bridge
-        self._values = values
-        self._write = bridge_ipv6.turn_on if sign == ADD else bridge_ipv6.turn_off
-        lines = [f"net/ipv6/conf/{bridge}/{name} = {value}\n" for name, value in values.items()]
-        super().__init__(Call(("sysctl", "-p", "-"), "".join(lines)), [Effect(sign, "ipv6", bridge=bridge)])
-
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
-        """Write them; a bridge that went meanwhile is no failure."""
-        del tools
-        try:
-            self._write(self._bridge, self._values)
-        except OSError as error:
-            if not device.exists(self._bridge):
-                return [], []
-            what = f"{error.filename or bridge_ipv6.FILE}: {error.strerror}"
-            return [], [
-                f"cannot turn IPv6 {'on' if self._values[bridge_ipv6.DISABLED] == '0' else 'off'} "
-                f"on {self._bridge}: {what}"
-            ]
-        return self.effects, []
-
-
-class LearningStep(Step):
-    """The setting no_linklocal_learn of a bridge switched on or off."""
-
-    def __init__(self, sign: str, bridge: str) -> None:
-        """Switch it on where the sign is ADD, else off."""
-        self._bridge = bridge
-        self._on = sign == ADD
-        super().__init__(link_local.switch(bridge, on=self._on), [Effect(sign, link_local.SETTING, bridge=bridge)])
-
-    def take(self, tools: Tools) -> tuple[list[Effect], list[str]]:
-        """Record it before it is on, and until it is off; a bridge that went meanwhile is no failure."""
-        try:
-            if self._on:
-                link_local.remember(self._bridge, on=True)
-            done, failures = super().take(tools)
-            if failures and not device.exists(self._bridge):
-                done, failures = [], []
-            if not self._on and not failures:
-                link_local.remember(self._bridge, on=False)
-        except OSError as error:
-            what = f"cannot record {link_local.SETTING} of {self._bridge} in {link_local.FILE}: {error.strerror}"
-            return [], [what]
-        return done, failures

@@ -1,4 +1,4 @@
-"""What people see and say at a terminal: problems with a caret, colours, a question."""
+"""Output for people: problems with a caret, colours, the width of a terminal, and a question."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ TAB = "\t"
 
 
 def takes_colours(stream: TextIO) -> bool:
-    """Return whether colours and the like are wanted there. https://no-color.org"""
+    """Return whether to use colours on this stream. https://no-color.org"""
     return stream.isatty() and not os.environ.get("NO_COLOR") and not is_dumb()
 
 
 def is_dumb() -> bool:
-    """Whether the terminal takes no sequences, such as those that move its cursor."""
+    """Return whether the terminal understands no control sequences, such as those that move its cursor."""
     return os.environ.get("TERM") == "dumb"
 
 
 def width_of(stream: TextIO) -> int | None:
-    """The columns of a terminal, None for any other stream."""
+    """Return the width of a terminal in columns, None for any other stream."""
     return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def columns_of(text: str) -> int:
-    """The columns that it takes on a terminal."""
+    """Return the number of columns that the text takes on a terminal."""
     return len(text) if text.isascii() else sum(map(_width, text))
 
 
 def folded(text: str, width: int) -> str:
-    """The text with its long lines continued on others, which are indented by two more."""
+    """Return the text with its long lines folded; continuation lines are indented by two more columns."""
     from textwrap import fill  # noqa: PLC0415 - only for terminals
 
     lines = []
@@ -65,22 +65,22 @@ def escaped(text: str, colour: str) -> str:
 
 
 def coloured(text: str, colour: str, stream: TextIO) -> str:
-    """Return the text in one of COLOURS, if it is for such a stream."""
+    """Return the text in one of COLOURS, if the stream takes colours."""
     return escaped(text, colour) if takes_colours(stream) else text
 
 
 def painted(effect: Effect, stream: TextIO) -> str:
-    """The line of an effect, in the colour of its sign."""
+    """Return the line of an effect, in the colour of its sign."""
     return coloured(one_line(str(effect)), EFFECT_COLOURS[effect.sign], stream)
 
 
 def show_problems(problems: Iterable[Problem], stream: TextIO) -> None:
-    """Each problem: where and what, the line with a caret below the column, and what to write instead."""
+    """Print each problem: its place and text, the line with a caret below the column, and the advice."""
     for problem in problems:
         place = coloured(one_line(str(problem.place)), "bold", stream)
         print(f"{place}: {coloured(one_line(problem.what), 'red', stream)}", file=stream)
         if problem.text:
-            # Tabs stay tabs, so that the caret stands right whatever their width is.
+            # Tabs stay tabs, so that the caret is at the right column whatever their width.
             before = problem.text[: problem.place.column - 1]
             margin = "".join(char if char == TAB else " " * _width(char) for char in before)
             shown = "".join(char if char == TAB else one_line(char) for char in problem.text)
@@ -89,7 +89,7 @@ def show_problems(problems: Iterable[Problem], stream: TextIO) -> None:
 
 
 def show_first_problems(problems: Sequence[Problem], stream: TextIO) -> None:
-    """Print the first problems as a hook logs them, for whoever reads the journal."""
+    """Print the first problems, and the number of the others, as the journal should have them."""
     show_problems(problems[:MOST_PROBLEMS], stream)
     more = sum(problem.mistakes for problem in problems[MOST_PROBLEMS:])
     if more:
@@ -97,7 +97,7 @@ def show_first_problems(problems: Sequence[Problem], stream: TextIO) -> None:
 
 
 def _width(char: str) -> int:
-    """Columns that a character takes on a terminal, as it is shown."""
+    """Return the number of columns that a character takes on a terminal when it is shown."""
     from unicodedata import combining, east_asian_width  # noqa: PLC0415 - seldom needed
 
     if not char.isprintable():
@@ -106,12 +106,12 @@ def _width(char: str) -> int:
 
 
 def can_ask() -> bool:
-    """Return whether somebody is there who can answer."""
+    """Return whether a person at a terminal can answer a question."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def confirm(question: str) -> bool:
-    """Ask, where somebody can answer: False without a terminal, and by default."""
+    """Ask, and return True after a yes. False without a terminal, and after an empty answer."""
     if not can_ask():
         return False
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)

@@ -1,6 +1,6 @@
-"""stdout and stderr, when somebody has closed them, nobody reads them any more, or the disk behind them is full.
+"""stdout and stderr that survive when they are closed, when nobody reads them, and when the disk is full.
 
-What is printed then is lost, but what is being done goes on to its end: half an `apply` or `install` would be worse.
+The output is lost then, but the run goes on to its end: half an `apply` or `install` would be worse.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Output:
-    """A stream that takes everything. ``error`` is what its first failure was, None as long as there was none."""
+    """A stream that never fails. ``error`` is its first failure, None so far without one."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.error: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Write as far as that works."""
+        """Write the text, or drop it after a failure."""
         if self.error is None:
             try:
                 self._stream.write(text)
@@ -32,7 +32,7 @@ class Output:
         return len(text)
 
     def flush(self) -> None:
-        """Flush as far as that works."""
+        """Flush the stream, unless it has failed."""
         if self.error is None:
             try:
                 self._stream.flush()
@@ -41,7 +41,7 @@ class Output:
 
     def _lose(self, error: OSError) -> None:
         self.error = error
-        # What is still in the buffer would fail once more when Python ends.
+        # The rest of the buffer would fail once more when Python ends.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
@@ -52,7 +52,7 @@ class Output:
 
 @contextmanager
 def lasting_streams() -> Iterator[list[Output]]:
-    """stdout and stderr for the time of a run, which yields them."""
+    """Replace stdout and stderr by lasting ones during a run, and yield these."""
     _open_what_is_closed()
     streams = sys.stdout, sys.stderr
     for stream in streams:  # line by line, so that both are in order where they go to one file
@@ -68,7 +68,10 @@ def lasting_streams() -> Iterator[list[Output]]:
 
 
 def _open_what_is_closed() -> None:
-    """As Python has None for what was closed when it started, and the next file would get its number."""
+    """Open /dev/null for each standard stream that is closed.
+
+    Python has None for such a stream, and the next file that is opened would get its descriptor.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - for as long as the process runs

@@ -1,7 +1,7 @@
-"""The whole screen of a terminal, painted again and again until somebody presses q.
+"""The whole screen of a terminal, painted again and again until q is pressed.
 
-Sequences: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html (alternate screen, cursor, erasing), which every
-terminal of today has.
+Control sequences: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html (alternate screen, cursor, erasing). All
+current terminals have them.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _SEQUENCE = re.compile("(\033\\[[0-9;]*m)")
 
 
 class Screen:
-    """For a ``with`` block; the terminal is as before behind it, whatever ended it."""
+    """The screen during a ``with`` block. After it the terminal is as before, whatever ended the block."""
 
     def __enter__(self) -> Screen:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # like Ctrl-C, even if that was ignored
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # all end the block as Ctrl-C does
             signal.signal(number, signal.default_int_handler)
         self._settings = termios.tcgetattr(sys.stdin)
         tty.setcbreak(sys.stdin)
@@ -42,18 +42,18 @@ class Screen:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._settings)
 
     def paint(self, text: str) -> None:
-        """Show this and nothing else; what does not fit is cut, and the last line tells how much."""
+        """Show only this text. Lines that do not fit are left out, and the last line tells their number."""
         size = shutil.get_terminal_size()
         lines = text.split("\n")
         if len(lines) > size.lines:
             more = len(lines) - size.lines + 1
-            lines = [*lines[: size.lines - 1], f"… {more} more lines: make the window larger, or name addresses"]
+            lines = [*lines[: size.lines - 1], f"… {more} more lines: enlarge the window, or name addresses"]
         shown = f"{CLEAR_LINE}\n".join(cut(line, size.columns) for line in lines)
         sys.stdout.write(f"{TO_THE_TOP}{shown}{CLEAR_LINE}{CLEAR_BELOW}")
         sys.stdout.flush()
 
     def is_left(self, seconds: float) -> bool:
-        """Wait so long. True as soon as q was pressed, or there is nobody any more to press it."""
+        """Wait for so many seconds. Return True as soon as q is pressed or standard input is closed."""
         if select.select([sys.stdin], [], [], seconds)[0]:
             keys = os.read(sys.stdin.fileno(), MOST_KEYS)
             return not keys or b"q" in keys.lower()
@@ -61,7 +61,7 @@ class Screen:
 
 
 def cut(line: str, width: int) -> str:
-    """The beginning of a line that takes this many columns; colours take none."""
+    """Return the beginning of a line that takes at most this many columns; colours take none."""
     kept = []
     for part in _SEQUENCE.split(line):
         if _SEQUENCE.fullmatch(part):

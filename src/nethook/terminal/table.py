@@ -1,4 +1,4 @@
-"""Tables for people: aligned text, with coloured states on a terminal."""
+"""Tables for people: aligned columns, with coloured states on a terminal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     Row = Mapping[str, str]
-    """What is in each column, by its heading."""
+    """The text of each column, by its heading."""
 
 STYLES = {"routed": "green", "waiting": "yellow", "unknown": "yellow", "blocked": "red", "not applied": "red"}
 GAP = "  "
 
 
 class Column:
-    """A column: its heading; aligned to the right or not; of states, which have colours, or not."""
+    """A column: its heading, whether it is aligned to the right, and whether it has states, which are coloured."""
 
     def __init__(self, heading: str, *, right: bool = False, is_state: bool = False) -> None:
         self.heading = heading
@@ -25,17 +25,17 @@ class Column:
         self.is_state = is_state
 
     def width(self, rows: Sequence[Row]) -> int:
-        """What it takes on a terminal."""
+        """Return the width of the column on a terminal."""
         return max(map(columns_of, (self.heading, *(row[self.heading] for row in rows))))
 
     def aligned(self, cell: str, width: int) -> str:
-        """The cell with as many spaces as it lacks."""
+        """Return the cell, filled with spaces to this width."""
         spaces = " " * (width - columns_of(cell))
         return spaces + cell if self.right else cell + spaces
 
 
 def fitting(columns: Sequence[Column], rows: Sequence[Row], width: int, expendable: Sequence[str]) -> list[Column]:
-    """As many columns as fit a terminal; what is ``expendable``, by heading, goes in that order."""
+    """Return the columns that fit a terminal; those with an ``expendable`` heading are left out, in that order."""
     widths = {column.heading: column.width(rows) + len(GAP) for column in columns}
     room = width + len(GAP)
     for heading in expendable:
@@ -46,7 +46,7 @@ def fitting(columns: Sequence[Column], rows: Sequence[Row], width: int, expendab
 
 
 def table_lines(columns: Sequence[Column], rows: Sequence[Row], *, coloured: bool = False) -> list[str]:
-    """Return the headings, and a line for each row, whatever its width; headings and states with colours, if wanted."""
+    """Return the lines of the table, headings first, whatever their width; headings and states may be coloured."""
     widths = [column.width(rows) for column in columns]
     headings = {column.heading: column.heading for column in columns}
     first, *others = (
@@ -59,7 +59,7 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Row], *, coloured: boo
 
 
 def _painted(cell: str) -> str:
-    """Return a state in its colour; the spaces behind it stay as they are."""
+    """Return a state in its colour; the spaces after it stay as they are."""
     state = cell.rstrip()
     colour = STYLES.get(state)
     return escaped(state, colour) + cell[len(state) :] if colour else cell

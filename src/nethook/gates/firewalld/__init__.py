@@ -28,12 +28,41 @@ https://firewalld.org/documentation/man-pages/firewalld.policies.html
 
 from __future__ import annotations
 
-import os
+from nethook.gates.gate import Firewall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from nethook.engine.case import Case
+    from nethook.gates.gate import Opening
+    from nethook.host.host import Host
 
 CONFIGURED = "/etc/firewalld"
 """Where an admin's files are, and ours."""
 
 
-def is_configured() -> bool:
-    """Whether this host has firewalld's files; without them it has no firewalld that could run."""
-    return os.path.isdir(CONFIGURED)
+def is_configured(host: Host) -> bool:
+    """Return whether this host has firewalld's files; without them it has no firewalld that could run."""
+    return host.has_file(CONFIGURED)
+
+
+class FirewalldFirewall(Firewall):
+    """firewalld. Few events need it, and its files are dear to import."""
+
+    settings = ("firewalld",)
+
+    def is_due(self, case: Case) -> bool:
+        """Return whether the entries may have to change. An event asks only when lines have come or gone."""
+        return case.is_thorough or (case.concerns_configured and case.settings.opens("firewalld"))
+
+    def look(self, case: Case, host: Host) -> tuple[Opening | None, list[str]]:
+        """Ask it over D-Bus."""
+        if not is_configured(host):
+            return None, []
+        from nethook.gates.firewalld.gate import entries, look  # noqa: PLC0415 - few events need it
+
+        is_wanted = case.settings.opens("firewalld")
+        found, failures = look(entries(case.guarded if is_wanted else ()), host)
+        return found, failures if is_wanted else []
+
+
+FIREWALLD = FirewalldFirewall()

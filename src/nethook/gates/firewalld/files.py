@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from nethook.host.host import Host
+
 PACKAGED = "/usr/lib/firewalld"
 """Where a package of a distribution has its files; what is configured goes before them."""
 
@@ -84,16 +86,15 @@ def _policy() -> str:
     return HEAD + "\n".join(lines)
 
 
-def permanent_entries(name: str) -> set[str] | None:
-    """The entries of an ipset that firewalld will have after a reload; None if there is no such ipset."""
+def permanent_entries(host: Host, name: str) -> set[str] | None:
+    """Return the entries of an ipset that firewalld will have after a reload; None if there is no such ipset."""
     for folder in (CONFIGURED, PACKAGED):
         path = f"{folder}/{set_file(name)}"
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                text = file.read()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
+            text = host.read(path)
         except OSError as error:
             raise ReadError(f"cannot read {path}: {error.strerror}") from None
+        if text is None:
+            continue
         return {piece.partition("</entry>")[0].strip() for piece in text.split("<entry>")[1:]}
     return None

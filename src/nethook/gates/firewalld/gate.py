@@ -8,18 +8,18 @@ from __future__ import annotations
 from nethook.errors import NethookError, ReadError
 from nethook.gates.firewalld import is_configured
 from nethook.gates.firewalld.files import POLICY, SETS, permanent_entries
-from nethook.gates.gate import GateChange
+from nethook.gates.gate import GateChange, Opening
 from nethook.host.process import Call, ToolMissingError
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import disjoint
-from nethook.parts.tables.ruleset import set_name
 from nethook.steps.effect import ADD, REMOVE, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from nethook.engine.desired import Desired
+    from nethook.engine.case import Case
+    from nethook.host.host import Host
     from nethook.host.process import Result, Tools
     from nethook.net.prefix import Prefix
 
@@ -45,8 +45,10 @@ def call(path: str, interface: str, method: str, *arguments: str) -> Call:
     return Call(("busctl", "--auto-start=no", "call", NAME, path, f"{NAME}{interface}", method, *arguments))
 
 
-class Firewalld:
+class Firewalld(Opening):
     """firewalld, which runs: the entries that it has and that it should have, and what hinders that ('' if nothing)."""
+
+    setting = where = WHERE
 
     def __init__(
         self, wanted: Entries, runtime: Entries, permanent: Entries, paths: Mapping[int, str], hindrance: str = ""
@@ -68,14 +70,24 @@ class Firewalld:
         """Why nothing can be let pass; '' if it can, or nothing has to."""
         return self._hindrance if self.is_needed else ""
 
-    @property
-    def state(self) -> str:
-        """For people: open, missing, out of date, not needed."""
+    def state(self, case: Case) -> str:
+        """Return open, missing, out of date, not needed; '' if the settings leave it out."""
+        if not case.settings.opens(self.setting):
+            return ""
         if not self.is_needed:
             return "not needed"
         if self._hindrance:
             return self._hindrance
-        return "out of date" if self.changes() else "open"
+        return "out of date" if self.changes(case) else "open"
+
+    def closed_for(self, case: Case, prefix: Prefix) -> str:
+        """Return why packets of this prefix do not pass."""
+        if not case.settings.opens(self.setting):
+            return ""
+        if self.hindrance:
+            return f"its gate is {self.hindrance}"
+        around = any(prefix.lies_in(each) for each in self.lacking)
+        return "its gate is not for it; run nethook apply" if around else ""
 
     @property
     def lacking(self) -> list[Prefix]:
@@ -85,8 +97,9 @@ class Firewalld:
     def _now(self, family: int) -> Collection[str]:
         return self._runtime.get(family, ())
 
-    def changes(self) -> list[GateChange]:
-        """The calls that make the entries as they should be, at run time and permanently."""
+    def changes(self, case: Case) -> list[GateChange]:
+        """Return the calls that make the entries as they should be, at run time and permanently."""
+        del case
         if self._hindrance:
             return []
         changes = []
@@ -121,22 +134,22 @@ def names_policy(listed: Result) -> bool | None:
     return POLICY in (_words(listed) or ())
 
 
-def read(wanted: Entries, tools: Tools) -> Firewalld | None:
+def read(wanted: Entries, host: Host) -> Firewalld | None:
     """What firewalld has; None if it does not run, NethookError if that is not known."""
-    if not is_configured():
+    if not is_configured(host):
         return None
-    present = has_policy(tools)  # asked alone: for an ipset that it does not have, firewalld logs an error
+    present = has_policy(host)  # asked alone: for an ipset that it does not have, firewalld logs an error
     if present is None:
         return None
     if not present:
         return _missing(wanted)
-    results = tools.start(
+    results = host.start(
         [
             *(call(OBJECT, ".ipset", "getEntries", "s", name) for name in SETS.values()),
             *(call(CONFIG, ".config", "getIPSetByName", "s", name) for name in SETS.values()),
         ]
     )()
-    return understand(wanted, results, {family: permanent_entries(name) for family, name in SETS.items()})
+    return understand(wanted, results, {family: permanent_entries(host, name) for family, name in SETS.items()})
 
 
 def understand(wanted: Entries, results: Sequence[Result], permanent: Mapping[int, set[str] | None]) -> Firewalld:
@@ -169,14 +182,13 @@ def _words(result: Result) -> list[str] | None:
     return [word.strip('"') for word in rest.split() if word.startswith('"')]
 
 
-def entries(desired: Desired) -> dict[int, list[str]]:
-    """The entries for what is desired: every routed IP, wherever it is; those of one ipset must not overlap."""
-    found = {}
-    for family in SETS:
-        names = [set_name("routed", family, single=single) for single in (True, False)]
-        prefixes = [parse_prefix(block) for name in names for (block,) in desired.elements[name]]
-        found[family] = [prefix.text for prefix in disjoint(prefixes)]
-    return found
+def entries(guarded: Iterable[Prefix]) -> dict[int, list[str]]:
+    """Return the entries for all routed IPs, by family. Those of one ipset must not overlap."""
+    guarded = list(guarded)
+    return {
+        family: [prefix.text for prefix in disjoint(prefix for prefix in guarded if prefix.family == family)]
+        for family in SETS
+    }
 
 
 def _effects(before: Collection[str], after: Collection[str], where: str) -> Iterator[Effect]:
@@ -191,10 +203,10 @@ def _summary(blocks: list[str]) -> str:
     return f"{', '.join(blocks[: MOST_NAMED - 1])} and {len(blocks) - MOST_NAMED + 1} more"
 
 
-def look(wanted: Entries, tools: Tools) -> tuple[Firewalld | None, list[str]]:
+def look(wanted: Entries, host: Host) -> tuple[Firewalld | None, list[str]]:
     """``read``, and what failed: what cannot be known of firewalld must not keep everything else from being done."""
     try:
-        found = read(wanted, tools)
+        found = read(wanted, host)
     except NethookError as error:
         return None, [str(error)]
     if found and found.hindrance:

@@ -10,29 +10,31 @@ from __future__ import annotations
 from binascii import crc32
 
 from nethook.host.layout import NAME, URL
-from nethook.host.netlink import GET_RULE, Nftables
-from nethook.host.table import chain_and_comment
+from nethook.parts.gateways import GATEWAYS
+from nethook.parts.part import Part
+from nethook.steps.effect import ADD, REMOVE, Effect
+from nethook.steps.piece import ARP as ALONE
+from nethook.steps.piece import CLASSIFY, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator, Sequence
 
-    from nethook.parts.kind import Key
+    from nethook.engine.case import Case
+    from nethook.engine.snapshot import Question
+    from nethook.host.host import Host
+    from nethook.host.process import Result
+    from nethook.parts.gateways import Gateway
+    from nethook.steps.piece import Piece
 
 FAMILY = "arp"
 TABLE = f"{FAMILY} {NAME}"
 
 
-def read() -> list[str]:
-    """The comments of its rules as they are now; nothing where there is no such table. ReadError if not known."""
-    with Nftables(FAMILY) as nftables:
-        return [chain_and_comment(rule)[1] for rule in nftables.dump(GET_RULE, NAME) or ()]
-
-
 class ArpRules:
     """The rules for these gateways, which are keys as of ``gateways.py``; those of IPv6 need none."""
 
-    def __init__(self, gateways: Collection[Key]) -> None:
+    def __init__(self, gateways: Collection[Gateway]) -> None:
         bridges: dict[str, list[str]] = {}
         for address, bridge, _ in sorted(gateways):
             if ":" not in address:
@@ -63,3 +65,42 @@ class ArpRules:
                 for match, comment in zip(self._matches, self.comments)
             ),
         ]
+
+
+class Arp(Part):
+    """The table ``arp nethook``. Its state are the comments of its rules."""
+
+    name = "arp"
+
+    def read(self, host: Host, results: Sequence[Result], question: Question) -> list[str]:
+        """Return the comments of its rules; none where there is no such table."""
+        del results, question
+        table = host.table(FAMILY, {})
+        return table.comments.get("input", []) if table else []
+
+    def want(self, case: Case) -> ArpRules:
+        """Want rules for all gateways, when the changes of these have been made."""
+        return ArpRules(case.afterwards(GATEWAYS))
+
+    def want_nothing(self) -> ArpRules:
+        """Return that no rule is wanted."""
+        return ArpRules(())
+
+    def compare(self, case: Case) -> ArpRules | None:
+        """Return the rules if they are not as they should be."""
+        wanted: ArpRules = case.wanted(self)
+        return wanted if wanted.comments != list(case.state(self)) else None
+
+    def pieces(self, case: Case) -> Iterator[Piece]:
+        """Yield its commands. If they may have failed before, they are a step of their own: routing works without."""
+        rules: ArpRules | None = case.delta(self)
+        if rules is None:
+            return
+        if rules.addresses:
+            effect = Effect(ADD, "arp", note=f"for {', '.join(rules.addresses)}, answered towards guests only")
+        else:
+            effect = Effect(REMOVE, "arp", note="rules for gateways")
+        yield NftPiece(ALONE if case.again else CLASSIFY, rules.commands(), [effect], joins=True)
+
+
+ARP = Arp()

@@ -1,4 +1,4 @@
-"""The sets and rules of the table ``bridge nethook``: constant text, whatever is bound. It exists only if something is.
+"""The table ``bridge nethook``, which keeps addresses to the guests that they are bound to. It exists only if one is.
 
 Guests on the same bridge talk to each other without the host's IP layer, so what keeps one from taking the address of
 another has to look at frames. It does when they enter the bridge, so whatever is their way from there: to another
@@ -39,7 +39,32 @@ number of such tags for none, but only the first is aside, so a frame with anoth
 
 from __future__ import annotations
 
-from nethook.host.layout import INDEX, MAC, Layout, SetType
+from nethook.host.layout import INDEX, MAC, Layout, SetType, set_name
+from nethook.host.links import tap_mac
+from nethook.net.prefix import parse_prefix
+from nethook.net.prefixes import Ordered, without
+from nethook.parts.neighbours import NEIGHBOURS
+from nethook.parts.part import Lack
+from nethook.parts.routes import ROUTES
+from nethook.parts.tables.classifying import CLASSIFYING
+from nethook.parts.tables.table import CREATED, OUR_TABLE, REMOVED, TableDelta, TablePart
+from nethook.placement.binding import nic
+from nethook.steps.effect import ADD, Effect
+from nethook.steps.piece import BIND, StepPiece
+from nethook.steps.step import Step, nft_call
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from nethook.config import RoutedIP
+    from nethook.engine.case import Case
+    from nethook.host.host import Host
+    from nethook.host.keys import Element
+    from nethook.host.nftables import Elements, Table
+    from nethook.net.prefix import Prefix
+    from nethook.placement.placement import Placement
+    from nethook.steps.piece import Piece
 
 FAMILY = "bridge"
 NEEDED_NFT = "1.0.3"
@@ -56,14 +81,10 @@ KINDS = {4: ADDRESSES, 6: ADDRESSES + TARGETS}
 APART = frozenset(kinds[2] for kinds in (ADDRESSES, TARGETS))
 
 
-def set_name(kind: str, family: int, *, single: bool) -> str:
-    """The name of the set for such elements; ``kind`` is one of ``KINDS``."""
-    return f"{kind}{family}" if single else f"{kind}{family}_prefixes"
-
-
 def _sets() -> dict[str, SetType]:
     addresses = {
         set_name(kind, family, single=single): SetType(
+            kind,
             *([MAC] if kind in {"holders", "claimers"} else []),
             family=family,
             is_interval=not single,
@@ -76,10 +97,10 @@ def _sets() -> dict[str, SetType]:
     }
     return {
         **addresses,
-        NICS: SetType(MAC, counts=True),
-        TAPPED: SetType(MAC, counts=True),
-        TAPS: SetType(INDEX),
-        NIC_TAPS: SetType(INDEX, MAC),
+        NICS: SetType(NICS, MAC, counts=True),
+        TAPPED: SetType(TAPPED, MAC, counts=True),
+        TAPS: SetType(TAPS, INDEX),
+        NIC_TAPS: SetType(NIC_TAPS, INDEX, MAC),
     }
 
 
@@ -130,4 +151,275 @@ CHAINS = {
     ],
 }
 
-BINDING = Layout(FAMILY, SETS, HOOKS, CHAINS)
+LAYOUT = Layout(FAMILY, SETS, HOOKS, CHAINS)
+TABLE = LAYOUT.table
+
+UNBOUND = (
+    "cannot keep addresses to their guests, so new addresses with guest= are not routed "
+    f"(it takes nft {NEEDED_NFT} or later and a kernel with nftables for bridges)"
+)
+UNKEPT = "still routed, but not yet kept to their guests"
+MOST_NAMED = 5
+"""Addresses in one sentence."""
+
+
+class Bindings:
+    """The elements that are wanted, and what they are about.
+
+    ``named`` are all blocks of the files that are bound to guests, by their text; ``decided`` those of them of which
+    this run decides to whom they are bound now; ``lines`` the line of each block, and of each address that is apart.
+    """
+
+    __slots__ = ("decided", "elements", "lines", "named")
+
+    def __init__(self) -> None:
+        self.elements: Elements = {name: set() for name in SETS}
+        self.named: dict[str, Prefix] = {}
+        self.decided: set[str] = set()
+        self.lines: dict[str, RoutedIP] = {}
+
+    def add(self, roles: Iterable[str], block: Prefix, *mac: str) -> None:
+        """Add an element for this block to the sets of these roles, for a MAC or without one."""
+        for role in roles:
+            if role in KINDS[block.family]:
+                self.elements[set_name(role, block.family, single=block.is_address)].add((*mac, block.text))
+
+    def reserve(self, blocks: Iterable[Prefix], mac: str | None) -> None:
+        """Let nobody use these blocks but the NIC with this MAC; without one, nobody."""
+        for block in blocks:
+            self.add(("bound", "claimed"), block)
+            if mac:
+                self.add(("holders", "claimers"), block, mac)
+
+    def decides_about(self, name: str, element: Element) -> bool:
+        """Return whether an element that this set has, and that is not wanted, is for this run to delete."""
+        if not SETS[name].family or name in OF_FILES:
+            return True
+        return element[-1] in self.decided or element[-1] not in self.named
+
+
+class Binding(
+    TablePart,
+    words={
+        "reserved": "reserved {prefix} for its guest",
+        "bound": "bound {prefix} to {to}",
+        "apart": "apart {prefix} from the bound prefix around it",
+    },
+):
+    """The table ``bridge nethook``."""
+
+    name = "binding"
+    family = FAMILY
+    sets = SETS
+
+    def layout(self, case: Case) -> Layout:
+        """Return the table, which is always the same."""
+        del case
+        return LAYOUT
+
+    def want(self, case: Case) -> Bindings:
+        """Want each bound block reserved, and bound to the NIC of its guest if that is plugged in."""
+        bindings = Bindings()
+        placements = case.placements
+        for placed in placements.lines:
+            blocks = placements.blocks.get(placed.line.prefix.text, ())
+            if placed.is_decided:
+                bindings.decided.update(block.text for block in blocks)
+                bindings.reserve(blocks, placed.mac)
+        table: Table | None = case.state(self)
+        if placements.blocks or table:
+            _name(bindings, case)
+            if table:
+                _keep(bindings, table, case)
+            else:
+                _bind_again(bindings, case)
+        macs = _macs_afterwards(bindings, table)
+        if macs:
+            _know_taps(bindings.elements, macs, case)
+        return bindings
+
+    def elements(self, case: Case) -> Elements:
+        """Return the elements that are wanted."""
+        bindings: Bindings = case.wanted(self)
+        return bindings.elements
+
+    def decides_about(self, case: Case, name: str, surplus: set[Element]) -> set[Element]:
+        """Return the elements of decided blocks, and of blocks that no line has any more."""
+        bindings: Bindings = case.wanted(self)
+        return {element for element in surplus if bindings.decides_about(name, element)}
+
+    def compare(self, case: Case) -> TableDelta:
+        """Return the difference. The table comes with the first bound line, and goes with the last."""
+        delta = self.difference(case)
+        table, bindings = case.state(self), case.wanted(self)
+        if bindings is not None and not bindings.named and not any(bindings.elements.values()):
+            delta.gone, delta.new = {}, {}
+            delta.what = REMOVED if table else ""
+        elif bindings is not None and table is None and any(delta.new.values()):
+            delta.what = CREATED
+        return delta
+
+    def effects(self, case: Case, sign: str, elements: Elements) -> Iterator[Effect]:
+        """Yield an effect for each block that is reserved for a guest, or bound to a NIC, and each address apart."""
+        bindings: Bindings = case.wanted(self)
+        for role, kind in (("bound", "reserved"), ("holders", "bound"), ("apart", "apart")):
+            members = {member for name in elements if SETS[name].role == role for member in elements[name]}
+            for *mac, block in sorted(members):
+                line = bindings.lines.get(block) if sign == ADD else None
+                yield Effect(sign, kind, prefix=block, to="".join(mac), line=line)
+
+    def note(self, case: Case) -> set[str]:
+        """Return the prefixes of the bound lines whose elements or pins are not all in force."""
+        bindings: Bindings = case.wanted(self)
+        delta = case.delta(self)
+        names = (name for name in delta.new if SETS[name].role in {"bound", "holders"})
+        blocks = {block for name in names for *_, block in delta.new[name]}
+        pins = case.wanted(NEIGHBOURS).keys
+        lacking = {bindings.lines[block].prefix.text for block in blocks & bindings.lines.keys()}
+        return lacking.union(pins[pin].prefix.text for pin in case.delta(NEIGHBOURS).new)
+
+    def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
+        """Yield that the address is not kept to its guest yet."""
+        line = placement.line
+        if not line.guest or CLASSIFYING.is_lacking(case):
+            return
+        reason = not_kept(case, placement)
+        if self.is_lacking(case):
+            yield Lack(OUR_TABLE, reason=reason)
+        elif line.prefix.text in case.note(self):
+            is_routed = any(route[:2] == (line.prefix.text, placement.bridge) for route in case.routes)
+            text = (
+                f"is routed, but not yet kept to guest {line.guest}" if is_routed else "is not bound to its guest's NIC"
+            )
+            yield Lack(OUR_TABLE, f"{line.prefix} {text}", reason=reason)
+
+    def pieces(self, case: Case) -> Iterator[Piece]:
+        """Yield its transaction, before which no new address of a bound line may be routed."""
+        if case.clears:
+            yield from self.removal(case)
+        elif case.binds:
+            step = BindingStep(case.delta(self).commands, self.all_effects(case), _unkept(case))
+            yield StepPiece(BIND, step)
+
+
+def not_kept(case: Case, placement: Placement) -> str:
+    """Return what status says of a bound line that others may use as yet; '' if it is not routed either."""
+    place = (placement.line.prefix.text, placement.bridge)
+    if not any(route[:2] == place for route in case.routes):
+        return ""
+    return f"still routed, but not yet kept to guest {placement.line.guest}; run nethook apply"
+
+
+class BindingStep(Step):
+    """The table changed that keeps addresses to their guests.
+
+    Without it, no new address of a bound line is routed. One that is routed already stays so: until now every guest of
+    its network could use it, and to withdraw it would only take it from its guest as well.
+    """
+
+    def __init__(self, commands: Sequence[str], effects: Sequence[Effect], routed: Sequence[RoutedIP]) -> None:
+        """``routed`` are the lines that are routed already and are not kept to their guests without this step."""
+        super().__init__(nft_call(commands), effects, ends_run=True)
+        self._routed = routed
+
+    def take(self, host: Host) -> tuple[list[Effect], list[str]]:
+        """Run it; a failure says what it costs."""
+        done, failures = super().take(host)
+        named = ", ".join(f"{line.prefix} ({line.guest})" for line in self._routed[:MOST_NAMED])
+        more = f" and {len(self._routed) - MOST_NAMED} more" if len(self._routed) > MOST_NAMED else ""
+        unkept = f"; {UNKEPT}: {named}{more}" if named else ""
+        return done, [f"{UNBOUND}{unkept}: {failure}" for failure in failures]
+
+
+def _unkept(case: Case) -> list[RoutedIP]:
+    """Return the bound lines that are routed already, and that are not kept to their guests before binding changes."""
+    bindings: Bindings = case.wanted(BINDING)
+    blocks = {block for elements in case.delta(BINDING).new.values() for *_, block in elements}
+    lacking = {bindings.lines[block].prefix.text for block in blocks & bindings.lines.keys()}
+    new = {*case.delta(ROUTES).new, *case.delta(ROUTES).inherited}
+    routes = ((route, line) for route, line in case.wanted(ROUTES).keys.items() if line.guest and route not in new)
+    return [line for _, line in routes if line.prefix.text in lacking]
+
+
+def _name(bindings: Bindings, case: Case) -> None:
+    """Enter what the files bind, and the addresses that are apart, whatever this run decides about."""
+    for line in case.placements.apart:
+        bindings.lines[line.prefix.text] = line
+        bindings.add(APART, line.prefix)
+    for line in case.lines:
+        for block in case.placements.blocks.get(line.prefix.text, ()):
+            bindings.named[block.text] = block
+            bindings.lines[block.text] = line
+
+
+def _keep(bindings: Bindings, table: Table, case: Case) -> None:
+    """Keep what is bound and what a wrong line may be about, or this run does not decide about.
+
+    Of that, only how it is cut into blocks may be other than it was: the line of another network that lies in it is
+    new, or gone.
+    """
+    prefixes = Ordered(block for block in bindings.named.values() if not block.is_address)
+    for name in (name for name, kind in SETS.items() if kind.family):
+        for *mac, text in table.elements[name]:
+            if text in bindings.decided:
+                continue
+            block = parse_prefix(text)
+            stay = [block] if case.configuration.in_doubt_within(block) else []
+            if text not in bindings.named and not block.is_address:
+                stay = _cut(block, prefixes, bindings.decided, is_doubtful=bool(stay))
+            bindings.elements[name].update((*mac, part.text) for part in stay)
+
+
+def _cut(block: Prefix, prefixes: Ordered, decided: Collection[str], *, is_doubtful: bool) -> list[Prefix]:
+    """Return what stays of a block that is there and that no line has; ``prefixes`` are those that lines have."""
+    around = prefixes.around(block)
+    if around:
+        return [] if around.text in decided else [block]
+    within = prefixes.within(block)
+    rest = without(block, within) if is_doubtful else []
+    return rest + [part for part in within if part.text not in decided]
+
+
+def _bind_again(bindings: Bindings, case: Case) -> None:
+    """Bind again what this run does not decide about: somebody deleted the table that bound it, but not the routes."""
+    lines = {line.prefix.text: line for line in case.lines if line.guest}
+    pins = {(pin[0], pin[1]): pin[2] for pin in case.state(NEIGHBOURS)}
+    plugged = {network.name: network.ports for network in case.scope.known}
+    for route in case.routes:
+        line = lines.get(route.prefix)
+        blocks = case.placements.blocks.get(route.prefix)
+        if not line or not blocks or blocks[0].text in bindings.decided:
+            continue
+        mac = pins.get((route.via or route.prefix, route.device))
+        if not mac and line.network in plugged:
+            mac = nic(line, plugged[line.network], ())
+        if mac:
+            bindings.reserve(blocks, mac)
+
+
+def _macs_afterwards(bindings: Bindings, table: Table | None) -> set[str]:
+    """Return the MACs that something is bound to when the change has been made."""
+    macs: set[str] = set()
+    for name, kind in SETS.items():
+        if kind.role == "holders":
+            there = table.elements[name] if table else set()
+            wanted = bindings.elements[name]
+            stay = {element for element in there - wanted if not bindings.decides_about(name, element)}
+            macs.update(mac for mac, _ in wanted | stay)
+    return macs
+
+
+def _know_taps(elements: Elements, macs: Collection[str], case: Case) -> None:
+    """Enter the NICs with these MACs, all taps, and which of them belong together."""
+    taps = [(str(link.number), link.mac) for link in case.snapshot.links if link.is_tap]
+    indices: dict[str, list[str]] = {}
+    for index, tap in taps:
+        indices.setdefault(tap, []).append(index)
+    pairs = {(index, mac) for mac in macs for index in indices.get(tap_mac(mac), ())}
+    elements[NICS] = {(mac,) for mac in macs}
+    elements[TAPPED] = {(mac,) for _, mac in pairs}
+    elements[TAPS] = {(index,) for index, _ in taps}
+    elements[NIC_TAPS] = {*pairs}
+
+
+BINDING = Binding()

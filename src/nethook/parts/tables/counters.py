@@ -8,12 +8,12 @@ from __future__ import annotations
 from struct import unpack_from
 
 from nethook.host.keys import beginning, interval_keys, single_keys
-from nethook.host.layout import NAME
+from nethook.host.layout import NAME, set_name
 from nethook.host.netlink import GET_ELEMENTS, Nftables, attributes
-from nethook.host.table import SET_ELEMENTS
+from nethook.host.nftables import SET_ELEMENTS
 from nethook.net.prefix import parse_prefix
 from nethook.parts.tables import binding
-from nethook.parts.tables.ruleset import SETS, set_name
+from nethook.parts.tables.classifying import SETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,164 @@
+r"""A file → its lines → their words, whatever editor or system the file comes from. The same for all our files.
+
+- Words are separated by spaces and tabs.
+- ``#`` at the beginning of a word starts a comment. Within a word it is part of the word, because libvirt
+  allows it in names: ``lan#2``.
+- A word, or the part of it after ``=``, may be in double quotes: ``"my network"``, ``guest="web 1"``. Within
+  quotes, ``\"`` is a quote and ``\\`` a backslash; outside, a backslash is an ordinary character.
+- A comment may be in any encoding. A byte elsewhere that is not UTF-8 is a mistake of its line alone.
+"""
+
+from __future__ import annotations
+
+from nethook.config.problem import Place, Problem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nethook.net.prefix import Prefix
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+MOST_LINES = 200_000
+"""No more lines than this are read: each takes a few microseconds, and libvirt waits for the hook."""
+MOST_PROBLEMS = 1000
+"""Further mistakes are only counted."""
+# Nobody writes a longer line, and a foreign file could have a million mistakes in one.
+LONGEST_LINE = 4096
+QUOTE = '"'
+# Also a carriage return, which remains if the last line of a file has no line feed.
+WHITE = (" ", "\t", "\r")
+
+
+class LineError(Exception):
+    """A mistake at a column of a line. Whoever catches it knows the line and the file."""
+
+    def __init__(self, column: int, what: str, advice: str) -> None:
+        super().__init__(what)
+        self.column = column
+        self.what = what
+        self.advice = advice
+
+
+class Line:
+    """One line of a file. A byte that is not UTF-8 is a lone surrogate in its text, and so spoils no other line."""
+
+    __slots__ = ("file", "number", "text")
+
+    def __init__(self, file: str, number: int, text: str) -> None:
+        self.file = file
+        self.number = number
+        self.text = text
+
+    def place(self, column: int) -> Place:
+        """Return the position of a column of this line."""
+        return Place(self.file, self.number, column)
+
+    def problem(self, error: LineError, prefix: Prefix | None = None) -> Problem:
+        """Return the problem of this line for the error; ``prefix`` is the prefix of the line, if known."""
+        # Lone surrogates cannot be printed; each becomes one '?', which keeps the columns.
+        text = self.text.encode("utf-8", "replace").decode()
+        return Problem(self.place(error.column), error.what, error.advice, text, prefix)
+
+
+def read_lines(file: str, data: bytes, most: int = MOST_LINES) -> Iterator[Line]:
+    """Yield the lines of the file, without line ends and byte-order mark.
+
+    After the first ``most`` lines, the rest of the file is yielded as one line.
+    """
+    if data.startswith(BYTE_ORDER_MARK):
+        data = data[len(BYTE_ORDER_MARK) :]
+    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    for number, line in enumerate(text.split("\n", most), start=1):
+        yield Line(file, number, line)
+
+
+class Word:
+    """A word of a line: the column of its beginning, its text, and its source, which may have quotes."""
+
+    __slots__ = ("column", "source", "text")
+
+    def __init__(self, column: int, text: str, source: str) -> None:
+        self.column = column
+        self.text = text
+        self.source = source
+
+    @property
+    def end(self) -> int:
+        """The column after the word."""
+        return self.column + len(self.source)
+
+    @property
+    def is_quoted(self) -> bool:
+        """True if a part of the word is in quotes."""
+        return self.source != self.text
+
+
+def split_words(text: str) -> list[Word]:
+    """Return the words of a line, up to a comment. LineError if quotes are wrong or a word is not UTF-8."""
+    if len(text) > LONGEST_LINE:
+        what = f"the line is longer than {LONGEST_LINE} characters"
+        raise LineError(LONGEST_LINE + 1, what, "split it, or check that this is the right file")
+    # The same columns with one kind of white space, and some of it after each word: searching beats stepping.
+    spaced = text.replace("\t", " ").replace("\r", " ") + " "
+    words = []
+    at = 0
+    while at < len(text):
+        if spaced[at] == " ":
+            at += 1
+        elif spaced[at] == "#":
+            break
+        else:
+            word = _word_at(text, at, spaced.index(" ", at))
+            words.append(word)
+            at += len(word.source)
+    return words
+
+
+def in_quotes(text: str) -> str:
+    """Return the text as a quoted word."""
+    escaped = text.replace("\\", "\\\\").replace(QUOTE, "\\" + QUOTE)
+    return QUOTE + escaped + QUOTE
+
+
+def _word_at(text: str, start: int, end: int) -> Word:
+    """Return the word that begins at ``start`` and ends at ``end``, or later if it has quotes."""
+    bare = text[start:end]
+    word = _quoted_word(text, start, bare) if QUOTE in bare else Word(start + 1, bare, bare)
+    if not word.source.isascii():
+        _refuse_bad_bytes(word)
+    return word
+
+
+def _quoted_word(text: str, start: int, bare: str) -> Word:
+    """Return the word with quotes that begins at ``start``; ``bare`` is its text up to the next white space."""
+    unquoted = bare[: bare.index(QUOTE)]
+    opening = start + len(unquoted)
+    if unquoted and not unquoted.endswith("="):
+        raise LineError(opening + 1, "there is a quote within a word", f"write {in_quotes(bare)}")
+    inside, end = _inside_quotes(text, opening)
+    if end < len(text) and text[end] not in WHITE:
+        raise LineError(end + 1, "there is no space after the closing quote", 'add a space, or write \\" for a quote')
+    return Word(start + 1, unquoted + inside, text[start:end])
+
+
+def _inside_quotes(text: str, opening: int) -> tuple[str, int]:
+    """Return the text within the quotes, and the index after the closing quote."""
+    inside: list[str] = []
+    at = opening + 1
+    while at < len(text):
+        if text[at] == QUOTE:
+            return "".join(inside), at + 1
+        if text[at] == "\\" and text[at + 1 : at + 2] in (QUOTE, "\\"):
+            at += 1
+        inside.append(text[at])
+        at += 1
+    raise LineError(opening + 1, "the quote is not closed", f"write {QUOTE} at the end of the name")
+
+
+def _refuse_bad_bytes(word: Word) -> None:
+    for column, char in enumerate(word.source, start=word.column):
+        if "\udc80" <= char <= "\udcff":
+            byte = ord(char) & 0xFF
+            raise LineError(column, f"the byte 0x{byte:02x} is not UTF-8", "save the file as UTF-8")

@@ -1,0 +1,123 @@
+"""The station of an admin's iptables rules: those in front of our gate in FORWARD, and other tables of the legacy
+variant.
+
+Other tables of the nft variant are chains of nftables: firewalls.py.
+"""
+
+from __future__ import annotations
+
+from shlex import join
+from typing import TYPE_CHECKING
+
+from nethook.doctor import packets
+from nethook.doctor.finding import FAILURE, WARNING, Finding
+from nethook.doctor.iptables_judge import STOPPING, Listing, judge, parse, target_of, words_of
+from nethook.doctor.ours import chains
+from nethook.errors import ReadError
+from nethook.gates.gate import first_blocker
+from nethook.gates.iptables import LEGACY_TABLES, WAIT_SECONDS, IptablesGate
+from nethook.host.files import read
+from nethook.host.process import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nethook.doctor.facts import Facts, Target
+    from nethook.doctor.iptables_judge import Ruling
+    from nethook.gates.gate import Chain
+
+STATION = "admin's iptables"
+TABLES = frozenset({"mangle", "raw", "security"})
+CHAINS = ("PREROUTING", "FORWARD", "POSTROUTING")
+AS_MEANT = "nothing to do if that is how you filter this guest"
+EXCEPT_THEM = "and except these addresses in the configuration that this rule comes from"
+
+
+def in_front_of_gates(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
+    """Yield the rules of an admin in FORWARD that stop packets before they reach the gate."""
+    for gate, chain in chains(facts, {target.family for target in targets}):
+        if not isinstance(gate, IptablesGate) or is_known_to_nft_alone(chain):
+            continue
+        ours = [number for number, rule in enumerate(chain.rules) if rule.is_ours]
+        rules = [rule for rule in chain.rules[: ours[0] if ours else first_blocker(chain.rules)] if not rule.blocks]
+        if not rules:
+            continue
+        listing = _listing(facts, gate.tool, "filter")
+        in_front = Listing({}, {**listing.rules, "FORWARD": [rule.name for rule in rules]})
+        for target in targets:
+            if target.family != gate.family:
+                continue
+            what, ruling = _judged(facts, target, "FORWARD", in_front)
+            if ruling.stops is not False:
+                yield Finding(
+                    FAILURE if ruling.stops else WARNING,
+                    STATION,
+                    f"a rule in {gate.where} stops {'' if ruling.stops else 'a part of '}{what}, "
+                    f"in front of our gate: {ruling.rule}",
+                    command=_past(facts, gate.tool, ruling.rule) if ruling.stops else "",
+                    advice="" if ruling.stops else AS_MEANT,
+                    addresses=[target.name],
+                )
+
+
+def is_known_to_nft_alone(chain: Chain) -> bool:
+    """Return whether an admin has added conditions to the chain that only nft shows."""
+    return any(rule.hides for rule in chain.rules)
+
+
+def legacy_tables(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
+    """Yield the rules of the legacy variant in tables other than filter that stop packets, which have no mark there."""
+    for name, path in LEGACY_TABLES.items():
+        members = [target for target in targets if (target.family == 6) == name.startswith("ip6")]
+        tool = f"{name}-legacy"
+        for table in sorted(TABLES.intersection((read(path) or "").split()) if members else ()):
+            listing = _listing(facts, tool, table)
+            for chain in (chain for chain in CHAINS if chain in listing.policies):
+                for target in members:
+                    what, ruling = _judged(facts, target, chain, listing)
+                    if ruling.stops is False:
+                        continue
+                    yield Finding(
+                        FAILURE if ruling.stops else WARNING,
+                        STATION,
+                        f"chain {chain} of {tool}'s table {table} drops {'' if ruling.stops else 'a part of '}{what}: "
+                        f"{ruling.rule or 'its policy'}",
+                        command=by_address(tool, table, chain, target) if ruling.stops else "",
+                        advice=EXCEPT_THEM if ruling.stops else AS_MEANT,
+                        addresses=[target.name],
+                    )
+
+
+def by_address(tool: str, table: str, chain: str, target: Target) -> str:
+    """Return the command that lets packets of the target pass a chain in which they carry no mark."""
+    block = target.line.prefix.text
+    return " && ".join(f"{tool} -w -t {table} -I {chain} {option} {block} -j ACCEPT" for option in ("-d", "-s"))
+
+
+def _judged(facts: Facts, target: Target, chain: str, listing: Listing) -> tuple[str, Ruling]:
+    """Return the worse verdict on the two packets of the target, and the name of that packet."""
+    found = [
+        (what, judge(listing, chain, packet))
+        for what, packet in packets.routed(facts, target, chain.lower(), is_marked=False)
+    ]
+    return min(found, key=lambda each: (True, None, False).index(each[1].stops))
+
+
+def _listing(facts: Facts, tool: str, table: str) -> Listing:
+    result = facts.tools.run(Call((tool, "-w", WAIT_SECONDS, "-t", table, "-S")))
+    if result.status != 0:
+        raise ReadError(result.failure)
+    return parse(result.out)
+
+
+def _past(facts: Facts, tool: str, rule: str) -> str:
+    """Return the command that lets routed packets past the rule to our gate.
+
+    It deletes the rule, or lets these packets return from the chain to which the rule jumps.
+    """
+    words = words_of(rule)
+    _, target = target_of(words)
+    if target in STOPPING:
+        return f"{tool} -w -D FORWARD {join(words)}"
+    bit = f"{facts.settings.mark_bit:#x}"
+    return f"{tool} -w -I {target} -m mark --mark {bit}/{bit} -j RETURN"

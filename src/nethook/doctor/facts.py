@@ -1,0 +1,223 @@
+"""What all stations share: the targets, and facts about the host, which are read once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from nethook.doctor.host_problems import own_addresses, vital_problems
+from nethook.doctor.ip_answers import ask
+from nethook.engine.plan import decide
+from nethook.host import links
+from nethook.libvirt.live import live_guests
+from nethook.libvirt.names import unresolved
+from nethook.net import names
+from nethook.net.prefix import Prefix, address_text, parse_prefix
+from nethook.placement.placement import Placement
+from nethook.placement.scope import Scope
+from nethook.placement.vital import read_needs
+from nethook.shell import word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from nethook.config import Configuration, RoutedIP
+    from nethook.config.problem import Problem
+    from nethook.doctor.host_problems import OwnAddress
+    from nethook.doctor.ip_answers import Answer
+    from nethook.engine.plan import Plan
+    from nethook.host.host import Host
+    from nethook.libvirt.live import LiveGuest, LiveNetwork
+
+SOMEBODY = {4: "8.8.8.8", 6: "2001:4860:4860::8888"}
+"""An address outside, for questions about routes. Nothing is sent to it."""
+
+
+class Target:
+    """A line to examine, and the ``address`` of its prefix that stands for it.
+
+    ``is_exact`` if that is the address in question. ``bridge`` is the bridge of its network, '' while that is unknown.
+    """
+
+    __slots__ = ("address", "bridge", "is_exact", "line")
+
+    def __init__(self, line: RoutedIP, address: str, *, is_exact: bool) -> None:
+        self.line = line
+        self.address = address
+        self.is_exact = is_exact
+        self.bridge = ""
+
+    @property
+    def family(self) -> int:
+        """The IP family, 4 or 6."""
+        return self.line.prefix.family
+
+    @property
+    def name(self) -> str:
+        """The name in findings: the address in question, or the whole prefix."""
+        return self.address if self.is_exact else self.line.prefix.text
+
+    @property
+    def link_address(self) -> str:
+        """The address for which a guest must answer on the bridge; '' if it is unknown."""
+        return self.line.via or (self.address if self.is_exact else "")
+
+    @property
+    def route(self) -> tuple[str, str]:
+        """The key of its route: prefix and bridge."""
+        return self.line.prefix.text, self.bridge
+
+
+def targets(lines: Sequence[RoutedIP], wanted: Iterable[Prefix]) -> tuple[list[Target], list[Prefix]]:
+    """Return the targets, and the wanted prefixes without a line.
+
+    The targets are the lines around the prefixes in ``wanted``, or all lines if ``wanted`` is empty.
+    """
+    wanted = list(wanted)
+    if not wanted:
+        return [Target(line, _example(line, lines), is_exact=line.prefix.is_address) for line in lines], []
+    found, lost = [], []
+    for prefix in wanted:
+        around = [line for line in lines if prefix.lies_in(line.prefix)]
+        if not around:
+            lost.append(prefix)
+            continue
+        line = max(around, key=lambda line: line.prefix.length)
+        address = prefix.text if prefix.is_address else _example(line, lines)
+        found.append(Target(line, address, is_exact=prefix.is_address))
+    return found, lost
+
+
+def _example(line: RoutedIP, lines: Iterable[RoutedIP]) -> str:
+    """Return an address of the prefix: if possible not its first, which may be reserved, and in no other line."""
+    prefix = line.prefix
+    if prefix.is_address:
+        return prefix.text
+    inner = [other.prefix for other in lines if other is not line and other.prefix.lies_in(prefix)]
+    middle = prefix.first + (prefix.host_mask >> 1)
+    for number in (prefix.first + 1, middle + 1, prefix.last - 1, middle, prefix.first, prefix.last):
+        address = Prefix(prefix.family, number, 32 if prefix.family == 4 else 128)
+        if prefix.first <= number <= prefix.last and not any(address.lies_in(other) for other in inner):
+            return address.text
+    return address_text(prefix.family, prefix.first)
+
+
+class Facts:
+    """Facts about this host. Each is read when it is first needed, and raises NethookError if it cannot be read."""
+
+    def __init__(self, configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Host) -> None:
+        self.configuration = configuration
+        self.settings = configuration.settings
+        self.live = live
+        self.tools = tools
+        self.up = [
+            each.network
+            for each in live.values()
+            if each.is_active and names.is_safe(each.network.bridge) and links.exists(each.network.bridge)
+        ]
+        self._uplinks: dict[int, list[str]] = {}
+        self._ports: dict[str, list[str]] = {}
+        self.bridges = {network.bridge for network in self.up if network.is_libvirts_own}
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan of `nethook apply`."""
+        scope = Scope(
+            known=[each.network for each in self.live.values() if each.is_active],
+            down=[each.network for each in self.live.values() if not each.is_active],
+            unresolved={line.prefix.text for line, _ in unresolved(self.configuration.routed_ips, self.live)},
+        )
+        return decide(self.configuration, self.up, scope, self.tools, is_thorough=True)
+
+    @cached_property
+    def vital_problems(self) -> Mapping[str, Problem]:
+        """The problems, by prefix, of lines that would take away an address that the host needs."""
+        routed = {route[0] for route in self.plan.case.routes}
+        found = vital_problems(read_needs(self.tools), self.configuration.routed_ips, self.live, routed)
+        return {problem.prefix.text: problem for problem in found if problem.prefix}
+
+    @cached_property
+    def _placements(self) -> dict[str, Placement]:
+        return {each.line.prefix.text: each for each in self.plan.case.placements.lines}
+
+    def placement(self, target: Target) -> Placement:
+        """Return the placement of the line of this target, on the bridge that was found for it."""
+        found = self._placements[target.line.prefix.text]
+        return Placement(found.line, found.status, found.why, target.bridge, found.mac)
+
+    @cached_property
+    def guests(self) -> Mapping[str, LiveGuest] | None:
+        """libvirt's guests; None if libvirt does not list them."""
+        return live_guests()
+
+    @cached_property
+    def own_addresses(self) -> list[OwnAddress]:
+        """The addresses of the host itself."""
+        return own_addresses(self.tools)
+
+    @cached_property
+    def _default_routes(self) -> dict[int, list[dict[str, Any]]]:
+        return {
+            family: sorted(
+                (
+                    route
+                    for route in self.ask(family, ["route show default table all"])[0].listed
+                    if "type" not in route  # unreachable and the like lead nowhere
+                ),
+                key=lambda route: ("table" in route, route.get("metric", 0)),
+            )
+            for family in (4, 6)
+        }
+
+    def default_routes(self, family: int) -> list[dict[str, Any]]:
+        """Return all default routes of this family, the best of the main table first."""
+        return self._default_routes[family]
+
+    def uplinks(self, family: int) -> list[str]:
+        """Return the devices on which packets from outside may come: those of default routes and of their gateways."""
+        if family not in self._uplinks:
+            self._uplinks[family] = self._find_uplinks(family)
+        return self._uplinks[family]
+
+    def ports(self, bridge: str) -> list[str]:
+        """Return the ports of this bridge, without the dummy port that libvirt adds (up to 7.0)."""
+        if bridge not in self._ports:
+            (answer,) = self.ask(4, [f"link show master {bridge}"])
+            self._ports[bridge] = [port["ifname"] for port in answer.listed if port["ifname"] != f"{bridge}-nic"]
+        return self._ports[bridge]
+
+    def _find_uplinks(self, family: int) -> list[str]:
+        found: dict[str, None] = {}
+        gateways = []
+        for route in self.default_routes(family):
+            for hop in [route, *route.get("nexthops", ())]:
+                if "dev" in hop and hop["dev"] not in self.bridges:
+                    found[hop["dev"]] = None
+                gateway = hop.get("gateway") or hop.get("via", {}).get("host")
+                if gateway:
+                    gateways.append(parse_prefix(gateway))
+        for held in self.own_addresses:
+            host_bits = (32 if held.address.family == 4 else 128) - held.length
+            subnet = Prefix(held.address.family, held.address.first >> host_bits << host_bits, held.length)
+            if any(gateway.lies_in(subnet) for gateway in gateways) and subnet.first >> 118 != 0x3FA:  # not fe80::/10
+                found[held.device] = None
+        return [name for name in found if name != "lo" and name not in self.bridges]
+
+    def ask(self, family: int, questions: Sequence[str]) -> list[Answer]:
+        """Return the answers of ``ip`` to these questions."""
+        return ask(self.tools, family, questions)
+
+
+def set_sysctl(name: str, value: int) -> str:
+    """Return the command that sets a kernel setting, such as ``net/ipv4/ip_forward``."""
+    return f"sysctl -w {word(shown(name))}={value}"
+
+
+def keep_sysctl(name: str, value: int) -> str:
+    """Return advice to keep a kernel setting after the next boot."""
+    return f"to keep it after a boot, write {shown(name)} = {value} into a file in /etc/sysctl.d"
+
+
+def shown(name: str) -> str:
+    """Return the usual name of a kernel setting, with dots, or with slashes if a device in it has dots in its name."""
+    return name if "." in name else name.replace("/", ".")

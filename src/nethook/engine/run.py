@@ -1,0 +1,133 @@
+"""One run: decide and do it, whoever started it.
+
+"Could not read" is not "empty": a failed read ends the run before it has written anything. Others write at the same
+time (libvirt, iptables), and what they made stale is read and decided anew, once. Nothing is atomic across tools: what
+one of them refuses is said, and the rest is done all the same. When nothing differs, nothing is written.
+"""
+
+from __future__ import annotations
+
+from nethook.engine.plan import decide
+from nethook.errors import NethookError
+from nethook.libvirt import record
+from nethook.parts.flows import FlowStep
+from nethook.parts.routes import ROUTES
+from nethook.parts.tables.guest_bridges import protect
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nethook.config import Configuration
+    from nethook.config.problem import Problem
+    from nethook.engine.plan import Plan
+    from nethook.host.host import Host
+    from nethook.libvirt.network import Network
+    from nethook.placement.scope import Scope
+    from nethook.steps.effect import Effect
+    from nethook.steps.step import Step
+
+ATTEMPTS = 2
+MOST_BY_EVENT = 50_000
+"""New addresses that an event has the time to put in force."""
+
+
+class Outcome:
+    """What a run has done, and what failed, a sentence each; and what is ``left`` to be done without the lock.
+
+    ``refused`` are the problems of lines that were not put in force, because on this host they must not be.
+    """
+
+    __slots__ = ("done", "failures", "left", "refused")
+
+    def __init__(self) -> None:
+        self.done: list[Effect] = []
+        self.failures: list[str] = []
+        self.left: FlowStep | None = None
+        self.refused: Sequence[Problem] = ()
+
+    def take(self, todo: Sequence[Step], host: Host) -> bool:
+        """Take the steps. False when one failed without which the others must not be taken.
+
+        What is left to be done without the lock is noted before anything changes.
+        """
+        for step in todo:
+            if isinstance(step, FlowStep):
+                self.left = step.joined(self.left)
+        not_noted = self.left.note(host) if self.left else []
+        is_complete = self._take_all(todo, host)
+        self.failures += not_noted
+        return is_complete
+
+    def _take_all(self, todo: Sequence[Step], host: Host) -> bool:
+        for step in todo:
+            if isinstance(step, FlowStep) or (step.needs_all and self.failures):
+                continue
+            if not self._take(step, host) and step.ends_run:
+                return False
+        return True
+
+    def finish(self, host: Host) -> None:
+        """Take what is left, once the lock has been given back."""
+        if self.left:
+            self._take(self.left, host)
+        self.left = None
+
+    def _take(self, step: Step, host: Host) -> bool:
+        try:
+            done, failures = step.take(host)
+        except NethookError as error:  # what the steps before have done is still said
+            done, failures = [], [str(error)]
+        self.done += done
+        self.failures += failures
+        return not failures
+
+
+def _refuse_too_many(plan: Plan) -> None:
+    """NethookError where an event does not have the time for all new addresses: a random half would be in force."""
+    new = len(plan.case.delta(ROUTES).new)
+    if new > MOST_BY_EVENT:
+        raise NethookError(
+            f"nothing was changed: {new} new addresses are more than an event has time for ({MOST_BY_EVENT}); "
+            "run `nethook apply`"
+        )
+
+
+def reconcile(
+    configuration: Configuration,
+    networks: Sequence[Network],
+    scope: Scope,
+    host: Host,
+    *,
+    is_thorough: bool = False,
+    clears: bool = False,
+) -> Outcome:
+    """Make the kernel as it should be within the scope, when exactly these networks of it are up (see ``Question``).
+
+    ReadError if the kernel's state cannot be known; then nothing was changed.
+    """
+    outcome = Outcome()
+    for attempt in range(ATTEMPTS):
+        try:
+            plan = decide(
+                configuration, networks, scope, host, is_thorough=is_thorough, again=attempt > 0, clears=clears
+            )
+        except (NethookError, ImportError) as error:  # the package may be replaced while we run
+            if not outcome.done:
+                raise
+            outcome.failures.append(str(error))
+            break
+        if not is_thorough:
+            _refuse_too_many(plan)
+        outcome.failures = list(plan.failures)
+        outcome.refused = plan.refused
+        if outcome.take(plan.steps, host):
+            break
+    if clears:
+        return outcome
+    try:
+        # An event may have come since, whose bridge a table does not have that was made anew.
+        outcome.done += protect(host, [*record.read(host).guest_bridges, *scope.guest_bridges], scope)
+    except NethookError as error:
+        outcome.failures.append(str(error))
+    return outcome

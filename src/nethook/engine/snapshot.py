@@ -1,0 +1,191 @@
+"""The question of a run, which is known before anything is read, and its snapshot: everything that it reads.
+
+"Could not read" is not "empty": whatever fails here ends the run before it has written anything.
+"""
+
+from __future__ import annotations
+
+from nethook.errors import ReadError
+from nethook.gates import FIREWALLS
+from nethook.gates.gate import ChainOpening
+from nethook.parts import PARTS
+from nethook.parts.routes import ROUTES
+from nethook.parts.tables.binding import BINDING
+from nethook.placement.vital import Needs, read_needs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from nethook.config import Configuration
+    from nethook.gates.gate import Gate
+    from nethook.host.addresses import Address
+    from nethook.host.host import Host
+    from nethook.host.links import Link
+    from nethook.host.process import Result
+    from nethook.legacy06.leftovers import ForeignRoutes
+    from nethook.libvirt.network import Network
+    from nethook.parts.part import Part
+    from nethook.parts.routes import Place
+    from nethook.placement.scope import Scope
+
+
+class Question:
+    """What a run is about: the files, exactly these ``networks`` of the ``scope`` are up, all of which have a bridge.
+
+    ``is_thorough``: look at everything, also at what others have in the place of ours, which takes time that an event
+    does not have. ``again``: the first attempt did not work out. A table that could not be mended is made anew, and
+    what may have failed alone is kept apart. ``clears``: nothing of ours is wanted. ``lines`` are all right lines of
+    the files, ``configuration`` has those of the IP families of this kernel.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        networks: Sequence[Network],
+        scope: Scope,
+        host: Host,
+        *,
+        is_thorough: bool = False,
+        again: bool = False,
+        clears: bool = False,
+    ) -> None:
+        self.families = host.families()
+        self.lines = configuration.routed_ips
+        self.configuration = configuration.of(self.families)
+        self.networks = networks
+        self.scope = scope
+        self.is_thorough = is_thorough
+        self.again = again
+        self.clears = clears
+        self.protocol = configuration.settings.route_protocol
+        self._host = host
+        self._addresses: Sequence[Address] | None = None
+        self._links: Sequence[Link] | None = None
+
+    @property
+    def addresses(self) -> Sequence[Address]:
+        """The addresses of this host, read once; ReadError if they cannot be known."""
+        if self._addresses is None:
+            self._addresses = self._host.addresses()
+        return self._addresses
+
+    @property
+    def links(self) -> Sequence[Link]:
+        """The network devices, read once; ReadError if they cannot be known."""
+        if self._links is None:
+            self._links = self._host.links()
+        return self._links
+
+
+class Snapshot:
+    """The state of each part, the gates that this host has, and what matters of everything that is not ours.
+
+    ``standing_in`` are places to which foreign routes lead, so that one of ours is neither needed nor possible;
+    ``inherited`` those of routes of release 0.6, which ours replace. ``links`` are read only where a line is bound.
+    """
+
+    def __init__(
+        self,
+        states: Mapping[Part, Any],
+        openings: Sequence[ChainOpening] = (),
+        *,
+        links: Sequence[Link] = (),
+        addresses: Sequence[Address] = (),
+        standing_in: Collection[Place] = (),
+        inherited: Collection[Place] = (),
+        needs: Needs | None = None,
+    ) -> None:
+        self.states = states
+        self.openings = openings
+        self.links = links
+        self.addresses = addresses
+        self.standing_in = standing_in
+        self.inherited = inherited
+        self.needs = needs or Needs()
+
+    @property
+    def bound_to(self) -> dict[str, set[str]]:
+        """The MACs that each block is bound to."""
+        table = self.states[BINDING]
+        found: dict[str, set[str]] = {}
+        for name, members in table.elements.items() if table else ():
+            if BINDING.sets[name].role == "holders":
+                for mac, block in members:
+                    found.setdefault(block, set()).add(mac)
+        return found
+
+
+def read(question: Question, host: Host) -> Snapshot:
+    """Read everything that the answer to this question takes; ReadError if something cannot be known."""
+    settings = question.configuration.settings
+    lines = question.configuration.routed_ips
+    host.allow_for(len(lines))
+    families: Sequence[int] = sorted({line.prefix.family for line in lines})
+    if question.is_thorough or question.configuration.leaves_doubt:
+        families = question.families
+    here = [gate for firewall in FIREWALLS for gate in firewall.gates(host, families, settings.mark_bit)]
+    chosen = [gate for gate in here if settings.opens(gate.setting)]
+    left_out = [gate for gate in here if not settings.opens(gate.setting)] if question.is_thorough else []
+    foreign = _foreign_routes(question)
+
+    lists = {str(call): call for part in PARTS for call in part.calls(question)}
+    calls = [*lists.values(), *(gate.read_call() for gate in (*chosen, *left_out))]
+    results = host.start([*calls, *(foreign.read_calls(host) if foreign else ())])
+    listed: dict[str, Result] = {}
+    states: dict[Part, Any] = {}
+    try:
+        for part in PARTS:
+            if not part.calls(question):
+                states[part] = part.read(host, (), question)
+    finally:
+        found = results()
+    listed.update(zip(lists, found))
+    for part in PARTS:
+        if part not in states:
+            states[part] = part.read(host, [listed[str(call)] for call in part.calls(question)], question)
+    listings = found[len(lists) : len(calls)]
+    openings = _openings(zip(chosen, listings), host)
+    for each in zip(left_out, listings[len(chosen) :]):
+        try:
+            openings += _openings([each], host)
+        except ReadError:  # nothing has to be known of it
+            continue
+    standing_in, inherited = foreign.routes(found[len(calls) :]) if foreign else (set(), set())
+    standing_in -= {(route.prefix, route.device) for route in states[ROUTES]}  # the listing has ours, too
+    host.allow_for(len(states[ROUTES]))
+    is_bound = any(line.guest for line in lines) or states[BINDING] is not None
+    return Snapshot(
+        states,
+        openings,
+        links=question.links if is_bound else (),
+        addresses=question.addresses,
+        standing_in=standing_in,
+        inherited=inherited,
+        needs=_needs(question, states[ROUTES], host),
+    )
+
+
+def _foreign_routes(question: Question) -> ForeignRoutes | None:
+    """Return what looks at foreign routes on the bridges; None for an event, which has no time for that."""
+    if not question.is_thorough:
+        return None
+    from nethook.legacy06.leftovers import ForeignRoutes  # noqa: PLC0415 - see above
+
+    return ForeignRoutes({network.bridge for network in question.networks})
+
+
+def _openings(listings: Iterable[tuple[Gate, Result]], host: Host) -> list[ChainOpening]:
+    chains = ((gate, gate.chain(listing)) for gate, listing in listings)
+    return [ChainOpening(gate, gate.settled(chain, host)) for gate, chain in chains if chain]
+
+
+def _needs(question: Question, routes: Iterable[tuple[str, ...]], host: Host) -> Needs | None:
+    """Return what the host needs; None if every line is in force: reading it takes some milliseconds."""
+    routed = {route[0] for route in routes}
+    is_lacking = any(
+        line.prefix.text not in routed and question.scope.has_network(line.network)
+        for line in question.configuration.routed_ips
+    )
+    return read_needs(host) if is_lacking and not question.clears else None

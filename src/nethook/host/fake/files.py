@@ -1,0 +1,107 @@
+"""Files of the fake host, and the folder whose time of change the lock uses (see ``host/lock.py``)."""
+
+from __future__ import annotations
+
+import errno
+import os
+from copy import copy
+
+from nethook.errors import NethookError
+from nethook.host.lock import FOLDER, MISSED, RECORD_LOCK, Locked, RecordLock
+
+
+class Files:
+    """Texts by path. Only ``/run/nethook`` is known as a folder that may be missing."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.has_folder = False
+        self.is_locked = False
+        """Whether another run holds the lock, and keeps it for too long."""
+        self.time = 1
+        self.stamp = 0
+        """When a file in the folder has last come, gone or been replaced, or a run has taken the lock."""
+
+    def copy(self) -> Files:
+        """Return one that may be changed without changing this one."""
+        made = copy(self)
+        made.texts = dict(self.texts)
+        return made
+
+    def changed(self) -> None:
+        """Note that the folder has changed."""
+        self.time += 1
+        self.stamp = self.time
+
+    def make_folder(self) -> bool:
+        """Make the folder. Returns whether it was not there."""
+        is_new = not self.has_folder
+        self.has_folder = True
+        if is_new:
+            self.changed()
+        return is_new
+
+    def record(self, path: str, text: str) -> None:
+        """Make a file hold this text."""
+        if path.startswith(f"{FOLDER}/"):
+            if not self.has_folder:
+                raise error_of(errno.ENOENT, path)
+            self.changed()
+        self.texts[path] = text
+
+    def remove(self, path: str) -> None:
+        """Remove a file, if it is there."""
+        if self.texts.pop(path, None) is not None:
+            self.changed()
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the files in a folder."""
+        return sorted(path[len(folder) + 1 :] for path in self.texts if os.path.dirname(path) == folder)
+
+
+class FakeLock(Locked):
+    """The lock of runs."""
+
+    def __init__(self, files: Files, as_of: int | None) -> None:
+        super().__init__(as_of)
+        self._files = files
+
+    def __enter__(self) -> FakeLock:
+        is_new = self._files.make_folder()
+        if self._files.is_locked:
+            self._files.record(MISSED, "")
+            raise NethookError(f"another run has held the lock {FOLDER} for too long; nothing was changed")
+        previous = 0 if is_new else self._files.stamp
+        self.is_current = self._as_of in {None, previous}
+        if self.is_current:
+            self._files.changed()
+            self._stamp = self._files.stamp
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        del exception
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no file in the folder has come, gone or been replaced since the lock was taken."""
+        return self._files.stamp == self._stamp
+
+
+class FakeRecordLock(RecordLock):
+    """The lock of the record."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    def __enter__(self) -> None:
+        self._files.make_folder()
+        if RECORD_LOCK not in self._files.texts:
+            self._files.record(RECORD_LOCK, "")
+
+    def __exit__(self, *exception: object) -> None:
+        del exception
+
+
+def error_of(number: int, path: str) -> OSError:
+    """Return the error that the kernel has for this."""
+    return OSError(number, os.strerror(number), path)

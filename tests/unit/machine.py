@@ -1,0 +1,303 @@
+"""A fake host with libvirt on it, as ``tests/kernel/world.py`` is one on the real kernel: the same networks and rules.
+
+``ours`` and ``foreign`` are all that is in the kernel, as values that can be compared.
+"""
+
+from __future__ import annotations
+
+import re
+import syslog
+from contextlib import suppress
+from copy import copy
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lab.firewalls import FIREWALLS
+from lab.processes import Runner
+from lab.world.network import ISOLATED
+from nethook import hook
+from nethook.config import Configuration, Settings
+from nethook.config.routed_ips import parse_routed_ips
+from nethook.config.settings import parse_settings
+from nethook.engine.run import reconcile
+from nethook.errors import NethookError
+from nethook.host.fake import FakeHost, Killed
+from nethook.host.fake.kernel import Route
+from nethook.host.links import BRIDGE
+from nethook.libvirt import record
+from nethook.libvirt.event import parse_event
+from nethook.libvirt.network import Port, Ports
+from nethook.net.prefix import parse_prefix
+from nethook.placement.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lab.world.network import WorldNetwork, WorldPort
+    from nethook.libvirt.network import Network as Told
+
+OURS = 218
+UPLINK = "uplink"
+GATE = "nethook-0x"
+OF_LIBVIRT_IPV6 = re.compile(r"  <ip family='ipv6'.*?</ip>\n", re.S)
+OF_OTHERS = (
+    "route add 203.0.113.200 via 198.51.100.7 dev uplink proto static",
+    "route add 2001:db8:f::/48 via 2001:db8:ffff::7 dev uplink proto static",
+    "route add unreachable 203.0.113.201 proto 218 metric 7",
+    "route add 203.0.113.10 dev uplink table 100 proto 218",
+    "neighbour replace 198.51.100.7 lladdr 52:54:00:aa:aa:aa dev uplink nud permanent",
+    "neighbour add proxy 198.51.100.99 dev uplink protocol 99",
+)
+
+RULE_OF_OTHERS = "from 0.0.0.0/0 pref 32765 lookup 100 protocol 99"
+
+
+_INET, _BRIDGE = ("inet", "nethook"), ("bridge", "nethook")
+
+
+class FakeRunner(Runner):
+    """What writes libvirt's rules runs tools with it."""
+
+    def __init__(self, host: FakeHost) -> None:
+        self._host = host
+
+    def run(self, *argv: str, stdin: str = "", check: bool = True) -> str:
+        """Run a command; it has to succeed."""
+        assert check
+        return self._host.by_others(*argv, stdin=stdin)
+
+
+class Machined(NamedTuple):
+    """A network of libvirt; one without IPv6 has no IPv6 ``<ip>``, and libvirt turns IPv6 off on its bridge."""
+
+    network: WorldNetwork
+    has_ipv6: bool = True
+
+
+class World:
+    """A host with the outside on its uplink, objects of others, and no network as yet."""
+
+    def __init__(self, firewall: str = "libvirt-nftables", host: FakeHost | None = None) -> None:
+        self.host = host or FakeHost()
+        self._firewall = firewall
+        self.configuration = Configuration(Settings(), [], [])
+        self.up: dict[str, Machined] = {}
+        self.ports: dict[str, list[WorldPort]] = {}
+        self.taps: dict[str, str] = {}
+        """The tap of each MAC."""
+        self.known: set[str] = set()
+        """The bridges of libvirt that an event has told of: none may ever be taken for the outside."""
+        self.broken: set[str] = set()
+        self.before: set[Route] = set()
+        """The routes that were there before the run: what fails may leave one of them a little too long."""
+        self.host.watch = self.check
+        host = self.host
+        host.kernel.add_link(UPLINK)
+        for address in ("198.51.100.2/24", "2001:db8:ffff::2/64"):
+            host.kernel.add_address(address, UPLINK)
+        host.by_others("ip", "-batch", "-", stdin="\n".join(OF_OTHERS))
+        host.by_others("ip", "-4", "rule", "add", *RULE_OF_OTHERS.split())
+        admins = ["add table inet admin", "add chain inet admin forward { type filter hook forward priority 0; }"]
+        host.by_others("nft", "-f", "-", stdin="\n".join([*admins, "add rule inet admin forward counter accept"]))
+        host.by_others(
+            "iptables-nft-restore", "--noflush", stdin="*filter\n-A FORWARD -s 10.9.9.9/32 -j DROP\nCOMMIT\n"
+        )
+
+    def copy(self) -> World:
+        """Return a world in the same state."""
+        made = copy(self)
+        made.host = self.host.copy()
+        made.host.watch = made.check
+        made.up, made.taps = dict(self.up), dict(self.taps)
+        made.ports = {name: list(ports) for name, ports in self.ports.items()}
+        made.known = set(self.known)
+        made.broken = set()
+        return made
+
+    def configure(self, *lines: str, settings: str = "") -> None:
+        """Have the files say this."""
+        routed, problems = parse_routed_ips([("/etc/nethook/routed-ips", "".join(f"{x}\n" for x in lines).encode())])
+        self.configuration = Configuration(
+            parse_settings("/etc/nethook/nethook.conf", settings.encode()), routed, problems
+        )
+
+    def check(self, host: FakeHost) -> None:
+        """Note in ``broken`` what must hold at every moment, whatever goes wrong, and does not."""
+        self.broken.update(self._broken(host))
+
+    def _broken(self, host: FakeHost) -> Iterator[str]:
+        tables = host.nftables.tables
+        sets = {name: each.elements for name, each in tables[_INET].sets.items()} if _INET in tables else {}
+        bound = {name: each.elements for name, each in tables[_BRIDGE].sets.items()} if _BRIDGE in tables else {}
+        guests = {line.prefix.text for line in self.configuration.routed_ips if line.guest}
+        for route in host.kernel.routes:
+            if _is_ours(route) and route.kind == "unicast":
+                if route not in self.before and not _has(sets, "to", (route.device,), route.prefix):
+                    yield f"routed, but not accepted: {route.prefix} {route.device}"
+                if route.prefix in guests and not _has(bound, "bound", (), route.prefix):
+                    yield f"routed, but not kept to its guest: {route.prefix}"
+        if any(elements for name, elements in sets.items() if name.startswith("to")):
+            for network in (each.network for each in self.up.values() if each.network.bridge in self.known):
+                if (network.bridge,) not in sets["bridges"]:
+                    yield f"passes for the outside: {network.bridge}"
+                if network.mode == ISOLATED and (network.bridge,) not in sets["isolated"]:
+                    yield f"not isolated: {network.bridge}"
+        if _INET not in tables and any(GATE in rule for _, rules in _chains(host) for rule in rules):
+            yield "a gate without our table"
+
+    # What libvirt does
+
+    def bring_up(self, network: WorldNetwork, *, has_ipv6: bool = True) -> None:
+        """Make bridge and rules, as libvirt does between the events start and started."""
+        kernel, bridge = self.host.kernel, network.bridge
+        kernel.add_link(bridge, BRIDGE, mac=f"52:54:00:be:81:{network.number:02x}")
+        kernel.add_address(f"{network.address(4, 1)}/29", bridge)
+        if has_ipv6:
+            kernel.add_address(f"{network.address(6, 1)}/64", bridge)
+        else:
+            kernel.write_setting(f"/proc/sys/net/ipv6/conf/{bridge}/disable_ipv6", "1")
+        FIREWALLS[self._firewall].start(FakeRunner(self.host), network)
+        self.up[network.name] = Machined(network, has_ipv6)
+        self.ports[network.name] = []
+
+    def take_down(self, network: WorldNetwork) -> None:
+        """Take them away, as libvirt does before the event stopped."""
+        FIREWALLS[self._firewall].stop(FakeRunner(self.host), network)
+        for port in list(self.ports[network.name]):
+            self.pull(network, port)
+        self.host.kernel.delete_link(network.bridge)
+        self.known.discard(network.bridge)
+        del self.up[network.name], self.ports[network.name]
+
+    def announce(self, network: WorldNetwork, port: WorldPort) -> None:
+        """Make a port for a guest's NIC, of which the event port-created tells."""
+        self.ports[network.name].append(port)
+
+    def put_in(self, network: WorldNetwork, port: WorldPort) -> None:
+        """WorldPort it in, as libvirt does after that event."""
+        tap = f"vnet{len(self.host.kernel.links)}{port.mac[-2:]}"
+        self.host.kernel.add_link(tap, "tun", f"fe{port.mac[2:]}", master=network.bridge)
+        self.taps[port.mac] = tap
+
+    def pull(self, network: WorldNetwork, port: WorldPort) -> None:
+        """Take a guest's NIC away, as QEMU does before the event port-deleted."""
+        if port.mac in self.taps:
+            self.host.kernel.delete_link(self.taps.pop(port.mac))
+        self.ports[network.name].remove(port)
+
+    # What nethook does
+
+    def event(
+        self, network: WorldNetwork, operation: str, port: WorldPort | None = None, *, has_ipv6: bool = True
+    ) -> list[str]:
+        """Have the hook handle an event; returns what it logged as an error."""
+        told = self._told(network, operation, port, has_ipv6=has_ipv6)
+        self._begin()
+        with suppress(Killed):
+            hook.handle(told, self.host, lambda: self.configuration)
+        return [text for priority, text in self.host.logged if priority == syslog.LOG_ERR]
+
+    def _begin(self) -> None:
+        self.host.touched.clear()
+        self.host.logged.clear()
+        self.before = set(self.host.kernel.routes)
+
+    @staticmethod
+    def _told(network: WorldNetwork, operation: str, port: WorldPort | None, *, has_ipv6: bool) -> Any:
+        xml = network.event_xml(port)
+        xml = xml if has_ipv6 else OF_LIBVIRT_IPV6.sub("", xml)
+        return parse_event((network.name, operation, "begin", "-"), xml.encode())
+
+    def apply(self) -> list[str]:
+        """Do what ``nethook apply`` does when libvirt has told its networks; returns what failed."""
+        self._begin()
+        up = [self._live(each) for each in self.up.values()]
+        own = {network.bridge for network in up}
+        hosts = [link.name for link in self.host.kernel.links.values() if link.kind == BRIDGE and link.name not in own]
+        try:
+            with self.host.locked() as lock:
+                record.learn([(network, True) for network in up], hosts, lock, self.host)
+                outcome = reconcile(self.configuration, up, Scope(known=up), self.host, is_thorough=True)
+            outcome.finish(self.host)
+        except Killed:
+            return ["killed"]
+        except (NethookError, OSError) as error:
+            return [str(error)]
+        return outcome.failures
+
+    def _live(self, each: Machined) -> Told:
+        network: Told = self._told(each.network, "started", None, has_ipv6=each.has_ipv6).network
+        ports = [Port(port.uuid, port.mac, port.guest) for port in self.ports[network.name]]
+        network.ports = Ports(ports, all_known=True)
+        return network
+
+
+def _has(sets: dict[str, Any], kind: str, fields: tuple[str, ...], prefix: str) -> bool:
+    """Return whether one of the sets of this kind has the prefix, or one around it, with these fields."""
+    inner = parse_prefix(prefix)
+    names = [name for name in sets if name.startswith(f"{kind}{inner.family}")]
+    found = (element for name in names for element in sets[name] if element[:-1] == fields)
+    return any(inner.lies_in(parse_prefix(element[-1])) for element in found)
+
+
+def ours(host: FakeHost) -> dict[str, Any]:
+    """Everything of ours in the kernel and in /run/nethook, but for the record of what libvirt has told."""
+    kernel = host.kernel
+    return {
+        "routes": sorted(map(str, filter(_is_ours, kernel.routes))),
+        "rules": [
+            [str(rule) for rule in kernel.rules if (rule.protocol, rule.family) == (OURS, each)] for each in (4, 6)
+        ],
+        "gateways": sorted((each.text, each.device) for each in kernel.addresses if each.metric == OURS),
+        "neighbours": sorted((*key, each.mac) for key, each in kernel.neighbours.items() if each.protocol == OURS),
+        "proxies": sorted(key for key, protocol in kernel.proxies.items() if protocol == OURS),
+        "tables": {" ".join(key): _table(host, key) for key in sorted(host.nftables.tables) if key[1] == "nethook"},
+        "gates": sorted((chain, tuple(rules)) for chain, rules in _chains(host) if any(GATE in rule for rule in rules)),
+        "settings": kernel.settings,
+        "deaf": sorted(link.name for link in kernel.links.values() if link.kind == BRIDGE and not link.learns),
+        "files": {
+            path: text for path, text in sorted(host.files.texts.items()) if not path.startswith("/run/nethook/told")
+        },
+    }
+
+
+def foreign(host: FakeHost) -> dict[str, Any]:
+    """Everything else."""
+    kernel = host.kernel
+    return {
+        "links": sorted((link.name, link.number, link.master) for link in kernel.links.values()),
+        "routes": sorted(str(route) for route in kernel.routes if not _is_ours(route) and not _is_of_gateway(route)),
+        "rules": [str(rule) for rule in kernel.rules if rule.protocol != OURS],
+        "addresses": sorted((each.text, each.device) for each in kernel.addresses if each.metric != OURS),
+        "neighbours": sorted((*key, each.mac) for key, each in kernel.neighbours.items() if each.protocol != OURS),
+        "proxies": sorted(key for key, protocol in kernel.proxies.items() if protocol != OURS),
+        "chains": sorted((chain, tuple(rule for rule in rules if GATE not in rule)) for chain, rules in _chains(host)),
+    }
+
+
+def _is_ours(route: Route) -> bool:
+    where = route.table == 254 or 218_000 <= route.table <= 218_128
+    return route.protocol == OURS and where and (route.kind == "unicast" or route.table != 254)
+
+
+def _is_of_gateway(route: Route) -> bool:
+    return route.metric == OURS
+
+
+def _table(host: FakeHost, key: tuple[str, str]) -> dict[str, Any]:
+    table = host.nftables.tables[key]
+    return {
+        "sets": {name: sorted(each.elements) for name, each in table.sets.items()},
+        "chains": {name: [(rule.text, rule.comment) for rule in chain.rules] for name, chain in table.chains.items()},
+    }
+
+
+def _chains(host: FakeHost) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield all chains that are not ours, with their rules."""
+    for (family, name), table in host.nftables.tables.items():
+        if name != "nethook":
+            for chain, each in table.chains.items():
+                yield f"{family} {name} {chain}", [str(rule) for rule in each.rules]
+    for tool, iptables in host.iptables.items():
+        for name, chains in iptables.chains.items():
+            for chain, rules in chains.items():
+                yield f"{tool} {name} {chain}", rules

@@ -1,0 +1,111 @@
+"""Lives of networks on a fake host: all events that libvirt has, and what it does itself before each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from lab.world.network import ISOLATED, WorldNetwork, WorldPort
+from tests.unit.machine import UPLINK, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+WEB = WorldPort("web1", "52:54:00:00:01:02")
+WEB_TOO = WorldPort("web1", "52:54:00:00:01:03")
+DB = WorldPort("db", "52:54:00:00:01:04")
+PUBLIC = WorldNetwork("public", 1, "nat")
+ROUTED = WorldNetwork("routed", 2, "route")
+LONELY = WorldNetwork("lonely", 3, ISOLATED)
+
+
+class Scenario(NamedTuple):
+    """What the files say, and which networks and guests there are."""
+
+    lines: tuple[str, ...]
+    networks: tuple[WorldNetwork, ...] = (PUBLIC,)
+    guests: tuple[WorldPort, ...] = (WEB,)
+    """On the first network."""
+    firewall: str = "libvirt-nftables"
+    has_ipv6: bool = True
+    settings: str = ""
+
+
+PLAIN = ("203.0.113.10 public", "203.0.113.16/29 public", "2001:db8:7::10 public", "2001:db8:7:1::/64 public")
+BOUND = (
+    "203.0.113.10 public guest=web1",
+    "203.0.113.16/29 public guest=web1",
+    "203.0.113.17 public guest=db",
+    "2001:db8:7::10 public guest=db",
+    "2001:db8:7:1::/64 public guest=web1",
+    "203.0.113.40 public",
+)
+SCENARIOS = {
+    "plain": Scenario(PLAIN),
+    "iptables-nft": Scenario(PLAIN, firewall="iptables-nft"),
+    "iptables-legacy": Scenario(PLAIN, firewall="iptables-legacy"),
+    "via": Scenario(("203.0.113.64/28 public via=192.0.2.10", "2001:db8:7:8::/64 public via=2001:db8:101::2")),
+    "proxy": Scenario((f"203.0.113.30 public proxy={UPLINK}", f"2001:db8:7::30 public proxy={UPLINK}")),
+    "guests": Scenario(BOUND, guests=(WEB, DB)),
+    "guest with two NICs": Scenario(
+        (f"203.0.113.10 public guest=web1 mac={WEB_TOO.mac}", "2001:db8:7::11 public guest=web1"), guests=(WEB, WEB_TOO)
+    ),
+    "guest behind a next hop": Scenario(("203.0.113.64/28 public via=192.0.2.10 guest=web1",)),
+    "guest with a proxy entry": Scenario((f"203.0.113.30 public guest=web1 proxy={UPLINK}",)),
+    "isolated": Scenario((*PLAIN, "203.0.113.50 lonely"), networks=(PUBLIC, LONELY)),
+    "isolated first": Scenario((*PLAIN, "203.0.113.50 lonely guest=web1"), networks=(LONELY, PUBLIC)),
+    "prefix in a prefix": Scenario(("203.0.113.0/25 public", "203.0.113.64/26 routed"), networks=(PUBLIC, ROUTED)),
+    "IPv6 is off": Scenario(PLAIN, has_ipv6=False),
+    "no gateways": Scenario(PLAIN, has_ipv6=False, settings="gateway4 = none\ngateway6 = none\n"),
+    "no lines": Scenario((), networks=(PUBLIC, LONELY)),
+}
+
+
+class Step(NamedTuple):
+    """What libvirt does, and then what nethook does."""
+
+    name: str
+    before: Callable[[World], object]
+    act: Callable[[World], list[str]]
+
+
+def world_of(scenario: Scenario) -> World:
+    """Return a world in which nothing has happened yet."""
+    made = World(scenario.firewall)
+    made.configure(*scenario.lines, settings=scenario.settings)
+    return made
+
+
+def steps_of(scenario: Scenario) -> Iterator[Step]:
+    """Yield the life of these networks."""
+    first = scenario.networks[0]
+
+    def event(network: WorldNetwork, operation: str, port: WorldPort | None = None) -> Callable[[World], list[str]]:
+        return lambda world: world.event(network, operation, port, has_ipv6=scenario.has_ipv6)
+
+    def up(network: WorldNetwork) -> Callable[[World], object]:
+        return lambda world: world.bring_up(network, has_ipv6=scenario.has_ipv6)
+
+    def down(network: WorldNetwork) -> Callable[[World], object]:
+        return lambda world: world.take_down(network)
+
+    def plug(port: WorldPort) -> Iterator[Step]:
+        yield Step(
+            f"port-created {port.mac}", lambda world: world.announce(first, port), event(first, "port-created", port)
+        )
+        yield Step(f"port-created {port.mac}, again", lambda world: world.put_in(first, port), event(first, "updated"))
+
+    for network in scenario.networks:
+        yield Step(f"start {network.name}", _nothing, event(network, "start"))
+        yield Step(f"started {network.name}", up(network), event(network, "started"))
+    for port in scenario.guests:
+        yield from plug(port)
+    gone = scenario.guests[0]
+    yield Step(f"port-deleted {gone.mac}", lambda world: world.pull(first, gone), event(first, "port-deleted", gone))
+    yield Step("apply", _nothing, World.apply)
+    yield from plug(gone)
+    for network in scenario.networks:
+        yield Step(f"stopped {network.name}", down(network), event(network, "stopped"))
+
+
+def _nothing(_: World) -> None:
+    return

@@ -1,0 +1,106 @@
+"""The life of networks, once for each way in which each thing that an event asks of the host can go wrong.
+
+Whatever goes wrong: what is of others stays as it is, nothing is ever routed to where it is not let in, no isolated
+network passes for the outside (``World.check``, at each moment), what is not done is said, and the same event again, or
+``apply``, ends where it would have ended without.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nethook.host.fake import Fault
+from tests.unit.machine import World, foreign, ours
+from tests.unit.scenarios import SCENARIOS, Step, steps_of, world_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+KILLS = {Fault.KILLS_BEFORE, Fault.KILLS_AFTER}
+
+
+def after(world: World, act: Callable[[World], list[str]]) -> World:
+    """Return the world after this."""
+    made = world.copy()
+    act(made)
+    return made
+
+
+class Expected:
+    """What a step leads to when nothing goes wrong: at once, and when ``apply`` comes behind it."""
+
+    def __init__(self, world: World, step: Step) -> None:
+        self.done = after(world, step.act)
+        self.touched = list(self.done.host.touched)
+        self.at_once = ours(self.done.host)
+        self.applied = ours(after(self.done, World.apply).host)
+        self.seen: set[str] = set()
+        """What was left after some fault."""
+
+    @property
+    def faults(self) -> Iterator[tuple[int, Fault]]:
+        """All faults, each with the number of its touch."""
+        yield 1, Fault.KILLS_BEFORE
+        for number, touch in enumerate(self.touched, 1):
+            yield from ((number, fault) for fault in touch.faults)
+
+
+def mistakes(world: World, step: Step, number: int, fault: Fault, expected: Expected) -> Iterator[str]:
+    """Yield what is wrong after this fault."""
+    before = foreign(world.host)
+    world.host.faults = {number: fault}
+    said = step.act(world)
+    world.host.faults = {}
+    if len(world.host.touched) < number:
+        yield "it did not come to that"
+    if foreign(world.host) != before:
+        yield f"what is of others has changed: {difference(foreign(world.host), before)}"
+    if fault is not Fault.GARBAGE:  # nobody can know that what ended with exit status 0 did nothing
+        yield from world.broken
+    left = ours(world.host)
+    if left != expected.at_once and not said and fault not in KILLS | {Fault.GARBAGE}:
+        yield "not done, and nobody is told"
+    state = repr((left, world.host.files.texts))
+    if state not in expected.seen:  # what comes next depends on nothing else
+        expected.seen.add(state)
+        yield from mistakes_next(world, step, expected, was_known=fault is not Fault.GARBAGE)
+
+
+def mistakes_next(world: World, step: Step, expected: Expected, *, was_known: bool) -> Iterator[str]:
+    """Yield what is wrong when the same event comes again, or ``apply``."""
+    again = after(world, step.act)
+    if ours(again.host) != expected.at_once:
+        yield f"the same event again leads elsewhere: {difference(ours(again.host), expected.at_once)}"
+    changes = [touch.what for touch in after(again, step.act).host.touched if touch.changes]
+    if changes:
+        yield f"once more, it changes what is right: {changes}"
+    applied = after(world, World.apply)
+    if ours(applied.host) != expected.applied:
+        yield f"apply leads elsewhere: {difference(ours(applied.host), expected.applied)}"
+    if was_known:
+        yield from again.broken | applied.broken
+
+
+def difference(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """Return what differs."""
+    return {key: (found[key], wanted[key]) for key in wanted if found[key] != wanted[key]}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_whatever_goes_wrong(name: str) -> None:
+    world = world_of(SCENARIOS[name])
+    found = []
+    for step in steps_of(SCENARIOS[name]):
+        step.before(world)
+        expected = Expected(world, step)
+        for number, fault in expected.faults:
+            where = (
+                f"{step.name}: {number} of {len(expected.touched)}, {expected.touched[number - 1].what}: {fault.value}"
+            )
+            found += [f"{where}: {mistake}" for mistake in mistakes(world.copy(), step, number, fault, expected)]
+        found += expected.done.broken
+        world = expected.done
+        world.known = {each.network.bridge for each in world.up.values()}
+    assert not found, "\n".join(found)
