@@ -73,14 +73,13 @@ def decide(
     pieces: list[Piece] = []
     for opening in openings:
         pieces += _gate_pieces(CLASSIFY, GATES, opening.changes(case))
-    parts = [list(part.pieces(case)) for part in PARTS]
     former = [change for opening in openings for change in opening.former(case)]
     if is_thorough:
         from nethook.legacy06.leftovers import removals  # noqa: PLC0415 - an event does not look for them
 
         former = [*removals(case), *former]
     pieces += _gate_pieces(SETTLE, SETTLE, former)
-    return Plan(case, openings, steps_of(pieces, parts), failures)
+    return Plan(case, openings, steps_of(pieces, [part.pieces(case) for part in PARTS]), failures)
 
 
 def _gate_pieces(nft_stage: int, call_stage: int, changes: Iterable[GateChange]) -> Iterator[Piece]:
@@ -91,14 +90,19 @@ def _gate_pieces(nft_stage: int, call_stage: int, changes: Iterable[GateChange])
             yield StepPiece(call_stage, Step(change.call, change.effects, needs_all=call_stage == SETTLE))
 
 
-def steps_of(gates: Iterable[Piece], parts: Sequence[Sequence[Piece]]) -> list[Step]:
+def steps_of(gates: Iterable[Piece], parts: Sequence[Iterable[Piece]]) -> list[Step]:
     """Return the steps that make these changes; ``parts`` has those of each part, in the order of the registry."""
-    gates = list(gates)
+    by_stage: list[list[list[Piece]]] = [[] for _ in STAGES]
+    for some in (gates, *parts):
+        for of_stage in by_stage:
+            of_stage.append([])
+        for piece in some:
+            by_stage[piece.stage][-1].append(piece)
     todo: list[Step] = []
     alone: list[NftPiece] = []
     for stage in STAGES:
-        ordered = reversed(parts) if stage == WITHDRAW else parts
-        pieces = [piece for some in (gates, *ordered) for piece in some if piece.stage == stage]
+        ordered = reversed(by_stage[stage]) if stage == WITHDRAW else by_stage[stage]
+        pieces = [piece for some in ordered for piece in some]
         nft = [piece for piece in pieces if isinstance(piece, NftPiece)]
         if stage == ARP:
             nft += alone

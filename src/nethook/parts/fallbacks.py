@@ -118,6 +118,13 @@ class Fallbacks(Objects, words={"fallback": "fallback route {prefix}"}):
         gone.update(key for key in there if key.kind == INNER and key not in inner)
         return Delta(sorted(gone), [*outer.new, *sorted(inner - there)])
 
+    def note(self, case: Case) -> set[str]:
+        """Return the prefixes that lead somewhere when the changes have been made."""
+        routes = case.afterwards(ROUTES).union(case.delta(ROUTES).inherited)
+        routed = {route[0] for route in routes}
+        routed.update(prefix for prefix, _ in case.snapshot.standing_in)
+        return routed | case.scope.own_prefixes
+
     def add(self, key: Fallback, protocol: int) -> str:
         """Return the line that adds it. Never ``replace``, as with other routes."""
         return f"route add {_words(key, protocol)}"
@@ -139,15 +146,9 @@ class Fallbacks(Objects, words={"fallback": "fallback route {prefix}"}):
 def unrouted(case: Case, fallbacks: Delta) -> set[str]:
     """Return the prefixes that have a fallback route of ours and no other route, when the changes have been made."""
     there = case.state(FALLBACKS) - set(fallbacks.gone)
-    prefixes = {key.prefix for key in there.union(fallbacks.new) if key.kind != MAIN}
-    return prefixes - _routed(case)
-
-
-def _routed(case: Case) -> set[str]:
-    """Return the prefixes that lead somewhere when the changes have been made."""
-    routes = case.afterwards(ROUTES).union(case.delta(ROUTES).inherited)
-    routed = {route[0] for route in (*routes, *case.snapshot.standing_in)}
-    return routed | case.scope.own_prefixes
+    prefixes = {key[0] for key in there.union(fallbacks.new) if key[2] != MAIN}
+    routed: set[str] = case.note(FALLBACKS)
+    return prefixes - routed
 
 
 def _inner(case: Case, fallbacks: Delta) -> set[str]:
@@ -155,7 +156,7 @@ def _inner(case: Case, fallbacks: Delta) -> set[str]:
     lacking = unrouted(case, fallbacks)
     if not lacking:
         return set()
-    around = Ordered(disjoint(parse_prefix(text) for text in _routed(case) if "/" in text))
+    around = Ordered(disjoint(parse_prefix(text) for text in case.note(FALLBACKS) if "/" in text))
     return {text for text in lacking if is_inner(prefix := parse_prefix(text)) and around.around(prefix)}
 
 

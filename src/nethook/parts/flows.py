@@ -22,7 +22,7 @@ from nethook.net.prefixes import Ordered, without
 from nethook.parts.part import Part
 from nethook.parts.tables import binding
 from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.classifying import CLASSIFYING
+from nethook.parts.tables.classifying import CLASSIFYING, TO
 from nethook.steps.effect import REMOVE, Effect
 from nethook.steps.piece import FLOWS as STAGE
 from nethook.steps.piece import StepPiece
@@ -130,15 +130,8 @@ class Flows(Part, words={"flows": "flows of {prefix} from before"}):
         if case.clears:
             return set()
         delta = case.delta(CLASSIFYING)
-        gone, new = (
-            {
-                (block, bridge)
-                for name in elements
-                if CLASSIFYING.sets[name].role == "to"
-                for bridge, block in elements[name]
-            }
-            for elements in (delta.gone, delta.new)
-        )
+        gone = _delivered_to(delta.gone)
+        new = _delivered_to(delta.new) if gone else ()
         moved = {block for block, _ in gone} & {block for block, _ in new}
         binds, owed = case.delta(BINDING), case.state(self)
         return {*moved, *handed_on(binds.gone, binds.new), *owed.prefixes}
@@ -148,6 +141,12 @@ class Flows(Part, words={"flows": "flows of {prefix} from before"}):
         prefixes = case.delta(self)
         if prefixes:
             yield StepPiece(STAGE, FlowStep(prefixes, case.state(self)))
+
+
+def _delivered_to(elements: Elements) -> set[tuple[str, str]]:
+    """Return block and bridge of each of these elements that packets are delivered to."""
+    names = (name for name in elements if CLASSIFYING.sets[name].role == TO)
+    return {(block, bridge) for name in names for bridge, block in elements[name]}
 
 
 def handed_on(gone: Elements, new: Elements) -> set[str]:
