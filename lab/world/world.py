@@ -26,6 +26,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 CONFIGURATION = "/etc/nethook/routed-ips"
 SETTINGS = "/etc/nethook/nethook.conf"
 UPLINK = "uplink"
+UPLINK_LOCAL = "fe80::2"
 OUTSIDE = {4: "198.51.100.1", 6: "2001:db8:ffff::1"}
 HOST = {4: "198.51.100.2", 6: "2001:db8:ffff::2"}
 
@@ -76,12 +77,12 @@ class World:
             self.host.sysctl(f"{family}/conf/all/forwarding", 1)
         self.host.ip(
             f"link add {UPLINK} type veth peer name eth0 netns {self._outside.path}",
-            # no link-local address, which would come only when the kernel has noticed that the other end is up
+            # The kernel's own link-local address would come only when it has noticed that the other end is up. Without
+            # any, a host that forwards cannot ask whether a neighbour is still there, and after 8 s takes it for gone.
             f"link set {UPLINK} addrgenmode none up",
+            f"address add {UPLINK_LOCAL}/64 dev {UPLINK} nodad",
             *(f"address add {address}/{24 if family == 4 else 64} dev {UPLINK}" for family, address in HOST.items()),
         )
-        # Without a link-local address nobody answers when the kernel asks whether a neighbour is still there.
-        self.host.sysctl(f"ipv6/neigh/{UPLINK}/base_reachable_time_ms", 3_600_000)
         self._outside.ip(
             "link set eth0 up",
             *(f"address add {address}/{24 if family == 4 else 64} dev eth0" for family, address in OUTSIDE.items()),
