@@ -1,4 +1,4 @@
-"""The demo. It runs in the lab of the tests, so everything of it is in namespaces of its own and is removed."""
+"""The demo. It uses the lab of the tests, so it runs in separate namespaces, which are removed at the end."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FILE = "/etc/sysconfig/routed-ips"
 
 
 def main() -> int:
-    """Returns the exit status."""
+    """Run the demo, and return the exit status."""
     if os.geteuid() != 0:
-        print("the demo starts a libvirtd in namespaces of its own, which takes root: sudo make demo", file=sys.stderr)
+        print("the demo starts a libvirtd in separate namespaces, which needs root: sudo make demo", file=sys.stderr)
         return 2
     try:
-        with step("Building the guest's image, the first time only"):
+        with step("Building the guest's image (only the first time)"):
             guest_image()
         with Lab() as lab:
             _play(lab)
@@ -32,15 +32,15 @@ def main() -> int:
         tell("\nStopped; everything has been removed.")
         return 130
     except NotAsPromisedError as error:
-        tell(f"\nThis is not what was promised: {error}. Please report it with the lines above.")
+        tell(f"\nThe demo failed: {error}. Please report it with the lines above.")
         return 1
-    tell("Done: nothing of this is left on your machine.")
+    tell("Done. Nothing of the demo is left on your machine.")
     return 0
 
 
 def _play(lab: Lab) -> None:
     tell("\n1. A hired server: its provider routes 203.0.113.0/24 to it, and it runs a guest.")
-    with step("Starting a libvirtd of its own, with its own network"):
+    with step("Starting a private libvirtd with its own network"):
         host = lab.machine_host()
         lab.wan.deliver("203.0.113.0/24", host)
     tell(f"  {host.virsh('version', '--daemon').strip().splitlines()[-1]}")
@@ -56,7 +56,7 @@ def _play(lab: Lab) -> None:
         host.install()
     tell(f"  {FILE}:\n      {host.read(FILE).strip()}")
     _ask_both_ways(lab, guest)
-    tell("  What the hook has done, from syslog:")
+    tell("  The changes of the hook, from syslog:")
     _show_log(host)
 
     tell("\n3. An update restarts libvirtd.")
@@ -72,7 +72,7 @@ def _ask_from_outside(lab: Lab, expected: str | None) -> None:
 def _ask_both_ways(lab: Lab, guest: Guest) -> None:
     _ask_from_outside(lab, f"web1 {CLIENT.ipv4}")
     show(
-        f"web1$ wget http://{CLIENT.ipv4}/  (answers with the address it was asked from)",
+        f"web1$ wget http://{CLIENT.ipv4}/  (it answers with the guest's source address)",
         guest.fetch(f"http://{CLIENT.ipv4}/"),
         ADDRESS,
     )

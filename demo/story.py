@@ -1,4 +1,4 @@
-"""How the demo tells what it does: a line for each step, with the seconds of one that takes long."""
+"""The output of the demo: a line for each step, with its seconds."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from contextlib import contextmanager
 
 
 class NotAsPromisedError(Exception):
-    """What the demo wanted to show did not happen."""
+    """The demo could not show what it promises."""
 
 
 def tell(text: str) -> None:
-    """A line by itself."""
+    """Print a line."""
     print(text, flush=True)
 
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """A step that takes a while: on a terminal the seconds count while it runs."""
+    """Print a step and its seconds, which count on a terminal while the block runs."""
     started = time.monotonic()
     ended = threading.Event()
     ticker = threading.Thread(target=_tick, args=(text, started, ended), daemon=True)
@@ -42,7 +42,7 @@ def _tick(text: str, started: float, ended: threading.Event) -> None:
 
 
 def show(question: str, answer: str | None, expected: str | None) -> None:
-    """Say what came out; NotAsPromisedError if it is not what the reader was promised."""
+    """Print a question and its answer. NotAsPromisedError if the answer is not the expected one."""
     tell(f"  {question}\n      {answer or 'no answer'}")
     if answer != expected:
         raise NotAsPromisedError(f"expected {expected or 'no answer'}")

@@ -1,6 +1,6 @@
-"""Writes the completions for bash, zsh and fish anew, from the parser, with shtab: `make completions`.
+"""Writes the completions for bash, zsh and fish from the parser, with shtab: `make completions`.
 
-What it writes is kept in packaging/completions: static files, so that completing costs no start of Python.
+They are static files in packaging/completions, so that a completion need not start Python.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from nethook.commands.parser import build_parser
 
 FOLDER = Path(__file__).resolve().parents[1] / "packaging" / "completions"
 FILES = {"nethook": "bash", "_nethook": "zsh", "nethook.fish": "fish"}
-"""The shell of each file, whose name is the one that its shell looks for."""
+"""The shell of each file. A shell looks for a file of this name."""
 ONE_FOR_ZSH, MANY_FOR_ZSH = '"(*)::', '"*:'
-"""How shtab 1.13 writes arguments of any number, of which zsh then completes the first, and how zsh has them."""
+"""shtab 1.13 writes repeated arguments like the first, and zsh completes only one of them; zsh needs the second."""
 FILE = "FILE"
-"""The metavar of arguments that are files; nothing else can be completed without asking somebody."""
+"""The metavar of arguments that are files. Other arguments cannot be completed without asking libvirt."""
 
 
 def main() -> None:
-    """Write the files into the folder on the command line, or where they are kept."""
+    """Write the files into the folder on the command line, or into FOLDER."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     parser = build_parser()
     _complete_files(parser)

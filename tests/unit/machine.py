@@ -15,6 +15,7 @@ from lab.firewalls import FIREWALLS
 from lab.processes import Runner
 from lab.world.network import ISOLATED
 from nethook import hook
+from nethook.commands.clear import _forget as forget
 from nethook.config import Configuration, Settings
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import parse_settings
@@ -88,7 +89,7 @@ class World:
         """The bridges of libvirt that an event has told of: none may ever be taken for the outside."""
         self.broken: set[str] = set()
         self.before: set[Route] = set()
-        """The routes that were there before the run: what fails may leave one of them a little too long."""
+        """The routes that were there before the run: what fails, or a line that changes, may leave them too long."""
         self.host.watch = self.check
         host = self.host
         host.kernel.add_link(UPLINK)
@@ -130,8 +131,8 @@ class World:
         bound = {name: each.elements for name, each in tables[_BRIDGE].sets.items()} if _BRIDGE in tables else {}
         guests = {line.prefix.text for line in self.configuration.routed_ips if line.guest}
         for route in host.kernel.routes:
-            if _is_ours(route) and route.kind == "unicast":
-                if route not in self.before and not _has(sets, "to", (route.device,), route.prefix):
+            if _is_ours(route) and route.kind == "unicast" and route not in self.before:
+                if not _has(sets, "to", (route.device,), route.prefix):
                     yield f"routed, but not accepted: {route.prefix} {route.device}"
                 if route.prefix in guests and not _has(bound, "bound", (), route.prefix):
                     yield f"routed, but not kept to its guest: {route.prefix}"
@@ -224,6 +225,21 @@ class World:
             return [str(error)]
         return outcome.failures
 
+    def clear(self) -> list[str]:
+        """Do what ``nethook clear`` does; returns what failed."""
+        self._begin()
+        nothing = Configuration(self.configuration.settings, [], [])
+        try:
+            with self.host.locked():
+                outcome = reconcile(nothing, [], Scope(), self.host, is_thorough=True, clears=True)
+                if not outcome.failures:
+                    forget(self.host)
+        except Killed:
+            return ["killed"]
+        except (NethookError, OSError) as error:
+            return [str(error)]
+        return outcome.failures
+
     def _live(self, each: Machined) -> Told:
         network: Told = self._told(each.network, "started", None, has_ipv6=each.has_ipv6).network
         ports = [Port(port.uuid, port.mac, port.guest) for port in self.ports[network.name]]
@@ -255,9 +271,18 @@ def ours(host: FakeHost) -> dict[str, Any]:
         "settings": kernel.settings,
         "deaf": sorted(link.name for link in kernel.links.values() if link.kind == BRIDGE and not link.learns),
         "files": {
-            path: text for path, text in sorted(host.files.texts.items()) if not path.startswith("/run/nethook/told")
+            path: lines
+            for path, text in sorted(host.files.texts.items())
+            if not path.startswith("/run/nethook/told") and (lines := _of_today(host, text))
         },
     }
+
+
+def _of_today(host: FakeHost, text: str) -> list[str]:
+    """Return the lines of a file of ours, but for those of devices that have gone, which mean nothing any more."""
+    numbers = {name: str(link.number) for name, link in host.kernel.links.items()}
+    found = [line.split() for line in text.splitlines()]
+    return sorted(" ".join(words) for words in found if len(words) == 1 or numbers.get(words[0]) == words[1])
 
 
 def foreign(host: FakeHost) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from lab.world.network import ISOLATED, WorldNetwork, WorldPort
@@ -101,8 +102,9 @@ def steps_of(scenario: Scenario) -> Iterator[Step]:
         yield from plug(port)
     gone = scenario.guests[0]
     yield Step(f"port-deleted {gone.mac}", lambda world: world.pull(first, gone), event(first, "port-deleted", gone))
+    yield Step("clear", _nothing, World.clear)
     yield Step("apply", _nothing, World.apply)
-    yield from plug(gone)
+    yield from islice(plug(gone), 1)
     for network in scenario.networks:
         yield Step(f"stopped {network.name}", down(network), event(network, "stopped"))
 

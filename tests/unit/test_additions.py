@@ -35,7 +35,8 @@ class ColourOption(Option):
 from __future__ import annotations
 
 from nethook.host.process import Call
-from nethook.parts.part import Delta, Lack, Part
+from nethook.parts.part import Delta, Part
+from nethook.placement.placement import Lack
 from nethook.steps.effect import ADD, REMOVE, Effect
 from nethook.steps.piece import SWITCH, StepPiece
 from nethook.steps.step import Step

@@ -11,7 +11,7 @@ import pytest
 from nethook.cli import main
 from nethook.commands import check
 from nethook.config import Configuration, Settings
-from nethook.config.files import place_for_lines
+from nethook.config.files import file_for_lines
 from nethook.doctor.foreign_marks import ForeignMarks
 from nethook.steps.effect import ADD, Effect
 from nethook.terminal import painted
@@ -131,15 +131,15 @@ def test_who_has_read_enough_is_told_nothing(
 
 def test_a_line_goes_where_its_folder_is(tmp_path: Path) -> None:
     search = [str(tmp_path / folder / "routed-ips") for folder in ("nethook", "sysconfig", "default")]
-    assert place_for_lines(search) == search[0]
+    assert file_for_lines(search) == search[0]
     (tmp_path / "default").mkdir()
-    assert place_for_lines(search) == search[2]
+    assert file_for_lines(search) == search[2]
     (tmp_path / "sysconfig").mkdir()
-    assert place_for_lines(search) == search[1]
+    assert file_for_lines(search) == search[1]
     (tmp_path / "default" / "routed-ips.d").mkdir()
-    assert place_for_lines(search) == search[2]
+    assert file_for_lines(search) == search[2]
     (tmp_path / "sysconfig" / "routed-ips").touch()
-    assert place_for_lines(search) == search[1]
+    assert file_for_lines(search) == search[1]
 
 
 @pytest.mark.parametrize(

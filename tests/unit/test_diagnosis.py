@@ -24,7 +24,7 @@ from nethook.doctor.iptables_judge import judge as judge_iptables
 from nethook.doctor.kernel_settings import manages_foreign_routes
 from nethook.doctor.networks import is_libvirts, ports
 from nethook.doctor.nft_chains import BaseChain
-from nethook.doctor.nft_judge import Judge, Outcome, Packet
+from nethook.doctor.nft_judge import Judge, Judgement, Packet
 from nethook.doctor.routing import deletion, rule_text
 from nethook.doctor.walk import Diagnosis
 from nethook.errors import NethookError, ReadError
@@ -67,7 +67,7 @@ TO_GUEST = match(field("daddr"), GUEST)
 VMAP_OF_STATES = {"vmap": {"key": STATE, "data": {"set": [["established", ACCEPT], ["new", DROP]]}}}
 
 
-def judge(*rules: list[dict[str, Any]], policy: str = "accept", packet: Packet = THERE, **others: Any) -> Outcome:
+def judge(*rules: list[dict[str, Any]], policy: str = "accept", packet: Packet = THERE, **others: Any) -> Judgement:
     """What becomes of the packet in a chain with these rules; ``others`` are chains that it leads to."""
     chains = {
         name: [{"handle": number, "expr": expressions} for number, expressions in enumerate(each, 1)]
@@ -118,8 +118,8 @@ def test_what_matches_is_dropped(conditions: list[dict[str, Any]]) -> None:
     ],
 )
 def test_what_does_not_match_goes_on(conditions: list[dict[str, Any]]) -> None:
-    assert judge([*conditions, DROP]) == Outcome(False)
-    assert judge([*conditions, ACCEPT], policy="drop") == Outcome(True)
+    assert judge([*conditions, DROP]) == Judgement(False)
+    assert judge([*conditions, ACCEPT], policy="drop") == Judgement(True)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_what_nobody_can_tell_is_no_failure(condition: dict[str, Any]) -> None:
 def test_a_policy_drops_what_no_rule_accepts() -> None:
     ssh = [match(field("dport", "tcp"), 22), ACCEPT]
     established = [match(STATE, "established"), ACCEPT]
-    assert judge(established, ssh, policy="drop") == Outcome(True)
+    assert judge(established, ssh, policy="drop") == Judgement(True)
     assert not judge(established, ssh, policy="drop", packet=THERE._replace(state="established")).blocked
     assert not judge(established, [match(MARK, 0x40), ACCEPT], policy="drop").blocked
     assert judge([match(MARK, 0x40), ACCEPT], policy="drop", packet=THERE._replace(mark=0)).blocked
@@ -150,19 +150,19 @@ def test_jumps() -> None:
     jump: list[dict[str, Any]] = [COUNTER, {"jump": {"target": "sub"}}]
     goto: list[dict[str, Any]] = [{"goto": {"target": "sub"}}]
     back: dict[str, Any] = {"return": None}
-    assert judge(jump, sub=[[TO_GUEST, DROP]]) == Outcome(True, {"handle": 1, "expr": jump})
+    assert judge(jump, sub=[[TO_GUEST, DROP]]) == Judgement(True, {"handle": 1, "expr": jump})
     assert judge(jump, [DROP], sub=[[TO_GUEST, back], [DROP]]).rule == {"handle": 2, "expr": [DROP]}
-    assert judge(jump, sub=[[TO_GUEST, back], [DROP]]) == Outcome(False)
+    assert judge(jump, sub=[[TO_GUEST, back], [DROP]]) == Judgement(False)
     assert not judge(jump, sub=[[HTTP, back], [DROP]]).blocked
-    assert judge(goto, [ACCEPT], policy="drop", sub=[[COUNTER]]) == Outcome(True)
-    assert judge(goto, [DROP], sub=[[COUNTER]]) == Outcome(False)
-    assert judge([{"jump": {"target": "base"}}]) == Outcome(False)  # the kernel refuses such a loop
+    assert judge(goto, [ACCEPT], policy="drop", sub=[[COUNTER]]) == Judgement(True)
+    assert judge(goto, [DROP], sub=[[COUNTER]]) == Judgement(False)
+    assert judge([{"jump": {"target": "base"}}]) == Judgement(False)  # the kernel refuses such a loop
 
 
 def test_verdict_maps() -> None:
     assert judge([VMAP_OF_STATES]).blocked
     assert not judge([VMAP_OF_STATES], policy="drop", packet=THERE._replace(state="established")).blocked
-    assert judge([{"vmap": {"key": STATE, "data": "@states"}}]) == Outcome(False)
+    assert judge([{"vmap": {"key": STATE, "data": "@states"}}]) == Judgement(False)
     ports = {"vmap": {"key": field("dport", "tcp"), "data": {"set": [[80, ACCEPT], [25, DROP]]}}}
     assert not judge([ports]).blocked
     assert judge([ports]).may_block is not None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     ("version", "place"), [((6, 4), hook_file.ONLY), ((6, 5), hook_file.OURS), ((10, 0), hook_file.OURS)]
 )
 def test_the_place_of_the_hook(version: tuple[int, int], place: str) -> None:
-    assert hook_file.place(version) == place
+    assert hook_file.path_for(version) == place
 
 
 def test_all_that_is_written_is_known_again(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE, Configuration, Settings, load
-from nethook.config.files import places, read_file
+from nethook.config.files import existing_files, read_file
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import parse_settings
 from nethook.doctor import on_link
@@ -83,7 +83,7 @@ def _nothing_wrong(configuration: Configuration, files: Sequence[str]) -> str:
     if number:
         return f"nothing is wrong with {number} line{'s' * (number != 1)}"
     chosen = configuration.settings.routed_ips
-    read = list(files) or ([chosen] if chosen else places(ROUTED_IPS_FILES)[:1])
+    read = list(files) or ([chosen] if chosen else existing_files(ROUTED_IPS_FILES)[:1])
     if read:
         return f"nothing is wrong with {', '.join(read)}, which has no lines of routed IPs"
     return f"there are no routed IPs, because none of these files exists: {', '.join(ROUTED_IPS_FILES)}"

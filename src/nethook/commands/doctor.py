@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from nethook.config import ROUTED_IPS_FILES
-from nethook.config.files import place_for_lines
+from nethook.config.files import file_for_lines
 from nethook.config.problem import one_line
 from nethook.doctor.finding import FAILURE, WARNING
 from nethook.doctor.finding import OK as FINE
@@ -38,7 +38,7 @@ def run(options: Namespace) -> int:
         wanted = [parse_prefix(text) for text in options.addresses]
     except ValueError as error:
         raise NethookError(one_line(str(error))) from None
-    found = diagnose(wanted, place_for_lines(ROUTED_IPS_FILES))
+    found = diagnose(wanted, file_for_lines(ROUTED_IPS_FILES))
     if options.json:
         print(json.dumps(_as_json(found), indent=2))
     else:

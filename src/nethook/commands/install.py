@@ -74,18 +74,18 @@ def _warn_of_foreign_marks(tools: Host) -> None:
 
 def _tasks(tools: Host, answer: Callable[[str], bool]) -> list[Task]:
     """Return the tasks of the installation. RefusedError if it would do harm, NethookError if that is unknown."""
-    hook = hook_file.place(daemon.version(tools))
+    hook = hook_file.path_for(daemon.version(tools))
     package.refuse_untrusted()
     package.refuse_unless_hook_imports(tools)
     if warning := confinement.selinux_warning_here():
         warn(warning)
     _warn_of_foreign_marks(tools)
-    behind = []
+    unit_tasks = []
     if systemd.runs():
         if not units.are_packaged():
             package.refuse_unless_command_imports(tools)
             units.refuse_foreign()
-        behind = units.tasks(tools)
+        unit_tasks = units.tasks(tools)
     else:
         warn(NO_SYSTEMD)
 
@@ -100,4 +100,4 @@ def _tasks(tools: Host, answer: Callable[[str], bool]) -> list[Task]:
     if tasks:
         tasks += daemon.reload(tools)
     # firewalld first: libvirt rewrites its rules when firewalld reloads or itself, and must not do both at once.
-    return [*firewalld_files.tasks(tools), *tasks, *behind]
+    return [*firewalld_files.tasks(tools), *tasks, *unit_tasks]

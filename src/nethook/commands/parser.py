@@ -10,7 +10,7 @@ from textwrap import fill
 
 from nethook import __version__
 from nethook.config import ROUTED_IPS_FILES
-from nethook.config.files import place_for_lines
+from nethook.config.files import file_for_lines
 from nethook.guest_config import DEFAULT_FORMAT, FORMATS
 
 WIDTH = 79
@@ -40,7 +40,7 @@ def build_parser() -> ArgumentParser:
     parser = ArgumentParser(
         "nethook",
         description=DESCRIPTION,
-        epilog=EPILOG.format(file=place_for_lines(ROUTED_IPS_FILES)),
+        epilog=EPILOG.format(file=file_for_lines(ROUTED_IPS_FILES)),
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

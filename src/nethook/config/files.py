@@ -61,25 +61,25 @@ def hidden_routed_ips(search: Sequence[str]) -> list[Source]:
     A file that cannot be read or trusted is left out.
     """
     sources = []
-    for place in places(search)[1:]:
+    for path in existing_files(search)[1:]:
         try:
-            data = read_file(place) if place in search else None
-            sources += [(place, data)] if data is not None else []
-            sources += _drop_ins(place if place in search else place[: -len(".d")]) or []
+            data = read_file(path) if path in search else None
+            sources += [(path, data)] if data is not None else []
+            sources += _drop_ins(path if path in search else path[: -len(".d")]) or []
         except NethookError:
             continue
     return sources
 
 
-def places(search: Sequence[str]) -> list[str]:
+def existing_files(search: Sequence[str]) -> list[str]:
     """Return the existing files of ``search``, then the directories without such a file. Only the first one is read."""
     files = [path for path in search if os.path.exists(path)]
     return files + [f"{path}.d" for path in search if path not in files and os.path.isdir(f"{path}.d")]
 
 
-def place_for_lines(search: Sequence[str]) -> str:
+def file_for_lines(search: Sequence[str]) -> str:
     """Return the file of ``search`` for a new line: the one that is read, or the first whose folder exists."""
-    for path in places(search):
+    for path in existing_files(search):
         return path[: -len(".d")] if path not in search else path
     return next((path for path in search if os.path.isdir(os.path.dirname(path))), search[0])
 

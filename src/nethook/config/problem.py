@@ -30,7 +30,7 @@ class Place:
 
 
 class Problem:
-    """One mistake that whoever wrote the file should correct.
+    """One mistake in a file that a person should correct.
 
     ``text`` is the source line, for a caret below ``place.column``; it is empty for a whole file. ``prefix`` is the
     prefix of the line, None if it has none that can be read. ``mistakes`` is the number of mistakes it stands for.

@@ -131,7 +131,7 @@ def _only(value: list[Word]) -> Word:
 def _mark_bit(value: list[Word]) -> int:
     word = _only(value)
     number = _number(word.text)
-    if number is None or not 0 < number < 1 << 32 or number & (number - 1):
+    if number is None or not 0 < number < (1 << 32) or number & (number - 1):
         what = f"{excerpt(word.text)} is not one bit of a packet mark"
         raise LineError(word.column, what, f"write one bit of 32, such as {MARK_BIT:#x}")
     return number

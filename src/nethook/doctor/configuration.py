@@ -42,8 +42,8 @@ def mistakes(problems: Iterable[Problem], wanted: Sequence[Prefix], lost: Sequen
     """
     named = [problem for problem in problems if problem.prefix]
     about = {problem: [prefix.text for prefix in lost if _overlap(problem, prefix)] for problem in named}
-    told = {text for texts in about.values() for text in texts}
-    unnamed = [prefix.text for prefix in lost if prefix.text not in told]
+    affected = {text for texts in about.values() for text in texts}
+    unnamed = [prefix.text for prefix in lost if prefix.text not in affected]
     for problem in problems:
         if problem.prefix is None:
             yield _problem(problem, FAILURE if unnamed or not wanted else WARNING, unnamed)

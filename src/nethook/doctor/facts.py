@@ -1,4 +1,4 @@
-"""What all stations share: the targets, and facts about the host, which are read once."""
+"""The targets, and facts about the host that all stations share and that are read once."""
 
 from __future__ import annotations
 
@@ -198,8 +198,8 @@ class Facts:
                     gateways.append(parse_prefix(gateway))
         for held in self.own_addresses:
             host_bits = (32 if held.address.family == 4 else 128) - held.length
-            subnet = Prefix(held.address.family, held.address.first >> host_bits << host_bits, held.length)
-            if any(gateway.lies_in(subnet) for gateway in gateways) and subnet.first >> 118 != 0x3FA:  # not fe80::/10
+            subnet = Prefix(held.address.family, (held.address.first >> host_bits) << host_bits, held.length)
+            if any(gateway.lies_in(subnet) for gateway in gateways) and (subnet.first >> 118) != 0x3FA:  # not fe80::/10
                 found[held.device] = None
         return [name for name in found if name != "lo" and name not in self.bridges]
 

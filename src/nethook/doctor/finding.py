@@ -18,7 +18,7 @@ FAILURE: Final = "failure"
 
 
 class Finding:
-    """What one station is like: its verdict and a sentence, and the repair if it is not OK.
+    """One finding at a station: a verdict and a sentence, and the repair if it is not OK.
 
     ``command`` repairs it when root runs it. ``advice`` tells what else to do or to write. Both may be ''.
     ``addresses`` are the addresses or prefixes that it is about; it is empty for a finding about the host.

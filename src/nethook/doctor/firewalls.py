@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nethook.doctor.facts import Facts, Target
     from nethook.doctor.nft_chains import BaseChain
-    from nethook.doctor.nft_judge import Outcome, Packet
+    from nethook.doctor.nft_judge import Judgement, Packet
 
 ADMINS, FIREWALLD = "admin's nftables", "firewalld"
 ROUTER = frozenset({"prerouting", "forward", "postrouting"})
@@ -103,23 +103,23 @@ def _packets(facts: Facts, chain: BaseChain, target: Target) -> Iterator[tuple[s
     return packets.routed(facts, target, chain.hook, is_marked=sees_mark(chain))
 
 
-def _finding(facts: Facts, chain: BaseChain, target: Target, what: str, outcome: Outcome) -> Finding | None:
+def _finding(facts: Facts, chain: BaseChain, target: Target, what: str, judgement: Judgement) -> Finding | None:
     is_firewalld = chain.table == FIREWALLD
     station = admin_iptables.STATION if is_of_iptables(chain) else ADMINS
-    if outcome.blocked and not outcome.is_meant:
-        how = f"the rule with handle {outcome.rule['handle']}" if outcome.rule else "its policy"
+    if judgement.blocked and not judgement.is_meant:
+        how = f"the rule with handle {judgement.rule['handle']}" if judgement.rule else "its policy"
         if is_firewalld:
             return _firewalld(facts, chain, [target])
         return Finding(
             FAILURE,
             station,
             f"chain {chain.where} drops {what}: {how}",
-            command=_opening(facts, chain, target, outcome.rule["handle"] if outcome.rule else None),
+            command=_opening(facts, chain, target, judgement.rule["handle"] if judgement.rule else None),
             advice=_advice(chain),
             addresses=[target.name],
         )
-    rule = outcome.rule if outcome.blocked else outcome.may_block
-    if is_firewalld or (rule is None and not outcome.blocked) or chain.family in {"bridge", "netdev"}:
+    rule = judgement.rule if judgement.blocked else judgement.may_block
+    if is_firewalld or (rule is None and not judgement.blocked) or chain.family in {"bridge", "netdev"}:
         return None  # chains of these families mostly limit what a certain guest may send
     how = f"the rule with handle {rule['handle']}" if rule else "its policy"
     text = f"chain {chain.where} drops a part of {what}: {how}"

@@ -91,7 +91,7 @@ def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork
 def vital_problems(
     needs: Needs, lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], in_force: Collection[str]
 ) -> list[Problem]:
-    """The problems of lines that are not put in force on this host; ``in_force`` are the prefixes that are routed."""
+    """Return the problems of lines that would harm this host; ``in_force`` are the prefixes that are routed."""
     owners = {prefix.text: name for name, each in live.items() for prefix in each.network.routes}
     claims = [problem for line in lines if (problem := claimed(line, owners))]
     found = dangers(needs, lines, [each.network for each in live.values()], in_force)

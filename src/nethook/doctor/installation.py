@@ -29,7 +29,7 @@ NEXT_EVENT = "when a network starts, its addresses are not routed"
 
 def hook(tools: Tools) -> Iterator[Finding]:
     """Yield whether the hook and the units run by themselves."""
-    path = hook_file.place(daemon.version(tools))
+    path = hook_file.path_for(daemon.version(tools))
     link = old_link.target(hook_file.ONLY)
     if link is not None and is_ours(hook_file.OURS) is None:
         yield from _link(link)

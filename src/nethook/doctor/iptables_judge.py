@@ -180,4 +180,4 @@ def _fits(option: str, value: str, have: str) -> bool | None:
         free = FULL[family] - int(length or FULL[family])
     except ValueError:
         return None
-    return family == of_block and number >> free == first >> free
+    return family == of_block and (number >> free) == (first >> free)

@@ -1,7 +1,7 @@
 """The bits of packet marks that a foreign rule uses: one of ``ip rule``, of nftables, or of iptables. Pure.
 
 - A value that is set or matched without a mask uses its own bits: ``meta mark set 100`` does not use bit 0x10000000.
-- A value with a mask uses its own bits, and perhaps all bits of the mask, because whoever writes a mask means to own
+- A value with a mask uses its own bits, and perhaps all bits of the mask, because the author of a mask means to own
   them. A mask of a single bit certainly uses it.
 - A mark that is restored from a connection has bits that another rule has put there, and that rule is examined itself.
 """
@@ -40,7 +40,7 @@ UNKNOWN = Bits(0, FULL)
 
 def masked(value: int, mask: int = FULL, *, compares: bool = False) -> Bits:
     """Return the bits of a value that is set, or matched, with a mask."""
-    is_single = mask & (mask - 1) == 0
+    is_single = (mask & (mask - 1)) == 0
     if is_single and compares:
         return Bits(compares=mask)
     return Bits(value | (mask if is_single else 0), 0 if mask == FULL or is_single else mask)

@@ -43,7 +43,7 @@ class Packet(NamedTuple):
     state: str
 
 
-class Outcome(NamedTuple):
+class Judgement(NamedTuple):
     """The verdict on a packet.
 
     ``rule`` is the rule of the base chain that blocks, or that jumps to the blocking one; None for the policy.
@@ -67,7 +67,7 @@ class Judge:
         self._rules = rules
         self._lookup = lookup
 
-    def judge(self, chain: str, policy: str, packet: Packet) -> Outcome:
+    def judge(self, chain: str, policy: str, packet: Packet) -> Judgement:
         """Return the verdict of this base chain on the packet."""
         self._packet = packet
         self._may_block: dict[str, Any] | None = None
@@ -76,14 +76,14 @@ class Judge:
             self._top = rule
             ended = self._rule(rule, certain=True, depth=0)
             if ended == "accept":
-                return Outcome(False, may_block=self._may_block, is_meant=self._is_meant)
+                return Judgement(False, may_block=self._may_block, is_meant=self._is_meant)
             if ended == "drop":
-                return Outcome(True, rule, is_meant=self._is_meant)
+                return Judgement(True, rule, is_meant=self._is_meant)
             if ended == "return":
                 break
         if policy == "drop":
-            return Outcome(True, None, is_meant=self._is_meant)
-        return Outcome(False, may_block=self._may_block, is_meant=self._is_meant)
+            return Judgement(True, None, is_meant=self._is_meant)
+        return Judgement(False, may_block=self._may_block, is_meant=self._is_meant)
 
     def _chain(self, name: str, *, certain: bool, depth: int) -> str:
         if depth > MOST_JUMPS:
@@ -249,4 +249,4 @@ def _lies_in(address: str, kind: str, content: Any) -> bool | None:
         free = FULL[of_block] - content["len"]
     except (TypeError, ValueError, AttributeError):
         return None
-    return of_block == family and number >> free == first >> free
+    return of_block == family and (number >> free) == (first >> free)

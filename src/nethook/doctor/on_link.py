@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
 STATION = "neighbour table"
 SETTINGS = "net/ipv6/neigh/default"
-PLACES = "net.ipv6.neigh.default.gc_thresh3"
+SIZE = "net.ipv6.neigh.default.gc_thresh3"
 ADVICE = "write via= with an address that its guest has, such as its link-local one; docs/providers.md says why"
 
 
 class NeighbourTable:
-    """The kernel's table for IPv6: its number of ``places``, and the packets ``per_second`` that keep it full."""
+    """The kernel's table for IPv6: its ``size`` in entries, and the packets ``per_second`` that keep it full."""
 
     def __init__(self) -> None:
         """Read the settings, or take the kernel's defaults if it does not show them, as in a network namespace."""
-        self.places = sysctl(f"{SETTINGS}/gc_thresh3") or 1024
+        self.size = sysctl(f"{SETTINGS}/gc_thresh3") or 1024
         asked = sysctl(f"{SETTINGS}/mcast_solicit") or 3
         pause = sysctl(f"{SETTINGS}/retrans_time_ms") or 1000
-        self.per_second = max(1, round(self.places * 1000 / (asked * pause)))
+        self.per_second = max(1, round(self.size * 1000 / (asked * pause)))
 
     def danger(self, line: RoutedIP) -> str:
         """Return a sentence about what outsiders can do through the prefix of this line; '' if nothing."""
         prefix = line.prefix
-        if prefix.family == 4 or line.via or prefix.host_mask < self.places:
+        if prefix.family == 4 or line.via or prefix.host_mask < self.size:
             return ""
         return (
             f"{prefix} is on the link: outsiders who send {self.per_second} packets a second to unused addresses of it "
-            f"keep the host's IPv6 neighbour table full ({PLACES} = {self.places}, for all devices)"
+            f"keep the host's IPv6 neighbour table full ({SIZE} = {self.size}, for all devices)"
         )
 
 

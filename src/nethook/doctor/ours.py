@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.host_problems import what_is_wrong_with_uplink, which_uplink
 from nethook.gates.firewalld.gate import WHERE, Firewalld
-from nethook.gates.gate import PASSABLE
 from nethook.parts.gateways import GATEWAYS
-from nethook.parts.part import BROKEN
 from nethook.parts.tables.binding import BINDING, UNKEPT
 from nethook.parts.tables.binding import TABLE as BRIDGE
 from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.parts.tables.classifying import TABLE as INET
+from nethook.placement.placement import BROKEN
 from nethook.steps.effect import REMOVE
 
 if TYPE_CHECKING:
@@ -78,41 +77,20 @@ def lacking(facts: Facts, target: Target) -> Iterator[Finding]:
 
 def opened(facts: Facts, families: Collection[int]) -> Iterator[Finding]:
     """Yield whether each foreign firewall has our gate, in front of the rules that reject."""
-    for gate, chain in chains(facts, families):
-        misfit = gate.misfit(chain)
-        if not facts.settings.opens(gate.setting) and chain.gates:
-            text = f"our gate in {gate.where} is open, but the setting gates leaves it out"
-            yield Finding(WARNING, GATE, text, command=APPLY)
-        elif not misfit:
-            state = "is open" if chain.gates else "is not needed, because nothing there blocks"
-            yield Finding(OK, GATE, f"in {gate.where}: {state}")
-        elif facts.settings.opens(gate.setting):
-            verdict = WARNING if misfit in PASSABLE else FAILURE
-            yield Finding(verdict, GATE, f"our gate in {gate.where} is {misfit}", command=APPLY)
-        else:
-            advice = f"add {gate.setting} to the setting gates in nethook.conf, and run {APPLY}"
-            text = f"{gate.where} blocks, and the setting gates leaves it out"
-            yield Finding(FAILURE, GATE, text, advice=advice)
-    yield from _firewalld(facts)
-
-
-def _firewalld(facts: Facts) -> Iterator[Finding]:
-    """Yield whether a running firewalld has our policy and its entries."""
-    gate = firewalld(facts.plan)
-    for failure in facts.plan.failures if gate is None else ():
+    case = facts.plan.case
+    seen = set()
+    for opening in facts.plan.openings:
+        seen.add(opening.setting)
+        if opening.family and opening.family not in families:
+            continue
+        lacks = list(opening.lacks(case))
+        for lack in lacks:
+            verdict = FAILURE if lack.weight == BROKEN else WARNING
+            yield Finding(verdict, GATE, lack.text, command=lack.command, advice=lack.advice, addresses=lack.addresses)
+        if not lacks:
+            yield Finding(OK, GATE, f"in {opening.where}: {opening.state(case) or 'not needed'}")
+    for failure in facts.plan.failures if WHERE not in seen else ():
         yield Finding(WARNING, GATE, f"it is unknown whether our gate in {WHERE} is open: {failure}")
-    if gate is None:
-        return
-    if gate.hindrance:
-        yield Finding(FAILURE, GATE, f"our gate in {WHERE} is missing", command="nethook install")
-    elif gate.lacking:
-        lacking = [prefix.text for prefix in gate.lacking]
-        text = f"our gate in {WHERE} is not open for {', '.join(lacking)}"
-        yield Finding(FAILURE, GATE, text, command=APPLY, addresses=lacking)
-    elif gate.changes(facts.plan.case):
-        yield Finding(WARNING, GATE, f"our gate in {WHERE} is out of date", command=APPLY)
-    else:
-        yield Finding(OK, GATE, f"in {WHERE}: {gate.state(facts.plan.case)}")
 
 
 def firewalld(plan: Plan) -> Firewalld | None:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from nethook.gates.gate import Opening
     from nethook.libvirt.network import Network
     from nethook.net.prefix import Prefix
-    from nethook.parts.part import Lack, Objects, Part
+    from nethook.parts.part import Objects, Part
     from nethook.parts.routes import Route
-    from nethook.placement.placement import Placement, Placements
+    from nethook.placement.placement import Lack, Placement, Placements
     from nethook.placement.scope import Scope
 
 

@@ -6,7 +6,7 @@ from nethook.engine.case import Case
 from nethook.engine.snapshot import Question, read
 from nethook.gates import FIREWALLS
 from nethook.parts import PARTS
-from nethook.steps.piece import ARP, CLASSIFY, GATES, SETTLE, STAGES, WITHDRAW, IpPiece, NftPiece, StepPiece
+from nethook.steps.piece import ARP, CLASSIFY, GATES, LAST, SETTLE, STAGES, WITHDRAW, IpPiece, NftPiece, StepPiece
 from nethook.steps.step import BatchStep, Step, nft_call
 
 TYPE_CHECKING = False
@@ -110,7 +110,7 @@ def steps_of(gates: Iterable[Piece], parts: Sequence[Iterable[Piece]]) -> list[S
             alone += nft
             nft = []
         if nft and stage != SETTLE:
-            todo.append(_transaction(nft, ends_run=stage != ARP))
+            todo.append(_transaction(nft, ends_run=stage != ARP, needs_all=stage == LAST))
         todo += _batches([piece for piece in pieces if isinstance(piece, IpPiece)])
         todo += [piece.step for piece in pieces if isinstance(piece, StepPiece)]
         if nft and stage == SETTLE:  # behind the gates of other tools

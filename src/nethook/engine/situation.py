@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook.config import ROUTED_IPS_FILES
-from nethook.config.files import places
+from nethook.config.files import existing_files
 from nethook.config.problem import one_line, suggestion
 from nethook.errors import NethookError
 from nethook.host import links
@@ -115,8 +115,9 @@ def limited_host() -> Host:
 def say_what_is_not_read(configuration: Configuration) -> None:
     """A file that was written although another one comes before it."""
     if configuration.settings.routed_ips is None:
-        for path in places(ROUTED_IPS_FILES)[1:]:
-            print(f"nethook: {path} is not read, because {places(ROUTED_IPS_FILES)[0]} is there", file=sys.stderr)
+        first, *ignored = existing_files(ROUTED_IPS_FILES) or [""]
+        for path in ignored:
+            print(f"nethook: {path} is ignored, because {first} exists", file=sys.stderr)
 
 
 def hidden_in_force(configuration: Configuration, routes: Iterable[Route]) -> list[str]:

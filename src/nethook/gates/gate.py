@@ -7,17 +7,20 @@ to change. One that is asked otherwise answers by ``look``.
 
 from __future__ import annotations
 
+from nethook.placement.placement import BROKEN, WEAK, Lack
 from nethook.steps.effect import REMOVE, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from nethook.engine.case import Case
     from nethook.host.host import Host
     from nethook.host.process import Call, Result
     from nethook.net.prefix import Prefix
 
+STATION = "gate"
+"""The station of doctor at which it looks at our gates."""
 COMMENT = "nethook-0x"  # no ":", which iptables would print in quotes
 DOUBLED, BEHIND_DOUBTFUL = "doubled", "behind what may block"
 BESIDE_FORMER = "open, and so is one for another mark bit"
@@ -151,6 +154,10 @@ class Opening:
         """Return why packets of this prefix do not pass here; '' if they do, or nobody knows."""
         raise NotImplementedError
 
+    def lacks(self, case: Case) -> Iterator[Lack]:
+        """Yield what is wrong with it, for doctor; nothing if all is well, and ``state`` says the rest."""
+        raise NotImplementedError
+
 
 class ChainOpening(Opening):
     """A gate in a chain."""
@@ -191,6 +198,20 @@ class ChainOpening(Opening):
             return ""
         misfit = self.gate.misfit(self.chain)
         return f"its gate is {misfit}; run nethook apply" if misfit and misfit not in PASSABLE else ""
+
+    def lacks(self, case: Case) -> Iterator[Lack]:
+        """Yield that it is not as the settings want it."""
+        misfit = self.gate.misfit(self.chain)
+        if case.settings.opens(self.setting):
+            if misfit:
+                weight = WEAK if misfit in PASSABLE else BROKEN
+                yield Lack(STATION, f"our gate in {self.where} is {misfit}", weight)
+        elif self.chain.gates:
+            yield Lack(STATION, f"our gate in {self.where} is open, but the setting gates leaves it out", WEAK)
+        elif misfit:
+            advice = f"add {self.setting} to the setting gates in nethook.conf, and run nethook apply"
+            text = f"{self.where} blocks, and the setting gates leaves it out"
+            yield Lack(STATION, text, command="", advice=advice)
 
 
 class Gate:

@@ -34,7 +34,7 @@ CALL = f'sh {quote(f"{PACKAGE}/lv-setup-routed-ips")} "$@"'
 """The line that runs our hook from a foreign hook."""
 
 
-def place(version: Version) -> str:
+def path_for(version: Version) -> str:
     """Return the path of the hook for this version of libvirt."""
     return OURS if version >= DROP_INS_SINCE else ONLY
 

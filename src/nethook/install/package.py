@@ -1,7 +1,7 @@
 """The package and the interpreter that hook and units run: the text of the hook, and whether the two can be trusted.
 
-The hook and the units run them as root: whoever may write to one of their files, or swap it, would be root. These files
-are the interpreter with its library, the package, and everything on the way to them, the links included.
+The hook and the units run them as root, so a user who may write to one of their files, or swap it, could become root.
+These files are the interpreter with its library, the package, and everything on the way to them, the links included.
 """
 
 from __future__ import annotations

@@ -7,10 +7,11 @@ nor to iproute2 6.1.)
 
 from __future__ import annotations
 
-from nethook.parts.part import ASIDE, Key, Lack, Objects, Wanted
+from nethook.parts.part import Key, Objects, Wanted
 from nethook.parts.routes import ROUTES
 from nethook.parts.switches import IPV6
 from nethook.parts.tables.classifying import BRIDGES, CLASSIFYING
+from nethook.placement.placement import ASIDE, Lack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

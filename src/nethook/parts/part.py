@@ -21,33 +21,10 @@ if TYPE_CHECKING:
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Call, Result
-    from nethook.placement.placement import Placement
+    from nethook.placement.placement import Lack, Placement
     from nethook.steps.piece import Piece
 
 NO_DEVICE = "Cannot find device "
-
-
-BROKEN, WEAK, ASIDE = "broken", "weak", "aside"
-"""Weights of a lack: the line does not work; it works, but not safely; something beside it does not work."""
-
-
-class Lack:
-    """Something that a line needs and that is not in the kernel yet; ``nethook apply`` changes that.
-
-    ``text`` is for doctor, under the name of this ``station``; '' if doctor finds it out by itself. ``reason`` is for
-    status, which shows the line as not applied, unless the weight is ASIDE. ``is_last``: gates of others count first.
-    """
-
-    __slots__ = ("is_last", "reason", "station", "text", "weight")
-
-    def __init__(
-        self, station: str, text: str = "", weight: str = BROKEN, *, reason: str = "", is_last: bool = False
-    ) -> None:
-        self.station = station
-        self.text = text
-        self.weight = weight
-        self.reason = reason
-        self.is_last = is_last
 
 
 class Part:

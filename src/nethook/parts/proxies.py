@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import Longest
-from nethook.parts.part import NO_DEVICE, Key, Lack, Objects, Wanted
+from nethook.parts.part import NO_DEVICE, Key, Objects, Wanted
+from nethook.placement.placement import Lack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

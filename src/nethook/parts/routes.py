@@ -5,7 +5,8 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.host.process import Call
 from nethook.net.prefix import is_prefix
-from nethook.parts.part import Delta, Key, Lack, Objects, Wanted
+from nethook.parts.part import Delta, Key, Objects, Wanted
+from nethook.placement.placement import Lack
 from nethook.steps.effect import REPLACE
 from nethook.steps.piece import PLACE, PLACE_BOUND, IpPiece
 

@@ -18,11 +18,12 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.host.layout import set_name
 from nethook.host.process import Call
-from nethook.parts.part import Lack, Part
+from nethook.parts.part import Part
 from nethook.parts.proxies import PROXIES
 from nethook.parts.tables.binding import not_kept
 from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.parts.tables.table import OUR_TABLE
+from nethook.placement.placement import Lack
 from nethook.steps.effect import ADD, REMOVE, Effect
 from nethook.steps.piece import SWITCH, SWITCH_OFF, StepPiece
 from nethook.steps.step import Step

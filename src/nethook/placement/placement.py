@@ -1,4 +1,4 @@
-"""Who has which address, and why: one placement for each line. Pure."""
+"""Who has which address, and why: one placement for each line; and what a line lacks there. Pure."""
 
 from __future__ import annotations
 
@@ -54,6 +54,43 @@ class Placement:
     def is_decided(self) -> bool:
         """Return whether this run decides who may use the addresses of the line."""
         return self.status in {ROUTED, WAITING, REFUSED}
+
+
+BROKEN, WEAK, ASIDE = "broken", "weak", "aside"
+"""Weights of a lack: the line does not work; it works, but not safely; something beside it does not work."""
+APPLY = "nethook apply"
+
+
+class Lack:
+    """Something that a line needs, of our parts or in firewalls of others, and that is not in the kernel yet.
+
+    ``text`` is for doctor, under the name of this ``station``; '' if doctor finds it out by itself. ``command`` and
+    ``advice`` say what mends it, ``addresses`` what it is about, if not the line. ``reason`` is for status, which shows
+    the line as not applied, unless the weight is ASIDE. ``is_last``: gates of others count first.
+    """
+
+    __slots__ = ("addresses", "advice", "command", "is_last", "reason", "station", "text", "weight")
+
+    def __init__(
+        self,
+        station: str,
+        text: str = "",
+        weight: str = BROKEN,
+        *,
+        command: str = APPLY,
+        advice: str = "",
+        addresses: Sequence[str] = (),
+        reason: str = "",
+        is_last: bool = False,
+    ) -> None:
+        self.station = station
+        self.text = text
+        self.weight = weight
+        self.command = command
+        self.advice = advice
+        self.addresses = addresses
+        self.reason = reason
+        self.is_last = is_last
 
 
 class Placements:

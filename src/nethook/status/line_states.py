@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nethook.host import links
-from nethook.parts.part import ASIDE
 from nethook.placement import placement as placement_of
-from nethook.placement.placement import Placement
+from nethook.placement.placement import ASIDE, Placement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -41,7 +41,7 @@ FLOWS = 9
 SETTLE = 10
 """Only if nothing failed before: gates for a former mark bit, and what release 0.6 left."""
 LAST = 11
-"""Our tables, when everything goes: until then they keep foreign marks from passing the gates."""
+"""Our tables, when everything goes, and only if nothing failed: they keep foreign marks from passing a gate."""
 STAGES = range(LAST + 1)
 
 

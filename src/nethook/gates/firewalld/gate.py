@@ -8,10 +8,11 @@ from __future__ import annotations
 from nethook.errors import NethookError, ReadError
 from nethook.gates.firewalld import is_configured
 from nethook.gates.firewalld.files import POLICY, SETS, permanent_entries
-from nethook.gates.gate import GateChange, Opening
+from nethook.gates.gate import STATION, GateChange, Opening
 from nethook.host.process import Call, ToolMissingError
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import disjoint
+from nethook.placement.placement import WEAK, Lack
 from nethook.steps.effect import ADD, REMOVE, Effect
 
 TYPE_CHECKING = False
@@ -88,6 +89,16 @@ class Firewalld(Opening):
             return f"its gate is {self.hindrance}"
         around = any(prefix.lies_in(each) for each in self.lacking)
         return "its gate is not for it; run nethook apply" if around else ""
+
+    def lacks(self, case: Case) -> Iterator[Lack]:
+        """Yield that our policy is missing, or that entries are."""
+        if self.hindrance:
+            yield Lack(STATION, f"our gate in {WHERE} is missing", command="nethook install")
+        elif self.lacking:
+            lacking = [prefix.text for prefix in self.lacking]
+            yield Lack(STATION, f"our gate in {WHERE} is not open for {', '.join(lacking)}", addresses=lacking)
+        elif self.changes(case):
+            yield Lack(STATION, f"our gate in {WHERE} is out of date", WEAK)
 
     @property
     def lacking(self) -> list[Prefix]:

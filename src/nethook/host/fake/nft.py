@@ -7,6 +7,7 @@ packets is for the real kernel to show.
 from __future__ import annotations
 
 import re
+from copy import copy
 from typing import TYPE_CHECKING
 
 from nethook.host.fake.answer import Answer, NotFaked, Refused
@@ -48,7 +49,7 @@ class Set:
 
     def copy(self) -> Set:
         """Return one that may be changed without changing this one."""
-        made = Set(self.definition)
+        made = copy(self)
         made.elements = set(self.elements)
         return made
 

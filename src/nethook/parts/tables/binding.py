@@ -44,11 +44,11 @@ from nethook.host.links import tap_mac
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import Ordered, without
 from nethook.parts.neighbours import NEIGHBOURS
-from nethook.parts.part import Lack
 from nethook.parts.routes import ROUTES
 from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.parts.tables.table import CREATED, OUR_TABLE, REMOVED, TableDelta, TablePart
 from nethook.placement.binding import nic
+from nethook.placement.placement import Lack
 from nethook.steps.effect import ADD, Effect
 from nethook.steps.piece import BIND, StepPiece
 from nethook.steps.step import Step, nft_call

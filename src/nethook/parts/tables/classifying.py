@@ -44,8 +44,8 @@ from nethook.host.layout import DEVICE, NAME, Layout, SetType, set_name
 from nethook.net.names import is_sayable
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import Longest, outermost
-from nethook.parts.part import WEAK, Lack
 from nethook.parts.tables.table import CREATED, OUR_TABLE, TableDelta, TablePart
+from nethook.placement.placement import WEAK, Lack
 from nethook.steps.effect import REMOVE, Effect
 from nethook.steps.piece import CLASSIFY, SETTLE, NftPiece
 

@@ -1,0 +1,243 @@
+"""Whole events on a fake host: what is there after each; a second run changes nothing; ``clear`` leaves nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nethook.libvirt import record
+from tests.kernel.network import Port
+from tests.unit.machine import UPLINK, World, foreign, ours
+from tests.unit.scenarios import DB, LONELY, PUBLIC, ROUTED, SCENARIOS, WEB, WEB_TOO, Scenario, steps_of, world_of
+
+if TYPE_CHECKING:
+    from tests.kernel.network import Network
+
+
+def changes(world: World) -> list[str]:
+    """What the last run has changed."""
+    return [touch.what for touch in world.host.touched if touch.changes]
+
+
+def started(name: str, until: str = "port-deleted") -> World:
+    """The world of this scenario, right before this step."""
+    world = world_of(SCENARIOS[name])
+    for step in steps_of(SCENARIOS[name]):
+        if step.name.startswith(until):
+            break
+        step.before(world)
+        assert step.act(world) == []
+    return world
+
+
+def routes(world: World) -> set[tuple[str, str, str]]:
+    """Our routes that lead somewhere: prefix, device, next hop."""
+    found = world.host.kernel.routes
+    return {
+        (each.prefix, each.device, each.via)
+        for each in found
+        if each.protocol == 218 and each.device.startswith("virbr")
+    }
+
+
+def elements(world: World, family: str = "inet") -> dict[str, set[Any]]:
+    """The elements of the sets of this table that are not empty; single ones and prefixes together."""
+    found: dict[str, set[Any]] = {}
+    for name, each in world.host.nftables.tables[family, "nethook"].sets.items():
+        if each.elements:
+            found.setdefault(name.replace("_prefixes", ""), set()).update(each.elements)
+    return found
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_life(name: str) -> None:
+    world = world_of(SCENARIOS[name])
+    for step in steps_of(SCENARIOS[name]):
+        step.before(world)
+        before = foreign(world.host)
+        assert (step.name, step.act(world)) == (step.name, [])
+        world.known = {each.network.bridge for each in world.up.values()}
+        assert foreign(world.host) == before
+        state = ours(world.host)
+        assert step.act(world) == []
+        assert (step.name, changes(world)) == (step.name, []), "a second run"
+        assert ours(world.host) == state
+    assert world.broken == set()
+    assert not {device for _, device, _ in routes(world)}
+    assert not elements(world).keys() & {"to4", "to6", "from4", "from6", "bridges", "isolated"}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_apply_agrees_with_the_events(name: str) -> None:
+    world = started(name)
+    state = ours(world.host)
+    assert world.apply() == []
+    assert ours(world.host) == state
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_clear_leaves_nothing_and_apply_brings_it_back(name: str) -> None:
+    world, untouched = started(name), world_of(SCENARIOS[name])
+    state, of_others = ours(world.host), foreign(world.host)
+    assert world.clear() == []
+    left = ours(world.host)
+    for key in ("routes", "rules", "gateways", "neighbours", "proxies", "tables", "gates", "deaf", "files"):
+        assert (key, left[key]) == (key, ours(untouched.host)[key])
+    assert foreign(world.host) == of_others
+    assert world.clear() == []
+    assert changes(world) == []
+    assert world.apply() == []
+    assert ours(world.host) == state
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_table_that_somebody_deletes_comes_back(name: str) -> None:
+    world = started(name)
+    state = ours(world.host)
+    for family in ("inet", "bridge", "arp"):
+        if (family, "nethook") in world.host.nftables.tables:
+            damaged = world.copy()
+            damaged.host.by_others("nft", "-f", "-", stdin=f"delete table {family} nethook")
+            repaired = damaged.copy()
+            assert damaged.event(PUBLIC, "updated", has_ipv6=SCENARIOS[name].has_ipv6) == []
+            assert repaired.apply() == []
+            if world.up.keys() == {PUBLIC.name}:
+                assert ours(damaged.host) == state
+            assert ours(repaired.host) == state
+
+
+def test_plain_addresses_and_prefixes() -> None:
+    world = started("plain")
+    prefixes = {"203.0.113.10", "203.0.113.16/29", "2001:db8:7::10", "2001:db8:7:1::/64"}
+    assert routes(world) == {(prefix, "virbr1", "") for prefix in prefixes}
+    found = elements(world)
+    for direction in ("to", "from"):
+        assert found[f"{direction}4"] == {("virbr1", "203.0.113.10"), ("virbr1", "203.0.113.16/29")}
+        assert found[f"{direction}6"] == {("virbr1", "2001:db8:7::10"), ("virbr1", "2001:db8:7:1::/64")}
+    assert ours(world.host)["gateways"] == [("169.254.0.1", "virbr1"), ("fe80::1", "virbr1")]
+    assert ("bridge", "nethook") not in world.host.nftables.tables
+
+
+@pytest.mark.parametrize("name", ["plain", "iptables-nft", "iptables-legacy"])
+def test_the_gate_is_in_front_of_what_libvirt_blocks(name: str) -> None:
+    gates = ours(started(name).host)["gates"]
+    assert [chain for chain, _ in gates] == {
+        "plain": ["ip libvirt_network forward", "ip6 libvirt_network forward"],
+        "iptables-nft": ["ip6tables-nft filter FORWARD", "iptables-nft filter FORWARD"],
+        "iptables-legacy": ["ip6tables-legacy filter FORWARD", "iptables-legacy filter FORWARD"],
+    }[name]
+    for _, rules in gates:
+        first = next(number for number, rule in enumerate(rules) if "jump" in rule or "LIBVIRT_" in rule)
+        assert "nethook-0x10000000" in rules[first - 1]
+
+
+def test_a_next_hop() -> None:
+    assert routes(started("via")) == {
+        ("203.0.113.64/28", "virbr1", "192.0.2.10"),
+        ("2001:db8:7:8::/64", "virbr1", "2001:db8:101::2"),
+    }
+
+
+def test_a_proxy_entry_is_announced_once() -> None:
+    world = started("proxy")
+    entries = [("203.0.113.30", UPLINK), ("2001:db8:7::30", UPLINK)]
+    assert sorted(world.host.announced) == sorted(entries) == sorted(ours(world.host)["proxies"])
+    assert world.host.kernel.settings[f"/proc/sys/net/ipv6/conf/{UPLINK}/proxy_ndp"] == "1"
+    world.take_down(PUBLIC)
+    assert world.event(PUBLIC, "stopped") == []
+    assert ours(world.host)["proxies"] == []
+    assert world.host.kernel.settings[f"/proc/sys/net/ipv6/conf/{UPLINK}/proxy_ndp"] == "0"
+
+
+def test_addresses_are_kept_to_their_guests() -> None:
+    world = started("guests")
+    found = elements(world, "bridge")
+    assert found["holders4"] == {
+        (WEB.mac, "203.0.113.10"),
+        (WEB.mac, "203.0.113.16/29"),
+        (DB.mac, "203.0.113.17"),
+    }
+    assert found["nic_taps"] == {
+        (str(world.host.kernel.links[world.taps[port.mac]].number), port.mac) for port in (WEB, DB)
+    }
+    assert ("203.0.113.10", "virbr1", WEB.mac) in ours(world.host)["neighbours"]
+
+
+def test_an_address_waits_for_its_guest() -> None:
+    world = started("guests", until="port-created")
+    assert routes(world) == {("203.0.113.40", "virbr1", "")}
+    assert ("203.0.113.10",) in elements(world, "bridge")["bound4"], "reserved"
+    world.announce(PUBLIC, WEB)
+    assert world.event(PUBLIC, "port-created", WEB) == []
+    assert ("203.0.113.10", "virbr1", "") in routes(world)
+    world.pull(PUBLIC, WEB)
+    assert world.event(PUBLIC, "port-deleted", WEB) == []
+    assert routes(world) == {("203.0.113.40", "virbr1", "")}
+
+
+def test_the_nic_that_a_line_names() -> None:
+    pins = ours(started("guest with two NICs").host)["neighbours"]
+    assert pins == [("2001:db8:7::11", "virbr1", WEB.mac), ("203.0.113.10", "virbr1", WEB_TOO.mac)]
+
+
+@pytest.mark.parametrize("name", ["isolated", "isolated first", "no lines"])
+def test_an_isolated_network_is_known_as_such(name: str) -> None:
+    found = elements(started(name))
+    assert found["bridges"] == {("virbr1",), ("virbr3",)}
+    assert found["isolated"] == {("virbr3",)}
+
+
+def test_ipv6_is_turned_on_and_off_again() -> None:
+    world = started("IPv6 is off")
+    setting = "/proc/sys/net/ipv6/conf/virbr1/disable_ipv6"
+    assert world.host.kernel.settings[setting] == "0"
+    world.configure("203.0.113.10 public")
+    assert world.event(PUBLIC, "updated", has_ipv6=False) == []
+    assert world.host.kernel.settings[setting] == "1"
+
+
+def test_connections_of_an_address_that_moves_are_deleted() -> None:
+    world = started("guests")
+    world.host.flows = {"203.0.113.10", "203.0.113.40"}
+    world.configure("203.0.113.10 public guest=db", "203.0.113.40 public")
+    assert world.event(PUBLIC, "updated") == []
+    assert world.host.flows == {"203.0.113.40"}
+    assert [path for path in world.host.files.texts if "owed" in path] == []
+
+
+def test_an_address_moves_to_another_network() -> None:
+    world = world_of(Scenario(("203.0.113.10 public",), networks=(PUBLIC, ROUTED)))
+    for network in (PUBLIC, ROUTED):
+        _start(world, network)
+    world.configure("203.0.113.10 routed")
+    assert world.event(ROUTED, "updated") == []
+    assert routes(world) == {("203.0.113.10", ROUTED.bridge, "")}
+    assert elements(world)["to4"] == {(ROUTED.bridge, "203.0.113.10")}
+
+
+def test_an_event_that_was_lost_does_no_harm() -> None:
+    """The hook of an isolated network never came: its bridge has guests, so it is taken for an isolated one."""
+    world = world_of(Scenario(("203.0.113.10 public",)))
+    world.bring_up(LONELY)
+    port = Port("hidden", "52:54:00:00:03:02")
+    world.announce(LONELY, port)
+    world.put_in(LONELY, port)
+    _start(world, PUBLIC)
+    assert elements(world)["isolated"] == {(LONELY.bridge,)}
+
+
+def test_the_lock_of_another_run_that_takes_too_long() -> None:
+    world = started("plain", until="started")
+    world.bring_up(PUBLIC)
+    world.host.files.is_locked = True
+    (error,) = world.event(PUBLIC, "started")
+    assert "nothing was changed" in error
+    assert record.read(world.host).knows(PUBLIC.name), "recorded all the same"
+    assert world.host.take_missed()
+
+
+def _start(world: World, network: Network) -> None:
+    assert world.event(network, "start") == []
+    world.bring_up(network)
+    assert world.event(network, "started") == []
