@@ -2,8 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo check test shell lint bench completions clean
 PYTHON := .venv/bin/python
-# `make check` runs tests/unit.
-TESTS ?= $(filter-out tests/unit/ tests/__pycache__/,$(wildcard tests/*/))
+TESTS ?= tests
 # Tests of booted hosts wait more than they compute.
 PROCESSES ?= $(shell echo $$(($$(nproc) + 1)))
 HOST ?= trixie
@@ -18,17 +17,17 @@ demo: .venv/ready ## a private libvirtd with a real guest: unreachable before, r
 check: lint ## what takes less than a minute and no root: lint, and the tests of the logic
 	$(PYTHON) -m pytest -q tests/unit
 
-test: check ## all tests: logic, real kernel, real libvirtd with real guests (as root)
+test: lint ## lint, and all tests: logic, real kernel, real libvirtd with real guests (as root)
 	$(PYTHON) -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 shell: .venv/ready ## a shell on a freshly booted host: make shell HOST=trixie BACKEND=nftables (as root)
-	$(PYTHON) -m tests.hosts.shell $(HOST) $(BACKEND)
+	$(PYTHON) -m lab.hosts.shell $(HOST) $(BACKEND)
 
 lint: .venv/ready ## ruff and mypy --strict
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/mypy --python-version 3.11 tests bench demo tools
+	.venv/bin/mypy --python-version 3.11 lab tests bench demo tools
 
 bench: .venv/ready ## how long the hook takes, beside its predecessor and the floor (as root)
 	/usr/bin/python3 -m bench

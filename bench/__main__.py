@@ -7,10 +7,9 @@ import os
 import sys
 
 from bench import report
+from bench.bench_host import BACKENDS, BenchHost, enter_namespaces, is_in_namespaces
 from bench.forwarding import RateSeries, measure_rates
 from bench.hook_time import measure_hook, measure_ignored_event
-from bench.lab import Lab, enter_namespaces, is_in_namespaces
-from bench.libvirt_rules import BACKENDS
 from bench.scale import measure_scale
 
 FULL_HOOK = {1: 15, 10: 15, 100: 15, 300: 5, 1000: 9, 10_000: 5}
@@ -35,14 +34,14 @@ def main() -> None:
     if not is_in_namespaces():
         enter_namespaces()
 
-    lab = Lab(options.backend)
+    host = BenchHost(options.backend)
     print(report.machine(options.backend), flush=True)
     if options.scale:
-        print(*measure_scale(lab, _progress), sep="\n")
+        print(*measure_scale(host, _progress), sep="\n")
         return
-    hook = measure_hook(lab, QUICK_HOOK if options.quick else FULL_HOOK, _progress)
-    print(report.hook_times(hook, measure_ignored_event(lab, samples=15)), flush=True)
-    rates = measure_rates(lab, QUICK_RATES if options.quick else FULL_RATES, _progress)
+    hook = measure_hook(host, QUICK_HOOK if options.quick else FULL_HOOK, _progress)
+    print(report.hook_times(hook, measure_ignored_event(host, samples=15)), flush=True)
+    rates = measure_rates(host, QUICK_RATES if options.quick else FULL_RATES, _progress)
     print(report.rates(rates))
     print(report.targets(hook, rates))
 

@@ -13,15 +13,14 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench.lab import addresses, run
-from bench.libvirt_rules import BRIDGE
+from bench.bench_host import NETWORK, addresses
 from nethook.config.settings import ROUTE_PROTOCOL
 from nethook.parts.fallback_rules import FALLBACK_RULES, rules_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bench.lab import Lab
+    from bench.bench_host import BenchHost
 
 GUEST_ADDRESS = addresses(1)[0]
 WAITING = "203.0.113.10"
@@ -49,84 +48,84 @@ class Rates:
     """With the highest number of addresses, two rules of iptables for each."""
 
 
-def measure_rates(lab: Lab, series: RateSeries, progress: Callable[[str], None]) -> Rates:
+def measure_rates(host: BenchHost, series: RateSeries, progress: Callable[[str], None]) -> Rates:
     """Measure all in turn, so many times."""
-    _connect()
+    _connect(host)
     most = max(series.addresses)
-    setups: dict[str, Callable[[], None]] = {"no rules": partial(_no_rules, lab)}
-    setups |= {f"{count} addresses": partial(_routed, lab, count) for count in series.addresses}
-    setups["a line that waits"] = partial(_waiting, lab)
-    setups["predecessor"] = partial(_predecessor, lab, most)
+    setups: dict[str, Callable[[], None]] = {"no rules": partial(_no_rules, host)}
+    setups |= {f"{count} addresses": partial(_routed, host, count) for count in series.addresses}
+    setups["a line that waits"] = partial(_waiting, host)
+    setups["predecessor"] = partial(_predecessor, host, most)
     rates: dict[str, list[float]] = {name: [] for name in setups}
     for sample in range(series.samples):
         for name, set_up in setups.items():
             progress(f"forwarding, {name}, sample {sample + 1} of {series.samples} …")
             set_up()
-            rates[name].append(_rate(series.seconds))
+            rates[name].append(_rate(host, series.seconds))
     progress("")
     medians = [median(values) for values in rates.values()]
     return Rates(medians[0], dict(zip(series.addresses, medians[1:])), waiting=medians[-2], predecessor=medians[-1])
 
 
-def _connect() -> None:
+def _connect(host: BenchHost) -> None:
     """Cables from outside to the host and from the bridge to the guest, and the routes that use them."""
     for name in (OUTSIDE, GUEST):
-        run("ip", "netns", "add", name)
-        run("ip", "link", "add", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", name)
-        run("ip", "link", "set", f"to-{name}", "up")
-        run("ip", "-n", name, "link", "set", "eth0", "up")
-    run("ip", "addr", "add", "192.0.2.1/30", "dev", f"to-{OUTSIDE}")
-    run("ip", "-n", OUTSIDE, "addr", "add", "192.0.2.2/30", "dev", "eth0")
-    run("ip", "-n", OUTSIDE, "route", "add", "default", "via", "192.0.2.1")
-    run("ip", "link", "set", f"to-{GUEST}", "master", BRIDGE)
-    run("ip", "-n", GUEST, "addr", "add", f"{GUEST_ADDRESS}/32", "dev", "eth0")
-    run("ip", "-n", GUEST, "route", "add", "default", "via", "192.168.77.1", "dev", "eth0", "onlink")
-    run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        host.run("ip", "netns", "add", name)
+        host.run("ip", "link", "add", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", name)
+        host.run("ip", "link", "set", f"to-{name}", "up")
+        host.run("ip", "-n", name, "link", "set", "eth0", "up")
+    host.run("ip", "addr", "add", "198.51.100.1/30", "dev", f"to-{OUTSIDE}")
+    host.run("ip", "-n", OUTSIDE, "addr", "add", "198.51.100.2/30", "dev", "eth0")
+    host.run("ip", "-n", OUTSIDE, "route", "add", "default", "via", "198.51.100.1")
+    host.run("ip", "link", "set", f"to-{GUEST}", "master", NETWORK.bridge)
+    host.run("ip", "-n", GUEST, "addr", "add", f"{GUEST_ADDRESS}/32", "dev", "eth0")
+    host.run("ip", "-n", GUEST, "route", "add", "default", "via", NETWORK.address(4, 1), "dev", "eth0", "onlink")
+    host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
 
 
-def _no_rules(lab: Lab) -> None:
-    lab.reset()
-    run("nft", "flush", "ruleset")
-    run("ip", "route", "add", GUEST_ADDRESS, "dev", BRIDGE, "proto", "218")
+def _no_rules(host: BenchHost) -> None:
+    host.reset()
+    host.run("nft", "flush", "ruleset")
+    host.run("ip", "route", "add", GUEST_ADDRESS, "dev", NETWORK.bridge, "proto", "218")
 
 
-def _routed(lab: Lab, count: int) -> None:
-    lab.reset()
-    lab.configure(count)
-    lab.hook()
-    lab.require_success(count)
+def _routed(host: BenchHost, count: int) -> None:
+    host.reset()
+    host.configure(count)
+    host.hook()
+    host.require_success(count)
 
 
-def _waiting(lab: Lab) -> None:
-    _routed(lab, 1)
+def _waiting(host: BenchHost) -> None:
+    _routed(host, 1)
     for key in sorted(rules_for({WAITING}, ()), reverse=True):
-        run("ip", *FALLBACK_RULES.add(key, ROUTE_PROTOCOL).split())
+        host.run("ip", *FALLBACK_RULES.add(key, ROUTE_PROTOCOL).split())
 
 
-def _predecessor(lab: Lab, count: int) -> None:
-    _no_rules(lab)
+def _predecessor(host: BenchHost, count: int) -> None:
+    _no_rules(host)
     rules = [
-        f"-I FORWARD -{side} {address} -{way} {BRIDGE} -j ACCEPT"
+        f"-I FORWARD -{side} {address} -{way} {NETWORK.bridge} -j ACCEPT"
         for address in addresses(count)
         for side, way in (("d", "o"), ("s", "i"))
     ]
     # The guest's address is the last one that is looked at: `-I` inserts in front, and it is the first in the file.
-    run("iptables-restore", stdin="\n".join(["*filter", *rules, "COMMIT", ""]))
+    host.run("iptables-restore", stdin="\n".join(["*filter", *rules, "COMMIT", ""]))
 
 
-def _rate(seconds: float) -> float:
+def _rate(host: BenchHost, seconds: float) -> float:
     """Packets a second that reach the guest."""
-    _send(0.05)  # neighbours are found, caches warm
-    before = _received()
-    elapsed = _send(seconds)
-    return (_received() - before) / elapsed
+    _send(host, 0.05)  # neighbours are found, caches warm
+    before = _received(host)
+    elapsed = _send(host, seconds)
+    return (_received(host) - before) / elapsed
 
 
-def _send(seconds: float) -> float:
+def _send(host: BenchHost, seconds: float) -> float:
     sender = (sys.executable, "-m", "bench.sender", GUEST_ADDRESS, str(seconds))
-    return float(run("ip", "netns", "exec", OUTSIDE, *sender))
+    return float(host.run("ip", "netns", "exec", OUTSIDE, *sender))
 
 
-def _received() -> int:
-    [link] = json.loads(run("ip", "-n", GUEST, "-json", "-statistics", "link", "show", "eth0"))
+def _received(host: BenchHost) -> int:
+    [link] = json.loads(host.run("ip", "-n", GUEST, "-json", "-statistics", "link", "show", "eth0"))
     return int(link["stats64"]["rx"]["packets"])

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.lab import EMPTY, NETWORK, addresses, seconds
-from bench.libvirt_rules import BRIDGE
+from bench.bench_host import EMPTY, NETWORK, SCRATCH, addresses, seconds
 from nethook.config import load
 from nethook.engine.run import reconcile
 from nethook.host.host import Host
@@ -19,7 +18,7 @@ from nethook.placement.scope import scope_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bench.lab import Lab
+    from bench.bench_host import BenchHost
     from nethook.host.process import Call
 
 PREDECESSOR_LIMIT = 300
@@ -29,10 +28,10 @@ PREDECESSOR_LIMIT = 300
 PREDECESSOR = f"""
 import subprocess, sys
 for address in sys.stdin.read().split():
-    subprocess.run(["ip", "route", "add", address, "dev", "{BRIDGE}", "proto", "218"])
+    subprocess.run(["ip", "route", "add", address, "dev", "{NETWORK.bridge}", "proto", "218"])
     subprocess.run(["iptables", "-n", "-L", "FORWARD"])
-    subprocess.run(["iptables", "-I", "FORWARD", "-d", address, "-o", "{BRIDGE}", "-j", "ACCEPT"])
-    subprocess.run(["iptables", "-I", "FORWARD", "-s", address, "-i", "{BRIDGE}", "-j", "ACCEPT"])
+    subprocess.run(["iptables", "-I", "FORWARD", "-d", address, "-o", "{NETWORK.bridge}", "-j", "ACCEPT"])
+    subprocess.run(["iptables", "-I", "FORWARD", "-s", address, "-i", "{NETWORK.bridge}", "-j", "ACCEPT"])
 """
 
 
@@ -48,39 +47,39 @@ class HookTimes:
     """Empty where it was not measured."""
 
 
-def measure_hook(lab: Lab, samples: Mapping[int, int], progress: Callable[[str], None]) -> list[HookTimes]:
+def measure_hook(host: BenchHost, samples: Mapping[int, int], progress: Callable[[str], None]) -> list[HookTimes]:
     """The times for each number of addresses, from so many samples of each."""
     times = []
     for count, rounds in samples.items():
         progress(f"hook with {count} addresses …")
-        times.append(_measure(lab, count, rounds))
+        times.append(_measure(host, count, rounds))
     progress("")
     return times
 
 
-def measure_ignored_event(lab: Lab, samples: int) -> list[float]:
+def measure_ignored_event(host: BenchHost, samples: int) -> list[float]:
     """Seconds for an event that does not matter."""
-    return [lab.hook("an-event-of-the-future") for _ in range(samples)]
+    return [host.hook("an-event-of-the-future") for _ in range(samples)]
 
 
-def _measure(lab: Lab, count: int, rounds: int) -> HookTimes:
-    lab.configure(count)
-    lab.reset()
+def _measure(host: BenchHost, count: int, rounds: int) -> HookTimes:
+    host.configure(count)
+    host.reset()
     floor = _Floor()
     predecessor = _Predecessor(count)
     times = HookTimes(count, [], [], [], [])
     for number in range(rounds + 1):
-        lab.reset()
-        first, again = lab.hook(), lab.hook()
-        lab.require_success(count)
+        host.reset()
+        first, again = host.hook(), host.hook()
+        host.require_success(count)
         if number == 0:
             continue  # it warmed the caches
         times.first.append(first)
         times.again.append(again)
-        lab.reset()
+        host.reset()
         times.floor.append(floor.seconds())
         if count <= PREDECESSOR_LIMIT:
-            lab.reset()
+            host.reset()
             times.predecessor.append(predecessor.seconds())
     return times
 
@@ -90,13 +89,13 @@ class _Floor:
 
     def __init__(self) -> None:
         host = _RecordingHost(60)
-        configuration, networks = load(), [Network(NETWORK, BRIDGE, "nat")]
+        configuration, networks = load(), [Network(NETWORK.name, NETWORK.bridge, NETWORK.mode)]
         reconcile(configuration, networks, scope_of(networks, configuration.routed_ips), host)
         bare_python = (sys.executable, "-I", "-S", "-c", "pass")
         self._commands: list[tuple[tuple[str, ...], Path]] = [(bare_python, EMPTY)]
         for tool in ("nft", "ip"):
             calls = [call for call in host.writes if call.argv[0] == tool]
-            path = Path(f"/run/bench/floor-{tool}")
+            path = SCRATCH / f"floor-{tool}"
             path.write_text("".join(call.stdin for call in calls), encoding="ascii")
             self._commands.append((calls[0].argv, path))
 
@@ -122,7 +121,7 @@ class _Predecessor:
     """What version 0.6 did, whether or not there was something to do."""
 
     def __init__(self, count: int) -> None:
-        self._addresses = Path("/run/bench/predecessor")
+        self._addresses = SCRATCH / "predecessor"
         self._addresses.write_text("\n".join(addresses(count)), encoding="ascii")
 
     def seconds(self) -> float:

@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from bench.hook_time import PREDECESSOR_LIMIT
-from bench.lab import run
+from lab.processes import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,8 +25,8 @@ NOT_MEASURED = "-"
 def machine(backend: str) -> str:
     """What was measured on."""
     versions = [f"Linux {platform.release()}", f"Python {platform.python_version()}"]
-    versions += [run(*command).split(" (")[0].strip() for command in (("nft", "-v"), ("iptables", "-V"))]
-    versions.append(run("ip", "-V").split(", ")[1])
+    versions += [Runner().run(*command).split(" (")[0].strip() for command in (("nft", "-v"), ("iptables", "-V"))]
+    versions.append(Runner().run("ip", "-V").split(", ")[1])
     return f"{os.cpu_count()} CPUs; {', '.join(versions)}; libvirt's backend: {backend}\n"
 
 

@@ -10,8 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.lab import NETWORK
-from bench.libvirt_rules import BRIDGE
+from bench.bench_host import NETWORK
 from nethook.config import load
 from nethook.config.routed_ips import MOST
 from nethook.engine.run import MOST_BY_EVENT, reconcile
@@ -22,7 +21,7 @@ from nethook.placement.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bench.lab import Lab
+    from bench.bench_host import BenchHost
 
 EVENTS = (10_000, MOST_BY_EVENT)
 
@@ -39,31 +38,31 @@ class Taken:
         return f"{self.what:40} {self.clock:8.2f} s {self.processors:8.2f} s of processors"
 
 
-def measure_scale(lab: Lab, progress: Callable[[str], None]) -> list[Taken]:
+def measure_scale(host: BenchHost, progress: Callable[[str], None]) -> list[Taken]:
     """Measure a first event and one with nothing to do, and the same of ``nethook apply`` with all that it takes."""
     taken = []
     for count in EVENTS:
         progress(f"events with {count} addresses …")
-        lab.configure(count)
-        lab.reset()
+        host.configure(count)
+        host.reset()
         for what in ("first event", "nothing to do"):
-            taken.append(_taken(f"{count:7} addresses, {what}", lab.hook))
-            lab.require_success(count)
+            taken.append(_taken(f"{count:7} addresses, {what}", host.hook))
+            host.require_success(count)
     progress(f"apply with {MOST} addresses …")
-    lab.configure(MOST)
-    lab.reset()
+    host.configure(MOST)
+    host.reset()
     for what in ("first apply", "nothing to do"):
         taken.append(_taken(f"{MOST:7} addresses, {what}", _apply))
-        lab.require_success(MOST)
-    taken.append(_taken(f"{MOST:7} addresses, event with nothing to do", lab.hook))
-    lab.require_success(MOST)
+        host.require_success(MOST)
+    taken.append(_taken(f"{MOST:7} addresses, event with nothing to do", host.hook))
+    host.require_success(MOST)
     progress("")
     return taken
 
 
 def _apply() -> None:
     """What ``nethook apply`` does when libvirt has told it of its networks."""
-    configuration, networks = load(), [Network(NETWORK, BRIDGE, "nat")]
+    configuration, networks = load(), [Network(NETWORK.name, NETWORK.bridge, NETWORK.mode)]
     host = limited_host()
     with host.locked():
         outcome = reconcile(configuration, networks, Scope(known=networks), host, is_thorough=True)

@@ -1,4 +1,4 @@
-"""The demo. It uses the library of the test hosts, so it runs in separate namespaces, which are removed at the end."""
+"""The demo. It uses the lab of the tests, so it runs in separate namespaces, which are removed at the end."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 import sys
 
 from demo.story import NotAsPromisedError, show, step, tell
-from tests.hosts.guest import Guest
-from tests.hosts.guest_image import guest_image
-from tests.hosts.host import Host
-from tests.hosts.lab import Lab
-from tests.hosts.wan import CLIENT
+from lab.hosts.guest import Guest
+from lab.hosts.guest_image import guest_image
+from lab.hosts.host import Host
+from lab.hosts.lab import Lab
+from lab.hosts.wan import CLIENT
 
 ADDRESS = "203.0.113.10"
 GATEWAY = "192.168.150.1"

@@ -15,6 +15,12 @@ from tests.hosts.matrix_report import rows, table
 from tests.signals import keep_ignored_signals_from_children
 
 LOGS = Path(__file__).parents[1] / "test-logs"
+LONGEST = (
+    *("test_matrix", "test_firewalld", "test_doctor", "test_binding", "test_commands", "test_install", "test_reach"),
+    *("test_told", "test_mark_bit_changes", "test_wrong_files", "test_marks", "test_packets", "test_faults"),
+    *("test_firewalld_unit", "test_scale"),
+)
+"""Modules whose tests take longest, in that order; groups of the others take less than a minute."""
 
 keep_ignored_signals_from_children()
 settings.load_profile("ci")  # repeatable, and nothing fails because the machine is busy
@@ -22,10 +28,15 @@ settings.load_profile("ci")  # repeatable, and nothing fails because the machine
 
 @pytest.hookimpl(tryfirst=True)  # xdist takes the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Booted hosts first, and of them the matrix, because they take longest: the short ones fill what is left."""
+    """What takes longest comes first: booted hosts, and of them the matrix. The short ones fill what is left."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: ("hosts" not in item.keywords, "test_matrix" not in item.nodeid))
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> tuple[bool, int]:
+    module = Path(item.nodeid.partition("::")[0]).stem
+    return "hosts" not in item.keywords, LONGEST.index(module) if module in LONGEST else len(LONGEST)
 
 
 def _group(item: pytest.Item) -> str:

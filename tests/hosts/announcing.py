@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
+from lab.hosts.host import Host
+from lab.hosts.wan import Wan
 from tests.hosts.following import following
-from tests.hosts.host import Host
-from tests.hosts.wan import Wan
 
 PROTOCOL = "proto 218"
 

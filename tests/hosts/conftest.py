@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.lab import Lab
+from lab.hosts.lab import Lab
 
 LOGS = Path(__file__).parents[2] / "test-logs"
 

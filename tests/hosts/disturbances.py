@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Callable
 
+from lab.hosts.host import Host
+from lab.hosts.wan import ROUTER, UPLINK, AddressPair
 from tests.hosts import docker
-from tests.hosts.host import Host
-from tests.hosts.site import FILE, MODES, SECOND, Site
-from tests.hosts.wan import ROUTER, UPLINK, Place
+from tests.hosts.site import FILE, MODES, SECOND, Mode, Site, at_once
 
 Disturb = Callable[[Site], Iterator[None]]
 
@@ -99,13 +100,13 @@ def second_network_stopped(site: Site) -> Iterator[None]:
 
 @disturbance("host address changed", spares_bystander=False)
 def host_address_changed(site: Site) -> Iterator[None]:
-    before, after = site.host.place, Place("198.51.100.200", "2001:db8:100::200")
+    before, after = site.host.place, AddressPair("198.51.100.200", "2001:db8:100::200")
     _move(site, before, after)
     yield
     _move(site, after, before)
 
 
-def _move(site: Site, before: Place, after: Place) -> None:
+def _move(site: Site, before: AddressPair, after: AddressPair) -> None:
     host = site.host
     for old, new, router, length in (
         (before.ipv4, after.ipv4, ROUTER.ipv4, 24),
@@ -373,8 +374,11 @@ def _stays_isolated(site: Site) -> None:
     ping = ["ping", "-n", "-c", "1", "-W", "1"]
     inside = ["ip", "netns", "exec", "closet"]
     assert site.host.run([*ping, "192.168.151.2"]).returncode == 0, "the host reaches it"
-    for mode in MODES:
+
+    def look(mode: Mode) -> None:
         address = mode.kinds[0].address
         assert site.host.run([*inside, *ping, address], check=False).returncode != 0, f"closet reaches {address}"
         reached = site.guests[mode].run(f"ping -c 1 -W 1 -I {address} 192.168.151.2", check=False)
         assert "1 packets received" not in reached, f"{address} reaches closet"
+
+    at_once([partial(look, mode) for mode in MODES])

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from subprocess import PIPE, Popen
 from typing import Callable
 
-from tests.hosts.host import Host
+from lab.hosts.host import Host
 
 
 @contextmanager

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Callable, NamedTuple
 
-from tests.hosts.frame import (
+from lab.frames import (
+    ADVERTISEMENT,
+    ALL_NODES,
     ARP,
     ARP_REPLY,
     ARP_REQUEST,
@@ -18,15 +20,16 @@ from tests.hosts.frame import (
     EXPERIMENT,
     IPV4,
     IPV6,
-    NEIGHBOUR_ADVERTISEMENT,
-    NEIGHBOUR_SOLICITATION,
+    NOBODY,
     OVERRIDE,
     ROUTER_SOLICITATION,
+    SOLICITATION,
     SOURCE_LINK_ADDRESS,
     TARGET_LINK_ADDRESS,
+    UNSPECIFIED,
     arp,
     behind_hop_by_hop,
-    ethernet,
+    frame,
     multicast_mac,
     neighbour_message,
     packed_mac,
@@ -37,9 +40,7 @@ from tests.hosts.frame import (
 
 LINK_LOCAL_GROUPS = [f"01:80:c2:00:00:{number:02x}" for number in range(16)]
 """What a bridge takes for itself, but the first only with STP: IEEE 802.1D, table 7-10."""
-ALL_NODES, ALL_ROUTERS = "ff02::1", "ff02::2"
-NOBODY = "00:00:00:00:00:00"
-UNSPECIFIED = "0.0.0.0"  # noqa: S104 - nothing is bound to it
+ALL_ROUTERS = "ff02::2"
 
 
 class Station(NamedTuple):
@@ -87,7 +88,7 @@ class Forger:
         for version, kind in ((4, IPV4), (6, IPV6)):
             number = next(self._numbers)
             port, mark = 4200 + number, _mark(number)
-            packet = udp(self._stolen.of_family(version), target.of_family(version), port, mark)
+            packet = udp(self._stolen.of_family(version), target.of_family(version), mark, port)
             forgery = self._forgery(
                 f"IPv{version} to {target.name}", {target.name}, target.mac, kind, packet, mark=mark
             )
@@ -117,7 +118,7 @@ class Forger:
             to, asked = {station.name}, (NOBODY, station.ipv4)
             yield self._arp(f"ARP reply to {station.name}", to, station.mac, arp(ARP_REPLY, ours, asked))
             yield self._arp(f"ARP request to {station.name}", to, station.mac, arp(ARP_REQUEST, ours, asked))
-            yield self._solicitation(f"solicitation to {station.name}", NEIGHBOUR_SOLICITATION, station)
+            yield self._solicitation(f"solicitation to {station.name}", SOLICITATION, station)
 
     def _arp(self, name: str, receivers: set[str], mac: str, message: bytes) -> Forgery:
         mark = _mark(next(self._numbers))
@@ -128,33 +129,29 @@ class Forger:
     ) -> Forgery:
         mark = _mark(next(self._numbers))
         options = ((TARGET_LINK_ADDRESS, packed_mac(self._thief.mac)), (EXPERIMENT, mark))
-        message = neighbour_message(
-            NEIGHBOUR_ADVERTISEMENT, source, ALL_NODES, options, target=self._stolen.ipv6, flags=OVERRIDE
-        )
+        message = neighbour_message(ADVERTISEMENT, source, ALL_NODES, options, target=self._stolen.ipv6, flags=OVERRIDE)
         return self._forgery(name, receivers, multicast_mac(ALL_NODES), IPV6, change(message), mark=mark)
 
     def _detection(self, name: str, receivers: set[str]) -> Forgery:
         mark = _mark(next(self._numbers))
         stolen = self._stolen.ipv6
-        message = neighbour_message(
-            NEIGHBOUR_SOLICITATION, "::", solicited_node(stolen), ((EXPERIMENT, mark),), target=stolen
-        )
+        message = neighbour_message(SOLICITATION, "::", solicited_node(stolen), ((EXPERIMENT, mark),), target=stolen)
         # to all, not only to those that a bridge that snoops multicast knows to be in the group
         return self._forgery(name, receivers, multicast_mac(ALL_NODES), IPV6, message, mark=mark)
 
     def _solicitation(self, name: str, kind: int, to: Station) -> Forgery:
         mark = _mark(next(self._numbers))
         options = ((SOURCE_LINK_ADDRESS, packed_mac(self._thief.mac)), (EXPERIMENT, mark))
-        target = to.ipv6 if kind == NEIGHBOUR_SOLICITATION else None
+        target = to.ipv6 if kind == SOLICITATION else None
         message = neighbour_message(kind, self._stolen.ipv6, to.ipv6, options, target=target)
         return self._forgery(name, {to.name}, to.mac, IPV6, message, mark=mark)
 
     def _forgery(self, name: str, receivers: set[str], mac: str, kind: int, payload: bytes, *, mark: bytes) -> Forgery:
-        frame = ethernet(self._source, mac, kind, payload)
+        sent = frame(self._source, kind, payload, mac)
         for _ in range(self._tags):
-            name, frame = f"{name}, tagged", priority_tagged(frame)
+            name, sent = f"{name}, tagged", priority_tagged(sent)
         version = 6 if kind == IPV6 else 4
-        return Forgery(name, version, frame, mark, frozenset(receivers), None, is_hidden=self._tags > 1)
+        return Forgery(name, version, sent, mark, frozenset(receivers), None, is_hidden=self._tags > 1)
 
 
 def _mark(number: int) -> bytes:

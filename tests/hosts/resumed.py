@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from lab.hosts.host import Host
+from lab.hosts.wan import Wan
 from tests.hosts.following import following
-from tests.hosts.host import Host
-from tests.hosts.wan import Wan
 
 EVENTS = "stdbuf -oL virsh event --loop --event lifecycle"
 

@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from tests.hosts.flow import Flow, flow
-from tests.hosts.guest import Guest
-from tests.hosts.host import Host
-from tests.hosts.network import Network
-from tests.hosts.wan import CLIENT, Wan
+from lab.hosts.flow import PingFlow, flow
+from lab.hosts.guest import Guest
+from lab.hosts.host import Host
+from lab.hosts.network import HostNetwork
+from lab.hosts.wan import CLIENT, Wan
 
 DELIVERED = ("203.0.113.0/24", "2001:db8:7::/48")
 FILE = "/etc/sysconfig/routed-ips"
@@ -106,7 +106,7 @@ class Site:
         at_once([guest.stop for guest in self.guests.values()])
         at_once([guest.start for guest in self.guests.values()])
 
-    def _network(self, name: str, mode: Mode) -> Network:
+    def _network(self, name: str, mode: Mode) -> HostNetwork:
         addresses = [f"{mode.gateways[0]}/24", f"{mode.gateways[1]}/64"]
         return self.host.network(name, mode=mode.forward, addresses=addresses)
 
@@ -122,18 +122,19 @@ class Site:
             yield from (f"{kind.line}\t{mode.name}\n" for kind in mode.kinds)
         yield from (f"{kind.line}\tsecond\n" for kind in SECOND.kinds)
 
-    def failures(self, mode: Mode, kind: Kind) -> list[str]:
-        """What is wrong with this routed IP right now: a sentence each, nothing if it is as it should be."""
-        wrong = []
-        answer = self.wan.fetch(kind.address, timeout=2)
-        client = CLIENT.of_family(6 if ":" in kind.address else 4)
-        if answer != f"{mode.name} {client}":
-            wrong.append(f"from outside: {answer or 'no answer'}")
-        url = f"http://[{client}]/" if ":" in client else f"http://{client}/"
-        seen = self.guests[mode].fetch(url, source=kind.address, timeout=2)
-        if seen != kind.address:
-            wrong.append(f"towards the outside: {'seen as ' + seen if seen else 'no answer'}")
-        return wrong
+    def failures(self, mode: Mode) -> dict[str, list[str]]:
+        """What is wrong with the mode's routed IP of each kind right now: nothing if it is as it should be."""
+        clients = {kind.address: CLIENT.of_family(6 if ":" in kind.address else 4) for kind in mode.kinds}
+        all_seen = self.guests[mode].fetch_from(clients, timeout=2)
+        found: dict[str, list[str]] = {}
+        for kind, client, seen in zip(mode.kinds, clients.values(), all_seen):
+            wrong = found.setdefault(kind.name, [])
+            answer = self.wan.fetch(kind.address, timeout=2)
+            if answer != f"{mode.name} {client}":
+                wrong.append(f"from outside: {answer or 'no answer'}")
+            if seen != kind.address:
+                wrong.append(f"towards the outside: {'seen as ' + seen if seen else 'no answer'}")
+        return found
 
     def diagnosed(self) -> list[str]:
         """What the doctor finds wrong with any of the addresses: nothing as long as all of them answer."""
@@ -145,11 +146,9 @@ class Site:
 
     def open_doors(self, mode: Mode) -> list[str]:
         """Which unconfigured addresses of the mode's guest answer all the same."""
-        with ThreadPoolExecutor() as pool:  # side by side, because each waits a second for silence
-            answers = pool.map(lambda address: self.wan.ping(address, 1), mode.unconfigured)
-        return [f"{address}, unconfigured, answers" for address, is_open in zip(mode.unconfigured, answers) if is_open]
+        return [f"{address}, unconfigured, answers" for address in self.wan.answering(mode.unconfigured)]
 
-    def flow_through_bystander(self) -> AbstractContextManager[Flow]:
+    def flow_through_bystander(self) -> AbstractContextManager[PingFlow]:
         """A flow to the bystander and back, for the time of the block."""
         return flow(self.wan, BYSTANDER)
 

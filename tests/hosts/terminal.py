@@ -14,9 +14,9 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-from tests.hosts.processes import Argument
+from lab.processes import Argument
 
-SECONDS = 20
+SECONDS = 60
 
 
 class Terminal:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.footprint import NAMESPACES, PROC, Footprint, sweep
-from tests.hosts.guest import Guest
-from tests.hosts.lab import Lab
-from tests.hosts.systemd_host import SystemdHost
-from tests.hosts.waiting import WaitError, wait_for
+from lab.hosts.footprint import NAMESPACES, PROC, Footprint, sweep
+from lab.hosts.guest import Guest
+from lab.hosts.lab import Lab
+from lab.hosts.systemd_host import SystemdHost
+from lab.waiting import WaitError, wait_for
 
 pytestmark = pytest.mark.hosts
 
@@ -24,7 +24,7 @@ PRIVATE6 = "fd00:50::10"
 
 # A run that is killed before it can tidy up; prints its footprint's identifier when its host is up.
 DOOMED_RUN = """
-from tests.hosts.lab import Lab
+from lab.hosts.lab import Lab
 with Lab() as lab:
     lab.host("trixie")
     print(lab.footprint.id, flush=True)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.hosts.guest import Nic
+from lab.hosts.lab import Lab
+from lab.processes import CommandError
+from lab.waiting import wait_for
 from tests.hosts.forgery import LINK_LOCAL_GROUPS
-from tests.hosts.guest import Nic
-from tests.hosts.lab import Lab
-from tests.hosts.processes import CommandError
 from tests.hosts.theft import DATAGRAMS, FILE, MACS, STOLEN, TIMES, Theft
-from tests.hosts.waiting import wait_for
 
 pytestmark = pytest.mark.hosts
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.cache import cached
+from lab.hosts.cache import cached
 
 
 class Builder:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.hosts import program
-from tests.hosts.flow import flow
-from tests.hosts.lab import Lab
+from lab.hosts import program
+from lab.hosts.flow import flow
+from lab.hosts.lab import Lab
+from lab.waiting import wait_for
 from tests.hosts.terminal import Terminal
-from tests.hosts.waiting import wait_for
 
 if TYPE_CHECKING:
-    from tests.hosts.guest import Guest
-    from tests.hosts.network import Network
-    from tests.hosts.systemd_host import SystemdHost
+    from lab.hosts.guest import Guest
+    from lab.hosts.network import HostNetwork
+    from lab.hosts.systemd_host import SystemdHost
 
 pytestmark = pytest.mark.hosts
 
@@ -43,8 +43,8 @@ class Site(NamedTuple):
 
     lab: Lab
     host: SystemdHost
-    first: Network
-    second: Network
+    first: HostNetwork
+    second: HostNetwork
     guest: Guest
     other_guest: Guest
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.footprint import HOME
+from lab.hosts.footprint import HOME
 
 pytestmark = pytest.mark.hosts
 

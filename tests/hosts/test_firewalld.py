@@ -7,20 +7,21 @@ are the stations of the host's life, in their order.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.hosts import program
-from tests.hosts.lab import Lab
+from lab.hosts import program
+from lab.hosts.lab import Lab
+from lab.hosts.wan import CLIENT, UPLINK
+from lab.waiting import WaitError, wait_for
 from tests.hosts.site import at_once
-from tests.hosts.waiting import WaitError, wait_for
-from tests.hosts.wan import CLIENT, UPLINK
 
 if TYPE_CHECKING:
-    from tests.hosts.guest import Guest
-    from tests.hosts.systemd_host import SystemdHost
+    from lab.hosts.guest import Guest
+    from lab.hosts.systemd_host import SystemdHost
 
 pytestmark = pytest.mark.hosts
 
@@ -125,20 +126,23 @@ class Site:
 
     def closed(self) -> list[str]:
         """Routed IPs that do not answer, or do not reach the outside."""
+        with ThreadPoolExecutor(len(ZONES)) as pool:
+            return [sentence for found in pool.map(self._closed, ZONES) for sentence in found]
+
+    def _closed(self, zone: Zone) -> list[str]:
         found = []
-        for zone in ZONES:
-            for address in zone.routed:
-                if not self.lab.wan.http(address, timeout=2):
-                    found.append(f"{zone.network}: {address} does not answer")
-                client = CLIENT.of_family(6 if ":" in address else 4)
-                url = f"http://[{client}]/" if ":" in client else f"http://{client}/"
-                if self.guests[zone].fetch(url, source=address, timeout=2) != address:
-                    found.append(f"{zone.network}: {address} does not get out")
+        for address in zone.routed:
+            if not self.lab.wan.http(address, timeout=2):
+                found.append(f"{zone.network}: {address} does not answer")
+            client = CLIENT.of_family(6 if ":" in address else 4)
+            url = f"http://[{client}]/" if ":" in client else f"http://{client}/"
+            if self.guests[zone].fetch(url, source=address, timeout=2) != address:
+                found.append(f"{zone.network}: {address} does not get out")
         return found
 
     def open(self) -> list[str]:
         """Unconfigured addresses that answer."""
-        return [address for zone in ZONES for address in zone.unconfigured if self.lab.wan.ping(address, 1)]
+        return self.lab.wan.answering([address for zone in ZONES for address in zone.unconfigured])
 
     def is_as_it_should_be(self, timeout: float = 60) -> None:
         wait_for(lambda: not self.closed(), "all routed IPs answer and get out", timeout)

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.hosts import program
-from tests.hosts.debian_guest import NIC, DebianGuest
-from tests.hosts.lab import Lab
-from tests.hosts.roots import IFUPDOWN_NG
-from tests.hosts.systemd_host import SystemdHost
-from tests.hosts.waiting import wait_for
-from tests.hosts.wan import CLIENT
+from lab.hosts import program
+from lab.hosts.debian_guest import NIC, DebianGuest
+from lab.hosts.lab import Lab
+from lab.hosts.roots import IFUPDOWN_NG
+from lab.hosts.systemd_host import SystemdHost
+from lab.hosts.wan import CLIENT
+from lab.waiting import wait_for
 
 pytestmark = pytest.mark.hosts
 

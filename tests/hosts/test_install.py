@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.hosts import program
-from tests.hosts.lab import Lab
-from tests.hosts.program import HOOK
-from tests.hosts.waiting import wait_for
+from lab.hosts import program
+from lab.hosts.lab import Lab
+from lab.hosts.program import HOOK
+from lab.waiting import wait_for
 
 if TYPE_CHECKING:
-    from tests.hosts.systemd_host import SystemdHost
+    from lab.hosts.systemd_host import SystemdHost
 
 pytestmark = pytest.mark.hosts
 

@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lab.hosts.lab import Lab
+from lab.waiting import WaitError, wait_for
 from tests.hosts.disturbances import DISTURBANCES, Disturbance
-from tests.hosts.lab import Lab
 from tests.hosts.matrix_report import CELL, Row
 from tests.hosts.site import MODES, Mode, Site
-from tests.hosts.waiting import WaitError, wait_for
 
 HOSTS = {
     "libvirt 9.0 iptables": ("bookworm", None),
@@ -29,7 +29,7 @@ HOSTS = {
 
 # What libvirt starts again when its daemon restarts comes a moment after the daemon answers. And where
 # firewalld empties iptables, all answer until libvirt has written its rules again, and the gate comes behind that.
-SETTLED_SECONDS = 15
+SETTLED_SECONDS = 30
 
 pytestmark = pytest.mark.hosts
 
@@ -40,8 +40,8 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     with Lab() as lab:
         host = lab.host(suite, firewall_backend=backend)
         site = Site(host, lab.wan)
-        before = [mode.name for mode in MODES for kind in mode.kinds if lab.wan.ping(kind.address, 1)]
-        assert before == [], "reachable although nothing is installed"
+        routed = [kind.address for mode in MODES for kind in mode.kinds]
+        assert lab.wan.answering(routed) == [], "reachable although nothing is installed"
         host.install()
         host.run(["systemctl", "stop", "nethook"])  # at a restart of libvirtd it would do what the hook has to
         yield site
@@ -69,13 +69,11 @@ def test_routed_ips_stay_as_they_are(site: Site, disturbance: Disturbance, reque
 
 def _look(site: Site, mode: Mode) -> dict[str, list[str]]:
     """What is wrong in each cell of this mode, once things have settled."""
-    cells: dict[str, list[str]] = {}
-    for kind in mode.kinds:
-        try:
-            wait_for(lambda: not site.failures(mode, kind), "reachable", SETTLED_SECONDS)  # noqa: B023
-            cells[kind.name] = []
-        except WaitError:
-            cells[kind.name] = site.failures(mode, kind)
+    try:
+        wait_for(lambda: not any(site.failures(mode).values()), "reachable", SETTLED_SECONDS)
+        cells: dict[str, list[str]] = {kind.name: [] for kind in mode.kinds}
+    except WaitError:
+        cells = site.failures(mode)
     doors = site.open_doors(mode)
     return {name: sentences or doors for name, sentences in cells.items()}
 

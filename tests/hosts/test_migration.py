@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from lab.hosts.flow import silence
+from lab.hosts.lab import Lab
 from tests.hosts.announcing import announcing
-from tests.hosts.flow import silence
-from tests.hosts.lab import Lab
 from tests.hosts.resumed import delivered_when_resumed
 
 if TYPE_CHECKING:
-    from tests.hosts.guest import Guest
-    from tests.hosts.systemd_host import SystemdHost
+    from lab.hosts.guest import Guest
+    from lab.hosts.systemd_host import SystemdHost
 
 pytestmark = pytest.mark.hosts
 

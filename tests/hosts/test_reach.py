@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.hosts.lab import Lab
-from tests.hosts.network import Network
-from tests.hosts.waiting import wait_for
+from lab.hosts.lab import Lab
+from lab.hosts.network import HostNetwork
+from lab.waiting import wait_for
 
 if TYPE_CHECKING:
-    from tests.hosts.guest import Guest
-    from tests.hosts.systemd_host import SystemdHost
+    from lab.hosts.guest import Guest
+    from lab.hosts.systemd_host import SystemdHost
 
 pytestmark = pytest.mark.hosts
 
@@ -117,7 +117,7 @@ def test_a_down_address_is_answered_with_one_error(bench: Bench, address: str) -
 
 def test_a_network_whose_subnet_is_a_configured_prefix_starts(bench: Bench) -> None:
     assert "unreachable" in bench.host.run(["ip", "route", "show", "table", "218000", "exact", OWN]).stdout
-    network = Network(bench.host, "own")
+    network = HostNetwork(bench.host, "own")
     network.start()
     guest = bench.host.guest("own", network="own", addresses=[f"{IN_OWN}/32"], gateways=[IN_OWN_FIRST])
     guest.start()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import program
-from tests.hosts.lab import Lab
+from lab.hosts import program
+from lab.hosts.lab import Lab
 
 pytestmark = pytest.mark.hosts
 

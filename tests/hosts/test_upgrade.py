@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hosts import program
-from tests.hosts.host import Host
-from tests.hosts.lab import Lab
-from tests.hosts.program import HOOK
+from lab.hosts import program
+from lab.hosts.host import Host
+from lab.hosts.lab import Lab
+from lab.hosts.program import HOOK
 
 pytestmark = pytest.mark.hosts
 

@@ -12,22 +12,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from tests.hosts.flow import Flow, flow, flow_from
+from lab.hosts.flow import PingFlow, flow, flow_from
+from lab.hosts.guest import IMAGE, Guest
+from lab.hosts.guest_image import guest_image
+from lab.hosts.host import Host
+from lab.hosts.wan import CLIENT, SWITCH, Wan
+from lab.waiting import wait_for
 from tests.hosts.forgery import LINK_LOCAL_GROUPS, Forger, Forgery, Station
 from tests.hosts.frame_counter import counted_frames
-from tests.hosts.guest import IMAGE, Guest
-from tests.hosts.guest_image import guest_image
-from tests.hosts.host import Host
 from tests.hosts.site import at_once
-from tests.hosts.waiting import wait_for
-from tests.hosts.wan import CLIENT, SWITCH, Wan
 
 FILE = "/etc/sysconfig/routed-ips"
 BRIDGE = "br-public"
 GATEWAYS = ("192.168.50.1", "fd00:50::1")
 STOLEN = ("203.0.113.10", "2001:db8:7::10")
 MACS = {"holder": "52:54:00:00:00:10", "neighbour": "52:54:00:00:00:20", "thief": "52:54:00:00:00:66"}
-TIMES = 40
+TIMES = 10
+"""How often each frame is sent: one may get lost where it should arrive, as on every network."""
 GAP_MS = 2
 DATAGRAMS = 20
 
@@ -269,7 +270,7 @@ class Theft:
         return {int(port): int(count) for port, count in re.findall(r"dport (\d+) counter packets (\d+)", listing)}
 
     @contextmanager
-    def flows(self) -> Iterator[list[Flow]]:
+    def flows(self) -> Iterator[list[PingFlow]]:
         """To the holder's addresses, from outside and from the neighbour, for the time of the block."""
         with ExitStack() as stack:
             running = [stack.enter_context(flow(self.wan, address)) for address in STOLEN]

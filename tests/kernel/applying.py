@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.kernel.world import SOURCE
+from lab.world.world import SOURCE
 
 if TYPE_CHECKING:
-    from tests.kernel.network import Network
-    from tests.kernel.world import World
+    from lab.world.network import WorldNetwork
+    from lab.world.world import World
 
 _SCRIPT = """
 import sys
@@ -30,7 +30,7 @@ for failure in outcome.failures:
 """
 
 
-def apply(world: World, *networks: Network) -> list[str]:
+def apply(world: World, *networks: WorldNetwork) -> list[str]:
     """Put the files in force when exactly these networks run. Returns what was done, and what failed."""
     words = [word for network in networks for word in (network.name, network.event_xml())]
     return world.machine.run("/usr/bin/python3", "-I", "-c", _SCRIPT, str(SOURCE), *words).splitlines()

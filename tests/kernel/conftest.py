@@ -8,24 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.libvirt_iptables import LibvirtIptables
-from tests.kernel.libvirt_nftables import LibvirtNftables
-from tests.kernel.world import World
+from lab.firewalls import FIREWALLS
+from lab.world.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.kernel.firewall import Firewall
 
 TOOLS = (
     *("ip", "nft", "conntrack", "unshare", "nsenter", "mount", "flock", "timeout", "logger", "/usr/bin/python3"),
     *(f"{tool}-{variant}" for tool in ("iptables", "ip6tables") for variant in ("nft", "legacy")),
 )
-FIREWALLS: dict[str, Firewall] = {
-    "libvirt-nftables": LibvirtNftables(),
-    "iptables-nft": LibvirtIptables("nft"),
-    "iptables-legacy": LibvirtIptables("legacy"),
-}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.kernel.machine import Machine
+    from lab.world.machine import Machine
 
 EVERY_CALL = 0
 

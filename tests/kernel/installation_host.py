@@ -12,9 +12,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.kernel.machine import SECONDS, Machine
-from tests.kernel.waiting import wait_for
-from tests.kernel.world import SOURCE
+from lab.processes import RUNNER_SECONDS
+from lab.waiting import wait_for
+from lab.world.machine import Machine
+from lab.world.world import SOURCE
 
 PYTHON = "/usr/bin/python3"
 HOOKS = "/etc/libvirt/hooks"
@@ -119,7 +120,7 @@ class InstallationHost:
         if answer is not None:
             return _at_terminal(self.machine.command(argv), answer, status)
         completed = subprocess.run(
-            self.machine.command(argv), input="", capture_output=True, text=True, check=False, timeout=SECONDS
+            self.machine.command(argv), input="", capture_output=True, text=True, check=False, timeout=RUNNER_SECONDS
         )
         assert completed.returncode == status, completed.stdout + completed.stderr
         return completed.stdout, completed.stderr
@@ -131,7 +132,7 @@ def _at_terminal(argv: list[str], answer: str, status: int) -> tuple[str, str]:
     try:
         with subprocess.Popen(argv, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
             os.write(ours, answer.encode())
-            out, _ = process.communicate(timeout=SECONDS)
+            out, _ = process.communicate(timeout=RUNNER_SECONDS)
         err = os.read(ours, 65536).decode()
     finally:
         os.close(ours)

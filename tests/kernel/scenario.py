@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.kernel.syslog import Logged
-    from tests.kernel.world import World
+    from lab.world.syslog import Logged
+    from lab.world.world import World
 
 NAME = "public"
 LINES = (

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.packets import PATIENCE, Place
+from lab.world.packets import PATIENCE, Place
+from lab.world.world import UPLINK
 from tests.kernel.scenario import Scenario
-from tests.kernel.world import UPLINK
 
 if TYPE_CHECKING:
-    from tests.kernel.world import World
+    from lab.world.world import World
 
 DOCUMENT = Path(__file__).parents[2] / "docs/firewalls.md"
 ADDRESS, OTHER = "203.0.113.10", "203.0.113.17"

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.kernel.conftest import FIREWALLS
-from tests.kernel.network import ISOLATED
-from tests.kernel.world import World
+from lab.firewalls import FIREWALLS
+from lab.world.network import ISOLATED
+from lab.world.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.kernel.packets import Place
-    from tests.kernel.world import Guest
+    from lab.world.packets import Place
+    from lab.world.world import WorldGuest
 
 YES = True
 NO = False
@@ -107,7 +107,7 @@ class Case(NamedTuple):
     """The host of a table, and which of the two kinds of routed things it has."""
 
     world: World
-    guests: dict[str, Guest]
+    guests: dict[str, WorldGuest]
     blocks: dict[str, int]
 
     def place(self, description: str, family: int) -> Place:
@@ -137,7 +137,7 @@ def prefix(block: int, family: int) -> str:
     return f"203.0.113.{16 * block}/28" if family == 4 else f"2001:db8:7:{block}::/64"
 
 
-def unconfigured(guest: Guest, family: int) -> str:
+def unconfigured(guest: WorldGuest, family: int) -> str:
     """An address that comes to the host, and that the guest uses without being allowed to."""
     number = guest.network.number
     return f"203.0.113.{240 + number}" if family == 4 else f"2001:db8:7:ffff::{number}"

@@ -10,41 +10,39 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.config.text import in_quotes
-from tests.kernel import golden, listings
-from tests.kernel.faults import Fault
-from tests.kernel.frames import (
+from lab.frames import (
     ADVERTISEMENT,
     ARP,
     ARP_REPLY,
     ARP_REQUEST,
-    EXPERIMENT,
+    EXPERIMENTAL,
     IPV4,
     IPV6,
     NOBODY,
-    SECONDS,
     SERVICE_VLAN,
     SOLICITATION,
     UDP_PORT,
-    Tap,
     arp,
-    arrives,
     frame,
     is_taken,
     neighbour,
     tag,
     udp,
 )
-from tests.kernel.hook_process import HookProcess
-from tests.kernel.network import Port
-from tests.kernel.waiting import wait_for
-from tests.kernel.world import SOURCE
+from lab.waiting import wait_for
+from lab.world.hook_process import HookProcess
+from lab.world.network import WorldPort
+from lab.world.tap import SECONDS, Tap, arrives
+from lab.world.world import SOURCE
+from nethook.config.text import in_quotes
+from tests.kernel import golden, listings
+from tests.kernel.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.kernel.namespace import Namespace
-    from tests.kernel.world import World
+    from lab.namespace import Namespace
+    from lab.world.world import World
 
 ADDRESS = {4: "203.0.113.10", 6: "2001:db8:7::10"}
 BLOCK = {4: "203.0.113.16/29", 6: "2001:db8:7:1::/64"}
@@ -78,7 +76,7 @@ class Neighbours:
         """All three are plugged in, with these lines in force."""
         self.world.configure(*lines)
         for name, guest in (("web1", self.holder), ("web2", self.thief), ("web3", self.third)):
-            self.world.event(self.network, "port-created", port=Port(name, guest.mac))
+            self.world.event(self.network, "port-created", port=WorldPort(name, guest.mac))
 
     @property
     def receivers(self) -> dict[str, tuple[Namespace, str]]:
@@ -90,7 +88,7 @@ class Neighbours:
         self.world.host.ip(f"neighbour flush dev {self.network.bridge} nud reachable nud stale")
         self.third.namespace.ip("neighbour flush dev eth0")
         with Tap(self.holder.namespace, "eth0") as writing:
-            writing.send(frame(self.holder.mac, EXPERIMENT, b"here"))
+            writing.send(frame(self.holder.mac, EXPERIMENTAL, b"here"))
 
     def arriving(self, frames: Mapping[str, bytes] | None = None) -> set[str]:
         """Which of the thief's forgeries arrive, and where."""
@@ -219,7 +217,7 @@ def test_what_tags_hide(nftables_world: World) -> None:
     assert neighbours.dropped() == len(everything)
     assert neighbours.lost_by_holder() == []
     vlans = {
-        f"VLANs {numbers}": frame(neighbours.thief.mac, EXPERIMENT, b"among guests", tags=tuple(map(tag, numbers)))
+        f"VLANs {numbers}": frame(neighbours.thief.mac, EXPERIMENTAL, b"among guests", tags=tuple(map(tag, numbers)))
         for numbers in ((0,), (5,), (5, 6), (5, 0))
     }
     assert neighbours.arriving(vlans) == {f"{what} at {who}" for who in neighbours.receivers for what in vlans}
@@ -316,7 +314,9 @@ def test_a_forged_mac_does_not_help(nftables_world: World, first: str) -> None:
     world = nftables_world
     world.configure(*BOUND)
     network = world.network("public", 1)
-    holder_port, thief_port = (Port(name, f"52:54:00:00:01:0{number}") for name, number in (("web1", 2), ("web2", 3)))
+    holder_port, thief_port = (
+        WorldPort(name, f"52:54:00:00:01:0{number}") for name, number in (("web1", 2), ("web2", 3))
+    )
     plugged = {}
     order = (("web1", holder_port), ("web2", thief_port))
     for name, port in order if first == "holder" else reversed(order):
@@ -326,7 +326,7 @@ def test_a_forged_mac_does_not_help(nftables_world: World, first: str) -> None:
     holder.add(*ADDRESS.values(), *WITHIN.values())
     for what, data in forgeries(holder.mac, holder.mac).items():
         assert not arrives(thief.namespace, (world.host, network.bridge), data, thief.mac), what
-    harmless = frame(holder.mac, EXPERIMENT, b"nothing about an address")
+    harmless = frame(holder.mac, EXPERIMENTAL, b"nothing about an address")
     assert not arrives(thief.namespace, (world.host, network.bridge), harmless, thief.mac)
     assert arrives(holder.namespace, (world.host, network.bridge), harmless, holder.mac)
     for family in (4, 6):
@@ -385,7 +385,7 @@ def pins(world: World) -> dict[str, str]:
 def test_an_address_is_there_while_its_guest_is_plugged_in(nftables_world: World) -> None:
     world = nftables_world
     network = world.network("public", 1)
-    first, second = Port("web 1", "52:54:00:00:01:02"), Port("web2", "52:54:00:00:01:03")
+    first, second = WorldPort("web 1", "52:54:00:00:01:02"), WorldPort("web2", "52:54:00:00:01:03")
     world.configure(
         '203.0.113.10 public guest="web 1"',
         "203.0.113.11 public guest=web2",
@@ -415,7 +415,7 @@ def test_a_nic_that_libvirt_changes_keeps_its_address(nftables_world: World, kep
     world = nftables_world
     network = world.network("public", 1)
     guest = world.guest(network, "203.0.113.10/32")
-    old, new = (Port("web1", guest.mac, number) for number in (1, 2))
+    old, new = (WorldPort("web1", guest.mac, number) for number in (1, 2))
     world.configure("203.0.113.10 public guest=web1")
     world.event(network, "port-created", port=old)
     before = world.machine.run("nft", "list", "table", "bridge", "nethook"), pins(world), routes(world)
@@ -434,7 +434,7 @@ def test_a_nic_that_libvirt_changes_keeps_its_address(nftables_world: World, kep
 def test_guests_of_all_names(nftables_world: World, name: str) -> None:
     world = nftables_world
     network = world.network("public", 1)
-    port = Port(name, "52:54:00:00:01:02")
+    port = WorldPort(name, "52:54:00:00:01:02")
     world.configure(f"203.0.113.10 public guest={in_quotes(name)}")
     world.event(network, "port-created", port=port)
     assert pins(world) == {"203.0.113.10": port.mac}
@@ -449,10 +449,10 @@ def test_an_address_that_moves_to_a_guest_of_another_network(nftables_world: Wor
     network, other = world.network("public", 1), world.network("other", 2)
     one, two = world.guest(network, "203.0.113.10/32"), world.guest(other, "203.0.113.10/32")
     world.configure("203.0.113.10 public guest=web1")
-    world.event(network, "port-created", port=Port("web1", one.mac))
+    world.event(network, "port-created", port=WorldPort("web1", one.mac))
     assert world.exchange(world.outside(4), one.at("203.0.113.10"))
     world.configure("203.0.113.10 other guest=web2")
-    world.event(other, "port-created", port=Port("web2", two.mac))
+    world.event(other, "port-created", port=WorldPort("web2", two.mac))
     assert pins(world) == {"203.0.113.10": two.mac}
     assert world.exchange(world.outside(4), two.at("203.0.113.10"))
     assert [logged.text for logged in world.event(network, "updated")] == [
@@ -470,17 +470,17 @@ def test_what_is_unknown_of_other_guests_stays(nftables_world: World) -> None:
     world.configure("203.0.113.10 public", "203.0.113.11 public")
     world.event(network, "started")
     world.configure("203.0.113.10 public guest=web1", "203.0.113.11 public guest=web2")
-    world.event(network, "port-created", port=Port("web2", "52:54:00:00:01:03"))
+    world.event(network, "port-created", port=WorldPort("web2", "52:54:00:00:01:03"))
     assert routes(world) == {"203.0.113.10", "203.0.113.11"}
     assert "203.0.113.10" not in listing_of(world)
-    world.event(network, "port-deleted", port=Port("web1", "52:54:00:00:01:02"))
+    world.event(network, "port-deleted", port=WorldPort("web1", "52:54:00:00:01:02"))
     assert routes(world) == {"203.0.113.11"}
 
 
 def test_of_two_nics_the_one_that_has_the_address_keeps_it(nftables_world: World) -> None:
     world = nftables_world
     network = world.network("public", 1)
-    one, two = Port("web1", "52:54:00:00:01:02"), Port("web1", "52:54:00:00:01:03")
+    one, two = WorldPort("web1", "52:54:00:00:01:02"), WorldPort("web1", "52:54:00:00:01:03")
     world.configure("203.0.113.10 public guest=web1", f"203.0.113.11 public guest=web1 mac={two.mac.upper()}")
     world.event(network, "port-created", port=one)
     assert pins(world) == {"203.0.113.10": one.mac}
@@ -496,8 +496,8 @@ def test_a_deleted_table_is_restored_for_all_guests(nftables_world: World) -> No
     world.configure(
         "203.0.113.10 public guest=web1", "203.0.113.16/29 public guest=web1", "2001:db8:7::10 other guest=web2"
     )
-    world.event(network, "port-created", port=Port("web1", "52:54:00:00:01:02"))
-    world.event(other, "port-created", port=Port("web2", "52:54:00:00:02:02"))
+    world.event(network, "port-created", port=WorldPort("web1", "52:54:00:00:01:02"))
+    world.event(other, "port-created", port=WorldPort("web2", "52:54:00:00:02:02"))
     before = listing_of(world)
     world.machine.nft("delete table bridge nethook", "delete table inet nethook")
     world.event(other, "updated")
@@ -525,7 +525,7 @@ def test_a_line_of_another_network_within_a_bound_prefix(nftables_world: World, 
     before = bound()
     assert world.exchange(world.outside(4), neighbours.holder.at(WITHIN[4]))
     world.configure(outer, line)
-    world.event(other, "port-created", port=Port("web9", web9.mac))
+    world.event(other, "port-created", port=WorldPort("web9", web9.mac))
     assert not is_stolen(WITHIN[4])
     assert not is_stolen("203.0.113.20")
     assert world.exchange(world.outside(4), web9.at("203.0.113.20"))
@@ -575,7 +575,7 @@ def test_addresses_within_a_bound_prefix_are_who_their_lines_say(nftables_world:
 def test_the_table_goes_with_the_last_bound_line(nftables_world: World) -> None:
     world = nftables_world
     network = world.network("public", 1)
-    port = Port("web1", "52:54:00:00:01:02")
+    port = WorldPort("web1", "52:54:00:00:01:02")
     world.configure("203.0.113.10 public guest=web1")
     world.event(network, "port-created", port=port)
     world.configure("203.0.113.10 public")
@@ -591,7 +591,7 @@ def test_an_nft_that_is_too_old_costs_the_bound_lines_alone(nftables_world: Worl
     guest = world.guest(network, "203.0.113.11")
     world.configure("203.0.113.10 public guest=web1\n203.0.113.11 public")
     fault = Fault(world.machine, ["nft"], "too old to bind")
-    port = Port("web1", "52:54:00:00:01:02")
+    port = WorldPort("web1", "52:54:00:00:01:02")
     (error,) = [line.text for line in world.event(network, "port-created", port=port) if line.is_error]
     assert "new addresses with guest= are not routed" in error
     assert "still routed" not in error
@@ -611,7 +611,7 @@ def test_an_address_that_gets_a_guest_stays_routed_where_binding_fails_and_that_
     world = nftables_world
     network = world.network("public", 1)
     guest, other = world.guest(network, "203.0.113.10"), world.guest(network)
-    port = Port("web1", guest.mac)
+    port = WorldPort("web1", guest.mac)
     world.configure("203.0.113.10 public", "203.0.113.11 public")
     world.event(network, "port-created", port=port)
     world.configure("203.0.113.10 public guest=web1", "203.0.113.11 public", "203.0.113.12 public guest=web1")
@@ -633,7 +633,7 @@ def test_an_address_that_gets_a_guest_stays_routed_where_binding_fails_and_that_
 def test_a_wrong_line_changes_nothing_about_its_guest(nftables_world: World) -> None:
     world = nftables_world
     network = world.network("public", 1)
-    port = Port("web1", "52:54:00:00:01:02")
+    port = WorldPort("web1", "52:54:00:00:01:02")
     world.configure("203.0.113.10 public guest=web1")
     world.event(network, "port-created", port=port)
     before = listing_of(world), pins(world), routes(world)
@@ -646,7 +646,7 @@ def test_a_wrong_line_around_another_leaves_that_its_part(nftables_world: World)
     """What may be meant by it stays bound, but for what a good line is about."""
     world = nftables_world
     network = world.network("public", 1)
-    one, two = Port("web1", "52:54:00:00:01:02"), Port("web2", "52:54:00:00:01:03")
+    one, two = WorldPort("web1", "52:54:00:00:01:02"), WorldPort("web2", "52:54:00:00:01:03")
     world.configure("203.0.113.16/29 public guest=web1")
     world.event(network, "port-created", port=one)
     world.configure("203.0.113.16/29 public gest=web1", "203.0.113.20/31 public guest=web2")
@@ -662,7 +662,7 @@ def test_nobody_waits_for_connections_that_take_long_to_delete(nftables_world: W
     """Which a million of them do."""
     world = nftables_world
     public, other = world.network("public", 1), world.network("other", 2)
-    port = Port("web1", "52:54:00:00:01:02")
+    port = WorldPort("web1", "52:54:00:00:01:02")
     world.configure(*[f"203.0.113.{number} public guest=web1" for number in range(10, 30)], "203.0.113.99 other")
     world.event(public, "port-created", port=port)
     Fault(world.machine, ["conntrack"], "hang")
@@ -712,6 +712,6 @@ def test_a_guest_routes_a_prefix_on(nftables_world: World, line: str, address: s
     router.namespace.ip("address add fe80::1/64 dev eth0", f"address add {address} dev lo")
     world.configure(line.format(private=network.address(family, 2)))
     assert not world.exchange(world.outside(family), router.at(address))
-    world.event(network, "port-created", port=Port("web1", router.mac))
+    world.event(network, "port-created", port=WorldPort("web1", router.mac))
     assert world.exchange(world.outside(family), router.at(address))
     assert world.exchange(router.at(address), world.outside(family))

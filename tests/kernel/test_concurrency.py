@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.firewalls import FIREWALLS
+from lab.world.hook_process import HookProcess
+from lab.world.world import World
 from tests.kernel import listings
-from tests.kernel.conftest import FIREWALLS
-from tests.kernel.hook_process import HookProcess
-from tests.kernel.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.kernel.network import Network
+    from lab.world.network import WorldNetwork
 
 NUMBERS = range(1, 21)
 
@@ -32,7 +32,7 @@ def routed(number: int) -> tuple[str, str]:
     return f"203.0.113.{number}", f"2001:db8:7:{number:x}::/64"
 
 
-def at_once(world: World, events: list[tuple[Network, str]]) -> None:
+def at_once(world: World, events: list[tuple[WorldNetwork, str]]) -> None:
     """All these events; no hook gets its input before all have been started. None may log an error."""
     with ExitStack() as running:
         hooks = [
@@ -49,7 +49,7 @@ def prefixes_in_force(world: World) -> list[str]:
     return [f"{words[0]} {words[2]}" for words in routes if words[0] != "unreachable"]
 
 
-def expected(networks: list[Network]) -> list[str]:
+def expected(networks: list[WorldNetwork]) -> list[str]:
     return [f"{prefix} {network.bridge}" for network in networks for prefix in routed(network.number)]
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab.world.machine import Machine
 from nethook.host.fake import FakeHost
 from nethook.host.fake.kernel import Kernel
-from tests.kernel.machine import Machine
 from tests.kernel.playing import OnFake, in_namespace
 from tests.kernel.wrong_calls import BRIDGES, IP, IPTABLES, NFT
 from tests.unit.machine import World

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.network import Network
-from tests.kernel.world import family_of
+from lab.world.network import WorldNetwork
+from lab.world.world import family_of
 
 if TYPE_CHECKING:
-    from tests.kernel.world import World
+    from lab.world.world import World
 
 families = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
 A = {4: "203.0.113.10", 6: "2001:db8:7::10"}
@@ -102,7 +102,7 @@ def test_without_one_it_would_loop(world: World, family: int) -> None:
 @families
 def test_an_address_within_a_block_that_is_up_does_not_go_there(world: World, family: int) -> None:
     block, member = BLOCK[family]
-    public, other = world.network("public", 1), Network("other", 2, "nat")
+    public, other = world.network("public", 1), WorldNetwork("other", 2, "nat")
     guest = world.guest(public, member)
     world.configure(f"{block} public", f"{member} other")
     world.event(public, "started")
@@ -157,7 +157,7 @@ def test_an_unreachable_route_of_somebody_else_stays(world: World) -> None:
 
 @families
 def test_the_rules_are_there_only_while_something_leads_nowhere(world: World, family: int) -> None:
-    public, other = world.network("public", 1, "route"), Network("other", 2, "nat")
+    public, other = world.network("public", 1, "route"), WorldNetwork("other", 2, "nat")
     own = public.ipv4 if family == 4 else public.ipv6
     world.configure(f"{A[family]} public", f"{own} public", f"{B[family]} other")
     world.event(public, "started")
@@ -234,7 +234,7 @@ def test_nothing_of_ours_keeps_a_network_from_starting(world: World, line: str) 
     other = world.network("other", 2)
     world.configure(line)
     for operation in ("start", "started", "stopped"):
-        world.event(Network("public", 1, "nat"), operation)
+        world.event(WorldNetwork("public", 1, "nat"), operation)
         assert not in_libvirts_way(world) & {"203.0.113.64/29", "203.0.113.70/32"}
     world.event(other, "stopped")
     assert not in_libvirts_way(world) & {"203.0.113.64/29", "203.0.113.70/32"}
@@ -249,7 +249,7 @@ def test_the_start_event_takes_what_is_in_its_way(world: World, inside: str) -> 
     public = world.network("public", 1)
     world.configure("203.0.113.64/29 public", "203.0.113.70 public", "203.0.113.71 public")
     world.event(public, "started")
-    late = Network("late", 3, "nat")
+    late = WorldNetwork("late", 3, "nat")
     xml = late.event_xml().replace("</network>", f"{inside}</network>")
     logged = world.event(late, "start", xml)
     taken = "203.0.113.70" if "route" in inside else "203.0.113.64/29"

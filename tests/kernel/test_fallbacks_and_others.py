@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.network import Network
+from lab.world.network import WorldNetwork
 
 if TYPE_CHECKING:
-    from tests.kernel.world import World
+    from lab.world.world import World
 
 families = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
 A = {4: "203.0.113.10", 6: "2001:db8:7::10"}
 B = {4: "203.0.113.20", 6: "2001:db8:7::20"}
-DOWN = Network("down", 9, "nat")
+DOWN = WorldNetwork("down", 9, "nat")
 
 
 @pytest.fixture

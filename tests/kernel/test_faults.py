@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.firewalls import FIREWALLS
+from lab.waiting import wait_for
+from lab.world.world import World
 from tests.kernel import listings
-from tests.kernel.conftest import FIREWALLS
 from tests.kernel.faults import EVERY_CALL, TOOLS, Fault, Missing
 from tests.kernel.golden import golden
 from tests.kernel.scenario import Scenario
-from tests.kernel.waiting import wait_for
-from tests.kernel.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from lab.firewalls.libvirt_iptables import LibvirtIptables
+from lab.world.world import World
 from tests.kernel import listings
-from tests.kernel.libvirt_iptables import LibvirtIptables
-from tests.kernel.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.kernel.network import Network
-    from tests.kernel.packets import Place
-    from tests.kernel.world import Guest
+    from lab.world.network import WorldNetwork
+    from lab.world.packets import Place
+    from lab.world.world import WorldGuest
 
 ROUTED = {4: "203.0.113.10", 6: "2001:db8:7::10"}
 FILTERED = {4: "203.0.113.66", 6: "2001:db8:7::66"}
@@ -103,8 +103,8 @@ class Host(NamedTuple):
     """A host whose network public runs, and libvirt has not yet called the hook."""
 
     world: World
-    network: Network
-    guest: Guest
+    network: WorldNetwork
+    guest: WorldGuest
     tool: str
     family: int
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.firewalls.libvirt_nftables import LibvirtNftables
+from lab.world.world import SETTINGS, World
 from tests.kernel import listings
-from tests.kernel.libvirt_nftables import LibvirtNftables
-from tests.kernel.world import SETTINGS, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.kernel.network import Network
-    from tests.kernel.world import Guest
+    from lab.world.network import WorldNetwork
+    from lab.world.world import WorldGuest
 
 ROUTED = {4: "203.0.113.10", 6: "2001:db8:7::10"}
 FILTERED = {4: "203.0.113.66", 6: "2001:db8:7::66"}
@@ -37,8 +37,8 @@ class Host:
 
     def __init__(self, world: World, family: int) -> None:
         self.world = world
-        self.network: Network = world.network("public", 1)
-        guest: Guest = world.guest(self.network, *ROUTED.values(), *FILTERED.values())
+        self.network: WorldNetwork = world.network("public", 1)
+        guest: WorldGuest = world.guest(self.network, *ROUTED.values(), *FILTERED.values())
         world.configure(*(f"{address} public" for address in (*ROUTED.values(), *FILTERED.values())))
         self.routed = guest.at(ROUTED[family])
         self.filtered = guest.at(FILTERED[family])

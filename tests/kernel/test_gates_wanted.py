@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.world.world import SETTINGS
 from tests.kernel import listings
 from tests.kernel.applying import apply
 from tests.kernel.faults import Fault
 from tests.kernel.scenario import LINES, Scenario
-from tests.kernel.world import SETTINGS
 
 if TYPE_CHECKING:
-    from tests.kernel.world import World
+    from lab.world.world import World
 
 SETTING = {"libvirt-nftables": "libvirt-nftables", "iptables-nft": "iptables ip6tables"}
 SETTING["iptables-legacy"] = SETTING["iptables-nft"]

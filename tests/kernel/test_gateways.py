@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.world.network import ISOLATED
+from lab.world.world import HOST, OUTSIDE, SETTINGS
 from nethook.host.host import Host
 from nethook.parts.gateways import GATEWAYS, Gateway
 from nethook.steps.effect import REMOVE
 from nethook.steps.piece import WITHDRAW, IpPiece
 from nethook.steps.step import BatchStep
 from tests.kernel.faults import Fault
-from tests.kernel.network import ISOLATED
-from tests.kernel.world import HOST, OUTSIDE, SETTINGS
 
 if TYPE_CHECKING:
-    from tests.kernel.namespace import Namespace
-    from tests.kernel.world import Guest, World
+    from lab.namespace import Namespace
+    from lab.world.world import World, WorldGuest
 
 families = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
 A = {4: "203.0.113.10", 6: "2001:db8:7::10"}
@@ -41,7 +41,7 @@ def gateways(world: World) -> list[str]:
     return [f"{device} {address}" for device, address in addresses(world) if address in own]
 
 
-def use_gateway(guest: Guest, family: int) -> None:
+def use_gateway(guest: WorldGuest, family: int) -> None:
     """As guest-config has it: the gateway on the link, and all else behind it."""
     gateway = GATEWAY[family]
     guest.namespace.ip(*([f"route add {gateway} dev eth0"] if family == 4 else []))

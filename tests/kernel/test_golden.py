@@ -13,7 +13,7 @@ from tests.kernel.watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.kernel.world import World
+    from lab.world.world import World
 
 
 @pytest.fixture

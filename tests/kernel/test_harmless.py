@@ -5,23 +5,23 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.processes import processor_seconds_of_children
+from lab.waiting import wait_for
+from lab.world.hook_process import HOOK, HookProcess
+from lab.world.world import CONFIGURATION, SETTINGS
 from tests.kernel import listings
 from tests.kernel.faults import Fault
 from tests.kernel.golden import golden
-from tests.kernel.hook_process import HOOK, HookProcess
 from tests.kernel.scenario import Scenario
-from tests.kernel.waiting import wait_for
 from tests.kernel.watch import Watch
-from tests.kernel.world import CONFIGURATION, SETTINGS
 
 if TYPE_CHECKING:
-    from tests.kernel.syslog import Logged
-    from tests.kernel.world import World
+    from lab.world.syslog import Logged
+    from lab.world.world import World
 
 GOLDEN = "libvirt-nftables"
 
@@ -92,9 +92,9 @@ def test_a_network_with_more_metadata_than_anybody_has(scenario: Scenario) -> No
 def test_a_network_with_a_long_description(scenario: Scenario, text: str) -> None:
     """Its length costs its length, and not the square of it."""
     xml = scenario.network.event_xml().replace("<ip ", f"<metadata><x>{text}</x></metadata><ip ", 1)
-    began = time.monotonic()
+    before = processor_seconds_of_children()
     assert scenario.world.event(scenario.network, "port-created", xml) == []
-    assert time.monotonic() - began < 1.5
+    assert processor_seconds_of_children() - before < 1.5
     check_unchanged(scenario)
 
 
@@ -219,10 +219,8 @@ def test_a_lock_that_is_never_let_go_ends_the_run(scenario: Scenario) -> None:
     scenario.machine.nft("delete table inet nethook")
     lock = os.open(scenario.machine.root / "run/nethook", os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    began = time.monotonic()
     (error,) = scenario.event("started")
-    assert "lock" in error.text
-    assert time.monotonic() - began < 10
+    assert "lock" in error.text  # so it ended by itself, before the stub would have ended it
     assert listings.table(scenario.machine) == ""
     os.close(lock)
     scenario.event("started")
@@ -287,7 +285,7 @@ def test_an_operation_that_does_not_matter_ends_in_the_stub(scenario: Scenario, 
 @pytest.mark.parametrize("arguments", [[], ["public"], ["public", "started", "begin"], ["a", "b", "c", "d", "e"]])
 def test_a_wrong_number_of_arguments_is_for_people(scenario: Scenario, arguments: list[str]) -> None:
     ended = subprocess.run(
-        scenario.machine.command([HOOK, *arguments]), capture_output=True, text=True, check=False, timeout=5
+        scenario.machine.command([HOOK, *arguments]), capture_output=True, text=True, check=False, timeout=60
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("usage: ")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from tests.kernel.scenario import Scenario
 
 if TYPE_CHECKING:
-    from tests.kernel.machine import Machine
-    from tests.kernel.world import World
+    from lab.world.machine import Machine
+    from lab.world.world import World
 
 # Each takes less than a millisecond. Before one is added here, see with `python3 -X importtime` what it costs.
 CHEAP = {

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.waiting import wait_for
+from lab.world.hook_process import HookProcess
 from nethook.install.package import stub
 from nethook.install.units import UNITS as NAMES
-from tests.kernel.hook_process import HookProcess
 from tests.kernel.installation_host import HOOK, HOOKS, ONLY_HOOK, PYTHON, SERVICE, UNITS, InstallationHost
-from tests.kernel.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.frames import EXPERIMENT, IPV4, IPV6, SECONDS, UDP_PORT, Tap, frame, udp
-from tests.kernel.network import ISOLATED, Port
-from tests.kernel.world import HOST, SOURCE
+from lab.frames import EXPERIMENTAL, IPV4, IPV6, UDP_PORT, frame, udp
+from lab.world.network import ISOLATED, WorldPort
+from lab.world.tap import SECONDS, Tap
+from lab.world.world import HOST, SOURCE
 
 if TYPE_CHECKING:
-    from tests.kernel.network import Network
-    from tests.kernel.world import Guest, World
+    from lab.world.network import WorldNetwork
+    from lab.world.world import World, WorldGuest
 
 GROUPS = [f"01:80:c2:00:00:{number:02x}" for number in range(16)]
 ROUTED = {4: "203.0.113.10", 6: "2001:db8:7::10"}
@@ -29,24 +30,24 @@ SWITCH = re.compile(r" no_linklocal_learn ([01]) ")
 CLEAR = f"import sys; sys.path.insert(0, '{SOURCE}')\nfrom nethook.cli import main\nsys.exit(main())"
 
 
-def switch(world: World, network: Network) -> str:
+def switch(world: World, network: WorldNetwork) -> str:
     """What the bridge is told about learning from such frames: 1 that it must not."""
     (found,) = SWITCH.findall(world.machine.run("ip", "-d", "link", "show", network.bridge))
     return str(found)
 
 
-def location(world: World, guest: Guest) -> str:
+def location(world: World, guest: WorldGuest) -> str:
     """Behind which port the bridge believes that the guest is."""
     listed = world.machine.run("bridge", "fdb", "show", "br", guest.network.bridge)
     (found,) = re.findall(rf"^{guest.mac} dev (\S+) ", listed, re.MULTILINE)
     return str(found)
 
 
-def plug(world: World, guest: Guest, name: str) -> None:
-    world.event(guest.network, "port-created", port=Port(name, guest.mac))
+def plug(world: World, guest: WorldGuest, name: str) -> None:
+    world.event(guest.network, "port-created", port=WorldPort(name, guest.mac))
 
 
-def turn_on_stp(world: World, network: Network) -> None:
+def turn_on_stp(world: World, network: WorldNetwork) -> None:
     """As libvirt does, but with a delay: without it, the bridge would forget at once for the first 20 s."""
     bridge = f"link set {network.bridge} type bridge"
     world.host.ip(f"{bridge} forward_delay 0", f"{bridge} stp_state 1", f"{bridge} forward_delay 200")
@@ -66,7 +67,7 @@ def test_a_bound_guest_stays_where_it_is_for_the_bridge(nftables_world: World, *
     moved = []
     for group in GROUPS:
         with Tap(holder.namespace, "eth0") as writing:
-            writing.send(frame(holder.mac, EXPERIMENT, b"here"))
+            writing.send(frame(holder.mac, EXPERIMENTAL, b"here"))
         assert location(world, holder) == holder.tap
         with Tap(thief.namespace, "eth0") as writing:
             writing.send(frame(holder.mac, 0x88CC, b"x", group))
@@ -90,8 +91,8 @@ def test_the_bridge_is_as_before_when_nothing_is_bound_there(nftables_world: Wor
     assert switch(world, other) == "0"
     plug(world, guest, "web1")
     assert (switch(world, public), switch(world, other)) == ("1", "0")
-    assert world.event(public, "port-created", port=Port("web1", guest.mac)) == []
-    world.event(public, "port-deleted", port=Port("web1", guest.mac))
+    assert world.event(public, "port-created", port=WorldPort("web1", guest.mac)) == []
+    world.event(public, "port-deleted", port=WorldPort("web1", guest.mac))
     assert switch(world, public) == "1"
     world.configure(*LINES)
     plug(world, guest, "web1")
@@ -193,7 +194,7 @@ def test_forged_addresses_do_not_reach_the_host(
         assert world.exchange(holder.at(address), world.host_itself(family))
 
 
-def hears(world: World, sender: Guest, group: str, source: str, host: str) -> bool:
+def hears(world: World, sender: WorldGuest, group: str, source: str, host: str) -> bool:
     """Whether a socket of the host gets a packet that the guest sends to this group of MACs."""
     with world.host.entered():
         receiver = socket(AF_INET6 if ":" in host else AF_INET, SOCK_DGRAM)

@@ -10,9 +10,9 @@ from nethook.config.settings import MARK_BIT
 from tests.kernel.scenario import Scenario
 
 if TYPE_CHECKING:
-    from tests.kernel.machine import Machine
-    from tests.kernel.packets import Place
-    from tests.kernel.world import World
+    from lab.world.machine import Machine
+    from lab.world.packets import Place
+    from lab.world.world import World
 
 FOREIGN = (1, 2, 100, 200, 255, 0x100, 0x2000, 0x4000, 0x8000, 0x3F00, 51820, 0x80000, 0xFF0000)
 """What others write into marks: kube-proxy, wg-quick, Tailscale, and people."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.network import Port
+from lab.world.network import WorldPort
 
 if TYPE_CHECKING:
-    from tests.kernel.world import World
+    from lab.world.world import World
 
 ADDRESSES = 50
 
@@ -24,7 +24,7 @@ def test_a_next_hop_takes_one_place(nftables_world: World, option: str, places: 
     guest.namespace.ip(f"address replace {link_local}/64 dev eth0 nodad")
     via = f"via={link_local}" if option else ""
     world.configure(f"2001:db8:7::/64 public guest=web1 {via}")
-    logged = world.event(network, "port-created", port=Port("web1", guest.mac))
+    logged = world.event(network, "port-created", port=WorldPort("web1", guest.mac))
     assert not [line for line in logged if line.is_error]
     assert world.exchange(world.outside(6), guest.at("2001:db8:7::10"))
     with world.outside(6).namespace.entered(), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as stranger:

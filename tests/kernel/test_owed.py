@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.waiting import wait_for
+from lab.world.network import WorldPort
 from tests.kernel.faults import EVERY_CALL, Fault, Missing
-from tests.kernel.network import Port
-from tests.kernel.waiting import wait_for
 
 if TYPE_CHECKING:
-    from tests.kernel.syslog import Logged
-    from tests.kernel.world import World
+    from lab.world.syslog import Logged
+    from lab.world.world import World
 
 MOVED, STAYS, BOUND = "203.0.113.10", "203.0.113.17", "203.0.113.30"
 FLOWS = f"- flows of {MOVED} from before"
@@ -45,7 +45,7 @@ class Move:
     def move(self, *lines: str) -> list[Logged]:
         """The event with which the address moves."""
         self.world.configure(f"{MOVED} there", f"{STAYS} here", *lines)
-        return self.world.event(self.there, "port-created", port=Port("web1", self.other.mac))
+        return self.world.event(self.there, "port-created", port=WorldPort("web1", self.other.mac))
 
     def check(self) -> None:
         """It has moved, with no connection from before, and nothing is left to be done."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.kernel.world import World
+    from lab.world.world import World
 
 families = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
 

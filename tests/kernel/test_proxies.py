@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.world.network import WorldPort
 from nethook.libvirt.record import FILE
 from tests.kernel import listings
-from tests.kernel.network import Port
 
 if TYPE_CHECKING:
-    from tests.kernel.world import World
+    from lab.world.world import World
 
 families = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
 A = {4: "198.51.100.50", 6: "2001:db8:ffff::50"}
@@ -95,9 +95,9 @@ def test_entries_of_other_networks_stay_whatever_their_lines_say_now(world: Worl
 def test_an_entry_stays_while_nobody_knows_whether_its_guest_is_plugged_in(world: World) -> None:
     public = world.network("public", 1)
     world.configure(f"{A[4]} public guest=web1 proxy=uplink")
-    world.event(public, "port-created", port=Port("web1", "52:54:00:00:01:02"))
+    world.event(public, "port-created", port=WorldPort("web1", "52:54:00:00:01:02"))
     (world.machine.root / FILE.lstrip("/")).unlink()
-    world.event(public, "port-created", port=Port("web2", "52:54:00:00:01:03"))
+    world.event(public, "port-created", port=WorldPort("web2", "52:54:00:00:01:03"))
     assert proxies(world) == [A[4]]
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.world.network import WorldNetwork
+from lab.world.world import SETTINGS
 from tests.kernel import listings
-from tests.kernel.network import Network
 from tests.kernel.scenario import ADDRESSES, LINES, Scenario
-from tests.kernel.world import SETTINGS
 
 if TYPE_CHECKING:
-    from tests.kernel.syslog import Logged
-    from tests.kernel.world import World
+    from lab.world.syslog import Logged
+    from lab.world.world import World
 
 families = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
 A = {4: "203.0.113.10", 6: "2001:db8:7::10"}
@@ -235,7 +235,7 @@ def test_network_names(world: World, name: str) -> None:
     ['virbr"', "virbr*", "virbr 1", "virbr1;", "virbr1\nflush ruleset", "{}", "-4", "ä", "x" * 16, ".", ".."],
 )
 def test_a_bridge_whose_name_could_mean_something_else_is_refused(world: World, bridge: str) -> None:
-    class Odd(Network):
+    class Odd(WorldNetwork):
         @property
         def bridge(self) -> str:
             return bridge
@@ -252,7 +252,7 @@ def test_a_bridge_whose_name_could_mean_something_else_is_refused(world: World, 
 
 @pytest.mark.parametrize("mode", ["bridge", "private", "vepa", "passthrough", "hostdev"])
 def test_a_network_without_a_bridge_is_worth_one_line(world: World, mode: str) -> None:
-    network = Network("public", 1, mode)
+    network = WorldNetwork("public", 1, mode)
     xml = f"""<hookData><network connections='1'><name>public</name><forward dev='uplink' mode='{mode}'>
         <interface dev='uplink'/></forward></network></hookData>"""
     world.configure("203.0.113.10 public")
@@ -284,7 +284,7 @@ def test_networks_that_share_a_bridge_of_the_host_may_have_prefixes_within_each_
     """What libvirt rejects on it tells what is accepted there."""
     public = world.network("public", 1, "route")
     guest = world.guest(public, "203.0.113.65", "203.0.113.130")
-    shared = [Network(name, 1, "open") for name in ("lan-a", "lan-b")]
+    shared = [WorldNetwork(name, 1, "open") for name in ("lan-a", "lan-b")]
     world.configure("203.0.113.0/24 lan-a", "203.0.113.64/26 lan-b")
 
     def event(number: int, operation: str) -> list[Logged]:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.world.network import ISOLATED
 from tests.kernel import listings
 from tests.kernel.golden import golden
-from tests.kernel.network import ISOLATED
 from tests.kernel.scenario import Scenario
 
 if TYPE_CHECKING:
-    from tests.kernel.world import World
+    from lab.world.world import World
 
 T = "inet nethook"
 DAMAGES = {

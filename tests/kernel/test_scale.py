@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from lab.world.hook_process import HOOK
+from lab.world.world import SOURCE
 from nethook.engine.run import MOST_BY_EVENT
-from tests.kernel.world import SOURCE
+from nethook.install.package import stub
 
 if TYPE_CHECKING:
-    from tests.kernel.world import World
+    from lab.world.world import World
 
 SECONDS = 180
+LIMITED = "/usr/lib/nethook-limited"
 APPLY = f"""
 import sys
 sys.path.insert(0, "{SOURCE}")
@@ -39,23 +43,48 @@ def apply(world: World) -> None:
     subprocess.run(argv, check=True, timeout=SECONDS)
 
 
+def addresses(number: int) -> list[str]:
+    """So many lines of addresses for the network."""
+    return [f"198.18.{at // 250}.{at % 250} public" for at in range(number)]
+
+
+def limit_events(world: World, most: int) -> None:
+    """Have a hook that takes so many new addresses for too many, because a busy machine has less time for more."""
+    package = world.machine.root / LIMITED.lstrip("/") / "nethook"
+    shutil.copytree(SOURCE / "nethook", package, ignore=shutil.ignore_patterns("__pycache__"))
+    module = package / "engine/run.py"
+    text = module.read_text(encoding="utf-8")
+    assert f"MOST_BY_EVENT = {MOST_BY_EVENT:_}\n" in text
+    module.write_text(text.replace(f"{MOST_BY_EVENT:_}", str(most)), encoding="utf-8")
+    world.machine.write(HOOK, stub("/usr/bin/python3", LIMITED), 0o755)
+
+
 def test_more_new_addresses_than_an_event_has_time_for(nftables_world: World) -> None:
     world = nftables_world
+    limit_events(world, 500)
     network = world.network("public", 1)
     last = "203.0.113.10"
     guest = world.guest(network, last)
-    lines = [f"198.18.{number // 250}.{number % 250} public" for number in range(MOST_BY_EVENT)]
-    world.configure(*lines, f"{last} public")
+    world.configure(*addresses(500), f"{last} public")
     (error,) = world.event(network, "started")
     assert error.is_error
-    assert error.text.startswith("network public started: nothing was changed: 50001 new addresses are more than")
+    assert error.text.startswith("network public started: nothing was changed: 501 new addresses are more than")
     assert error.text.endswith("run `nethook apply`")
     assert routed(world) == 0
     apply(world)
-    assert routed(world) == MOST_BY_EVENT + 1
+    assert routed(world) == 501
     assert world.exchange(world.outside(4), guest.at(last))
     assert world.event(network, "port-created") == []
-    world.configure(f"{last} public")
+
+
+def test_apply_has_the_time(nftables_world: World) -> None:
+    world = nftables_world
+    guest = world.guest(world.network("public", 1), "203.0.113.10")
+    world.configure(*addresses(MOST_BY_EVENT), "203.0.113.10 public")
+    apply(world)
+    assert routed(world) == MOST_BY_EVENT + 1
+    assert world.exchange(world.outside(4), guest.at("203.0.113.10"))
+    world.configure("203.0.113.10 public")
     apply(world)
     assert routed(world) == 1
-    assert world.exchange(world.outside(4), guest.at(last))
+    assert world.exchange(world.outside(4), guest.at("203.0.113.10"))

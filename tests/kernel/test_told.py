@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.waiting import wait_for
+from lab.world.hook_process import HookProcess
+from lab.world.network import ISOLATED
+from lab.world.world import CONFIGURATION, SETTINGS
 from tests.kernel.faults import TOOLS, Fault
-from tests.kernel.hook_process import HookProcess
-from tests.kernel.network import ISOLATED
-from tests.kernel.waiting import wait_for
-from tests.kernel.world import CONFIGURATION, SETTINGS
 
 if TYPE_CHECKING:
-    from tests.kernel.network import Network
-    from tests.kernel.world import Guest, World
+    from lab.world.network import WorldNetwork
+    from lab.world.world import World, WorldGuest
 
 ROUTED = {4: "203.0.113.10", 6: "2001:db8:7::10"}
 DROP_IN = f"{CONFIGURATION}.d/x.conf"
@@ -44,7 +44,7 @@ class Doors:
         world.configure(*(f"{address} a" for address in ROUTED.values()))
         world.event(self.a, "started")
 
-    def open(self, *guests: Guest) -> list[str]:
+    def open(self, *guests: WorldGuest) -> list[str]:
         """The ways that exist and must not, between the routed guest and these (by default both)."""
         found = []
         for family, address in ROUTED.items():
@@ -60,14 +60,14 @@ class Doors:
                     found.append(f"{guest.network.name} as routed → host, IPv{family}")
         return found
 
-    def check(self, *guests: Guest) -> None:
+    def check(self, *guests: WorldGuest) -> None:
         """Nothing is open, and what has to work does."""
         assert self.open(*guests) == []
         for family, address in ROUTED.items():
             assert self.world.exchange(self.world.outside(family), self.routed.at(address))
 
 
-def start(world: World, *networks: Network) -> None:
+def start(world: World, *networks: WorldNetwork) -> None:
     """As libvirt does it: first ``start``, then ``started``."""
     for network in networks:
         for operation in ("start", "started"):
@@ -98,7 +98,7 @@ def test_somebody_holds_the_lock(world: World) -> None:
     doors = Doors(world)
     holder = subprocess.Popen(world.machine.command(["flock", "/run/nethook", "sleep", "20"]))
     try:
-        time.sleep(0.2)  # until it holds it
+        wait_for(lambda: "sleep 20" in world.machine.processes(), "flock has the lock, and runs its command")
         with HookProcess(world.machine, "b", "started") as one, HookProcess(world.machine, "c", "started") as other:
             one.give(doors.b.event_xml().encode())
             other.give(doors.c.event_xml().encode())

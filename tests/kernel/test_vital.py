@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.network import Network
-from tests.kernel.world import SOURCE, UPLINK
+from lab.world.network import WorldNetwork
+from lab.world.world import SOURCE, UPLINK
 
 if TYPE_CHECKING:
-    from tests.kernel.syslog import Logged
-    from tests.kernel.world import World
+    from lab.world.syslog import Logged
+    from lab.world.world import World
 
 REFUSED = [
     ("198.51.100.1", "198.51.100.1 is a next hop of this host's routes, on uplink"),
@@ -179,7 +179,7 @@ def test_the_subnet_of_a_bridge_for_a_network_on_that_bridge(nftables_world: Wor
         "address add 192.0.2.57/29 dev br0",
         "route add 10.3.0.0/16 via 203.0.113.3",
     )
-    shared = Network("shared", 7, "bridge", "br0")
+    shared = WorldNetwork("shared", 7, "bridge", "br0")
     guest = world.guest(shared, "203.0.113.2/28", "203.0.113.3/28")
     world.configure("203.0.113.0/28 shared", "203.0.113.3 shared")
     assert errors(world.event(shared, "started")) == []
@@ -196,7 +196,7 @@ def test_a_next_hop_on_the_bridge_of_the_host_that_goes_elsewhere(nftables_world
         "address add 203.0.113.1/28 dev br0",
         "route add 10.3.0.0/16 via 203.0.113.3",
     )
-    shared = Network("shared", 7, "bridge", "br0")
+    shared = WorldNetwork("shared", 7, "bridge", "br0")
     world.configure("203.0.113.3 shared via=203.0.113.4")
     (error,) = errors(world.event(shared, "started"))
     assert "is a next hop" in error

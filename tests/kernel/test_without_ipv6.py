@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.kernel import listings
 
 if TYPE_CHECKING:
-    from tests.kernel.world import World
+    from lab.world.world import World
 
 IP = """#!/bin/sh
 case " $* " in *" -6 "*) echo 'RTNETLINK answers: Operation not supported' >&2; exit 2;; esac

@@ -6,7 +6,7 @@ import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.kernel.namespace import Namespace
+    from lab.namespace import Namespace
 
 # Bit masks of multicast groups: RTMGRP_IPV4_ROUTE and RTMGRP_IPV6_ROUTE, NFNLGRP_NFTABLES. <linux/rtnetlink.h>,
 # <linux/netfilter/nfnetlink.h>

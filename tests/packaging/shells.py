@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.hosts.processes import run
+from lab.processes import run
 
 COMPLETIONS = Path(__file__).parents[2] / "packaging" / "completions"
 

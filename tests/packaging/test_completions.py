@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.hosts.processes import run
+from lab.processes import run
 from tests.packaging import shells
 from tests.packaging.parser import OPTIONS, VERBS
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from lab.processes import run
 from nethook import exit_status
 from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE
 from nethook.config.options import OPTIONS as LINE_OPTIONS
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import _READERS, Settings, parse_settings
 from nethook.gates import NAMES
-from tests.hosts.processes import run
 from tests.packaging.parser import GLOBAL_OPTIONS, OPTIONS, VERBS
 
 FOLDER = Path(__file__).parents[2] / "packaging" / "man"

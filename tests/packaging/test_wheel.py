@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zipfile import ZipFile
 
-from tests.hosts.program import built_wheel
+from lab.hosts.program import built_wheel
 
 WANTED = {
     "share/man/man5/nethook.conf.5",

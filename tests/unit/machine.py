@@ -8,6 +8,9 @@ from contextlib import suppress
 from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lab.firewalls import FIREWALLS
+from lab.processes import Runner
+from lab.world.network import ISOLATED
 from nethook import hook
 from nethook.commands.clear import _forget as forget
 from nethook.config import Configuration, Settings
@@ -22,24 +25,15 @@ from nethook.libvirt import record
 from nethook.libvirt.event import parse_event
 from nethook.libvirt.network import Port, Ports
 from nethook.placement.scope import Scope
-from tests.kernel.libvirt_iptables import LibvirtIptables
-from tests.kernel.libvirt_nftables import LibvirtNftables
-from tests.kernel.network import ISOLATED
 from tests.unit.state import GATE, chains, has, is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lab.world.network import WorldNetwork, WorldPort
     from nethook.libvirt.network import Network as Told
-    from tests.kernel.network import Network
-    from tests.kernel.network import Port as Plug
 
 UPLINK = "uplink"
-FIREWALLS: dict[str, Any] = {
-    "libvirt-nftables": LibvirtNftables(),
-    "iptables-nft": LibvirtIptables("nft"),
-    "iptables-legacy": LibvirtIptables("legacy"),
-}
 OF_LIBVIRT_IPV6 = re.compile(r"  <ip family='ipv6'.*?</ip>\n", re.S)
 OF_OTHERS = (
     "route add 203.0.113.200 via 198.51.100.7 dev uplink proto static",
@@ -56,25 +50,22 @@ RULE_OF_OTHERS = "from 0.0.0.0/0 pref 32765 lookup 100 protocol 99"
 _INET, _BRIDGE = ("inet", "nethook"), ("bridge", "nethook")
 
 
-class Machine:
+class FakeRunner(Runner):
     """What writes libvirt's rules runs tools with it."""
 
     def __init__(self, host: FakeHost) -> None:
         self._host = host
 
-    def run(self, *argv: str, stdin: str = "") -> str:
+    def run(self, *argv: str, stdin: str = "", check: bool = True) -> str:
         """Run a command; it has to succeed."""
+        assert check
         return self._host.by_others(*argv, stdin=stdin)
-
-    def nft(self, *commands: str) -> None:
-        """Change the ruleset in one step."""
-        self.run("nft", "-f", "-", stdin="\n".join(commands))
 
 
 class Machined(NamedTuple):
     """A network of libvirt; one without IPv6 has no IPv6 ``<ip>``, and libvirt turns IPv6 off on its bridge."""
 
-    network: Network
+    network: WorldNetwork
     has_ipv6: bool = True
 
 
@@ -86,7 +77,7 @@ class World:
         self._firewall = firewall
         self.configuration = Configuration(Settings(), [], [])
         self.up: dict[str, Machined] = {}
-        self.ports: dict[str, list[Plug]] = {}
+        self.ports: dict[str, list[WorldPort]] = {}
         self.taps: dict[str, str] = {}
         """The tap of each MAC."""
         self.known: set[str] = set()
@@ -151,7 +142,7 @@ class World:
 
     # What libvirt does
 
-    def bring_up(self, network: Network, *, has_ipv6: bool = True) -> None:
+    def bring_up(self, network: WorldNetwork, *, has_ipv6: bool = True) -> None:
         """Make bridge and rules, as libvirt does between the events start and started."""
         kernel, bridge = self.host.kernel, network.bridge
         kernel.add_link(bridge, BRIDGE, mac=f"52:54:00:be:81:{network.number:02x}")
@@ -160,30 +151,30 @@ class World:
             kernel.add_address(f"{network.address(6, 1)}/64", bridge)
         else:
             kernel.write_setting(f"/proc/sys/net/ipv6/conf/{bridge}/disable_ipv6", "1")
-        FIREWALLS[self._firewall].start(Machine(self.host), network)
+        FIREWALLS[self._firewall].start(FakeRunner(self.host), network)
         self.up[network.name] = Machined(network, has_ipv6)
         self.ports[network.name] = []
 
-    def take_down(self, network: Network) -> None:
+    def take_down(self, network: WorldNetwork) -> None:
         """Take them away, as libvirt does before the event stopped."""
-        FIREWALLS[self._firewall].stop(Machine(self.host), network)
+        FIREWALLS[self._firewall].stop(FakeRunner(self.host), network)
         for port in list(self.ports[network.name]):
             self.pull(network, port)
         self.host.kernel.delete_link(network.bridge)
         self.known.discard(network.bridge)
         del self.up[network.name], self.ports[network.name]
 
-    def announce(self, network: Network, port: Plug) -> None:
+    def announce(self, network: WorldNetwork, port: WorldPort) -> None:
         """Make a port for a guest's NIC, of which the event port-created tells."""
         self.ports[network.name].append(port)
 
-    def put_in(self, network: Network, port: Plug) -> None:
-        """Plug it in, as libvirt does after that event."""
+    def put_in(self, network: WorldNetwork, port: WorldPort) -> None:
+        """WorldPort it in, as libvirt does after that event."""
         tap = f"vnet{len(self.host.kernel.links)}{port.mac[-2:]}"
         self.host.kernel.add_link(tap, "tun", f"fe{port.mac[2:]}", master=network.bridge)
         self.taps[port.mac] = tap
 
-    def pull(self, network: Network, port: Plug) -> None:
+    def pull(self, network: WorldNetwork, port: WorldPort) -> None:
         """Take a guest's NIC away, as QEMU does before the event port-deleted."""
         if port.mac in self.taps:
             self.host.kernel.delete_link(self.taps.pop(port.mac))
@@ -191,7 +182,9 @@ class World:
 
     # What nethook does
 
-    def event(self, network: Network, operation: str, port: Plug | None = None, *, has_ipv6: bool = True) -> list[str]:
+    def event(
+        self, network: WorldNetwork, operation: str, port: WorldPort | None = None, *, has_ipv6: bool = True
+    ) -> list[str]:
         """Have the hook handle an event; returns what it logged as an error."""
         told = self._told(network, operation, port, has_ipv6=has_ipv6)
         self._begin()
@@ -205,7 +198,7 @@ class World:
         self.before = set(self.host.kernel.routes)
 
     @staticmethod
-    def _told(network: Network, operation: str, port: Plug | None, *, has_ipv6: bool) -> Any:
+    def _told(network: WorldNetwork, operation: str, port: WorldPort | None, *, has_ipv6: bool) -> Any:
         xml = network.event_xml(port)
         xml = xml if has_ipv6 else OF_LIBVIRT_IPV6.sub("", xml)
         return parse_event((network.name, operation, "begin", "-"), xml.encode())

@@ -5,26 +5,26 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.kernel.network import ISOLATED, Network, Port
+from lab.world.network import ISOLATED, WorldNetwork, WorldPort
 from tests.unit.machine import UPLINK, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-WEB = Port("web1", "52:54:00:00:01:02")
-WEB_TOO = Port("web1", "52:54:00:00:01:03")
-DB = Port("db", "52:54:00:00:01:04")
-PUBLIC = Network("public", 1, "nat")
-ROUTED = Network("routed", 2, "route")
-LONELY = Network("lonely", 3, ISOLATED)
+WEB = WorldPort("web1", "52:54:00:00:01:02")
+WEB_TOO = WorldPort("web1", "52:54:00:00:01:03")
+DB = WorldPort("db", "52:54:00:00:01:04")
+PUBLIC = WorldNetwork("public", 1, "nat")
+ROUTED = WorldNetwork("routed", 2, "route")
+LONELY = WorldNetwork("lonely", 3, ISOLATED)
 
 
 class Scenario(NamedTuple):
     """What the files say, and which networks and guests there are."""
 
     lines: tuple[str, ...]
-    networks: tuple[Network, ...] = (PUBLIC,)
-    guests: tuple[Port, ...] = (WEB,)
+    networks: tuple[WorldNetwork, ...] = (PUBLIC,)
+    guests: tuple[WorldPort, ...] = (WEB,)
     """On the first network."""
     firewall: str = "libvirt-nftables"
     has_ipv6: bool = True
@@ -104,16 +104,16 @@ def steps_of(scenario: Scenario) -> Iterator[Step]:
     """Yield the life of these networks."""
     first = scenario.networks[0]
 
-    def event(network: Network, operation: str, port: Port | None = None) -> Callable[[World], list[str]]:
+    def event(network: WorldNetwork, operation: str, port: WorldPort | None = None) -> Callable[[World], list[str]]:
         return lambda world: world.event(network, operation, port, has_ipv6=scenario.has_ipv6)
 
-    def up(network: Network) -> Callable[[World], object]:
+    def up(network: WorldNetwork) -> Callable[[World], object]:
         return lambda world: world.bring_up(network, has_ipv6=scenario.has_ipv6)
 
-    def down(network: Network) -> Callable[[World], object]:
+    def down(network: WorldNetwork) -> Callable[[World], object]:
         return lambda world: world.take_down(network)
 
-    def plug(port: Port) -> Iterator[Step]:
+    def plug(port: WorldPort) -> Iterator[Step]:
         yield Step(
             f"port-created {port.mac}", lambda world: world.announce(first, port), event(first, "port-created", port)
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kernel.network import Port
+from lab.world.network import WorldPort
 from tests.unit.machine import World
 from tests.unit.scenarios import LONELY, PUBLIC, ROUTED, Scenario, world_of
 from tests.unit.state import foreign, ours
@@ -19,15 +19,15 @@ from tests.unit.state import foreign, ours
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.kernel.network import Network
+    from lab.world.network import WorldNetwork
 
     Part = Callable[[], object]
 
 NETWORKS = (PUBLIC, ROUTED, LONELY)
 GUESTS = {
-    PUBLIC: [Port("web1", "52:54:00:00:01:02"), Port("db", "52:54:00:00:01:03")],
-    ROUTED: [Port("web2", "52:54:00:00:02:02"), Port("db", "52:54:00:00:02:03")],
-    LONELY: [Port("web3", "52:54:00:00:03:02")],
+    PUBLIC: [WorldPort("web1", "52:54:00:00:01:02"), WorldPort("db", "52:54:00:00:01:03")],
+    ROUTED: [WorldPort("web2", "52:54:00:00:02:02"), WorldPort("db", "52:54:00:00:02:03")],
+    LONELY: [WorldPort("web3", "52:54:00:00:03:02")],
 }
 FILES = (
     (
@@ -51,7 +51,7 @@ FILES = (
 class Life:
     """What happens to one network: parts of what is going on, one at a time."""
 
-    def __init__(self, world: World, network: Network) -> None:
+    def __init__(self, world: World, network: WorldNetwork) -> None:
         self._world = world
         self._network = network
         self._left: list[Part] = []
@@ -90,7 +90,7 @@ class Life:
             yield self._event("port-created", port)
             yield lambda: world.put_in(network, port)
 
-    def _event(self, operation: str, port: Port | None = None) -> Part:
+    def _event(self, operation: str, port: WorldPort | None = None) -> Part:
         def happen() -> None:
             assert self._world.event(self._network, operation, port) == []
             self._world.known.add(self._network.bridge)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab.world.network import WorldPort
 from nethook.libvirt import record
-from tests.kernel.network import Port
 from tests.unit.machine import UPLINK, World
 from tests.unit.scenarios import DB, LONELY, PUBLIC, ROUTED, SCENARIOS, WEB, WEB_TOO, Scenario, steps_of, world_of
 from tests.unit.state import foreign, ours
 
 if TYPE_CHECKING:
-    from tests.kernel.network import Network
+    from lab.world.network import WorldNetwork
 
 
 def changes(world: World) -> list[str]:
@@ -221,7 +221,7 @@ def test_an_event_that_was_lost_does_no_harm() -> None:
     """The hook of an isolated network never came: its bridge has guests, so it is taken for an isolated one."""
     world = world_of(Scenario(("203.0.113.10 public",)))
     world.bring_up(LONELY)
-    port = Port("hidden", "52:54:00:00:03:02")
+    port = WorldPort("hidden", "52:54:00:00:03:02")
     world.announce(LONELY, port)
     world.put_in(LONELY, port)
     _start(world, PUBLIC)
@@ -238,7 +238,7 @@ def test_the_lock_of_another_run_that_takes_too_long() -> None:
     assert world.host.take_missed()
 
 
-def _start(world: World, network: Network) -> None:
+def _start(world: World, network: WorldNetwork) -> None:
     assert world.event(network, "start") == []
     world.bring_up(network)
     assert world.event(network, "started") == []

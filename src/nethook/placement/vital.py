@@ -97,7 +97,7 @@ def dangers(
     for address, length, device in needs.addresses:
         line = by_prefix.get(address.text)
         if line:
-            refuse(line, f"{address} is an address of this host, on {device}: what is sent to it never gets to a guest")
+            refuse(line, f"{address} is an address of this host, on {device}: packets to it never reach a guest")
         line = by_prefix.get(_block(address, length).text) if device not in bridges else None
         if line and not leads_there(line, device):
             refuse(line, f"{line.prefix} is the subnet of {device}, by which this host reaches the outside")
