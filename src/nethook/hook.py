@@ -122,7 +122,7 @@ def _scope(event: Event, configuration: Configuration, told: Record, host: Host)
 
 
 def _taken_away(event: Event, outcome: Outcome) -> Iterator[str]:
-    """A sentence for each route that had to go because the network that starts has its prefix itself."""
+    """Yield a sentence for each route that had to go because the network that starts has its prefix itself."""
     for effect in outcome.done if event.begins else ():
         if effect.kind == "route" and effect.sign == REMOVE and effect.prefix in event.network.own_prefixes:
             yield f"the route {effect.prefix} → {effect.bridge} is gone: with it, libvirt would not start this network"
@@ -140,7 +140,7 @@ def _unknown(told: Record, event: Event, host: Host) -> list[Network]:
 
 
 def _where(error: Exception) -> str:
-    """The error and the last line of ours that it came through, without importing ``traceback``."""
+    """Return the error and the last line of ours that it came through, without importing ``traceback``."""
     traceback = error.__traceback__
     while traceback and traceback.tb_next:
         traceback = traceback.tb_next

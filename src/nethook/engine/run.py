@@ -1,4 +1,4 @@
-"""One run: decide and do it, whoever started it.
+"""One run, of an event, a verb or the service: decide and do it.
 
 "Could not read" is not "empty": a failed read ends the run before it has written anything. Others write at the same
 time (libvirt, iptables), and what they made stale is read and decided anew, once. Nothing is atomic across tools: what
@@ -33,7 +33,7 @@ MOST_BY_EVENT = 50_000
 
 
 class Outcome:
-    """What a run has done, and what failed, a sentence each; and what is ``left`` to be done without the lock.
+    """The outcome of a run: its effects, a sentence for each failure, and the step that is ``left`` for after the lock.
 
     ``refused`` are the problems of lines that were not put in force, because on this host they must not be.
     """
@@ -84,7 +84,7 @@ class Outcome:
 
 
 def _refuse_too_many(plan: Plan) -> None:
-    """NethookError where an event does not have the time for all new addresses: a random half would be in force."""
+    """Raise NethookError if an event has no time for all new addresses: a random half would be in force."""
     new = len(plan.case.delta(ROUTES).new)
     if new > MOST_BY_EVENT:
         raise NethookError(

@@ -1,4 +1,4 @@
-"""What every verb that looks at the host begins with: the files, libvirt's networks, and which of them it is about."""
+"""The beginning of every verb that looks at the host: the files, libvirt's networks, and the scope."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Situation:
         ]
 
     def mistakes(self, refused: Sequence[Problem] = ()) -> list[Problem]:
-        """The mistakes in lines that this run is about, which only this host and libvirt could tell.
+        """Return the mistakes in lines of this run that only this host and libvirt can tell.
 
         ``refused`` are those that the run has found.
         """
@@ -70,7 +70,7 @@ class Situation:
         return [*found, *refused]
 
     def say_what_is_odd(self) -> None:
-        """Files that are not read, and lines of this run that cannot be put in force whatever is applied."""
+        """Warn of ignored files, and of lines of this run that can never be put in force."""
         say_what_is_not_read(self.configuration)
         lines = self.configuration.routed_ips
         lost = [line for line in lines if line.prefix.family not in available()]
@@ -95,7 +95,7 @@ class Situation:
 
 
 def situation(configuration: Configuration, names: Sequence[str] = ()) -> Situation:
-    """The situation now. ``names``: the libvirt networks that the run is about; none: everything.
+    """Return the situation now. ``names`` are the libvirt networks that the run is about; none: everything.
 
     LibvirtError if libvirt cannot be asked, NethookError if it has no such network.
     """
@@ -113,7 +113,7 @@ def limited_host() -> Host:
 
 
 def say_what_is_not_read(configuration: Configuration) -> None:
-    """A file that was written although another one comes before it."""
+    """Warn of files that are ignored because another one comes before them."""
     if configuration.settings.routed_ips is None:
         first, *ignored = existing_files(ROUTED_IPS_FILES) or [""]
         for path in ignored:
@@ -126,23 +126,23 @@ def hidden_in_force(configuration: Configuration, routes: Iterable[Route]) -> li
 
 
 def what_stays(configuration: Configuration, hidden: Sequence[str]) -> str:
-    """What is to be said of such prefixes."""
+    """Return a sentence about such prefixes."""
     what = f"{some(hidden)} of {files_of(configuration, hidden)} stay in force"
     return f"{what}, although no file that is read has them; to withdraw them: nethook apply --yes"
 
 
 def some(prefixes: Sequence[str]) -> str:
-    """The first few, and how many more."""
+    """Return the first few of these prefixes, and how many more there are."""
     shown = ", ".join(prefixes[:MOST_SHOWN])
     return f"{shown} and {len(prefixes) - MOST_SHOWN} more" if len(prefixes) > MOST_SHOWN else shown
 
 
 def files_of(configuration: Configuration, hidden: Sequence[str]) -> str:
-    """The files that are not read and have these prefixes."""
+    """Return the names of the ignored files that have these prefixes."""
     return ", ".join(dict.fromkeys(configuration.hidden[prefix].place.file for prefix in hidden))
 
 
 def require_root(what: str) -> None:
-    """NethookError for who is not root; ``what`` says what root is needed for."""
+    """Raise NethookError unless root runs this; ``what`` says what root is needed for."""
     if os.geteuid() != 0:
         raise NethookError(f"only root can {what}: try it with sudo")

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 
 class Question:
-    """What a run is about: the files, exactly these ``networks`` of the ``scope`` are up, all of which have a bridge.
+    """The subject of a run: the files; of the ``scope``, exactly these ``networks`` are up, and all have a bridge.
 
-    ``is_thorough``: look at everything, also at what others have in the place of ours, which takes time that an event
-    does not have. ``again``: the first attempt did not work out. A table that could not be mended is made anew, and
-    what may have failed alone is kept apart. ``clears``: nothing of ours is wanted. ``lines`` are all right lines of
+    ``is_thorough``: look at everything, also at foreign routes that make ours needless, which takes time that an
+    event does not have. ``again``: the first attempt failed. A table that could not be corrected is made anew, and
+    a piece that may have failed alone gets a step of its own. ``clears``: nothing of ours is wanted. ``lines`` are all right lines of
     the files, ``configuration`` has those of the IP families of this kernel.
     """
 

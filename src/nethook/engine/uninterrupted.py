@@ -14,7 +14,7 @@ WAITING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """For a block that takes some seconds at most; nft, ip and iptables that it starts are not interrupted either."""
+    """Let signals wait until this block has ended. nft, ip and iptables that it starts are not interrupted either."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, WAITING)
     try:
         yield

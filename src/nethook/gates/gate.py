@@ -32,10 +32,10 @@ HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 class Rule:
-    """A rule of a foreign chain: what names it to its tool, whose it is, and whether it may stop a routed packet.
+    """A rule of a foreign chain: its name for its tool, its owner, and whether it may stop a routed packet.
 
-    ``is_doubtful``: it may, but as the program writes it that it belongs to, it does not. ``stops_all``: no
-    condition of it is to be seen; ``hides``: it has one all the same.
+    ``is_doubtful``: it may, but not as its program usually writes it. ``stops_all``: it is listed without conditions.
+    ``hides``: it has a condition that its tool does not list.
     """
 
     __slots__ = ("blocks", "comment", "hides", "is_doubtful", "name", "stops_all")
@@ -59,7 +59,7 @@ class Rule:
 
     @property
     def is_ours(self) -> bool:
-        """Whether the rule is a gate, of whatever mark bit."""
+        """True if the rule is a gate, of whatever mark bit."""
         prefix, bit = self.comment[: len(COMMENT)], self.comment[len(COMMENT) :]
         return prefix == COMMENT and bool(bit) and HEXADECIMAL.issuperset(bit)
 
@@ -90,7 +90,7 @@ class Chain:
 
 
 class GateChange:
-    """What opens or closes a gate: commands for the nft transaction of this run, or a call of another tool."""
+    """A change of a gate: commands for the nft transaction of this run, or a call of another tool."""
 
     __slots__ = ("call", "effects", "nft")
 
@@ -228,24 +228,24 @@ class Gate:
         self.comment = f"{COMMENT}{mark_bit:x}"
 
     def read_call(self) -> Call:
-        """What lists the chain."""
+        """Return the call that lists the chain."""
         raise NotImplementedError
 
     def chain(self, result: Result) -> Chain | None:
-        """The chain out of that listing, None if this host has none of it; ReadError if that is not known."""
+        """Return the chain in that listing; None if this host has no such chain, ReadError if that is not known."""
         raise NotImplementedError
 
     def doubt(self, chain: Chain) -> Call | None:
-        """What else has to be read before the gate is opened in this chain; None if nothing."""
+        """Return the call whose result is needed before the gate is opened in this chain; None if none is."""
         del self, chain
         return None
 
     def settle(self, chain: Chain, result: Result) -> Chain:
-        """The chain, as it is after what was read for the ``doubt``; ReadError if that is not known."""
+        """Return the chain with what was read for the ``doubt``; ReadError if that is not known."""
         raise NotImplementedError
 
     def settled(self, chain: Chain, host: Host) -> Chain:
-        """The chain, after a look at what is in doubt about it; ReadError if that is not known."""
+        """Return the chain after all doubts about it are settled; ReadError if that is not known."""
         doubt = self.doubt(chain)
         return self.settle(chain, host.run(doubt)) if doubt else chain
 
@@ -278,7 +278,7 @@ class Gate:
         return [rule for rule in chain.rules if rule.comment == self.comment]
 
     def misfit(self, chain: Chain) -> str:
-        """What is wrong with our rule in the chain: missing, behind what blocks, PASSABLE ones; '' if nothing is."""
+        """Return the mistake of our rule: missing, behind a rule that blocks, or a PASSABLE one; '' if it has none."""
         blocker = first_blocker(chain.rules)
         ours = [number for number, rule in enumerate(chain.rules) if rule.comment == self.comment]
         if not ours:
@@ -298,5 +298,5 @@ class Gate:
 
 
 def first_blocker(rules: Sequence[Rule]) -> int:
-    """The index of the first rule that may stop a routed packet; the number of rules if there is none."""
+    """Return the index of the first rule that may stop a routed packet; the number of rules if there is none."""
     return next((number for number, rule in enumerate(rules) if rule.blocks), len(rules))

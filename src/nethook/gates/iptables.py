@@ -67,7 +67,7 @@ class IptablesGate(Gate):
 
     @classmethod
     def of_this_host(cls, host: Host, tool: str, mark_bit: int) -> list[IptablesGate]:
-        """The gates for the variants of ``iptables`` or ``ip6tables`` that this host has."""
+        """Return the gates for the variants of ``iptables`` or ``ip6tables`` that this host has."""
         variants = ["nft"]
         if _has_filter_table(host, LEGACY_TABLES[tool]):
             variants.append("legacy")
@@ -75,11 +75,11 @@ class IptablesGate(Gate):
         return [cls(each, mark_bit) for each in found if host.has_program(each)]
 
     def read_call(self) -> Call:
-        """What lists the chain."""
+        """Return the call that lists the chain."""
         return Call((self.tool, "-w", WAIT_SECONDS, "-S", "FORWARD"))
 
     def chain(self, result: Result) -> Chain | None:
-        """FORWARD; None where it is in a ruleset that an admin has written with nft."""
+        """Return FORWARD; None where it is in a ruleset that an admin has written with nft."""
         if result.status != 0:
             if ADMINS_RULESET in result.err:
                 return None
@@ -91,7 +91,7 @@ class IptablesGate(Gate):
         return Chain(rules, policy_blocks="-P FORWARD DROP" in lines)
 
     def doubt(self, chain: Chain) -> Call | None:
-        """The chain as nft lists it, if the gate seems to be needed because of a rule that stops everything.
+        """Return the call by which nft lists the chain, if a rule that stops everything seems to need the gate.
 
         iptables-nft 1.8.9 leaves out conditions that no iptables has written, such as a set of nftables.
         """
@@ -100,7 +100,7 @@ class IptablesGate(Gate):
         return None
 
     def settle(self, chain: Chain, result: Result) -> Chain:
-        """The chain, in which a rule with conditions does not block: it is an admin's."""
+        """Return the chain, in which a rule with conditions does not block: it is an admin's."""
         listed = [line.strip() for line in result.out.splitlines()[2:] if line.startswith("\t\t")][1:]
         if result.status != 0 or len(listed) != len(chain.rules):
             raise ReadError(result.failure if result.status != 0 else result.not_understood)
@@ -131,7 +131,7 @@ class IptablesGate(Gate):
 
 
 def _deletions(rules: Iterable[Rule]) -> list[str]:
-    """Deleted by what they are, not by their number: between reading and writing others may have moved them."""
+    """Return the deletions of these rules, by their text: others may have changed their numbers meanwhile."""
     return [f"-D FORWARD {rule.name}" for rule in rules]
 
 
@@ -143,7 +143,7 @@ def _has_filter_table(host: Host, path: str) -> bool:
 
 
 def _rule(line: str) -> Rule:
-    """A rule as ``-S`` prints it. Its name is what ``-D`` takes."""
+    """Return a rule as ``-S`` prints it. Its name is what ``-D`` takes."""
     specification = line[len("-A FORWARD ") :]
     words = "".join(specification.split('"')[::2]).split()  # without quoted text: a comment may hold anything
     values = dict(zip(words, words[1:]))

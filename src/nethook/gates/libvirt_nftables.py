@@ -41,11 +41,11 @@ class LibvirtNftablesGate(Gate):
         super().__init__("libvirt-nftables", f"{NFT_FAMILIES[family]} libvirt_network forward", family, mark_bit)
 
     def read_call(self) -> Call:
-        """What lists the chain, with the handles of its rules."""
+        """Return the call that lists the chain, with the handles of its rules."""
         return Call(("nft", "--handle", "list", "chain", *self.where.split()))
 
     def chain(self, result: Result) -> Chain | None:
-        """The base chain; None where libvirt has another backend, or no network."""
+        """Return the base chain; None where libvirt has another backend, or no network."""
         if result.status != 0:
             if NOT_FOUND in result.err:
                 return None
@@ -77,7 +77,7 @@ class LibvirtNftablesGate(Gate):
 
 
 def _rule(line: str) -> Rule:
-    """A listed rule; without a handle of its own (the line of the chain itself) its name is ''."""
+    """Return a listed rule. The line of the chain itself is no rule: its name is ''."""
     text, _, handle = line.strip().rpartition(" # handle ")
     match, _, comment = text.partition(' comment "')
     # With conditions it is an admin's: what libvirt has here is "counter packets 0 bytes 0 jump guest_…".

@@ -1,6 +1,6 @@
 """Telling a network that an address is here now: gratuitous ARP (RFC 5227) and unsolicited NDP (RFC 4861, 7.2.6).
 
-Whoever does not hear it goes on with what he knows until that expires; so nothing here is ever a failure.
+A neighbour that does not hear it goes on with its own entry until that expires. So nothing here is ever a failure.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ALL_NODES = "ff02::1"
 
 
 def announce(address: str, device: str) -> None:
-    """Say on the device's network that the address is at the device's MAC."""
+    """Announce on the device's network that the address is at the device's MAC."""
     try:
         line = socket(AF_PACKET, SOCK_RAW, 0)
         try:
@@ -39,7 +39,7 @@ def _gratuitous_arp(address: bytes, mac: bytes) -> bytes:
 
 
 def _advertise(address: bytes, index: int, mac: bytes) -> None:
-    """The kernel adds the source and the checksum."""
+    """Send a neighbour advertisement. The kernel adds the source and the checksum."""
     message = pack("!BBHI", NEIGHBOUR_ADVERTISEMENT, 0, 0, OVERRIDE) + address
     message += bytes([TARGET_LINK_LAYER_ADDRESS, 1]) + mac
     sender = socket(AF_INET6, SOCK_RAW, ICMPV6)

@@ -38,7 +38,7 @@ MAC_SIZE = 6
 
 
 def single_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
-    """The elements of a set without intervals. With many addresses, this is where the time of a run goes."""
+    """Return the elements of a set without intervals. With many addresses, this takes most of a run's time."""
     first_size = sum(SIZES[field] for field in kind.fields)
     size = first_size + BITS.get(kind.family, 0) // 8
     keys = []
@@ -60,7 +60,7 @@ def single_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
 
 
 def interval_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
-    """The elements of a set with intervals.
+    """Return the elements of a set with intervals.
 
     Where the key has another field too, each element has both its ends. Where it has not, there are elements at which
     intervals begin, and others, with a flag, right behind their ends.
@@ -85,7 +85,7 @@ def interval_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
 
 
 def beginning(kind: SetType, element: Span) -> int | None:
-    """The address at which an interval begins, None if one ends there; of a set without another field."""
+    """Return the address at which an interval begins, None if one ends there; of a set without another field."""
     parts = _parts(element)
     return None if _is_end(parts) else _split(kind, parts[KEY])[1]
 
@@ -99,14 +99,14 @@ def _is_end(parts: dict[int, bytes]) -> bool:
 
 
 def _split(kind: SetType, key: bytes) -> tuple[bytes, int]:
-    """First field and address of a key, which is an attribute that holds an attribute."""
+    """Return first field and address of a key, which is an attribute that holds an attribute."""
     size = sum(SIZES[field] for field in kind.fields)
     value = key[4:]
     return value[:size], int.from_bytes(value[size : size + BITS[kind.family] // 8], "big")
 
 
 def _texts(kind: SetType, value: bytes) -> tuple[str, ...]:
-    """The fields before the address."""
+    """Return the fields before the address."""
     texts = []
     for field in kind.fields:
         part, value = value[: SIZES[field]], value[SIZES[field] :]

@@ -1,4 +1,4 @@
-"""What one of our nftables tables consists of: sets, and chains of constant rules."""
+"""The layout of one of our nftables tables: sets, and chains of constant rules."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def set_name(role: str, family: int, *, single: bool) -> str:
 
 
 class SetType:
-    """What the keys of a set are: an index, MAC or device, an address, or two of these, one behind the other.
+    """The type of a set: its keys are an index, MAC or device, an address, or two of these, one behind the other.
 
     ``role`` says what its elements mean. ``fields`` come first. ``family`` is 4 or 6, or 0 for no address; addresses
     are single, or intervals. A set may count what it matches. ``in_payload`` says, in nft's words, where in a packet's
@@ -81,7 +81,7 @@ class Layout:
         self.fingerprint = f"{crc32(repr(definitions).encode()):08x}"
 
     def creation(self) -> list[str]:
-        """The nft commands that make table, sets and rules as they should be; elements that are there stay."""
+        """Return the nft commands that make table, sets and rules as they should be; elements that are there stay."""
         commands = [f'add table {self.table} {{ comment "{URL}"; }}']
         commands += [f"add set {self.table} {name} {{ {kind.definition} }}" for name, kind in self.sets.items()]
         for chain in self.chains:
@@ -94,11 +94,11 @@ class Layout:
         return commands
 
     def comment(self, rule: str) -> str:
-        """What the kernel keeps with a rule: its reason, and the fingerprint."""
+        """Return the comment that the kernel keeps with a rule: its reason, and the fingerprint."""
         return f"{rule.partition(' # ')[2]} {self.fingerprint}".lstrip()
 
     def is_intact(self, comments: Mapping[str, Sequence[str]]) -> bool:
-        """Whether our chains have exactly these rules, by the comments of the rules in each chain."""
+        """Return whether our chains have exactly these rules, by the comments of the rules in each chain."""
         return all(
             comments.get(chain) == [self.comment(rule) for rule in rules] for chain, rules in self.chains.items()
         )

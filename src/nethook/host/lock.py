@@ -19,7 +19,7 @@ RECORD_LOCK = f"{FOLDER}/told.lock"
 POLL_SECONDS = 0.01
 RECORD_SECONDS, RECORD_POLL_SECONDS = 1.0, 0.002
 WAIT_SECONDS = 6.0
-"""Leaves time for the work itself to whoever gets the lock last."""
+"""Leaves time for the work itself to the run that gets the lock last."""
 
 
 class Locked:
@@ -56,7 +56,7 @@ class Locked:
 
     @property
     def is_untouched(self) -> bool:
-        """Whether no file in the folder has come, gone or been replaced since the lock was taken."""
+        """True if no file in the folder has come, gone or been replaced since the lock was taken."""
         return os.fstat(self._fd).st_mtime_ns == self._stamp
 
     def _open(self) -> None:
@@ -135,7 +135,7 @@ def take_missed() -> bool:
 
 
 def last_run() -> int:
-    """When the last run was, in nanoseconds; 0 if there was none."""
+    """Return when the last run was, in nanoseconds; 0 if there was none."""
     try:
         return os.stat(FOLDER).st_mtime_ns
     except OSError:

@@ -27,14 +27,14 @@ FAMILIES = (AF_INET, AF_INET6)
 
 
 def permanent_entries(protocol: int) -> Iterator[tuple[str, str, str]]:
-    """Address, device and MAC of each permanent entry that carries this number; ReadError if they are not known."""
+    """Yield address, device and MAC of each permanent entry with this protocol number. ReadError."""
     for address, device, mac, state, _ in _entries(protocol, "neighbours", [0], 0):
         if state & PERMANENT and mac:
             yield address, device, mac
 
 
 def proxy_entries(protocol: int) -> Iterator[tuple[str, str]]:
-    """Address and device of each proxy entry that carries this number; ReadError if they are not known."""
+    """Yield address and device of each proxy entry with this protocol number. ReadError."""
     for address, device, _, _, flags in _entries(protocol, "proxy entries", FAMILIES, PROXY):
         if flags & PROXY:
             yield address, device
@@ -43,7 +43,7 @@ def proxy_entries(protocol: int) -> Iterator[tuple[str, str]]:
 def _entries(
     protocol: int, about: str, families: Sequence[int], wanted: int
 ) -> Iterator[tuple[str, str, str, int, int]]:
-    """Address, device, MAC, state and flags of entries with this number; ``wanted`` are flags for the question."""
+    """Yield address, device, MAC, state and flags of entries with this number; ``wanted`` are flags of the question."""
     with Netlink(NETLINK_ROUTE, about) as netlink:
         questions = (pack(HEADER, asked, 0, 0, 0, 0, wanted, 0) for asked in families)
         found = [entry for question in questions for entry in netlink.dump(GET_NEIGHBOURS, question) or ()]

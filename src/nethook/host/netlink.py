@@ -68,7 +68,7 @@ class Netlink:
         self._socket.setsockopt(SOL_NETLINK, GET_STRICT_CHECK, 1)
 
     def dump(self, kind: int, body: bytes) -> list[Span] | None:
-        """The content of each message that answers this question; None if there is no such thing.
+        """Return the content of each message that answers this question; None if there is no such thing.
 
         ReadError if the kernel does not tell.
         """
@@ -97,7 +97,7 @@ class Netlink:
             raise ReadError(f"cannot change {self._about}: {error.strerror}") from None
 
     def _answer(self) -> list[Span] | None:
-        """All that the kernel sends, None if somebody changed it meanwhile: something may be lacking then."""
+        """Return all that the kernel sends; None if somebody changed it meanwhile: something may be lacking then."""
         found: list[Span] = []
         interrupted = False
         while True:
@@ -139,7 +139,7 @@ class Nftables:
         self._netlink.__exit__()
 
     def dump(self, kind: int, *names: str) -> list[Span] | None:
-        """All rules of a table or all elements of a set, which ``names`` name; None if there is no such set.
+        """Return all rules of a table or all elements of a set, by these ``names``; None if there is no such set.
 
         ReadError if the kernel does not tell.
         """
@@ -189,7 +189,7 @@ def _elements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
 
 
 def attributes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Each attribute in this part of a message: its number, and where its content begins and ends."""
+    """Yield each attribute in this part of a message: its number, and where its content begins and ends."""
     while begin < end:
         length, kind = unpack_from("HH", data, begin)
         _refuse_shorter(length, ATTRIBUTE_HEADER)
@@ -198,6 +198,6 @@ def attributes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, in
 
 
 def _refuse_shorter(length: int, header: int) -> None:
-    """ReadError for a length that is less than that of the header that has it: nobody would get past it."""
+    """Raise ReadError for a length below that of the header that has it: reading would never end."""
     if length < header:
         raise ReadError("cannot read what the kernel sends: a part of it has no length")

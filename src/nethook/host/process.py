@@ -52,7 +52,7 @@ class Call:
 
 
 class Result:
-    """How one call ended: exit status (negative: the signal that ended it, None: it was killed as too slow)."""
+    """The result of a call, with its exit status (negative: the signal that ended it, None: killed as too slow)."""
 
     __slots__ = ("call", "err", "out", "status")
 
@@ -64,7 +64,7 @@ class Result:
 
     @property
     def failure(self) -> str:
-        """What went wrong, as one sentence."""
+        """The failure, as one sentence."""
         if self.status is None:
             return f"`{self.call}` did not end in time and was killed"
         how = f"was ended by signal {-self.status}" if self.status < 0 else f"failed with exit status {self.status}"
@@ -74,7 +74,7 @@ class Result:
 
     @property
     def not_understood(self) -> str:
-        """What is wrong with output that is not what this program prints, as one sentence."""
+        """One sentence about output that this program should not print."""
         return f"`{self.call}` printed what is not understood: {self.out[:80]!r}"
 
 
@@ -127,7 +127,7 @@ def _read(fd: int) -> str:
 
 
 def find(name: str) -> str:
-    """The path of a program; ToolMissingError if it is not installed."""
+    """Return the path of a program; ToolMissingError if it is not installed."""
     for folder in SEARCHED:
         path = f"{folder}/{name}"
         if os.access(path, os.X_OK):
@@ -187,7 +187,7 @@ class Tools:
 
 
 def _wait(pidfd: int, until: float) -> bool:
-    """Whether the process ends before ``until`` (monotonic seconds)."""
+    """Return whether the process ends before ``until`` (monotonic seconds)."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(max(0, (until - time.monotonic()) * 1000)))

@@ -1,4 +1,4 @@
-"""Which users besides root may change a file, or put another one in its place.
+"""Finding out by what users besides root may change a file, or put another one there.
 
 That depends on the file, on each directory on the way to it, and on each link among them with everything on the way to
 its target. This must be cheap, because the hook asks it for each file that it reads. So users and groups are only

@@ -1,4 +1,4 @@
-"""Routes in the place of ours: foreign ones, which make ours needless, and those that release 0.6 left; and its rules.
+"""Foreign routes that make ours needless, and routes and rules that release 0.6 left.
 
 Release 0.6 ran ``ip route add ADDRESS dev BRIDGE`` and added two rules to iptables' FORWARD for each line. It never
 removed its routes. They carry no mark of it, so only a route that matches a line exactly is taken for its work: the
@@ -45,14 +45,14 @@ class ForeignRoutes:
         self._bridges = sorted(bridges)
 
     def read_calls(self, host: Host) -> list[Call]:
-        """What lists those routes: one call a family, one listing a bridge."""
+        """Return the calls that list those routes: one for each family, with a listing for each bridge."""
         if not self._bridges:
             return []
         lines = "".join(f"route show dev {bridge}\n" for bridge in self._bridges)
         return [Call(("ip", f"-{family}", "-json", "-batch", "-"), lines) for family in host.families()]
 
     def routes(self, results: Iterable[Result]) -> tuple[set[Place], set[Place]]:
-        """Routes that stand in for ours, and routes of release 0.6; ReadError if they are not known."""
+        """Return routes that stand in for ours, and routes of release 0.6; ReadError if they are not known."""
         standing_in: set[Place] = set()
         inherited: set[Place] = set()
         for result in results:

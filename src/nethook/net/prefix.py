@@ -16,12 +16,12 @@ _AF = {4: AF_INET, 6: AF_INET6}
 
 
 def address_text(family: int, number: int) -> str:
-    """The address with this number (network byte order) as the kernel's tools print it."""
+    """Return the address with this number (network byte order) as the kernel's tools print it."""
     return inet_ntop(_AF[family], number.to_bytes(BITS[family] // 8, "big"))
 
 
 def block_text(family: int, first: int, last: int) -> str:
-    """A range of addresses as nft prints it: as a prefix if it is one."""
+    """Return a range of addresses as nft prints it: as a prefix if it is one."""
     size = last - first + 1
     if size & (size - 1) == 0 and first % size == 0:
         return Prefix(family, first, BITS[family] - size.bit_length() + 1).text
@@ -29,7 +29,7 @@ def block_text(family: int, first: int, last: int) -> str:
 
 
 def parse_address(text: str) -> tuple[int, int]:
-    """Family (4 or 6) and number of one address; ValueError if it is none."""
+    """Return family (4 or 6) and number of one address; ValueError if it is none."""
     family = 6 if ":" in text else 4
     try:
         return family, int.from_bytes(inet_pton(_AF[family], text), "big")
@@ -65,21 +65,21 @@ class Prefix:
 
     @property
     def is_address(self) -> bool:
-        """Whether the block is one single address."""
+        """True if the block is one single address."""
         return self.length == BITS[self.family]
 
     def addresses(self) -> list[str]:
-        """All its addresses, in canonical text."""
+        """Return all its addresses, in canonical text."""
         if self.is_address:
             return [self.text]
         return [address_text(self.family, number) for number in range(self.first, self.last + 1)]
 
     def lies_in(self, other: Prefix) -> bool:
-        """Whether all of its addresses are in the other block, too."""
+        """Return whether all of its addresses are in the other block, too."""
         return self.family == other.family and other.first <= self.first and self.last <= other.last
 
     def overlaps(self, other: Prefix) -> bool:
-        """Whether they have an address in common: then one of two blocks lies in the other."""
+        """Return whether they have an address in common: then one of the two blocks lies in the other."""
         return self.lies_in(other) or other.lies_in(self)
 
     def __str__(self) -> str:
@@ -96,7 +96,7 @@ class Prefix:
 
 
 def parse_prefix(text: str) -> Prefix:
-    """The block that ``ADDRESS`` or ``ADDRESS/LENGTH`` names.
+    """Return the block that ``ADDRESS`` or ``ADDRESS/LENGTH`` names.
 
     ValueError if it is none, or if bits are set behind the length.
     """
@@ -123,7 +123,7 @@ def is_prefix(text: str) -> bool:
 
 
 def set_behind_length(text: str, block: Prefix) -> tuple[str, str]:
-    """What is wrong with ``ADDRESS/LENGTH`` where the address is not the first of its block, and what to write."""
+    """Return the mistake of ``ADDRESS/LENGTH`` if the address is not the first of its block, and what to write."""
     address = text.partition("/")[0]
     what = f"{text} does not begin at a /{block.length} boundary"
     return what, f"write {block} for the block, {address} for the address"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def outermost(prefixes: Iterable[Prefix]) -> list[Prefix]:
-    """The single addresses, and those prefixes that lie in no other one: elements of an interval set are disjoint."""
+    """Return the single addresses, and the prefixes that lie in no other one, as interval sets need them."""
     chosen: list[Prefix] = []
     blocks: list[Prefix] = []
     for prefix in prefixes:
@@ -26,7 +26,7 @@ def outermost(prefixes: Iterable[Prefix]) -> list[Prefix]:
 
 
 def disjoint(prefixes: Iterable[Prefix]) -> list[Prefix]:
-    """Those of the prefixes, single addresses too, that lie in no other one; in order."""
+    """Return those of the prefixes, single addresses too, that lie in no other one; in order."""
     chosen: list[Prefix] = []
     for prefix in sorted(prefixes, key=in_order):
         if not chosen or not prefix.lies_in(chosen[-1]):
@@ -35,7 +35,7 @@ def disjoint(prefixes: Iterable[Prefix]) -> list[Prefix]:
 
 
 def without(block: Prefix, holes: Sequence[Prefix]) -> list[Prefix]:
-    """What is left of the block, as prefixes; the holes lie in it, and not in each other."""
+    """Return the rest of the block as prefixes. The holes lie in it, and not in each other."""
     if not holes:
         return [block]
     if holes[0].length == block.length:
@@ -56,20 +56,20 @@ class Ordered:
         self._keys = [in_order(prefix) for prefix in self._prefixes]
 
     def within(self, block: Prefix) -> list[Prefix]:
-        """Those that lie in the block and are not the same; in order."""
+        """Return those that lie in the block and are not the same; in order."""
         first = last = bisect_right(self._keys, in_order(block))
         while last < len(self._prefixes) and self._prefixes[last].lies_in(block):
             last += 1
         return self._prefixes[first:last]
 
     def around(self, block: Prefix) -> Prefix | None:
-        """The one that the block lies in or is, where none lies in another."""
+        """Return the one that the block lies in or is; none of the prefixes must lie in another."""
         at = bisect_right(self._keys, in_order(block)) - 1
         return self._prefixes[at] if at >= 0 and block.lies_in(self._prefixes[at]) else None
 
 
 class Longest:
-    """Prefixes, among which the longest around an address is to be found, as a router chooses."""
+    """Prefixes, of which one can find the longest around an address, as a router does."""
 
     __slots__ = ("_lengths", "_prefixes")
 
@@ -93,5 +93,5 @@ class Longest:
 
 
 def in_order(prefix: Prefix) -> tuple[int, int, int]:
-    """What to sort by: families apart, and a prefix right before those that lie in it."""
+    """Return a key for sorting: families apart, and a prefix right before those that lie in it."""
     return prefix.family, prefix.first, prefix.length

@@ -1,4 +1,4 @@
-"""What is ours in the kernel, a room each: the registry.
+"""Our objects in the kernel, a room for each part: the registry.
 
 Objects are made in this order, and go in the opposite one.
 """

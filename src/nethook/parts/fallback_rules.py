@@ -2,8 +2,8 @@
 
 They come in pairs: one has the main table asked, but for its shorter routes, and the next one a table of fallback
 routes; then the kernel goes on as ever, with all of the main table. So a fallback route never wins over a route that is
-not shorter than it, whoever made that. The last pair is for prefixes that lie in nothing of ours that is routed: only
-what stands for a default route is too short there. A pair before it is for each length of inner fallback routes.
+not shorter than it, no matter who made that. The last pair is for prefixes that lie in nothing of ours that is routed:
+only what stands for a default route is too short there. A pair before it is for each length of inner fallback routes.
 
 All have the priority that a rule gets by itself where there is none yet, and stand behind those that were there before
 them: a rule of others that came first must stay first. So their order is that in which they have been added. The
@@ -121,12 +121,12 @@ def in_place(wanted: set[FallbackRule], there: set[FallbackRule]) -> set[Fallbac
 
 
 def _number(length: int, *, is_main: bool) -> str:
-    """``length`` is that of inner fallback routes, 0 for the others."""
+    """Return the number of a rule. ``length`` is that of inner fallback routes, 0 for the others."""
     return f"{2 * length + is_main:03d}"
 
 
 def _number_of(length: int, table: int, protocol: int) -> str:
-    """The number of our rule with this length and table, as the kernel tells them (-1: no length); '' if it is none."""
+    """Return the number of our rule with this length (-1: none) and table; '' if the rule is not ours."""
     if table == MAIN_TABLE and length >= SHORT:
         return _number(length + 1 if length > SHORT else 0, is_main=True)
     inner = table - table_of(protocol)

@@ -34,7 +34,7 @@ class Part:
     """The word for it in effects, and in JSON."""
 
     def __init_subclass__(cls, words: Mapping[str, str] | None = None) -> None:
-        """``words`` is the text of each kind of effect, with places for ``{prefix}``, ``{bridge}`` and ``{to}``."""
+        """Enter the text of each kind of effect, with places for ``{prefix}``, ``{bridge}`` and ``{to}``."""
         WORDS.update(words or {})
 
     def calls(self, question: Question) -> list[Call]:
@@ -67,7 +67,7 @@ class Part:
         del case
 
     def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
-        """Yield what the line still lacks of this part, when all changes of the case are to be made."""
+        """Yield what the line still lacks of this part, before the changes of the case are made."""
         del case, placement
         yield from ()
 

@@ -102,7 +102,7 @@ class Routes(Objects, words={"route": "route {prefix} → {bridge}"}):
         return Wanted(placed, case.placements.kept.keys())
 
     def compare(self, case: Case) -> RouteDelta:
-        """Return the difference. A route that would keep a network from starting goes, whoever decides about it."""
+        """Return the difference. A route that would keep a network from starting goes in any case."""
         found = super().compare(case)
         starting = case.scope.starting
         in_the_way = {route for route in case.state(self) if route.prefix in starting} if starting else set()
@@ -157,7 +157,7 @@ def _words(key: Route) -> str:
 
 
 def holder_call(prefix: str) -> Call:
-    """Return the call that lists the routes to exactly this prefix, whoever made them."""
+    """Return the call that lists the routes to exactly this prefix, ours and foreign ones."""
     family = "-6" if ":" in prefix else "-4"
     return Call(("ip", family, "route", "show", "exact", prefix))
 

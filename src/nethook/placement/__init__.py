@@ -1,1 +1,1 @@
-"""Who has which address, and why: lines, networks and what was seen, as values. Pure."""
+"""The placement of addresses, with its reasons: lines, networks and snapshot, as values. Pure."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def blocks(routed_ips: Sequence[RoutedIP]) -> Blocks:
-    """The blocks of all bound lines. A longer prefix wins, so it may belong to another guest, or to none.
+    """Return the blocks of all bound lines. A longer prefix wins, so it may belong to another guest, or to none.
 
     Single addresses within a prefix are not cut out of it, since for each of them the rest of an IPv6 prefix is some 60
     blocks: see ``apart``.
@@ -35,7 +35,7 @@ def blocks(routed_ips: Sequence[RoutedIP]) -> Blocks:
 
 
 def apart(routed_ips: Sequence[RoutedIP]) -> list[RoutedIP]:
-    """The lines of single addresses within a bound prefix. What binds that is not about them."""
+    """Return the lines of single addresses within a bound prefix. The binding of the prefix is not about them."""
     bound = [routed.prefix for routed in routed_ips if routed.guest]
     if _are_single(bound):
         return []
@@ -48,7 +48,7 @@ def _are_single(prefixes: Iterable[Prefix]) -> bool:
 
 
 def held(blocks: Blocks, holders: Mapping[str, Collection[str]]) -> Mapping[str, Collection[str]]:
-    """The MACs that each block is bound to, also where lines that are new cut it out of a larger one.
+    """Return the MACs that each block is bound to, also if new lines cut it out of a larger one.
 
     ``holders`` are the MACs that each block is bound to as it was cut before.
     """
@@ -65,12 +65,12 @@ def held(blocks: Blocks, holders: Mapping[str, Collection[str]]) -> Mapping[str,
 
 
 def macs_of(blocks: Iterable[Prefix], holders: Mapping[str, Collection[str]]) -> set[str]:
-    """The MACs that any of these blocks is bound to."""
+    """Return the MACs that any of these blocks is bound to."""
     return {mac for block in blocks for mac in holders.get(block.text, ())}
 
 
 def nic(routed: RoutedIP, ports: Ports, holders: Collection[str]) -> str | None:
-    """The MAC of the NIC that a bound line is for, None if its guest is not plugged in.
+    """Return the MAC of the NIC that a bound line is for; None if its guest is not plugged in.
 
     Of several that might be meant, the one that has it already: ``holders`` are the MACs that it is bound to.
     """
@@ -79,7 +79,7 @@ def nic(routed: RoutedIP, ports: Ports, holders: Collection[str]) -> str | None:
 
 
 def is_undecided(routed: RoutedIP, ports: Ports, holders: Collection[str]) -> bool:
-    """Whether it is not known whether its guest is plugged in, so that what is there for it has to stay."""
+    """Return whether nobody knows if the guest of the line is plugged in: then what is in force for it stays."""
     if ports.all_known or any(port.is_of(routed.guest, routed.mac) for port in ports.known):
         return False
     gone = ports.gone

@@ -1,4 +1,4 @@
-"""Who has which address, and why: one placement for each line; and what a line lacks there. Pure."""
+"""The placement of each line: where its address is, and why; and what the line lacks there. Pure."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class Lack:
     """Something that a line needs, of our parts or in firewalls of others, and that is not in the kernel yet.
 
     ``text`` is for doctor, under the name of this ``station``; '' if doctor finds it out by itself. ``command`` and
-    ``advice`` say what mends it, ``addresses`` what it is about, if not the line. ``reason`` is for status, which shows
-    the line as not applied, unless the weight is ASIDE. ``is_last``: gates of others count first.
+    ``advice`` say how to correct it, ``addresses`` what it is about, if not the line. ``reason`` is for status, which
+    shows the line as not applied, unless the weight is ASIDE. ``is_last``: gates of others count first.
     """
 
     __slots__ = ("addresses", "advice", "command", "is_last", "reason", "station", "text", "weight")

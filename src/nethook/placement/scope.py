@@ -1,4 +1,4 @@
-"""What a run decides about, and leaves alone; and what is known of networks that it does not decide about.
+"""The scope of a run: what it decides about and leaves alone, and what is known of all other networks.
 
 A hook's scope is its own network: what is on that network's bridge, and the prefixes that the configuration gives to it
 wherever they are now, because an address has one place. Everything else stays as it is. Without a scope, a run decides
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Scope:
-    """What a run decides about: everything, or some networks and what is on their bridges, but for some prefixes.
+    """The objects that a run may change: all, or those of some networks and on their bridges, without some prefixes.
 
     ``known`` are all networks that are up or about to start, inside the scope and outside it, ``down`` all others that
     libvirt has now: a hook does not know which these are. ``unresolved`` are the prefixes of lines whose network or
@@ -63,15 +63,15 @@ class Scope:
         return {text: network.name for network in (*self.down, *self.known) for text in network.own_prefixes}
 
     def has(self, bridge: str) -> bool:
-        """Whether it decides about the bridge itself."""
+        """Return whether it decides about the bridge itself."""
         return self._spared is None or bridge in self._spared
 
     def has_network(self, name: str) -> bool:
-        """Whether it decides about the network of this name."""
+        """Return whether it decides about the network of this name."""
         return self._spared is None or name in self._networks
 
     def covers(self, prefix: str, bridge: str) -> bool:
-        """Whether it decides about the prefix on this bridge; bridge '': about what depends on no network."""
+        """Return whether it decides about the prefix on this bridge; bridge '': about what depends on no network."""
         return self._spared is None or not bridge or (bridge in self._spared and prefix not in self._spared[bridge])
 
 

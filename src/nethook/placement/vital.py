@@ -1,4 +1,4 @@
-"""What the host itself needs: lines that would take it away are not put in force.
+"""The needs of the host itself: lines that would take something of them away are not put in force.
 
 That are its own addresses, the subnets and next hops of its uplinks, resolvers on their links, and the address from
 which an administrator is connected. A route of ours wins over a shorter one; so a next hop or resolver is in danger
@@ -27,7 +27,7 @@ CONNECTED = "you are connected from {}"
 
 
 class Needs:
-    """What the host needs, as it was read: its addresses, next hops with devices, resolvers, and an SSH client."""
+    """The needs of the host as they were read: its addresses, next hops with devices, resolvers, and an SSH client."""
 
     __slots__ = ("addresses", "client", "hops", "resolvers")
 
@@ -119,18 +119,18 @@ def needed(needs: Needs, prefix: Prefix, networks: Collection[Network]) -> str:
 
 
 def _guests(networks: Iterable[Network]) -> set[str]:
-    """The bridges behind which are guests alone."""
+    """Return the bridges with guests alone behind them."""
     return {network.bridge for network in networks if network.is_libvirts_own}
 
 
 def _block(address: Prefix, length: int) -> Prefix:
-    """The prefix of this length around an address."""
+    """Return the prefix of this length around an address."""
     host_bits = BITS[address.family] - length
     return Prefix(address.family, (address.first >> host_bits) << host_bits, length)
 
 
 def _resolvers(host: Host) -> set[Prefix]:
-    """https://man7.org/linux/man-pages/man5/resolv.conf.5.html"""
+    """Return the resolvers. Format: https://man7.org/linux/man-pages/man5/resolv.conf.5.html"""
     found = set()
     for path in RESOLVER_FILES:
         try:
@@ -163,7 +163,7 @@ def _client(host: Host) -> Prefix | None:
 
 
 def _parsed(text: str) -> list[Prefix]:
-    """The address in a list; nothing if it is none."""
+    """Return the address in a list; nothing if it is none."""
     try:
         return [parse_prefix(text.partition("%")[0])]
     except ValueError:

@@ -1,1 +1,1 @@
-"""What became of each line, and how people and programs are shown it."""
+"""The state of each line, and how people and programs see it."""

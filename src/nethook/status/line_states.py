@@ -1,4 +1,4 @@
-"""What became of each line: routed, or why not. It follows from its placement, and from what parts and gates lack."""
+"""The state of each line: routed, or why not. It follows from its placement, and from what parts and gates lack."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class LineState:
 
     @property
     def place(self) -> Place:
-        """Where it is, or would be, in the kernel."""
+        """The place of the line in the kernel, if it is or would be there."""
         return self.line.prefix.text, self.bridge
 
     def count(self, received: Counts, sent: Counts) -> None:

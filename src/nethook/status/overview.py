@@ -1,4 +1,4 @@
-"""What ``nethook status`` shows, gathered: lines and their states, gates, mistakes, and what else differs."""
+"""The content of ``nethook status``: lines and their states, gates, mistakes, and other differences."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_LOOKED_UP = 100
 
 
 class Overview:
-    """How everything is: the state of each line and gate, mistakes in the files, and what apply would change."""
+    """The state of each line and gate, mistakes in the files, and what apply would change."""
 
     def __init__(
         self,
@@ -62,18 +62,18 @@ class Overview:
 
     @property
     def is_as_desired(self) -> bool:
-        """Whether all is as the files say; a network that is not running is no difference."""
+        """True if all is as the files say; a network that is not running is no difference."""
         wrong = any(line.state in {BLOCKED, NOT_APPLIED} for line in self.lines)
         return not (wrong or self.problems or self.mistakes or self.hidden or self.changes)
 
     @property
     def is_known(self) -> bool:
-        """Whether nothing is left that only root can tell."""
+        """True if nothing is left that only root can tell."""
         return all(line.state != UNKNOWN for line in self.lines)
 
 
 def overview() -> Overview:
-    """How everything is now; without root, as far as it can be read. NethookError if it cannot."""
+    """Return the overview; without root, as far as it can be read. NethookError if it cannot."""
     configuration = load()
     now = situation(configuration)
     host = limited_host()
@@ -105,7 +105,7 @@ def overview() -> Overview:
 
 
 def _routes(now: Situation, host: Host) -> set[Place]:
-    """The routes that lead to where lines want them, ours and others'."""
+    """Return our routes, and the foreign ones that lead to the same places."""
     foreign = ForeignRoutes({network.bridge for network in now.up})
     calls = read_calls(now.configuration.settings.route_protocol)
     results = host.start([*calls, *foreign.read_calls(host)])()
@@ -114,7 +114,7 @@ def _routes(now: Situation, host: Host) -> set[Place]:
 
 
 def _look_for_holders(lacking: Sequence[LineState], ours: set[Route], host: Host) -> None:
-    """Where a route is missing because somebody else has one to the very prefix, say so."""
+    """Look for foreign routes to the very prefix where ours is missing, and give them as the reason."""
     moved = {route[0] for route in ours}
     lacking = [state for state in lacking if state.line.prefix.text not in moved]
     if not lacking or len(lacking) > MOST_LOOKED_UP:

@@ -40,7 +40,7 @@ INDENT = 4
 
 
 def status_text(found: Overview, width: int | None, notation: Notation = COUNTS, *, coloured: bool = False) -> str:
-    """The text; ``width`` is that of the terminal, None for text that programs may read."""
+    """Return the text; ``width`` is that of the terminal, None for text that programs may read."""
     table, said = _lines(found.lines, width, notation, coloured=coloured) if found.lines else ("", [])
     if found.gates:
         said.append("\n".join(["Gates in other firewalls:", *(f"  {where}: {state}" for where, state in found.gates)]))
@@ -54,7 +54,7 @@ def status_text(found: Overview, width: int | None, notation: Notation = COUNTS,
 def _lines(
     lines: Sequence[LineState], width: int | None, notation: Notation, *, coloured: bool
 ) -> tuple[str, list[str]]:
-    """The table, and what is to be said of its columns."""
+    """Return the table, and sentences about its columns."""
     place = _Place(line.line.place.file for line in lines)
     is_bound = any(line.line.guest for line in lines)
     rows = [_row(line, place, notation) for line in lines]
@@ -78,13 +78,13 @@ def _lines(
 
 
 def _below(row: Row, headings: Collection[str], width: int) -> str:
-    """What there is to say of a line, below it; '' if nothing."""
+    """Return the reason that stands below a line; '' if there is none."""
     said = filter(None, [*([] if "STATE" in headings else [row["STATE"]]), row[REASON.heading]])
     return folded(" " * INDENT + ": ".join(said), width).rstrip()
 
 
 class _Place:
-    """How a line's place is written shortly, and what has to be said of that below the table."""
+    """The short text of a line's place, and its explanation below the table."""
 
     def __init__(self, files: Iterable[str]) -> None:
         files = set(files)
@@ -97,7 +97,7 @@ class _Place:
 
 
 def _row(state: LineState, place: _Place, notation: Notation) -> Row:
-    """The fields of a line."""
+    """Return the fields of a line."""
     return {
         "ADDRESS": state.line.prefix.text,
         "STATE": state.state,
@@ -114,7 +114,7 @@ def _row(state: LineState, place: _Place, notation: Notation) -> Row:
 
 
 def messages(found: Overview) -> Iterator[str]:
-    """What has to be said besides."""
+    """Yield the other messages."""
     if not found.lines and not found.problems:
         yield "the files have no lines: write ADDRESS NETWORK, a line each, see routed-ips(5)"
     if found.problems:

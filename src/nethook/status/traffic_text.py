@@ -1,4 +1,4 @@
-"""How people read what was counted."""
+"""Traffic as text for people."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ STEP = 1000
 
 
 class Notation(NamedTuple):
-    """How traffic is written, and what that is."""
+    """A notation for traffic, and its explanation."""
 
     text: Callable[[Traffic], str]
     legend: str
 
 
 def human(number: float) -> str:
-    """A number in at most four characters and a unit."""
+    """Return a number in at most four characters and a unit."""
     for unit in UNITS[:-1]:
         if number < STEP:
             return f"{number:.1f}{unit}" if unit and number < 10 else f"{number:.0f}{unit}"

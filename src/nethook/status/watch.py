@@ -62,7 +62,7 @@ class Rates:
         self._at = 0.0
 
     def take(self, found: Overview, now: float) -> None:
-        """Put rates in the place of the overview's counts; ``now`` is in seconds."""
+        """Replace the overview's counts by rates; ``now`` is in seconds."""
         seconds = now - self._at
         before, self._before, self._at = self._before, {}, now
         for state in found.lines:
@@ -73,7 +73,7 @@ class Rates:
 
 
 def _growth(before: Traffic | None, count: Traffic | None, seconds: float) -> Traffic | None:
-    """What was added per second, None where one of them is not known, or the counter began anew."""
+    """Return the growth per second; None if one of them is not known, or the counter began anew."""
     if before is None or count is None or count.packets < before.packets:
         return None
     return Traffic(round((count.packets - before.packets) / seconds), round((count.bytes - before.bytes) / seconds))

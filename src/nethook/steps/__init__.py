@@ -1,1 +1,1 @@
-"""What a run does to the machine, as values."""
+"""The changes of a run, as values."""

@@ -1,4 +1,4 @@
-"""What a step does to the kernel, for people and for programs: one effect is one line."""
+"""The effects of steps on the kernel, for people and for programs: one effect is one line."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class BatchStep(Step):
     """Objects changed by one process, a line for each. If the kernel refuses one, the others still change."""
 
     def __init__(self, pieces: Sequence[IpPiece], family_option: str = "") -> None:
-        """The objects are changed in this order."""
+        """Change the objects in this order."""
         self._pieces = pieces
         super().__init__(batch([piece.line for piece in pieces], family_option), [piece.effect for piece in pieces])
 

@@ -37,17 +37,17 @@ A number that nobody else is likely to have: see POLICY.
 
 
 def policy_file() -> str:
-    """Where the policy is, below either folder."""
+    """Return the path of the policy below either folder."""
     return f"policies/{POLICY}.xml"
 
 
 def set_file(name: str) -> str:
-    """Where an ipset is, below either folder."""
+    """Return the path of an ipset below either folder."""
     return f"ipsets/{name}.xml"
 
 
 def contents(entries: Mapping[int, Iterable[str]]) -> dict[str, str]:
-    """Every file, by its path below the folder; the policy last, because it needs the ipsets. Entries by family."""
+    """Return the text of each file by its path. The policy is last, because it needs the ipsets. Entries by family."""
     files = {}
     for family, name in SETS.items():
         files[set_file(name)] = _ipset(family, "Routed IPs of guests", entries[family])

@@ -42,7 +42,7 @@ MOST_NAMED = 3
 
 
 def call(path: str, interface: str, method: str, *arguments: str) -> Call:
-    """The call of a method; the interface is that of firewalld with this suffix."""
+    """Return the call of a method of firewalld's interface with this suffix."""
     return Call(("busctl", "--auto-start=no", "call", NAME, path, f"{NAME}{interface}", method, *arguments))
 
 
@@ -63,12 +63,12 @@ class Firewalld(Opening):
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything has to pass."""
+        """True if anything has to pass."""
         return any(self._wanted.values())
 
     @property
     def hindrance(self) -> str:
-        """Why nothing can be let pass; '' if it can, or nothing has to."""
+        """The reason why nothing can pass; '' if it can, or nothing has to."""
         return self._hindrance if self.is_needed else ""
 
     def state(self, case: Case) -> str:
@@ -102,7 +102,7 @@ class Firewalld(Opening):
 
     @property
     def lacking(self) -> list[Prefix]:
-        """What should pass and does not."""
+        """The prefixes that should pass and do not."""
         return [parse_prefix(text) for family in SETS for text in set(self._wanted[family]) - set(self._now(family))]
 
     def _now(self, family: int) -> Collection[str]:
@@ -128,7 +128,7 @@ class Firewalld(Opening):
 
 
 def has_policy(tools: Tools) -> bool | None:
-    """Whether firewalld has our policy at run time; None if it does not run, NethookError if that is not known."""
+    """Return whether a running firewalld has our policy; None if it does not run, NethookError if that is not known."""
     try:
         listed = tools.run(call(OBJECT, ".policy", "getPolicies"))
     except ToolMissingError:  # a host without systemd
@@ -137,7 +137,7 @@ def has_policy(tools: Tools) -> bool | None:
 
 
 def names_policy(listed: Result) -> bool | None:
-    """``has_policy`` for what was answered."""
+    """Return the same as ``has_policy``, from the answer."""
     if listed.status != 0:
         if any(message in listed.err for message in NOT_RUNNING):
             return None
@@ -146,7 +146,7 @@ def names_policy(listed: Result) -> bool | None:
 
 
 def read(wanted: Entries, host: Host) -> Firewalld | None:
-    """What firewalld has; None if it does not run, NethookError if that is not known."""
+    """Return the entries that firewalld has; None if it does not run, NethookError if that is not known."""
     if not is_configured(host):
         return None
     present = has_policy(host)  # asked alone: for an ipset that it does not have, firewalld logs an error
@@ -164,7 +164,7 @@ def read(wanted: Entries, host: Host) -> Firewalld | None:
 
 
 def understand(wanted: Entries, results: Sequence[Result], permanent: Mapping[int, set[str] | None]) -> Firewalld:
-    """What the answers about the ipsets say, and the entries in firewalld's files (None: no such file)."""
+    """Return what the answers about the ipsets and the entries in firewalld's files say (None: no such file)."""
     runtime = dict(zip(SETS, map(_words, results)))
     paths = dict(zip(SETS, map(_words, results[len(SETS) :])))
     if None in (*runtime.values(), *paths.values(), *permanent.values()):
@@ -182,7 +182,7 @@ def _missing(wanted: Entries) -> Firewalld:
 
 
 def _words(result: Result) -> list[str] | None:
-    """The strings of an answer, such as ``as 2 "a" "b"`` or ``o "/a"``; None if firewalld has no such ipset."""
+    """Return the strings of an answer, such as ``as 2 "a" "b"`` or ``o "/a"``; None if firewalld has no such ipset."""
     if result.status != 0:
         if NO_SUCH_SET in result.err:
             return None
@@ -215,7 +215,7 @@ def _summary(blocks: list[str]) -> str:
 
 
 def look(wanted: Entries, host: Host) -> tuple[Firewalld | None, list[str]]:
-    """``read``, and what failed: what cannot be known of firewalld must not keep everything else from being done."""
+    """Return the same as ``read``, and a sentence for each failure, which must not stop everything else."""
     try:
         found = read(wanted, host)
     except NethookError as error:

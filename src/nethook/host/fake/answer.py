@@ -1,4 +1,4 @@
-"""What a fake tool answers, and what it cannot do."""
+"""The answers of fake tools, and their errors."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Fault(enum.Enum):
-    """What goes wrong. Of the values that end in AFTER, what was asked for is done all the same."""
+    """A fault. With a value that ends in AFTER, the request is done all the same."""
 
     FAILS = "fails"
     """A tool ends with exit status 1; a read or a write raises what the edge raises."""

@@ -83,7 +83,7 @@ class FakeLock(Locked):
 
     @property
     def is_untouched(self) -> bool:
-        """Whether no file in the folder has come, gone or been replaced since the lock was taken."""
+        """True if no file in the folder has come, gone or been replaced since the lock was taken."""
         return self._files.stamp == self._stamp
 
 

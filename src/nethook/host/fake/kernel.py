@@ -63,7 +63,7 @@ class Rule(NamedTuple):
 
 
 class Neighbour(NamedTuple):
-    """What an address is at on a device."""
+    """A neighbour entry: the MAC at which an address is on a device."""
 
     mac: str
     is_permanent: bool

@@ -50,7 +50,7 @@ class ArpRules:
         self.comments = [f"towards guests only {fingerprint}" for _ in self._matches]
 
     def commands(self) -> list[str]:
-        """The nft commands that make the table so, whether or not there is one; without rules it goes.
+        """Return the nft commands that make the table so, whether or not there is one; without rules it goes.
 
         What is there is emptied and not deleted, for which the kernel waits 10 ms and more.
         """

@@ -113,7 +113,7 @@ HOOKS = {"prerouting": "type filter hook prerouting priority filter; policy acce
 
 
 def _rules(protocol: str, family: int, claim: str, *macs: str, kinds: tuple[str, str, str] = ADDRESSES) -> list[str]:
-    """What claims an address passes if it is a pair, with each of these MACs, and is dropped if somebody has it."""
+    """Return rules by which a claim of an address passes only if it is a pair with each of these MACs."""
     taken, pairs, apart = (f"@{kind}{family}" for kind in kinds)
 
     def decide(prefixes: str) -> tuple[str, str]:

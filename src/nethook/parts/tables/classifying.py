@@ -72,7 +72,7 @@ FLAGS = (0x01000000, 0x02000000, 0x04000000)
 
 
 def _sets() -> dict[str, SetType]:
-    """Every set, by name."""
+    """Return every set by name."""
     sets = {name: SetType(name, DEVICE) for name in (BRIDGES, ISOLATED)}
     for family, _ in FAMILIES:
         for role in (TO, FROM, ROUTED):
@@ -141,7 +141,7 @@ class Ruleset(Layout):
 
 
 def _family_chains(family: int, ip: str) -> dict[str, list[str]]:
-    """The chains of one IP family."""
+    """Return the chains of one IP family."""
     astray = "fib saddr . iif oif missing"
     sent_from = f"iifname . {ip} saddr @from{family}"
     delivered_to = f"oifname . {ip} daddr @to{family}"

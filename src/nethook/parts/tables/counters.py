@@ -1,4 +1,4 @@
-"""How much went to and from each routed address or prefix, by the counters of our sets' elements.
+"""The traffic to and from each routed address or prefix, by the counters of our sets' elements.
 
 Numbers of attributes: linux/netfilter/nf_tables.h. Counters are big-endian there, unlike all else.
 """
@@ -42,17 +42,17 @@ class Traffic:
 
 
 def received() -> Counts:
-    """What was sent to each (prefix, bridge) that is routed; nothing without our table. ReadError if not known."""
+    """Return the traffic to each (prefix, bridge) that is routed; nothing without our table. ReadError if not known."""
     return _read("to")
 
 
 def sent() -> Counts:
-    """What each of them sent."""
+    """Return the traffic from each of them."""
     return _read("from")
 
 
 def spoofed() -> dict[str, int]:
-    """How many packets were dropped because they claimed each bound block; ReadError if not known.
+    """Return the number of packets that were dropped because they claimed each bound block; ReadError if not known.
 
     One that claims it twice, as a neighbour advertisement from the address about the address, counts once. By MAC,
     there are those that came with that of a NIC to which something is bound, from another one.
@@ -77,7 +77,7 @@ def _read(direction: str) -> Counts:
 
 
 def _elements(nftables: Nftables, name: str, kind: SetType) -> Iterator[tuple[Element, Traffic]]:
-    """Each element of a set, with what it counted."""
+    """Yield each element of a set, with its traffic."""
     dumped = nftables.dump(GET_ELEMENTS, NAME, name) or ()
     lists = [
         (data, first, last)
