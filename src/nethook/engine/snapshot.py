@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 class Question:
     """The subject of a run: the files; of the ``scope``, exactly these ``networks`` are up, and all have a bridge.
 
-    ``is_thorough``: look at everything, also at foreign routes that make ours needless, which takes time that an
-    event does not have. ``again``: the first attempt failed. A table that could not be corrected is made anew, and
-    a piece that may have failed alone gets a step of its own. ``clears``: nothing of ours is wanted. ``lines`` are all right lines of
-    the files, ``configuration`` has those of the IP families of this kernel.
+    ``is_thorough``: look at everything, also at foreign routes that make ours needless, which takes time that an event
+    does not have. ``again``: the first attempt failed. A table that could not be corrected is made anew, and a piece
+    that may have failed alone gets a step of its own. ``clears``: nothing of ours is wanted. ``lines`` are all right
+    lines of the files, ``configuration`` has those of the IP families of this kernel.
     """
 
     def __init__(
