@@ -46,7 +46,7 @@ STAGES = range(LAST + 1)
 
 
 class Piece:
-    """One change, at this stage (``stage.py``)."""
+    """One change, at this stage."""
 
     __slots__ = ("stage",)
 

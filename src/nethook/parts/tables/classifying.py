@@ -170,7 +170,7 @@ def _family_chains(family: int, ip: str) -> dict[str, list[str]]:
             f"{delivered_to} goto to_routed{family}",
             f"{delivered_to}_prefixes goto to_routed{family}",
         ],
-        # What a bridge takes for itself comes with the port as its device (link_local.py), behind which nobody lives.
+        # What a bridge takes for itself comes with the port as its device (switches.py), behind which nobody lives.
         f"input{family}": [
             f"{astray} {is_routed} drop # forged",
             f"{astray} {is_routed}_prefixes drop # forged",
