@@ -242,3 +242,32 @@ def _start(world: World, network: WorldNetwork) -> None:
     assert world.event(network, "start") == []
     world.bring_up(network)
     assert world.event(network, "started") == []
+
+
+@pytest.mark.parametrize("address", ["203.0.113.10", "2001:db8:7::10"])
+def test_a_foreign_route_in_the_way_stays_and_is_named(address: str) -> None:
+    world = world_of(SCENARIOS["plain"])
+    assert world.event(PUBLIC, "start") == []
+    world.bring_up(PUBLIC)
+    world.host.by_others("ip", "route", "add", address, "dev", UPLINK, "proto", "static")
+    of_others = foreign(world.host)
+    errors = world.event(PUBLIC, "started")
+    assert [text for text in errors if address in text and "not ours" in text and UPLINK in text]
+    assert foreign(world.host) == of_others
+    assert len(routes(world)) == len(SCENARIOS["plain"].lines) - 1
+    assert [text for text in world.apply() if address in text]
+    world.take_down(PUBLIC)
+    assert world.event(PUBLIC, "stopped") == []
+    assert f"prefix='{address}', device='{UPLINK}'" in "".join(foreign(world.host)["routes"])
+
+
+@pytest.mark.parametrize("address", ["203.0.113.10", "2001:db8:7::10"])
+def test_a_foreign_route_to_the_same_bridge_will_do(address: str) -> None:
+    world = world_of(SCENARIOS["plain"])
+    assert world.event(PUBLIC, "start") == []
+    world.bring_up(PUBLIC)
+    world.host.by_others("ip", "route", "add", address, "dev", PUBLIC.bridge, "proto", "static")
+    of_others = foreign(world.host)
+    assert world.event(PUBLIC, "started") == []
+    assert world.apply() == []
+    assert foreign(world.host) == of_others
