@@ -11,7 +11,7 @@ from typing import Union
 Argument = Union[str, Path]
 Completed = subprocess.CompletedProcess[str]
 
-RUNNER_SECONDS = 30
+RUNNER_SECONDS = 120
 """A command of a Runner that takes longer hangs."""
 
 
@@ -20,7 +20,7 @@ class CommandError(Exception):
 
 
 def run(
-    argv: Sequence[Argument], *, check: bool = True, stdin: str = "", timeout: float = 60, title: str = ""
+    argv: Sequence[Argument], *, check: bool = True, stdin: str = "", timeout: float = 180, title: str = ""
 ) -> Completed:
     """Run a command to its end and return its status and text output.
 

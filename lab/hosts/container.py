@@ -118,7 +118,7 @@ class Container:
         *,
         check: bool = True,
         stdin: str = "",
-        timeout: float = 60,
+        timeout: float = 180,
     ) -> Completed:
         title = f"{self.name}: {' '.join(map(str, argv))}"
         return run(self.command(argv), check=check, stdin=stdin, timeout=timeout, title=title)

@@ -45,7 +45,7 @@ class DebianGuest:
     def boot(self) -> None:
         """Start it and return when its system and its web server are up."""
         self._container.start(["--boot"])
-        wait_for(self._is_up, "the guest is up", 60)
+        wait_for(self._is_up, "the guest is up", 180)
         self.sh(SYSFS_OF_ITS_OWN)
         self.run(["systemd-run", "--quiet", "python3", f"{SHARED}/{WEB_SERVER.name}"])
 
@@ -58,7 +58,7 @@ class DebianGuest:
         """Take the NIC away, and with it all that was configured of it."""
         self._namespace.ip(f"link delete {NIC}")
 
-    def run(self, argv: Sequence[Argument], *, check: bool = True, stdin: str = "", timeout: float = 60) -> Completed:
+    def run(self, argv: Sequence[Argument], *, check: bool = True, stdin: str = "", timeout: float = 180) -> Completed:
         """Run a command in the guest; see processes.run."""
         return self._container.run(argv, check=check, stdin=stdin, timeout=timeout)
 

@@ -58,7 +58,7 @@ class Host(ABC):
     def boot(self) -> None:
         """Start the host and return when libvirt answers."""
         self._container.start([f"--bind-ro={guest_image().folder}:{IMAGE}", *self._nspawn_options()])
-        wait_for(self._is_up, f"{self.name} is up", 60)
+        wait_for(self._is_up, f"{self.name} is up", 180)
         self.wait_for_libvirt()
 
     def run(
@@ -67,7 +67,7 @@ class Host(ABC):
         *,
         check: bool = True,
         stdin: str = "",
-        timeout: float = 60,
+        timeout: float = 180,
     ) -> Completed:
         """Run a command on the host; see processes.run."""
         return self._container.run(argv, check=check, stdin=stdin, timeout=timeout)

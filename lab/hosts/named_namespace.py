@@ -30,7 +30,7 @@ class NamedNamespace(Namespace):
         """Return the command that runs `argv` in here."""
         return self._footprint.command(["ip", "netns", "exec", self.name, *argv])
 
-    def run(self, argv: Sequence[Argument], *, check: bool = True, timeout: float = 60) -> Completed:
+    def run(self, argv: Sequence[Argument], *, check: bool = True, timeout: float = 180) -> Completed:
         """Run a command in here; see processes.run."""
         title = f"{self.name}: {' '.join(map(str, argv))}"
         return run(self.command(argv), check=check, timeout=timeout, title=title)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lab.namespace import Namespace
 
-SECONDS = 3.0
+SECONDS = 15.0
 ETH_P_ALL = 3
 
 _numbers: Iterator[int] = itertools.count()

@@ -253,7 +253,7 @@ def test_the_nic_of_a_guest_is_told_by_its_mac_address(site: Site) -> None:
         (["web1", NETWORKS["route"].asked_for[0]], "guest web1 has no NIC on network route; its networks: nat"),
         ([mode.asked_for[0], "--private", "192.168.102.2"], "192.168.102.2 is in no subnet of network nat"),
         ([mode.asked_for[0], "--private", "192.168.101.1"], "192.168.101.1 is the host's own address on network nat"),
-        ([mode.asked_for[0], "--private", "dhcp", "--format", "alpine"], "alpine has no way to keep DHCP"),
+        ([mode.asked_for[0], "--private", "dhcp", "--format", "alpine"], "alpine cannot combine DHCP"),
     ):
         refused = site.host.nethook("guest-config", *words)
         assert (refused.returncode, refused.stdout) == (2, ""), words

@@ -244,7 +244,7 @@ def test_a_bridge_whose_name_could_mean_something_else_is_refused(world: World, 
     before = listings.foreign(world.machine)
     for operation in ("started", "port-created", "stopped"):
         (error,) = errors(world.event(Odd("public", 1, "nat"), operation))
-        assert "its bridge has a name that cannot be used" in error
+        assert "cannot be used in rules and routes" in error
     assert listings.foreign(world.machine) == before
     assert " . 203.0.113.10" not in listings.table(world.machine)
     assert in_force(world) == set()
