@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bench.bench_host import EMPTY, NETWORK, SCRATCH, addresses, seconds
 from nethook.config import load
 from nethook.engine.run import reconcile
+from nethook.engine.snapshot import Question
 from nethook.host.host import Host
 from nethook.host.process import Result
 from nethook.libvirt.network import Network
@@ -90,7 +91,7 @@ class _Floor:
     def __init__(self) -> None:
         host = _RecordingHost(60)
         configuration, networks = load(), [Network(NETWORK.name, NETWORK.bridge, NETWORK.mode)]
-        reconcile(configuration, networks, scope_of(networks, configuration.routed_ips), host)
+        reconcile(Question(configuration, networks, scope_of(networks, configuration.routed_ips), host))
         bare_python = (sys.executable, "-I", "-S", "-c", "pass")
         self._commands: list[tuple[tuple[str, ...], Path]] = [(bare_python, EMPTY)]
         for tool in ("nft", "ip"):

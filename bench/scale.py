@@ -15,6 +15,7 @@ from nethook.config import load
 from nethook.config.routed_ips import MOST
 from nethook.engine.run import MOST_BY_EVENT, reconcile
 from nethook.engine.situation import limited_host
+from nethook.engine.snapshot import Question
 from nethook.libvirt.network import Network
 from nethook.placement.scope import Scope
 
@@ -65,7 +66,7 @@ def _apply() -> None:
     configuration, networks = load(), [Network(NETWORK.name, NETWORK.bridge, NETWORK.mode)]
     host = limited_host()
     with host.locked():
-        outcome = reconcile(configuration, networks, Scope(known=networks), host, is_thorough=True)
+        outcome = reconcile(Question(configuration, networks, Scope(known=networks), host, is_thorough=True))
     if outcome.failures:
         raise SystemExit("\n".join(("bench: apply has failed:", *outcome.failures)))
 

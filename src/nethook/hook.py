@@ -12,6 +12,7 @@ import sys
 from nethook import log
 from nethook.config import load
 from nethook.engine.run import reconcile
+from nethook.engine.snapshot import Question
 from nethook.errors import ConfigError, NethookError
 from nethook.host.host import Host
 from nethook.host.links import guest_bridges
@@ -84,7 +85,7 @@ def _handle(event: Event, reason: str, host: Host, load: Callable[[], Configurat
             configuration = load()
         told = unwritten or record.read(host)
         up = [network] if event.is_up and is_usable and host.number_of(network.bridge) else []
-        outcome = reconcile(configuration, up, _scope(event, configuration, told, host), host)
+        outcome = reconcile(Question(configuration, up, _scope(event, configuration, told, host), host))
     outcome.finish(host)
     outcome.failures += _taken_away(event, outcome)
     if not is_usable and any(routed.network == network.name for routed in configuration.routed_ips):

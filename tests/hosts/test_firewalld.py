@@ -276,7 +276,10 @@ def test_entries_that_somebody_took_are_brought_back(site: Site) -> None:
     address = ZONES[0].routed[0]
     site.host.run(["firewall-cmd", "--ipset=nethook4", f"--remove-entry={address}"])
     status = site.host.nethook("status", address)
-    assert (status.returncode, "by firewalld, its gate is not for it; run nethook apply" in status.stdout) == (1, True)
+    assert (status.returncode, "by firewalld, its gate is not open for it; run nethook apply" in status.stdout) == (
+        1,
+        True,
+    )
     assert not site.lab.wan.http(address)
     site.host.run(["systemctl", "reload", "nethook"])  # which may do less than root at a prompt
     assert f"+ gate in firewalld for {address} [apply]" in site.host.syslog("nethook")

@@ -618,7 +618,7 @@ def test_an_address_that_gets_a_guest_stays_routed_where_binding_fails_and_that_
     fault = Fault(world.machine, ["nft"], "too old to bind")
     for _ in range(2):
         (error,) = [line.text for line in world.event(network, "port-created", port=port) if line.is_error]
-        assert "still routed, but not yet kept to their guests: 203.0.113.10 (web1)" in error
+        assert "still routed, but other guests can use them as well: 203.0.113.10 (web1)" in error
         assert "203.0.113.11" not in error
         assert "203.0.113.12" not in error
         assert routes(world) == {"203.0.113.10", "203.0.113.11"}

@@ -112,7 +112,8 @@ def test_where_the_administrator_is(nftables_world: World, environment: str) -> 
         "from nethook.host.host import Host\n"
         "from nethook.placement.vital import dangers, read_needs\n"
         "lines, _ = parse_routed_ips([('f', b'203.0.113.64/29 public\\n203.0.113.72/29 public')])\n"
-        "print([problem.what for _, problem in dangers(read_needs(Host(5)), lines, ())])\n"
+        "needs = read_needs(Host(5), Host(5).addresses())\n"
+        "print([problem.what for _, problem in dangers(needs, lines, ())])\n"
     )
     shell = 'env -i /usr/bin/python3 -I -c "$1"; true'
     said = nftables_world.machine.run("env", environment, "sh", "-c", shell, "sh", question)

@@ -12,11 +12,11 @@ from lab.firewalls import FIREWALLS
 from lab.processes import Runner
 from lab.world.network import ISOLATED
 from nethook import hook
-from nethook.commands.clear import _forget as forget
 from nethook.config import Configuration, Settings
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.settings import parse_settings
-from nethook.engine.run import reconcile
+from nethook.engine.run import clear, reconcile
+from nethook.engine.snapshot import Question
 from nethook.errors import NethookError
 from nethook.host.fake import FakeHost, Killed
 from nethook.host.fake.kernel import Route
@@ -212,7 +212,7 @@ class World:
         try:
             with self.host.locked() as lock:
                 record.learn([(network, True) for network in up], hosts, lock, self.host)
-                outcome = reconcile(self.configuration, up, Scope(known=up), self.host, is_thorough=True)
+                outcome = reconcile(Question(self.configuration, up, Scope(known=up), self.host, is_thorough=True))
             outcome.finish(self.host)
         except Killed:
             return ["killed"]
@@ -223,12 +223,9 @@ class World:
     def clear(self) -> list[str]:
         """Do what ``nethook clear`` does; returns what failed."""
         self._begin()
-        nothing = Configuration(self.configuration.settings, [], [])
         try:
             with self.host.locked():
-                outcome = reconcile(nothing, [], Scope(), self.host, is_thorough=True, clears=True)
-                if not outcome.failures:
-                    forget(self.host)
+                outcome = clear(self.configuration.settings, self.host)
         except Killed:
             return ["killed"]
         except (NethookError, OSError) as error:

@@ -163,14 +163,6 @@ def rules_of_the_wall(world: Any) -> list[str]:
     return [line.strip().partition(" # handle")[0] for line in listed.splitlines() if "counter" in line]
 
 
-def clear(world: Any) -> None:
-    """Do what ``nethook clear`` does."""
-    run = importlib.import_module("nethook.engine.run")
-    scope = importlib.import_module("nethook.placement.scope").Scope()
-    outcome = run.reconcile(world.configuration.of(()), [], scope, world.host, is_thorough=True, clears=True)
-    assert outcome.failures == []
-
-
 def test_what_is_added_works_in_every_event(world: Any) -> None:
     from tests.unit.scenarios import PUBLIC, WEB  # noqa: PLC0415 - values alone
 
@@ -192,5 +184,5 @@ def test_what_is_added_works_in_every_event(world: Any) -> None:
     world.configure("203.0.113.10 public")
     assert world.apply() == []
     assert world.host.recorded("/run/nethook/colours") == ""
-    clear(world)
+    assert world.clear() == []
     assert [rule.split(" ")[0] for rule in rules_of_the_wall(world)] == ["counter"]

@@ -30,9 +30,7 @@ class Runs:
 
     def ask(self) -> Any:
         self._now = next(self._happens)
-        return SimpleNamespace(
-            record=lambda *_: self._now != OTHER, configuration=None, up=(), scope=None, others=None, not_recorded=[]
-        )
+        return SimpleNamespace(record=lambda *_: self._now != OTHER, question=lambda _: None, not_recorded=[])
 
     def tell(self, outcome: Outcome) -> None:
         self.told.append(([str(effect) for effect in outcome.done], list(outcome.failures)))

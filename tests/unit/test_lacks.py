@@ -70,7 +70,7 @@ def test_an_element_lacks_for_the_lines_in_it_and_on_its_bridge() -> None:
 def test_what_is_not_bound() -> None:
     there = applied(case(LINES, [PUBLIC]))[BINDING]
     there.elements["holders4"].clear()
-    text = "our table: 203.0.113.18 is routed, but not yet kept to guest web1"
+    text = "our table: 203.0.113.18 is routed, but other guests can use it as well"
     assert lacks(binding=there) == [[], [], [text]]
     assert lacks(neighbour=set()) == [[], [], [text]]
     assert lacks(binding=there, route=set())[2] == [
@@ -78,7 +78,7 @@ def test_what_is_not_bound() -> None:
         "our table: 203.0.113.18 is not bound to its guest's NIC",
     ]
     assert lacks(no_linklocal_learn=SwitchState({}, {"virbr1"}))[2] == [
-        "our table: other guests on virbr1 can take what is sent to 203.0.113.18: its no_linklocal_learn is off"
+        "our table: other guests on virbr1 can receive the packets to 203.0.113.18: its no_linklocal_learn is off"
     ]
 
 
@@ -86,7 +86,7 @@ def test_what_is_not_there_for_the_way_to_a_guest() -> None:
     assert lacks(route=set()) == [["route"]] * 3
     assert lacks(fallback=set()) == [[], [], []]
     assert lacks(proxy=set()) == [["proxy: the host does not answer for 2001:db8::1 on lo"], [], []]
-    text = "gateway: guests on virbr1 that use {} as their gateway find nobody there"
+    text = "gateway: guests on virbr1 cannot reach their gateway {}: no device has it"
     assert lacks(gateway=set()) == [
         [text.format("fe80::1")],
         [text.format("169.254.0.1")],
@@ -102,7 +102,7 @@ def test_proxy_ndp_is_off_only_where_it_has_to_be_turned_on(off: set[str], is_de
     target = Target(LINE, "2001:db8::1", is_exact=True)
     target.bridge = "virbr1"
     said = [finding.text for finding in ours.lacking(host, target)]
-    assert said == ["the kernel does not look at our proxy entries on lo: proxy_ndp is off"] * is_deaf
+    assert said == ["the kernel ignores our proxy entries on lo: proxy_ndp is off"] * is_deaf
 
 
 def test_what_is_said_of_many_lines_is_said_once() -> None:

@@ -78,7 +78,7 @@ def test_a_routed_line_that_is_not_kept_to_its_guest_yet_says_so() -> None:
     there = {**applied(case(lines, networks)), BINDING: None, ROUTES: {Route(("203.0.113.10", BRIDGE, ""))}}
     found = line_states(Plan(case(lines, networks, there), [], []))
     assert [(each.state, each.reason) for each in found] == [
-        ("not applied", "still routed, but not yet kept to guest web1; run nethook apply"),
+        ("not applied", "routed, but guests other than web1 can use it as well; run nethook apply"),
         ("not applied", "run nethook apply"),
     ]
 
@@ -162,7 +162,7 @@ def test_what_firewalld_does_not_let_pass_is_blocked() -> None:
         (Firewalld(wanted, wanted, wanted, {}), ["", "", ""]),
         (
             Firewalld(wanted, {4: {"203.0.113.10"}, 6: set()}, wanted, {}),
-            ["", *["by firewalld, its gate is not for it; run nethook apply"] * 2],
+            ["", *["by firewalld, its gate is not open for it; run nethook apply"] * 2],
         ),
         (Firewalld(wanted, {}, {}, {}, "missing"), ["by firewalld, its gate is missing"] * 3),
     ):

@@ -14,6 +14,7 @@ from nethook.config.problem import Problem
 from nethook.doctor.finding import FAILURE, Finding
 from nethook.doctor.ip_answers import ask
 from nethook.engine import run
+from nethook.engine.snapshot import Question
 from nethook.errors import NethookError, ReadError
 from nethook.host import keys
 from nethook.host.fake import FakeHost, Fault
@@ -184,7 +185,7 @@ def test_a_module_that_is_gone_does_not_cost_the_report(monkeypatch: pytest.Monk
             raise ImportError("No module named 'nethook.gates.firewalld.gate'") from None
 
     monkeypatch.setattr(run, "decide", decide)
-    outcome = run.reconcile(Configuration(Settings(), [], []), [], Scope(), FakeHost(), is_thorough=True)
+    outcome = run.reconcile(Question(Configuration(Settings(), [], []), [], Scope(), FakeHost(), is_thorough=True))
     assert outcome.done == [done]
     assert "No module named 'nethook.gates.firewalld.gate'" in outcome.failures
 

@@ -40,7 +40,7 @@ def run(options: Namespace) -> int:
         print(f"nethook: {what}", file=sys.stderr)
         return UNKNOWN
     now = situation(configuration, options.networks)
-    plan = decide(configuration, now.up, now.scope, limited_host(), is_thorough=True)
+    plan = decide(now.question(limited_host()))
     if options.json:
         print(json.dumps({"version": VERSION, "changes": [as_json(effect) for effect in plan.effects]}, indent=2))
     elif options.commands:

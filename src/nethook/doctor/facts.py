@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nethook.doctor.host_problems import own_addresses, vital_problems
 from nethook.doctor.ip_answers import ask
 from nethook.engine.plan import decide
+from nethook.engine.snapshot import Question
 from nethook.host import links
 from nethook.libvirt.live import live_guests
 from nethook.libvirt.names import unresolved
@@ -15,7 +16,7 @@ from nethook.net import names
 from nethook.net.prefix import Prefix, address_text, parse_prefix
 from nethook.placement.placement import Placement
 from nethook.placement.scope import Scope
-from nethook.placement.vital import read_needs
+from nethook.placement.vital import Needs, read_needs
 from nethook.shell import word
 
 if TYPE_CHECKING:
@@ -127,13 +128,18 @@ class Facts:
             down=[each.network for each in self.live.values() if not each.is_active],
             unresolved={line.prefix.text for line, _ in unresolved(self.configuration.routed_ips, self.live)},
         )
-        return decide(self.configuration, self.up, scope, self.tools, is_thorough=True)
+        return decide(Question(self.configuration, self.up, scope, self.tools, is_thorough=True))
+
+    @cached_property
+    def needs(self) -> Needs:
+        """What the host needs. Of a host whose lines are all in force, the plan has not read it."""
+        return read_needs(self.tools, self.tools.addresses())
 
     @cached_property
     def vital_problems(self) -> Mapping[str, Problem]:
         """The problems, by prefix, of lines that would take away an address that the host needs."""
         routed = {route[0] for route in self.plan.case.routes}
-        found = vital_problems(read_needs(self.tools), self.configuration.routed_ips, self.live, routed)
+        found = vital_problems(self.needs, self.configuration.routed_ips, self.live, routed)
         return {problem.prefix.text: problem for problem in found if problem.prefix}
 
     @cached_property

@@ -85,7 +85,9 @@ def _for_all(first: Problem, more: int) -> Problem:
 def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Host) -> list[Problem]:
     protocol = configuration.settings.route_protocol
     routes = ROUTES.parse(tools.start(read_calls(protocol))())
-    return vital_problems(read_needs(tools), configuration.routed_ips, live, {route[0] for route in routes})
+    return vital_problems(
+        read_needs(tools, tools.addresses()), configuration.routed_ips, live, {route[0] for route in routes}
+    )
 
 
 def vital_problems(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.host_problems import what_is_wrong_with_uplink, which_uplink
 from nethook.gates.firewalld.gate import WHERE, Firewalld
-from nethook.parts.gateways import GATEWAYS
 from nethook.parts.tables.binding import BINDING, UNKEPT
 from nethook.parts.tables.binding import TABLE as BRIDGE
 from nethook.parts.tables.classifying import CLASSIFYING
@@ -23,9 +22,8 @@ if TYPE_CHECKING:
     from nethook.gates.gate import Chain, Gate
 
 TABLE, ACCEPTED, GATE, LEFTOVERS = "our table", "our table", "gate", "leftovers"
-GATEWAY, PROXY = "gateway", "proxy"
+PROXY = "proxy"
 APPLY = "nethook apply"
-OTHER_GATEWAY = "choose another gateway4 in /etc/nethook/nethook.conf, or let these guests use their network's gateway"
 
 
 def table(facts: Facts, targets: Collection[Target]) -> Iterator[Finding]:
@@ -67,12 +65,9 @@ def lacking(facts: Facts, target: Target) -> Iterator[Finding]:
     for lack in case.lacks(facts.placement(target)):
         if lack.text and not (wrong and lack.station == PROXY):
             verdict = FAILURE if lack.weight == BROKEN else WARNING
-            yield Finding(verdict, lack.station, lack.text, command=APPLY, addresses=[target.name])
-    gateway = facts.settings.gateway(target.family) or ""
-    device = GATEWAYS.taken(case).get((gateway, target.bridge), target.bridge)
-    if device != target.bridge:
-        text = f"guests on {target.bridge} cannot use {gateway} as their gateway: it is on {device}"
-        yield Finding(WARNING, GATEWAY, text, advice=OTHER_GATEWAY, addresses=[target.name])
+            yield Finding(
+                verdict, lack.station, lack.text, command=lack.command, advice=lack.advice, addresses=[target.name]
+            )
 
 
 def opened(facts: Facts, families: Collection[int]) -> Iterator[Finding]:

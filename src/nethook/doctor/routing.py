@@ -14,7 +14,7 @@ from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.host.files import read, sysctl
 from nethook.net.prefix import parse_prefix
 from nethook.parts.routes import ROUTES
-from nethook.placement.vital import needed, read_needs
+from nethook.placement.vital import needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -289,9 +289,7 @@ def _removal(facts: Facts, target: Target, route: dict[str, Any]) -> tuple[str, 
     if route.get("protocol") == "kernel":
         why = f"it is the subnet of {route.get('dev')}"
     else:
-        why = needed(
-            read_needs(facts.tools), parse_prefix(route["dst"]), [each.network for each in facts.live.values()]
-        )
+        why = needed(facts.needs, parse_prefix(route["dst"]), [each.network for each in facts.live.values()])
     if why:
         return "", f"leave it, because {why}; change the line at {target.line.place}, or use another address"
     return deletion(target.family, route), "and remove it from the configuration that it comes from"

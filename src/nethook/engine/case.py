@@ -60,6 +60,8 @@ class Case:
             refused={line.prefix.text: problem.what for line, problem in self.refused},
             has_table=snapshot.states[CLASSIFYING] is not None,
         )
+        self.routed_now = {(route[0], route[1]) for route in snapshot.states[ROUTES]}
+        """The places to which routes of ours lead now."""
         self._notes: dict[Part, Any] = {}
         self._wanted: dict[Part, Any] = {}
         self._deltas: dict[Part, Any] = {}
@@ -114,8 +116,8 @@ class Case:
 
     @property
     def binds(self) -> bool:
-        """Return whether something changes about who may use an address."""
-        return bool(self.delta(BINDING).commands)
+        """True if something changes about who may use an address."""
+        return not self.delta(BINDING).is_empty
 
     @property
     def families(self) -> set[int]:

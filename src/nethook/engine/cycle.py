@@ -47,7 +47,7 @@ def cycle(ask: Callable[[], Situation | None], tell: Callable[[Outcome], None]) 
                 if not lock.is_current or not now.record(lock, host):
                     continue
                 try:
-                    outcome = reconcile(now.configuration, now.up, now.scope, host, is_thorough=True)
+                    outcome = reconcile(now.question(host))
                 except ReadError:
                     if failed is not None:
                         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nethook.engine.case import Case
-from nethook.engine.snapshot import Question, read
+from nethook.engine.snapshot import read
 from nethook.gates import FIREWALLS
 from nethook.parts import PARTS
 from nethook.steps.piece import ARP, CLASSIFY, GATES, LAST, SETTLE, STAGES, WITHDRAW, IpPiece, NftPiece, StepPiece
@@ -13,12 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nethook.config import Configuration
     from nethook.config.problem import Problem
+    from nethook.engine.snapshot import Question
     from nethook.gates.gate import GateChange, Opening
-    from nethook.host.host import Host
-    from nethook.libvirt.network import Network
-    from nethook.placement.scope import Scope
     from nethook.steps.effect import Effect
     from nethook.steps.piece import Piece
 
@@ -50,31 +47,21 @@ class Plan:
         return [effect for step in self.steps for effect in step.effects]
 
 
-def decide(
-    configuration: Configuration,
-    networks: Sequence[Network],
-    scope: Scope,
-    host: Host,
-    *,
-    is_thorough: bool = False,
-    again: bool = False,
-    clears: bool = False,
-) -> Plan:
-    """Return the plan of the run with this question (see ``Question``). ReadError if the kernel cannot be known."""
-    question = Question(configuration, networks, scope, host, is_thorough=is_thorough, again=again, clears=clears)
-    case = Case(question, read(question, host))
+def decide(question: Question) -> Plan:
+    """Return the plan of the run with this question. ReadError if the kernel cannot be known."""
+    case = Case(question, read(question))
     openings: list[Opening] = [*case.snapshot.openings]
     failures: list[str] = []
     for firewall in FIREWALLS:
         if firewall.is_due(case):
-            found, failed = firewall.look(case, host)
+            found, failed = firewall.look(case, question.host)
             openings += [found] if found else []
             failures += failed
     pieces: list[Piece] = []
     for opening in openings:
         pieces += _gate_pieces(CLASSIFY, GATES, opening.changes(case))
     former = [change for opening in openings for change in opening.former(case)]
-    if is_thorough:
+    if question.is_thorough:
         from nethook.legacy06.leftovers import removals  # noqa: PLC0415 - an event does not look for them
 
         former = [*removals(case), *former]

@@ -7,23 +7,25 @@ one of them refuses is said, and the rest is done all the same. When nothing dif
 
 from __future__ import annotations
 
+from nethook.config import Configuration
 from nethook.engine.plan import decide
+from nethook.engine.snapshot import Question
 from nethook.errors import NethookError
+from nethook.host.lock import FOLDER, RECORD_LOCK
 from nethook.libvirt import record
 from nethook.parts.flows import FlowStep
 from nethook.parts.routes import ROUTES
 from nethook.parts.tables.guest_bridges import protect
+from nethook.placement.scope import Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.config import Configuration
+    from nethook.config import Settings
     from nethook.config.problem import Problem
     from nethook.engine.plan import Plan
     from nethook.host.host import Host
-    from nethook.libvirt.network import Network
-    from nethook.placement.scope import Scope
     from nethook.steps.effect import Effect
     from nethook.steps.step import Step
 
@@ -93,41 +95,41 @@ def _refuse_too_many(plan: Plan) -> None:
         )
 
 
-def reconcile(
-    configuration: Configuration,
-    networks: Sequence[Network],
-    scope: Scope,
-    host: Host,
-    *,
-    is_thorough: bool = False,
-    clears: bool = False,
-) -> Outcome:
-    """Make the kernel as it should be within the scope, when exactly these networks of it are up (see ``Question``).
-
-    ReadError if the kernel's state cannot be known; then nothing was changed.
-    """
-    outcome = Outcome()
+def reconcile(question: Question) -> Outcome:
+    """Make the kernel as it should be. ReadError if its state cannot be known; then nothing was changed."""
+    outcome, host = Outcome(), question.host
     for attempt in range(ATTEMPTS):
         try:
-            plan = decide(
-                configuration, networks, scope, host, is_thorough=is_thorough, again=attempt > 0, clears=clears
-            )
+            plan = decide(question.anew() if attempt else question)
         except (NethookError, ImportError) as error:  # the package may be replaced while we run
             if not outcome.done:
                 raise
             outcome.failures.append(str(error))
             break
-        if not is_thorough:
+        if not question.is_thorough:
             _refuse_too_many(plan)
         outcome.failures = list(plan.failures)
         outcome.refused = plan.refused
         if outcome.take(plan.steps, host):
             break
-    if clears:
+    if question.clears:
         return outcome
     try:
         # An event may have come since, whose bridge a table does not have that was made anew.
-        outcome.done += protect(host, [*record.read(host).guest_bridges, *scope.guest_bridges], scope)
+        outcome.done += protect(host, [*record.read(host).guest_bridges, *question.scope.guest_bridges], question.scope)
     except NethookError as error:
         outcome.failures.append(str(error))
+    return outcome
+
+
+def clear(settings: Settings, host: Host) -> Outcome:
+    """Remove everything of ours, and what we have noted, but for the record. The caller holds the lock.
+
+    Without the record, the next event would take other networks for the outside. OSError, and as ``reconcile``.
+    """
+    outcome = reconcile(Question(Configuration(settings, [], []), [], Scope(), host, is_thorough=True, clears=True))
+    if not outcome.failures:
+        for name in host.names(FOLDER):
+            if f"{FOLDER}/{name}" not in {record.FILE, RECORD_LOCK}:
+                host.remove(f"{FOLDER}/{name}")
     return outcome

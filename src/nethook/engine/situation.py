@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import existing_files
 from nethook.config.problem import one_line, suggestion
+from nethook.engine.snapshot import Question
 from nethook.errors import NethookError
 from nethook.host import links
 from nethook.host.host import Host
@@ -58,6 +59,10 @@ class Situation:
         self.up: list[Network] = [
             network for network in about if live[network.name].is_active and links.exists(network.bridge)
         ]
+
+    def question(self, host: Host) -> Question:
+        """Return the question of the run about this situation."""
+        return Question(self.configuration, self.up, self.scope, host, is_thorough=True)
 
     def mistakes(self, refused: Sequence[Problem] = ()) -> list[Problem]:
         """Return the mistakes in lines of this run that only this host and libvirt can tell.

@@ -51,6 +51,7 @@ class Question:
         again: bool = False,
         clears: bool = False,
     ) -> None:
+        self._files = configuration
         self.families = host.families()
         self.lines = configuration.routed_ips
         self.configuration = configuration.of(self.families)
@@ -58,24 +59,36 @@ class Question:
         self.scope = scope
         self.is_thorough = is_thorough
         self.again = again
+        self.host = host
         self.clears = clears
         self.protocol = configuration.settings.route_protocol
-        self._host = host
         self._addresses: Sequence[Address] | None = None
         self._links: Sequence[Link] | None = None
+
+    def anew(self) -> Question:
+        """Return the question of the second attempt."""
+        return Question(
+            self._files,
+            self.networks,
+            self.scope,
+            self.host,
+            is_thorough=self.is_thorough,
+            again=True,
+            clears=self.clears,
+        )
 
     @property
     def addresses(self) -> Sequence[Address]:
         """The addresses of this host, read once; ReadError if they cannot be known."""
         if self._addresses is None:
-            self._addresses = self._host.addresses()
+            self._addresses = self.host.addresses()
         return self._addresses
 
     @property
     def links(self) -> Sequence[Link]:
         """The network devices, read once; ReadError if they cannot be known."""
         if self._links is None:
-            self._links = self._host.links()
+            self._links = self.host.links()
         return self._links
 
 
@@ -117,8 +130,9 @@ class Snapshot:
         return found
 
 
-def read(question: Question, host: Host) -> Snapshot:
+def read(question: Question) -> Snapshot:
     """Read everything that the answer to this question takes; ReadError if something cannot be known."""
+    host = question.host
     settings = question.configuration.settings
     lines = question.configuration.routed_ips
     host.allow_for(len(lines))
@@ -163,7 +177,7 @@ def read(question: Question, host: Host) -> Snapshot:
         addresses=question.addresses,
         standing_in=standing_in,
         inherited=inherited,
-        needs=_needs(question, states[ROUTES], host),
+        needs=_needs(question, states[ROUTES]),
     )
 
 
@@ -181,11 +195,11 @@ def _openings(listings: Iterable[tuple[Gate, Result]], host: Host) -> list[Chain
     return [ChainOpening(gate, gate.settled(chain, host)) for gate, chain in chains if chain]
 
 
-def _needs(question: Question, routes: Iterable[tuple[str, ...]], host: Host) -> Needs | None:
+def _needs(question: Question, routes: Iterable[tuple[str, ...]]) -> Needs | None:
     """Return what the host needs; None if every line is in force: reading it takes some milliseconds."""
     routed = {route[0] for route in routes}
     is_lacking = any(
         line.prefix.text not in routed and question.scope.has_network(line.network)
         for line in question.configuration.routed_ips
     )
-    return read_needs(host) if is_lacking and not question.clears else None
+    return read_needs(question.host, question.addresses) if is_lacking and not question.clears else None

@@ -15,7 +15,7 @@ from nethook.placement.placement import ASIDE, Lack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 NO_PREFIX_ROUTE = 0x200
 WITHOUT_ROUTE = "noprefixroute"
 """For IPv6 on a bridge that has ``fe80::/64`` already: the kernel would leave a second route when the gateway goes."""
+ELSEWHERE = "choose another one as gateway4 in /etc/nethook/nethook.conf, or have them use that of their network"
 LENGTHS = {4: 32, 6: 64}
 """A single IPv4 address has no subnet; a link-local IPv6 one has the subnet that all have."""
 
@@ -63,7 +64,7 @@ class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
         A bridge on which the address is a next hop has somebody else with it. So has one on which it is taken.
         """
         wanted = self._desired(case)
-        taken = self.taken(case)
+        taken = self._taken(case, wanted)
         stay: set[Gateway] = set()
         for route in case.placements.kept:
             address = case.settings.gateway(6 if ":" in route.prefix else 4)
@@ -88,13 +89,13 @@ class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
                 wanted.setdefault(Gateway((address, bridge, "" if is_bare else WITHOUT_ROUTE)), line)
         return wanted
 
-    def taken(self, case: Case) -> dict[tuple[str, str], str]:
+    def _taken(self, case: Case, wanted: Iterable[Gateway]) -> dict[tuple[str, str], str]:
         """Return the device that has the address already, by address and bridge of each gateway that cannot be.
 
         That is an IPv4 one anywhere on this host, a link-local one on this bridge.
         """
         found: dict[tuple[str, str], str] = {}
-        lacking = self._desired(case).keys() - case.state(self)
+        lacking = set(wanted) - case.state(self)
         others = [key for key, is_ours in _keys(case.snapshot.addresses, case.protocol) if not is_ours and lacking]
         for address, bridge, _ in lacking:
             for other, device, _ in others:
@@ -102,16 +103,23 @@ class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
                     found[address, bridge] = device
         return found
 
-    def note(self, case: Case) -> dict[tuple[str, int], str]:
-        """Return the gateways that guests are yet to get, by bridge and family."""
-        return {(key.device, 6 if ":" in key.prefix else 4): key.prefix for key in case.delta(self).new}
+    def note(self, case: Case) -> tuple[dict[tuple[str, int], str], dict[tuple[str, str], str]]:
+        """Return the gateways that are lacking, by bridge and family, and the devices of those that are taken."""
+        lacking = {(key.device, 6 if ":" in key.prefix else 4): key.prefix for key in case.delta(self).new}
+        return lacking, self._taken(case, self._desired(case))
 
     def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
         """Yield that guests have no gateway yet."""
-        lacking = case.note(self).get((placement.bridge, placement.line.prefix.family))
-        if lacking:
-            text = f"guests on {placement.bridge} that use {lacking} as their gateway find nobody there"
+        bridge, family = placement.bridge, placement.line.prefix.family
+        lacking, taken = case.note(self)
+        if (bridge, family) in lacking:
+            text = f"guests on {bridge} cannot reach their gateway {lacking[bridge, family]}: no device has it"
             yield Lack("gateway", text, ASIDE)
+        gateway = case.settings.gateway(family) or ""
+        device = taken.get((gateway, bridge), bridge)
+        if device != bridge:
+            text = f"guests on {bridge} cannot use {gateway} as their gateway: it is on {device}"
+            yield Lack("gateway", text, ASIDE, command="", advice=ELSEWHERE)
 
     def add(self, key: Gateway, protocol: int) -> str:
         """Return the line that adds it, of use at once: nobody is asked whether the IPv6 address is taken."""

@@ -2,7 +2,7 @@
 
 - ``ipv6`` of bridges: libvirt turns IPv6 off for networks without an IPv6 ``<ip>``, and then no IPv6 route can lead
   there. It is turned on in such a way that no address of the host appears on the bridge but the gateway.
-- ``no_linklocal_learn`` of bridges: without it, a guest can take what is sent to another guest's MAC. A bridge takes
+- ``no_linklocal_learn`` of bridges: without it, a guest can receive the frames to another guest's MAC. A bridge takes
   frames to 01:80:c2:00:00:00 … 0f for itself (IEEE 802.1D, table 7-10). They pass no chain of ours, but the kernel
   learns the MAC of their sender all the same: net/bridge/br_input.c, __br_handle_local_finish.
 - ``proxy_ndp`` of uplinks: without it, the kernel does not look at its proxy entries for IPv6.
@@ -317,10 +317,10 @@ class NoLearning(Part, words={NO_LEARNING: f"{NO_LEARNING} on {{bridge}}"}):
             yield StepPiece(SWITCH, LearningStep(sign, bridge))
 
     def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
-        """Yield that other guests can take what is sent to a bound address."""
+        """Yield that other guests can receive the packets to a bound address."""
         if placement.line.guest and case.delta(self).get(placement.bridge) == ADD:
             prefix, bridge = placement.line.prefix, placement.bridge
-            text = f"other guests on {bridge} can take what is sent to {prefix}: its {NO_LEARNING} is off"
+            text = f"other guests on {bridge} can receive the packets to {prefix}: its {NO_LEARNING} is off"
             yield Lack(OUR_TABLE, text, reason=not_kept(case, placement))
 
 
@@ -385,7 +385,7 @@ class ProxyNdp(Part, words={PROXY_NDP: f"{PROXY_NDP} on {{to}}"}):
         """Yield that the kernel does not look at its proxy entries."""
         uplink = placement.line.proxy
         if uplink and placement.line.prefix.family == 6 and case.delta(self).get(uplink) == ADD:
-            text = f"the kernel does not look at our proxy entries on {uplink}: proxy_ndp is off"
+            text = f"the kernel ignores our proxy entries on {uplink}: proxy_ndp is off"
             yield Lack("proxy", text, is_last=True)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.config.problem import Problem
+    from nethook.host.addresses import Address
     from nethook.host.host import Host
     from nethook.libvirt.network import Network
 
@@ -66,10 +67,10 @@ class Needs:
             yield self.client, "", CONNECTED
 
 
-def read_needs(host: Host) -> Needs:
-    """Read what the host needs. ReadError if its addresses or next hops cannot be known."""
-    addresses = [(parse_prefix(each.text), each.length, each.device) for each in host.addresses()]
-    return Needs(addresses, host.next_hops(), sorted(_resolvers(host), key=in_order), _client(host))
+def read_needs(host: Host, addresses: Iterable[Address]) -> Needs:
+    """Read what the host needs, beside its addresses. ReadError if its next hops cannot be known."""
+    own = [(parse_prefix(each.text), each.length, each.device) for each in addresses]
+    return Needs(own, host.next_hops(), sorted(_resolvers(host), key=in_order), _client(host))
 
 
 def dangers(

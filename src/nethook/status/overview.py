@@ -82,7 +82,7 @@ def overview() -> Overview:
         placements = place(lines, configuration.of(host.families()), now.up, now.scope)
         states = states_without_root(placements.lines, _routes(now, host))
         return Overview(states, configuration.problems)
-    plan = decide(configuration, now.up, now.scope, host, is_thorough=True)
+    plan = decide(now.question(host))
     mistakes = now.mistakes()
     states = line_states(plan, mistakes)
     received, sent = counters.received(), counters.sent()

@@ -11,7 +11,7 @@ from nethook.gates.firewalld.files import POLICY, SETS, permanent_entries
 from nethook.gates.gate import STATION, GateChange, Opening
 from nethook.host.process import Call, ToolMissingError
 from nethook.net.prefix import parse_prefix
-from nethook.net.prefixes import disjoint
+from nethook.net.prefixes import Longest, disjoint
 from nethook.placement.placement import WEAK, Lack
 from nethook.steps.effect import ADD, REMOVE, Effect
 
@@ -60,6 +60,13 @@ class Firewalld(Opening):
         self._permanent = permanent
         self._paths = paths
         self._hindrance = hindrance
+        self.lacking = [
+            parse_prefix(text)
+            for family, entries in self._wanted.items()
+            for text in {*entries} - {*runtime.get(family, ())}
+        ]
+        """The prefixes that should pass and do not."""
+        self._lacking = Longest(self.lacking)
 
     @property
     def is_needed(self) -> bool:
@@ -87,8 +94,7 @@ class Firewalld(Opening):
             return ""
         if self.hindrance:
             return f"its gate is {self.hindrance}"
-        around = any(prefix.lies_in(each) for each in self.lacking)
-        return "its gate is not for it; run nethook apply" if around else ""
+        return "its gate is not open for it; run nethook apply" if self._lacking.around(prefix) else ""
 
     def lacks(self, case: Case) -> Iterator[Lack]:
         """Yield that our policy is missing, or that entries are."""
@@ -99,14 +105,6 @@ class Firewalld(Opening):
             yield Lack(STATION, f"our gate in {WHERE} is not open for {', '.join(lacking)}", addresses=lacking)
         elif self.changes(case):
             yield Lack(STATION, f"our gate in {WHERE} is out of date", WEAK)
-
-    @property
-    def lacking(self) -> list[Prefix]:
-        """The prefixes that should pass and do not."""
-        return [parse_prefix(text) for family in SETS for text in set(self._wanted[family]) - set(self._now(family))]
-
-    def _now(self, family: int) -> Collection[str]:
-        return self._runtime.get(family, ())
 
     def changes(self, case: Case) -> list[GateChange]:
         """Return the calls that make the entries as they should be, at run time and permanently."""

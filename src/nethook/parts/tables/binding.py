@@ -155,10 +155,10 @@ LAYOUT = Layout(FAMILY, SETS, HOOKS, CHAINS)
 TABLE = LAYOUT.table
 
 UNBOUND = (
-    "cannot keep addresses to their guests, so new addresses with guest= are not routed "
+    "cannot stop other guests from using bound addresses, so new addresses with guest= are not routed "
     f"(it takes nft {NEEDED_NFT} or later and a kernel with nftables for bridges)"
 )
-UNKEPT = "still routed, but not yet kept to their guests"
+UNKEPT = "still routed, but other guests can use them as well"
 MOST_NAMED = 5
 """Addresses in one sentence."""
 
@@ -279,19 +279,16 @@ class Binding(
         return lacking.union(pins[pin].prefix.text for pin in case.delta(NEIGHBOURS).new)
 
     def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
-        """Yield that the address is not kept to its guest yet."""
+        """Yield that other guests may still use the address."""
         line = placement.line
         if not line.guest or CLASSIFYING.is_lacking(case):
             return
-        reason = not_kept(case, placement)
         if self.is_lacking(case):
-            yield Lack(OUR_TABLE, reason=reason)
+            yield Lack(OUR_TABLE, reason=not_kept(case, placement))
         elif line.prefix.text in case.note(self):
-            is_routed = any(route[:2] == (line.prefix.text, placement.bridge) for route in case.routes)
-            text = (
-                f"is routed, but not yet kept to guest {line.guest}" if is_routed else "is not bound to its guest's NIC"
-            )
-            yield Lack(OUR_TABLE, f"{line.prefix} {text}", reason=reason)
+            is_routed = (line.prefix.text, placement.bridge) in case.routed_now
+            text = "is routed, but other guests can use it as well" if is_routed else "is not bound to its guest's NIC"
+            yield Lack(OUR_TABLE, f"{line.prefix} {text}", reason=not_kept(case, placement))
 
     def pieces(self, case: Case) -> Iterator[Piece]:
         """Yield its transaction, before which no new address of a bound line may be routed."""
@@ -303,11 +300,10 @@ class Binding(
 
 
 def not_kept(case: Case, placement: Placement) -> str:
-    """Return what status says of a bound line that others may use as yet; '' if it is not routed either."""
-    place = (placement.line.prefix.text, placement.bridge)
-    if not any(route[:2] == place for route in case.routes):
+    """Return what status says of a bound line that other guests can use; '' if it is not routed either."""
+    if (placement.line.prefix.text, placement.bridge) not in case.routed_now:
         return ""
-    return f"still routed, but not yet kept to guest {placement.line.guest}; run nethook apply"
+    return f"routed, but guests other than {placement.line.guest} can use it as well; run nethook apply"
 
 
 class BindingStep(Step):

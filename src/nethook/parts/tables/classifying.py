@@ -308,9 +308,8 @@ class Classifying(
         if case.clears:
             yield from self.removal(case)
             return
-        commands = case.delta(self).commands
-        if commands:
-            yield NftPiece(CLASSIFY, commands, self.all_effects(case))
+        if not case.delta(self).is_empty:
+            yield NftPiece(CLASSIFY, case.delta(self).commands, self.all_effects(case))
         if case.former_bits:
             settled = Ruleset(case.settings.mark_bit)
             effect = Effect(REMOVE, "rule", note=f"for the former mark bit in {settled.table}")

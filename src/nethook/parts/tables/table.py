@@ -40,6 +40,11 @@ class TableDelta:
         self.new: Elements = {}
 
     @property
+    def is_empty(self) -> bool:
+        """True if nothing changes."""
+        return not (self.what or any(self.gone.values()) or any(self.new.values()))
+
+    @property
     def commands(self) -> list[str]:
         """The nft commands that make it so."""
         commands = [f"delete table {self.layout.table}"] if self.what in {REBUILT, REMOVED} else []
@@ -113,7 +118,7 @@ class TablePart(Part):
         return effects
 
     def is_lacking(self, case: Case) -> bool:
-        """Return whether the table is yet to be made, or made anew."""
+        """Return whether the table is lacking, or has to be made anew."""
         return case.delta(self).what in {CREATED, RENEWED, REBUILT}
 
     def removal(self, case: Case) -> Iterator[Piece]:
