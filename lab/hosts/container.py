@@ -130,7 +130,7 @@ class Container:
         """The machine's number of the process that is number 1 inside; None while nspawn prepares it."""
         children = PROC / f"{self._nspawn}/task/{self._nspawn}/children"
         for child in children.read_text().split():
-            with suppress(FileNotFoundError):  # nspawn has helpers that come and go
+            with suppress(FileNotFoundError, ProcessLookupError):  # nspawn has helpers that come and go
                 status = (PROC / child / "status").read_text()
                 is_first = status.split("NSpid:")[1].splitlines()[0].endswith("\t1")
                 if is_first and "Name:\tsystemd-nspawn" not in status:

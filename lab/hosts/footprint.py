@@ -118,7 +118,7 @@ def _start_time(pid: int) -> int | None:
     """When the process started, in clock ticks since boot (proc(5), stat, field 22); None without it."""
     try:
         stat = (PROC / str(pid) / "stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it may end before it is opened, or read
         return None
     return int(stat.rpartition(")")[2].split()[19])
 

@@ -16,7 +16,7 @@ from nethook.doctor.ip_answers import ask
 from nethook.engine import run
 from nethook.engine.snapshot import Question
 from nethook.errors import NethookError, ReadError
-from nethook.host import keys
+from nethook.host import files, keys
 from nethook.host.fake import FakeHost, Fault
 from nethook.host.host import Host
 from nethook.host.ip import refusals
@@ -35,6 +35,8 @@ from nethook.status import watch
 from nethook.steps.effect import ADD, Effect
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nethook.status.overview import Overview
 
 
@@ -210,3 +212,11 @@ def test_an_error_on_the_live_screen_is_one_line() -> None:
         raise NethookError("libvirt does not tell: \x1b[2J\n")
 
     assert watch._text(look, watch.Rates()) == r"libvirt does not tell: \x1b[2J\n"
+
+
+def test_a_process_that_ends_while_its_file_is_read_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(*_: object, **__: object) -> None:
+        raise ProcessLookupError(3, "No such process")
+
+    monkeypatch.setattr("builtins.open", ended)
+    assert files.read(str(tmp_path / "stat")) is None

@@ -132,7 +132,7 @@ class Facts:
 
     @cached_property
     def needs(self) -> Needs:
-        """What the host needs. Of a host whose lines are all in force, the plan has not read it."""
+        """The needs of the host itself. The plan reads them only if a line is not in force."""
         return read_needs(self.tools, self.tools.addresses())
 
     @cached_property

@@ -9,11 +9,14 @@ import os
 
 
 def read(path: str) -> str | None:
-    """Return the text of the file; None if there is none. OSError if it cannot be read."""
+    """Return the text of the file; None if there is none. OSError if it cannot be read.
+
+    The kernel says ProcessLookupError for a file of a process that has ended since it was opened.
+    """
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
         return None
 
 
