@@ -1,4 +1,4 @@
-"""What many events at once take on a booted host with libvirt, with the hook and without it: ``python3 -m bench --storms``.
+"""What many events at once take on a booted host, with the hook and without it: ``python3 -m bench --storms``.
 
 libvirt holds a network while its hook runs, so the events of one network come one by one. The guests are paused as soon
 as they start: what they do themselves is not measured.
