@@ -74,7 +74,7 @@ def networks_restarted(site: Site) -> Iterator[None]:
     for network in site.networks.values():
         network.stop()
         network.start()
-    site.restart_guests()  # libvirt does not plug running guests into the new bridge
+    site.host.restart_libvirtd()  # which plugs running guests into the new bridges
     yield
 
 

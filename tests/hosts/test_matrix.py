@@ -52,8 +52,9 @@ def test_routed_ips_stay_as_they_are(site: Site, disturbance: Disturbance, reque
     host_name = request.node.callspec.params["site"]
     started = time.monotonic()
     with site.flow_through_bystander() as flow, disturbance.happen(site), ThreadPoolExecutor(len(MODES)) as pool:
-        found = dict(zip(MODES, pool.map(lambda mode: _look(site, mode), MODES)))
+        looks = pool.map(lambda mode: _look(site, mode), MODES)
         diagnosed = _diagnosed(site)
+        found = dict(zip(MODES, looks))
     seconds = time.monotonic() - started
     wrong = []
     for mode, cells in found.items():
