@@ -13,8 +13,7 @@ from nethook.doctor.programs import why_it_cannot_bind
 from nethook.host.process import Call, Result, Tools
 from nethook.libvirt.live import LiveGuest
 from nethook.libvirt.network import Port, Ports
-from nethook.net.prefix import Prefix, parse_prefix
-from nethook.net.prefixes import without
+from nethook.net import Prefix, parse_prefix, without
 from nethook.parts.flows import handed_on
 from nethook.placement.binding import apart, blocks, held, is_undecided, nic
 from tests.unit.lines import routed

@@ -11,7 +11,7 @@ import pytest
 from nethook.config import Configuration, load
 from nethook.config.files import SIZE_LIMIT, _refuse_untrusted, find_routed_ips, read_file
 from nethook.errors import ConfigError, ReadError
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 from tests.unit.test_installation import ACL, LETS_NOBODY_WRITE
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="whom a file belongs to matters to root only")

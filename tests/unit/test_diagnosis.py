@@ -34,7 +34,7 @@ from nethook.gates.libvirt_nftables import LibvirtNftablesGate
 from nethook.libvirt import live
 from nethook.libvirt.live import LiveGuest, LiveNetwork
 from nethook.libvirt.network import Network, Port, Ports
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 from tests.unit.lines import configuration, routed
 
 GUEST, OUTSIDE = "203.0.113.10", "8.8.8.8"

@@ -25,7 +25,7 @@ from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes
 from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools
 from nethook.legacy06.leftovers import ForeignRoutes
 from nethook.libvirt.network_xml import XML, read_port
-from nethook.net import names
+from nethook.net import is_safe
 from nethook.parts import switches
 from nethook.parts.proxies import PROXIES, Proxy
 from nethook.parts.routes import ROUTES
@@ -145,7 +145,7 @@ def test_a_port_whose_mac_is_none_is_no_port(mac: str) -> None:
 
 @pytest.mark.parametrize("name", ["all", "default"])
 def test_what_stands_for_all_devices_is_no_device(name: str) -> None:
-    assert not names.is_safe(name)
+    assert not is_safe(name)
 
 
 def test_what_cannot_be_read_is_neither_on_nor_off() -> None:

@@ -12,7 +12,7 @@ from nethook.host.lock import Locked, last_run
 from nethook.libvirt import record
 from nethook.libvirt.event import Event
 from nethook.libvirt.network import Network, Port, Ports
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

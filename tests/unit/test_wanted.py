@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from nethook.config.settings import Settings
 from nethook.libvirt.network import Network
-from nethook.net.prefix import Prefix
-from nethook.net.prefixes import outermost
+from nethook.net import Prefix, outermost
 from nethook.parts.fallbacks import FALLBACKS
 from nethook.parts.gateways import GATEWAYS
 from nethook.parts.proxies import PROXIES, Proxy

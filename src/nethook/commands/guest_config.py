@@ -16,7 +16,7 @@ from nethook.guest_config.nic import Nic, family_of
 from nethook.guest_config.resolvers import resolvers
 from nethook.guest_config.selection import select
 from nethook.libvirt.live import LibvirtError, live_guests, live_networks
-from nethook.net.prefix import BITS, Prefix, address_text, parse_address
+from nethook.net import BITS, Prefix, address_text, parse_address
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -10,7 +10,7 @@ from __future__ import annotations
 from nethook.config.files import find_routed_ips, hidden_routed_ips, read_file, stamp
 from nethook.config.routed_ips import RoutedIP, parse_routed_ips
 from nethook.config.settings import Settings, parse_settings
-from nethook.net.prefixes import Ordered, disjoint
+from nethook.net import Ordered, disjoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nethook.config.files import Stamp
     from nethook.config.problem import Problem
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
 SETTINGS_FILE = "/etc/nethook/nethook.conf"
 ROUTED_IPS_FILES = ("/etc/nethook/routed-ips", "/etc/sysconfig/routed-ips", "/etc/default/routed-ips")

@@ -5,7 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nethook.config.text import Word
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
     Refusal = tuple[str, str]
     """What is wrong, and what to write instead."""

@@ -6,15 +6,14 @@ from nethook.config.option import Option
 from nethook.config.problem import excerpt, suggestion
 from nethook.config.text import LineError, Word
 from nethook.config.unroutable import unroutable_kind
-from nethook.net.names import is_mac, is_safe
-from nethook.net.prefix import parse_prefix
+from nethook.net import is_mac, is_safe, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nethook.config.option import Refusal
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
 # libvirt keeps both in files NAME.xml, and the name of a file has at most 255 bytes (NAME_MAX).
 _LONGEST = 255 - len(".xml")

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
 
 # Longer than any address or option with a typing error, and short enough for a line of syslog.

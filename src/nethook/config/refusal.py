@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nethook.config.problem import excerpt
 from nethook.config.unroutable import unroutable_kind
-from nethook.net.prefix import BITS, Prefix, address_text, parse_address, set_behind_length
+from nethook.net import BITS, Prefix, address_text, parse_address, set_behind_length
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from nethook.config.options import is_option, may_be_option, name_refusal, read_
 from nethook.config.problem import Problem, excerpt
 from nethook.config.text import MOST_LINES, MOST_PROBLEMS, LineError, read_lines, split_words
 from nethook.config.unroutable import unroutable_kind
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nethook.config.problem import Place
     from nethook.config.text import Line, Word
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
 
 class RoutedIP:

@@ -10,7 +10,7 @@ from nethook.config.problem import excerpt, suggestion
 from nethook.config.text import MOST_PROBLEMS, LineError, Word, read_lines, split_words
 from nethook.config.unroutable import unroutable_kind
 from nethook.errors import ConfigError
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

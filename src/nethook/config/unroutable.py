@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
 # First address, last address, kind: from the IANA special-purpose address registries (RFC 6890). Private and
 # documentation blocks are not here, because people route them, the latter in labs.

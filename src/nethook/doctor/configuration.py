@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nethook.config import Configuration
     from nethook.config.problem import Problem
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
 STATION = "configuration"
 RUN = "run: "

@@ -12,8 +12,7 @@ from nethook.engine.snapshot import Question
 from nethook.host import links
 from nethook.libvirt.live import live_guests
 from nethook.libvirt.names import unresolved
-from nethook.net import names
-from nethook.net.prefix import Prefix, address_text, parse_prefix
+from nethook.net import Prefix, address_text, is_safe, parse_prefix
 from nethook.placement.placement import Placement
 from nethook.placement.scope import Scope
 from nethook.placement.vital import Needs, read_needs
@@ -114,7 +113,7 @@ class Facts:
         self.up = [
             each.network
             for each in live.values()
-            if each.is_active and names.is_safe(each.network.bridge) and links.exists(each.network.bridge)
+            if each.is_active and is_safe(each.network.bridge) and links.exists(each.network.bridge)
         ]
         self._uplinks: dict[int, list[str]] = {}
         self._ports: dict[str, list[str]] = {}

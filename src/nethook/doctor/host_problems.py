@@ -11,7 +11,7 @@ from nethook.host import links
 from nethook.host.host import Host
 from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.names import no_such_guest, no_such_network
-from nethook.net.prefix import Prefix, parse_prefix
+from nethook.net import Prefix, parse_prefix
 from nethook.parts.routes import ROUTES, read_calls
 from nethook.placement.vital import claimed, dangers, read_needs
 

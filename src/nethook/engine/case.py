@@ -6,7 +6,7 @@ order of the registry is.
 
 from __future__ import annotations
 
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 from nethook.parts import PARTS
 from nethook.parts.routes import ROUTES
 from nethook.parts.tables.binding import BINDING
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nethook.engine.snapshot import Question, Snapshot
     from nethook.gates.gate import Opening
     from nethook.libvirt.network import Network
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
     from nethook.parts.part import Objects, Part
     from nethook.parts.routes import Route
     from nethook.placement.placement import Lack, Placement, Placements

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nethook.engine.case import Case
     from nethook.host.host import Host
     from nethook.host.process import Call, Result
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
 STATION = "gate"
 """The station of doctor at which it looks at our gates."""

@@ -14,7 +14,7 @@ from struct import unpack_from
 from nethook.errors import ReadError
 from nethook.host.layout import DEVICE, INDEX, MAC
 from nethook.host.netlink import NUMBER_MASK, attributes
-from nethook.net.prefix import BITS, block_text
+from nethook.net import BITS, block_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from binascii import crc32
 
-from nethook.net.names import quoted
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from nethook.errors import ReadError
 from nethook.gates.iptables import IptablesGate
 from nethook.host.ip import json_lists
 from nethook.host.process import Call
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 from nethook.parts.routes import ROUTES
 from nethook.steps.effect import REMOVE, Effect
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from nethook.net.names import is_safe
+from nethook.net import is_safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
 ISOLATED = ""
 """The forward mode of a network without ``<forward>``."""

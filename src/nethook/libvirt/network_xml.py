@@ -11,8 +11,7 @@ import pyexpat
 
 from nethook.errors import ReadError
 from nethook.libvirt.network import OPENVSWITCH, Network, Port
-from nethook.net.names import is_mac
-from nethook.net.prefix import BITS, Prefix, parse_address
+from nethook.net import BITS, Prefix, is_mac, parse_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ needed.
 
 from __future__ import annotations
 
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 from nethook.parts.fallbacks import FALLBACKS, INNER, LONGEST, SHORT, table_of, unrouted
 from nethook.parts.part import Delta, Key, Objects, Wanted
 

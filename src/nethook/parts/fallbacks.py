@@ -13,8 +13,7 @@ not shorter. Earlier releases had fallback routes in the main table: those are d
 from __future__ import annotations
 
 from nethook.errors import ReadError
-from nethook.net.prefix import parse_prefix
-from nethook.net.prefixes import Ordered, disjoint
+from nethook.net import Ordered, disjoint, parse_prefix
 from nethook.parts.part import Delta, Key, Objects, Wanted
 from nethook.parts.routes import IN_TABLE, ROUTES, read_calls
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Call, Result
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
 INNER = "inner"
 """The kind of fallback route within another prefix that is routed."""

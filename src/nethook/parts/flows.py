@@ -17,8 +17,7 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.host.layout import set_name
 from nethook.host.process import Call
-from nethook.net.prefix import is_prefix, parse_prefix
-from nethook.net.prefixes import Ordered, without
+from nethook.net import Ordered, is_prefix, parse_prefix, without
 from nethook.parts.part import Part
 from nethook.parts.tables import binding
 from nethook.parts.tables.binding import BINDING
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from nethook.host.keys import Element
     from nethook.host.nftables import Elements
     from nethook.host.process import Result
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
     from nethook.steps.piece import Piece
 
 TOOL = "conntrack"

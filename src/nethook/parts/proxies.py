@@ -7,8 +7,7 @@ Entries carry our protocol number.
 
 from __future__ import annotations
 
-from nethook.net.prefix import parse_prefix
-from nethook.net.prefixes import Longest
+from nethook.net import Longest, parse_prefix
 from nethook.parts.part import NO_DEVICE, Key, Objects, Wanted
 from nethook.placement.placement import Lack
 

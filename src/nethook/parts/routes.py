@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nethook.errors import ReadError
 from nethook.host.process import Call
-from nethook.net.prefix import is_prefix
+from nethook.net import is_prefix
 from nethook.parts.part import Delta, Key, Objects, Wanted
 from nethook.placement.placement import Lack
 from nethook.steps.effect import REPLACE

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from nethook.net.prefix import parse_prefix
-from nethook.net.prefixes import Ordered, disjoint, without
+from nethook.net import Ordered, disjoint, parse_prefix, without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.libvirt.network import Ports
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
     Blocks = dict[str, list[Prefix]]
     """Of each bound line, by the text of its prefix, what of that no longer prefix of the files is about.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nethook.host.links import NO_IPV6
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 from nethook.placement.binding import apart, blocks, held, is_undecided, macs_of, nic
 
 TYPE_CHECKING = False
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from nethook.config import Configuration, RoutedIP
     from nethook.libvirt.network import Network
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
     from nethook.parts.part import Key
     from nethook.parts.routes import Route
     from nethook.placement.scope import Scope

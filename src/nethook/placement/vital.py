@@ -7,8 +7,7 @@ where a line has the longest prefix around it.
 
 from __future__ import annotations
 
-from nethook.net.prefix import BITS, Prefix, parse_prefix
-from nethook.net.prefixes import in_order
+from nethook.net import BITS, Prefix, in_order, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

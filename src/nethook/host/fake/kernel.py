@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nethook.host.addresses import Address, RoutingRule
 from nethook.host.fake.answer import Refused
 from nethook.host.links import BRIDGE, Link
-from nethook.net.prefix import BITS, Prefix, parse_address, parse_prefix
+from nethook.net import BITS, Prefix, parse_address, parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -41,8 +41,7 @@ from __future__ import annotations
 
 from nethook.host.layout import INDEX, MAC, Layout, SetType, set_name
 from nethook.host.links import tap_mac
-from nethook.net.prefix import parse_prefix
-from nethook.net.prefixes import Ordered, without
+from nethook.net import Ordered, parse_prefix, without
 from nethook.parts.neighbours import NEIGHBOURS
 from nethook.parts.routes import ROUTES
 from nethook.parts.tables.classifying import CLASSIFYING
@@ -62,7 +61,7 @@ if TYPE_CHECKING:
     from nethook.host.host import Host
     from nethook.host.keys import Element
     from nethook.host.nftables import Elements, Table
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
     from nethook.placement.placement import Placement
     from nethook.steps.piece import Piece
 

@@ -41,9 +41,7 @@ hardly anybody writes, there is no place to remember anything: such a packet doe
 from __future__ import annotations
 
 from nethook.host.layout import DEVICE, NAME, Layout, SetType, set_name
-from nethook.net.names import is_sayable
-from nethook.net.prefix import parse_prefix
-from nethook.net.prefixes import Longest, outermost
+from nethook.net import Longest, is_sayable, outermost, parse_prefix
 from nethook.parts.tables.table import CREATED, OUR_TABLE, TableDelta, TablePart
 from nethook.placement.placement import WEAK, Lack
 from nethook.steps.effect import REMOVE, Effect
@@ -56,7 +54,7 @@ if TYPE_CHECKING:
     from nethook.engine.case import Case
     from nethook.host.keys import Element
     from nethook.host.nftables import Elements
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
     from nethook.placement.placement import Placement
     from nethook.steps.piece import Piece
 

@@ -11,7 +11,7 @@ from nethook.host.keys import beginning, interval_keys, single_keys
 from nethook.host.layout import NAME, set_name
 from nethook.host.netlink import GET_ELEMENTS, Nftables, attributes
 from nethook.host.nftables import SET_ELEMENTS
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 from nethook.parts.tables import binding
 from nethook.parts.tables.classifying import SETS
 

@@ -7,7 +7,7 @@ harmless; a table that is not there gets all bridges when it is made.
 
 from __future__ import annotations
 
-from nethook.net.names import NAME_SIZE, can_exist, is_sayable
+from nethook.net import NAME_SIZE, can_exist, is_sayable
 from nethook.parts.tables.classifying import BRIDGES, FAMILY, ISOLATED, SETS
 from nethook.steps.effect import ADD, REMOVE, Effect
 
