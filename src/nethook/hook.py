@@ -21,7 +21,7 @@ from nethook.libvirt.event import parse_event
 from nethook.libvirt.network import ISOLATED, Network
 from nethook.parts.tables.guest_bridges import protect
 from nethook.placement.scope import scope_of
-from nethook.steps.effect import REMOVE
+from nethook.steps import REMOVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

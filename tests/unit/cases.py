@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from nethook.gates.gate import ChainOpening
     from nethook.libvirt.network import Network
     from nethook.parts.part import Part
-    from nethook.steps.piece import Piece
-    from nethook.steps.step import Step
+    from nethook.steps import Piece, Step
 
     States = dict[Part, Any]
 

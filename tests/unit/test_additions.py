@@ -37,9 +37,9 @@ from __future__ import annotations
 from nethook.host.process import Call
 from nethook.parts.part import Delta, Part
 from nethook.placement.placement import Lack
-from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import SWITCH, StepPiece
-from nethook.steps.step import Step
+from nethook.steps import ADD, REMOVE, Effect
+from nethook.steps import SWITCH, StepPiece
+from nethook.steps import Step
 
 FILE = "/run/nethook/colours"
 

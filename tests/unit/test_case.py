@@ -18,9 +18,7 @@ from nethook.parts.neighbours import NEIGHBOURS
 from nethook.parts.routes import ROUTES, Route
 from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.placement.scope import Scope, scope_of
-from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import CLASSIFY, GATES, SETTLE, NftPiece, StepPiece
-from nethook.steps.step import Step
+from nethook.steps import ADD, CLASSIFY, GATES, REMOVE, SETTLE, Effect, NftPiece, Step, StepPiece
 from tests.unit.cases import NoMachine, applied, case, commands, empty, steps
 from tests.unit.lines import configured, routed
 

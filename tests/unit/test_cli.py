@@ -13,7 +13,7 @@ from nethook.commands import check
 from nethook.config import Configuration, Settings
 from nethook.config.files import file_for_lines
 from nethook.doctor.foreign_marks import ForeignMarks
-from nethook.steps.effect import ADD, Effect
+from nethook.steps import ADD, Effect
 from nethook.terminal import painted
 
 if TYPE_CHECKING:

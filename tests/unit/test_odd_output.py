@@ -32,7 +32,7 @@ from nethook.parts.routes import ROUTES
 from nethook.placement.scope import Scope
 from nethook.shell import word
 from nethook.status import watch
-from nethook.steps.effect import ADD, Effect
+from nethook.steps import ADD, Effect
 
 if TYPE_CHECKING:
     from pathlib import Path

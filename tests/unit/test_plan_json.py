@@ -14,7 +14,7 @@ from nethook.parts.neighbours import NEIGHBOURS, Pin
 from nethook.parts.proxies import PROXIES, Proxy
 from nethook.parts.routes import ROUTES, Route
 from nethook.parts.switches import PROXY_NDP_SWITCH, SwitchState
-from nethook.steps.effect import WORDS
+from nethook.steps import WORDS
 from tests.unit.cases import case, empty, steps
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from nethook.parts.tables.binding import TABLE as BRIDGE
 from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.parts.tables.classifying import TABLE as INET
 from nethook.placement.placement import BROKEN
-from nethook.steps.effect import REMOVE
+from nethook.steps import REMOVE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

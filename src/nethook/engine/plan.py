@@ -6,8 +6,21 @@ from nethook.engine.case import Case
 from nethook.engine.snapshot import read
 from nethook.gates import FIREWALLS
 from nethook.parts import PARTS
-from nethook.steps.piece import ARP, CLASSIFY, GATES, LAST, SETTLE, STAGES, WITHDRAW, IpPiece, NftPiece, StepPiece
-from nethook.steps.step import BatchStep, Step, nft_call
+from nethook.steps import (
+    ARP,
+    CLASSIFY,
+    GATES,
+    LAST,
+    SETTLE,
+    STAGES,
+    WITHDRAW,
+    BatchStep,
+    IpPiece,
+    NftPiece,
+    Step,
+    StepPiece,
+    nft_call,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +29,7 @@ if TYPE_CHECKING:
     from nethook.config.problem import Problem
     from nethook.engine.snapshot import Question
     from nethook.gates.gate import GateChange, Opening
-    from nethook.steps.effect import Effect
-    from nethook.steps.piece import Piece
+    from nethook.steps import Effect, Piece
 
 
 class Plan:

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from nethook.config.problem import Problem
     from nethook.engine.plan import Plan
     from nethook.host.host import Host
-    from nethook.steps.effect import Effect
-    from nethook.steps.step import Step
+    from nethook.steps import Effect, Step
 
 ATTEMPTS = 2
 MOST_BY_EVENT = 50_000

@@ -11,7 +11,7 @@ import os
 from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES, Chain, Firewall, Gate, GateChange, Rule, first_blocker
 from nethook.host.process import Call
-from nethook.steps.effect import ADD, Effect
+from nethook.steps import ADD, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from nethook.host.ip import json_lists
 from nethook.host.process import Call
 from nethook.net import parse_prefix
 from nethook.parts.routes import ROUTES
-from nethook.steps.effect import REMOVE, Effect
+from nethook.steps import REMOVE, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,10 +22,8 @@ from nethook.parts.part import Part
 from nethook.parts.tables import binding
 from nethook.parts.tables.binding import BINDING
 from nethook.parts.tables.classifying import CLASSIFYING, TO
-from nethook.steps.effect import REMOVE, Effect
-from nethook.steps.piece import FLOWS as STAGE
-from nethook.steps.piece import StepPiece
-from nethook.steps.step import Step
+from nethook.steps import FLOWS as STAGE
+from nethook.steps import REMOVE, Effect, Step, StepPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from nethook.host.nftables import Elements
     from nethook.host.process import Result
     from nethook.net import Prefix
-    from nethook.steps.piece import Piece
+    from nethook.steps import Piece
 
 TOOL = "conntrack"
 NONE_FOUND = "0 flow entries have been deleted"

@@ -8,8 +8,7 @@ nothing of any part.
 
 from __future__ import annotations
 
-from nethook.steps.effect import ADD, REMOVE, WORDS, Effect
-from nethook.steps.piece import PLACE, PLACE_BOUND, WITHDRAW, IpPiece
+from nethook.steps import ADD, PLACE, PLACE_BOUND, REMOVE, WITHDRAW, WORDS, Effect, IpPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from nethook.host.host import Host
     from nethook.host.process import Call, Result
     from nethook.placement.placement import Lack, Placement
-    from nethook.steps.piece import Piece
+    from nethook.steps import Piece
 
 NO_DEVICE = "Cannot find device "
 

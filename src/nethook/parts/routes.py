@@ -7,8 +7,7 @@ from nethook.host.process import Call
 from nethook.net import is_prefix
 from nethook.parts.part import Delta, Key, Objects, Wanted
 from nethook.placement.placement import Lack
-from nethook.steps.effect import REPLACE
-from nethook.steps.piece import PLACE, PLACE_BOUND, IpPiece
+from nethook.steps import PLACE, PLACE_BOUND, REPLACE, IpPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from nethook.host.host import Host
     from nethook.host.process import Result
     from nethook.placement.placement import Placement
-    from nethook.steps.piece import Piece
+    from nethook.steps import Piece
 
     Place = tuple[str, str]
     """Prefix in canonical text, and the device behind which it is."""

@@ -24,9 +24,7 @@ from nethook.parts.tables.binding import not_kept
 from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.parts.tables.table import OUR_TABLE
 from nethook.placement.placement import Lack
-from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import SWITCH, SWITCH_OFF, StepPiece
-from nethook.steps.step import Step
+from nethook.steps import ADD, REMOVE, SWITCH, SWITCH_OFF, Effect, Step, StepPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from nethook.host.host import Host
     from nethook.host.process import Result
     from nethook.placement.placement import Placement
-    from nethook.steps.piece import Piece
+    from nethook.steps import Piece
 
     Recorded = TypeVar("Recorded")
     Values = dict[str, str]

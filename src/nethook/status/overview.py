@@ -14,7 +14,7 @@ from nethook.parts.tables import counters
 from nethook.parts.tables.binding import BINDING
 from nethook.placement.placement import place
 from nethook.status.line_states import BLOCKED, NOT_APPLIED, UNKNOWN, line_states, states_without_root
-from nethook.steps.effect import ADD
+from nethook.steps import ADD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nethook.host.host import Host
     from nethook.parts.routes import Place, Route
     from nethook.status.line_states import LineState
-    from nethook.steps.effect import Effect
+    from nethook.steps import Effect
 
 MOST_LOOKED_UP = 100
 """For more lines than this that are not applied nobody looks who else has a route to each: they have one cause."""

@@ -12,7 +12,7 @@ from nethook.gates.gate import STATION, GateChange, Opening
 from nethook.host.process import Call, ToolMissingError
 from nethook.net import Longest, disjoint, parse_prefix
 from nethook.placement.placement import WEAK, Lack
-from nethook.steps.effect import ADD, REMOVE, Effect
+from nethook.steps import ADD, REMOVE, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

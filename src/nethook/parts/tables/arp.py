@@ -12,9 +12,8 @@ from binascii import crc32
 from nethook.host.layout import NAME, URL
 from nethook.parts.gateways import GATEWAYS
 from nethook.parts.part import Part
-from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import ARP as ALONE
-from nethook.steps.piece import CLASSIFY, NftPiece
+from nethook.steps import ADD, CLASSIFY, REMOVE, Effect, NftPiece
+from nethook.steps import ARP as ALONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from nethook.host.host import Host
     from nethook.host.process import Result
     from nethook.parts.gateways import Gateway
-    from nethook.steps.piece import Piece
+    from nethook.steps import Piece
 
 FAMILY = "arp"
 TABLE = f"{FAMILY} {NAME}"

@@ -48,9 +48,7 @@ from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.parts.tables.table import CREATED, OUR_TABLE, REMOVED, TableDelta, TablePart
 from nethook.placement.binding import nic
 from nethook.placement.placement import Lack
-from nethook.steps.effect import ADD, Effect
-from nethook.steps.piece import BIND, StepPiece
-from nethook.steps.step import Step, nft_call
+from nethook.steps import ADD, BIND, Effect, Step, StepPiece, nft_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +61,7 @@ if TYPE_CHECKING:
     from nethook.host.nftables import Elements, Table
     from nethook.net import Prefix
     from nethook.placement.placement import Placement
-    from nethook.steps.piece import Piece
+    from nethook.steps import Piece
 
 FAMILY = "bridge"
 NEEDED_NFT = "1.0.3"

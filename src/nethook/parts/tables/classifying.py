@@ -44,8 +44,7 @@ from nethook.host.layout import DEVICE, NAME, Layout, SetType, set_name
 from nethook.net import Longest, is_sayable, outermost, parse_prefix
 from nethook.parts.tables.table import CREATED, OUR_TABLE, TableDelta, TablePart
 from nethook.placement.placement import WEAK, Lack
-from nethook.steps.effect import REMOVE, Effect
-from nethook.steps.piece import CLASSIFY, SETTLE, NftPiece
+from nethook.steps import CLASSIFY, REMOVE, SETTLE, Effect, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ if TYPE_CHECKING:
     from nethook.host.nftables import Elements
     from nethook.net import Prefix
     from nethook.placement.placement import Placement
-    from nethook.steps.piece import Piece
+    from nethook.steps import Piece
 
 FAMILY = "inet"
 TABLE = f"{FAMILY} {NAME}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from nethook.net import NAME_SIZE, can_exist, is_sayable
 from nethook.parts.tables.classifying import BRIDGES, FAMILY, ISOLATED, SETS
-from nethook.steps.effect import ADD, REMOVE, Effect
+from nethook.steps import ADD, REMOVE, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

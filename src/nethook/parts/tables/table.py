@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from nethook.parts.part import Part
-from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import LAST, NftPiece
+from nethook.steps import ADD, LAST, REMOVE, Effect, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from nethook.host.layout import Layout, SetType
     from nethook.host.nftables import Elements, Table
     from nethook.host.process import Result
-    from nethook.steps.piece import Piece
+    from nethook.steps import Piece
 
 OUR_TABLE = "our table"
 """The station of doctor at which it looks at our tables."""
