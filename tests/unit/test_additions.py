@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from nethook.host.process import Call
 from nethook.parts.part import Delta, Part
-from nethook.placement.placement import Lack
+from nethook.placement import Lack
 from nethook.steps import ADD, REMOVE, Effect
 from nethook.steps import SWITCH, StepPiece
 from nethook.steps import Step

@@ -15,7 +15,7 @@ from nethook.libvirt.live import LiveGuest
 from nethook.libvirt.network import Port, Ports
 from nethook.net import Prefix, parse_prefix, without
 from nethook.parts.flows import handed_on
-from nethook.placement.binding import apart, blocks, held, is_undecided, nic
+from nethook.placement import apart, blocks, held, is_undecided, nic
 from tests.unit.lines import routed
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from nethook.parts.routes import ROUTES, Route
 from nethook.parts.switches import PROXY_NDP_SWITCH, SwitchState
 from nethook.parts.tables.binding import BINDING
 from nethook.parts.tables.classifying import CLASSIFYING
-from nethook.placement.placement import place
+from nethook.placement import place
 from nethook.placement.scope import Scope
 from nethook.placement.vital import Needs
 from nethook.status.line_states import line_states, states_without_root

@@ -14,7 +14,7 @@ from nethook.parts.proxies import PROXIES, Proxy
 from nethook.parts.routes import ROUTES, Route
 from nethook.parts.switches import IPV6, SwitchState
 from nethook.parts.tables.classifying import CLASSIFYING
-from nethook.placement.placement import in_doubt
+from nethook.placement import in_doubt
 from nethook.placement.scope import Scope, scope_of
 from tests.unit.cases import case, elements, empty
 from tests.unit.lines import configuration, routed

@@ -13,7 +13,7 @@ from nethook.host import links
 from nethook.libvirt.live import live_guests
 from nethook.libvirt.names import unresolved
 from nethook.net import Prefix, address_text, is_safe, parse_prefix
-from nethook.placement.placement import Placement
+from nethook.placement import Placement
 from nethook.placement.scope import Scope
 from nethook.placement.vital import Needs, read_needs
 from nethook.shell import word

@@ -13,7 +13,8 @@ from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.names import no_such_guest, no_such_network
 from nethook.net import Prefix, parse_prefix
 from nethook.parts.routes import ROUTES, read_calls
-from nethook.placement.vital import claimed, dangers, read_needs
+from nethook.placement.scope import claimed
+from nethook.placement.vital import dangers, read_needs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

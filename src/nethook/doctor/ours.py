@@ -11,7 +11,7 @@ from nethook.parts.tables.binding import BINDING, UNKEPT
 from nethook.parts.tables.binding import TABLE as BRIDGE
 from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.parts.tables.classifying import TABLE as INET
-from nethook.placement.placement import BROKEN
+from nethook.placement import BROKEN
 from nethook.steps import REMOVE
 
 if TYPE_CHECKING:

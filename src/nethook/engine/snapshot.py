@@ -11,7 +11,6 @@ from nethook.gates.gate import ChainOpening
 from nethook.parts import PARTS
 from nethook.parts.routes import ROUTES
 from nethook.parts.tables.binding import BINDING
-from nethook.placement.vital import Needs, read_needs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from nethook.parts.part import Part
     from nethook.parts.routes import Place
     from nethook.placement.scope import Scope
+    from nethook.placement.vital import Needs
 
 
 class Question:
@@ -116,7 +116,7 @@ class Snapshot:
         self.addresses = addresses
         self.standing_in = standing_in
         self.inherited = inherited
-        self.needs = needs or Needs()
+        self.needs = needs
 
     @property
     def bound_to(self) -> dict[str, set[str]]:
@@ -202,4 +202,8 @@ def _needs(question: Question, routes: Iterable[tuple[str, ...]]) -> Needs | Non
         line.prefix.text not in routed and question.scope.has_network(line.network)
         for line in question.configuration.routed_ips
     )
-    return read_needs(question.host, question.addresses) if is_lacking and not question.clears else None
+    if not is_lacking or question.clears:
+        return None
+    from nethook.placement.vital import read_needs  # noqa: PLC0415 - few events need it
+
+    return read_needs(question.host, question.addresses)

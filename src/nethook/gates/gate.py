@@ -7,7 +7,7 @@ to change. One that is asked otherwise answers by ``look``.
 
 from __future__ import annotations
 
-from nethook.placement.placement import BROKEN, WEAK, Lack
+from nethook.placement import BROKEN, WEAK, Lack
 from nethook.steps import REMOVE, Effect
 
 TYPE_CHECKING = False

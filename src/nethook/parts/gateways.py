@@ -11,7 +11,7 @@ from nethook.parts.part import Key, Objects, Wanted
 from nethook.parts.routes import ROUTES
 from nethook.parts.switches import IPV6
 from nethook.parts.tables.classifying import BRIDGES, CLASSIFYING
-from nethook.placement.placement import ASIDE, Lack
+from nethook.placement import ASIDE, Lack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nethook.host.addresses import Address
     from nethook.host.host import Host
     from nethook.host.process import Result
-    from nethook.placement.placement import Placement
+    from nethook.placement import Placement
 
 NO_PREFIX_ROUTE = 0x200
 WITHOUT_ROUTE = "noprefixroute"

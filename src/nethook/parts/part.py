@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Call, Result
-    from nethook.placement.placement import Lack, Placement
+    from nethook.placement import Lack, Placement
     from nethook.steps import Piece
 
 NO_DEVICE = "Cannot find device "

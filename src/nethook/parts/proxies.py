@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from nethook.net import Longest, parse_prefix
 from nethook.parts.part import NO_DEVICE, Key, Objects, Wanted
-from nethook.placement.placement import Lack
+from nethook.placement import Lack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Result
-    from nethook.placement.placement import Placement
+    from nethook.placement import Placement
 
 
 class Proxy(Key):

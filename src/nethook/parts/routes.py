@@ -6,7 +6,7 @@ from nethook.errors import ReadError
 from nethook.host.process import Call
 from nethook.net import is_prefix
 from nethook.parts.part import Delta, Key, Objects, Wanted
-from nethook.placement.placement import Lack
+from nethook.placement import Lack
 from nethook.steps import PLACE, PLACE_BOUND, REPLACE, IpPiece
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Result
-    from nethook.placement.placement import Placement
+    from nethook.placement import Placement
     from nethook.steps import Piece
 
     Place = tuple[str, str]

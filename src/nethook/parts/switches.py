@@ -23,7 +23,7 @@ from nethook.parts.proxies import PROXIES
 from nethook.parts.tables.binding import not_kept
 from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.parts.tables.table import OUR_TABLE
-from nethook.placement.placement import Lack
+from nethook.placement import Lack
 from nethook.steps import ADD, REMOVE, SWITCH, SWITCH_OFF, Effect, Step, StepPiece
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
     from nethook.host.process import Result
-    from nethook.placement.placement import Placement
+    from nethook.placement import Placement
     from nethook.steps import Piece
 
     Recorded = TypeVar("Recorded")

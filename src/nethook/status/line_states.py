@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nethook import placement as placement_of
 from nethook.host import links
-from nethook.placement import placement as placement_of
-from nethook.placement.placement import ASIDE, Placement
+from nethook.placement import ASIDE, Placement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

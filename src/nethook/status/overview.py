@@ -12,7 +12,7 @@ from nethook.legacy06.leftovers import ForeignRoutes
 from nethook.parts.routes import ROUTES, holder, holder_call, read_calls
 from nethook.parts.tables import counters
 from nethook.parts.tables.binding import BINDING
-from nethook.placement.placement import place
+from nethook.placement import place
 from nethook.status.line_states import BLOCKED, NOT_APPLIED, UNKNOWN, line_states, states_without_root
 from nethook.steps import ADD
 

@@ -11,7 +11,7 @@ from nethook.gates.firewalld.files import POLICY, SETS, permanent_entries
 from nethook.gates.gate import STATION, GateChange, Opening
 from nethook.host.process import Call, ToolMissingError
 from nethook.net import Longest, disjoint, parse_prefix
-from nethook.placement.placement import WEAK, Lack
+from nethook.placement import WEAK, Lack
 from nethook.steps import ADD, REMOVE, Effect
 
 TYPE_CHECKING = False

@@ -46,8 +46,7 @@ from nethook.parts.neighbours import NEIGHBOURS
 from nethook.parts.routes import ROUTES
 from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.parts.tables.table import CREATED, OUR_TABLE, REMOVED, TableDelta, TablePart
-from nethook.placement.binding import nic
-from nethook.placement.placement import Lack
+from nethook.placement import Lack, nic
 from nethook.steps import ADD, BIND, Effect, Step, StepPiece, nft_call
 
 TYPE_CHECKING = False
@@ -60,7 +59,7 @@ if TYPE_CHECKING:
     from nethook.host.keys import Element
     from nethook.host.nftables import Elements, Table
     from nethook.net import Prefix
-    from nethook.placement.placement import Placement
+    from nethook.placement import Placement
     from nethook.steps import Piece
 
 FAMILY = "bridge"

@@ -43,7 +43,7 @@ from __future__ import annotations
 from nethook.host.layout import DEVICE, NAME, Layout, SetType, set_name
 from nethook.net import Longest, is_sayable, outermost, parse_prefix
 from nethook.parts.tables.table import CREATED, OUR_TABLE, TableDelta, TablePart
-from nethook.placement.placement import WEAK, Lack
+from nethook.placement import WEAK, Lack
 from nethook.steps import CLASSIFY, REMOVE, SETTLE, Effect, NftPiece
 
 TYPE_CHECKING = False
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from nethook.host.keys import Element
     from nethook.host.nftables import Elements
     from nethook.net import Prefix
-    from nethook.placement.placement import Placement
+    from nethook.placement import Placement
     from nethook.steps import Piece
 
 FAMILY = "inet"
