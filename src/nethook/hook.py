@@ -19,7 +19,7 @@ from nethook.host.links import guest_bridges
 from nethook.libvirt import record
 from nethook.libvirt.event import parse_event
 from nethook.libvirt.network import ISOLATED, Network
-from nethook.parts.tables.guest_bridges import protect
+from nethook.parts.classifying import protect
 from nethook.placement.scope import scope_of
 from nethook.steps import REMOVE
 

@@ -17,8 +17,8 @@ from nethook.host.fake import FakeHost
 from nethook.host.host import Host
 from nethook.host.ip import refusals
 from nethook.host.process import Call, Result
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.classifying import CLASSIFYING
+from nethook.parts.binding import BINDING
+from nethook.parts.classifying import CLASSIFYING
 
 if TYPE_CHECKING:
     from nethook.host.nftables import Table

@@ -11,15 +11,14 @@ from nethook.engine.snapshot import Question, Snapshot
 from nethook.host.host import Host
 from nethook.host.nftables import Table
 from nethook.parts import PARTS
+from nethook.parts.binding import BINDING
+from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.flows import FLOWS, Owed
+from nethook.parts.gateways import ARP
 from nethook.parts.neighbours import NEIGHBOURS
-from nethook.parts.part import Objects
+from nethook.parts.part import Objects, TablePart
 from nethook.parts.routes import ROUTES
 from nethook.parts.switches import SwitchState
-from nethook.parts.tables.arp import ARP
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.classifying import CLASSIFYING
-from nethook.parts.tables.table import TablePart
 from nethook.placement.scope import Scope
 from tests.unit.lines import configuration
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nethook.host.nftables import Table
 from nethook.libvirt.network import Network, Port, Ports
 from nethook.net import Longest, Prefix, parse_prefix
-from nethook.parts.tables.binding import BINDING, SETS
+from nethook.parts.binding import BINDING, SETS
 from nethook.placement.scope import Scope
 from tests.unit.cases import case, empty
 from tests.unit.lines import configuration, configured, routed

@@ -11,12 +11,12 @@ from nethook.gates.libvirt_nftables import LibvirtNftablesGate
 from nethook.host.process import Call, Result
 from nethook.libvirt.network import Network, Port, Ports
 from nethook.parts import PARTS
+from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.fallback_rules import FALLBACK_RULES
 from nethook.parts.fallbacks import FALLBACKS, INNER, Fallback
 from nethook.parts.flows import FLOWS
 from nethook.parts.neighbours import NEIGHBOURS
 from nethook.parts.routes import ROUTES, Route
-from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.placement.scope import Scope, scope_of
 from nethook.steps import ADD, CLASSIFY, GATES, REMOVE, SETTLE, Effect, NftPiece, Step, StepPiece
 from tests.unit.cases import NoMachine, applied, case, commands, empty, steps

@@ -27,7 +27,7 @@ from nethook.legacy06.leftovers import ForeignRoutes
 from nethook.libvirt.network_xml import XML, read_port
 from nethook.net import is_safe
 from nethook.parts import switches
-from nethook.parts.proxies import PROXIES, Proxy
+from nethook.parts.neighbours import PROXIES, Proxy
 from nethook.parts.routes import ROUTES
 from nethook.placement.scope import Scope
 from nethook.shell import word

@@ -10,8 +10,7 @@ from nethook.commands.plan import as_json
 from nethook.libvirt.network import Network
 from nethook.parts import PARTS
 from nethook.parts.gateways import GATEWAYS, WITHOUT_ROUTE, Gateway
-from nethook.parts.neighbours import NEIGHBOURS, Pin
-from nethook.parts.proxies import PROXIES, Proxy
+from nethook.parts.neighbours import NEIGHBOURS, PROXIES, Pin, Proxy
 from nethook.parts.routes import ROUTES, Route
 from nethook.parts.switches import PROXY_NDP_SWITCH, SwitchState
 from nethook.steps import WORDS

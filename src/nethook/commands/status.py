@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nethook.net import Prefix
-    from nethook.parts.tables.counters import Traffic
+    from nethook.parts.counters import Traffic
     from nethook.status.line_states import LineState
 
 VERSION = 1

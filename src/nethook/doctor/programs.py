@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.host.process import Call, ToolMissingError
 from nethook.parts import flows
-from nethook.parts.tables.binding import NEEDED_NFT
+from nethook.parts.binding import NEEDED_NFT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from nethook.net import parse_prefix
 from nethook.parts import PARTS
+from nethook.parts.binding import BINDING
+from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.routes import ROUTES
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.placement import in_doubt, place
 from nethook.placement.scope import claimed
 

@@ -13,9 +13,9 @@ from nethook.engine.snapshot import Question
 from nethook.errors import NethookError
 from nethook.host.lock import FOLDER, RECORD_LOCK
 from nethook.libvirt import record
+from nethook.parts.classifying import protect
 from nethook.parts.flows import FlowStep
 from nethook.parts.routes import ROUTES
-from nethook.parts.tables.guest_bridges import protect
 from nethook.placement.scope import Scope
 
 TYPE_CHECKING = False

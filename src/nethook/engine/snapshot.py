@@ -9,8 +9,8 @@ from nethook.errors import ReadError
 from nethook.gates import FIREWALLS
 from nethook.gates.gate import ChainOpening
 from nethook.parts import PARTS
+from nethook.parts.binding import BINDING
 from nethook.parts.routes import ROUTES
-from nethook.parts.tables.binding import BINDING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from nethook.errors import ReadError
 from nethook.host.layout import set_name
 from nethook.host.process import Call
 from nethook.net import Ordered, is_prefix, parse_prefix, without
+from nethook.parts import binding
+from nethook.parts.binding import BINDING
+from nethook.parts.classifying import CLASSIFYING, TO
 from nethook.parts.part import Part
-from nethook.parts.tables import binding
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.classifying import CLASSIFYING, TO
 from nethook.steps import FLOWS as STAGE
 from nethook.steps import REMOVE, Effect, Step, StepPiece
 

@@ -18,11 +18,10 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.host.layout import set_name
 from nethook.host.process import Call
-from nethook.parts.part import Part
-from nethook.parts.proxies import PROXIES
-from nethook.parts.tables.binding import not_kept
-from nethook.parts.tables.classifying import CLASSIFYING
-from nethook.parts.tables.table import OUR_TABLE
+from nethook.parts.binding import not_kept
+from nethook.parts.classifying import CLASSIFYING
+from nethook.parts.neighbours import PROXIES
+from nethook.parts.part import OUR_TABLE, Part
 from nethook.placement import Lack
 from nethook.steps import ADD, REMOVE, SWITCH, SWITCH_OFF, Effect, Step, StepPiece
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from nethook.config import RoutedIP
     from nethook.config.problem import Problem
     from nethook.engine.plan import Plan
+    from nethook.parts.counters import Counts, Traffic
     from nethook.parts.routes import Place
-    from nethook.parts.tables.counters import Counts, Traffic
 
 ROUTED = "routed"
 WAITING = "waiting"

@@ -9,9 +9,9 @@ from nethook.config import load
 from nethook.engine.plan import decide
 from nethook.engine.situation import hidden_in_force, limited_host, situation, what_stays
 from nethook.legacy06.leftovers import ForeignRoutes
+from nethook.parts import counters
+from nethook.parts.binding import BINDING
 from nethook.parts.routes import ROUTES, holder, holder_call, read_calls
-from nethook.parts.tables import counters
-from nethook.parts.tables.binding import BINDING
 from nethook.placement import place
 from nethook.status.line_states import BLOCKED, NOT_APPLIED, UNKNOWN, line_states, states_without_root
 from nethook.steps import ADD

@@ -12,8 +12,8 @@ from nethook.host.layout import NAME, set_name
 from nethook.host.netlink import GET_ELEMENTS, Nftables, attributes
 from nethook.host.nftables import SET_ELEMENTS
 from nethook.net import parse_prefix
-from nethook.parts.tables import binding
-from nethook.parts.tables.classifying import SETS
+from nethook.parts import binding
+from nethook.parts.classifying import SETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

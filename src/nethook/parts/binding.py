@@ -42,10 +42,10 @@ from __future__ import annotations
 from nethook.host.layout import INDEX, MAC, Layout, SetType, set_name
 from nethook.host.links import tap_mac
 from nethook.net import Ordered, parse_prefix, without
+from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.neighbours import NEIGHBOURS
+from nethook.parts.part import CREATED, OUR_TABLE, REMOVED, TableDelta, TablePart
 from nethook.parts.routes import ROUTES
-from nethook.parts.tables.classifying import CLASSIFYING
-from nethook.parts.tables.table import CREATED, OUR_TABLE, REMOVED, TableDelta, TablePart
 from nethook.placement import Lack, nic
 from nethook.steps import ADD, BIND, Effect, Step, StepPiece, nft_call
 
