@@ -1,6 +1,7 @@
-"""An option, a part and a gate that nobody has: each takes one new file and one entry in a registry.
+"""An option, a part and a gate that nobody has: each takes one class and one entry in a registry.
 
-The package is copied, the files are added, and whole events run on a fake host with the copy.
+A part and a gate are a file of their own. The package is copied, all that is added, and whole events run on a fake host
+with the copy.
 """
 
 from __future__ import annotations
@@ -18,19 +19,15 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).parents[2] / "src" / "nethook"
 
-FILES = {
-    "config/colour.py": """
-from __future__ import annotations
-
-from nethook.config.option import Option
-
-
-class ColourOption(Option):
+COLOUR_OPTION = """class ColourOption(Option):
     key = "colour"
 
     def refusal(self, value, prefix):
         return None if value in {"red", "blue"} else (f"{value} is not a colour", "write red or blue")
-""",
+
+
+"""
+FILES = {
     "parts/colours.py": """
 from __future__ import annotations
 
@@ -107,9 +104,9 @@ class Wall(Firewall):
 }
 ENTRIES = {
     "config/options.py": (
-        "(GuestOption(), ",
-        "(ColourOption(), GuestOption(), ",
-        "from nethook.config.colour import ColourOption",
+        "OPTIONS: dict[str, Option] = {option.key: option for option in (",
+        f"{COLOUR_OPTION}OPTIONS: dict[str, Option] = {{option.key: option for option in (ColourOption(), ",
+        "",
     ),
     "parts/__init__.py": (
         "    BINDING,\n",
@@ -122,7 +119,7 @@ ENTRIES = {
         "from nethook.gates.wall import Wall",
     ),
 }
-"""Where the entry of the registry goes, and what has to be imported for it."""
+"""Where the entry of the registry goes, with a class in front of it or an import of that."""
 
 OWN_COPY = ("nethook", "tests.unit.machine", "tests.unit.cases", "tests.unit.lines")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nethook.config import Configuration, Settings
-from nethook.config.problem import Problem
+from nethook.config.text import Problem
 from nethook.doctor.finding import FAILURE, Finding
 from nethook.doctor.ip_answers import ask
 from nethook.engine import run

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.libvirt.live import LiveGuest
 
 

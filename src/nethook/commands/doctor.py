@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import file_for_lines
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.doctor.finding import FAILURE, WARNING
 from nethook.doctor.finding import OK as FINE
 from nethook.doctor.walk import Diagnosis, diagnose

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nethook.config import load
-from nethook.config.problem import one_line, suggestion
+from nethook.config.text import one_line, suggestion
 from nethook.errors import NethookError
 from nethook.exit_status import OK
 from nethook.guest_config import FORMATS, format_named

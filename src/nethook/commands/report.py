@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook import log
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.exit_status import DIFFERENT, OK
 from nethook.host.host import Host
 from nethook.terminal import painted

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from nethook.commands.plan import as_json as effect_as_json
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.errors import NethookError
 from nethook.exit_status import DIFFERENT, OK, UNKNOWN
 from nethook.net import parse_prefix

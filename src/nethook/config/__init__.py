@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from nethook.config.files import Stamp
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.net import Prefix
 
 SETTINGS_FILE = "/etc/nethook/nethook.conf"

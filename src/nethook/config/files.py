@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import stat
 
-from nethook.config.problem import Place, Problem, one_line
+from nethook.config.text import Place, Problem, one_line
 from nethook.errors import ConfigError, NethookError, ReadError
 from nethook.host.trust import ACL, GROUP, OWNER, on_the_way, weakness
 

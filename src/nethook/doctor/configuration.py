@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nethook.config import Configuration
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.net import Prefix
 
 STATION = "configuration"

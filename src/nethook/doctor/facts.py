@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from nethook.config import Configuration, RoutedIP
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.doctor.host_problems import OwnAddress
     from nethook.doctor.ip_answers import Answer
     from nethook.engine.plan import Plan

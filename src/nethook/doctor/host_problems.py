@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nethook.config.problem import Problem, excerpt
+from nethook.config.text import Problem, excerpt
 from nethook.doctor.ip_answers import ask
 from nethook.doctor.programs import ADVICE, why_it_cannot_bind
 from nethook.host import links

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nethook.config import Configuration, RoutedIP
-    from nethook.config.problem import Problem
     from nethook.config.settings import Settings
+    from nethook.config.text import Problem
     from nethook.engine.snapshot import Question, Snapshot
     from nethook.gates.gate import Opening
     from nethook.libvirt.network import Network

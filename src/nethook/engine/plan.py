@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.engine.snapshot import Question
     from nethook.gates.gate import GateChange, Opening
     from nethook.steps import Effect, Piece

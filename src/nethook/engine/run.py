@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nethook.config import Settings
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.engine.plan import Plan
     from nethook.host.host import Host
     from nethook.steps import Effect, Step

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import existing_files
-from nethook.config.problem import one_line, suggestion
+from nethook.config.text import one_line, suggestion
 from nethook.engine.snapshot import Question
 from nethook.errors import NethookError
 from nethook.host import links
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nethook.config import Configuration
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.host.lock import Locked
     from nethook.libvirt.live import LiveNetwork
     from nethook.libvirt.network import Network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.errors import NethookError
 from nethook.net import BITS, Prefix, parse_prefix
 

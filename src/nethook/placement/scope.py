@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from nethook.config import RoutedIP
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.libvirt.network import Network
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from nethook.config import RoutedIP
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.host.addresses import Address
     from nethook.host.host import Host
     from nethook.libvirt.network import Network

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from nethook.config import RoutedIP
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.engine.plan import Plan
     from nethook.parts.counters import Counts, Traffic
     from nethook.parts.routes import Place

@@ -19,7 +19,7 @@ from nethook.steps import ADD
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.engine.situation import Situation
     from nethook.host.host import Host
     from nethook.parts.routes import Place, Route

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.errors import NethookError
 from nethook.exit_status import OK
 from nethook.parts.counters import Traffic
