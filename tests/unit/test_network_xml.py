@@ -6,8 +6,7 @@ import pytest
 
 from nethook.errors import ReadError
 from nethook.libvirt.live import _nics
-from nethook.libvirt.network import Network
-from nethook.libvirt.network_xml import XML, _subnet, read_network
+from nethook.libvirt.network import XML, Network, _subnet, read_network
 from nethook.placement import place
 from nethook.placement.scope import Scope
 from nethook.status.line_states import states_without_root

@@ -16,7 +16,7 @@ from nethook.doctor.ip_answers import ask
 from nethook.engine import run
 from nethook.engine.snapshot import Question
 from nethook.errors import NethookError, ReadError
-from nethook.host import files, keys
+from nethook.host import files, nftables
 from nethook.host.fake import FakeHost, Fault
 from nethook.host.host import Host
 from nethook.host.ip import refusals
@@ -24,7 +24,7 @@ from nethook.host.layout import SetType
 from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes
 from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools
 from nethook.legacy06.leftovers import ForeignRoutes
-from nethook.libvirt.network_xml import XML, read_port
+from nethook.libvirt.network import XML, read_port
 from nethook.net import is_safe
 from nethook.parts import switches
 from nethook.parts.neighbours import PROXIES, Proxy
@@ -84,7 +84,7 @@ def test_a_length_of_nothing_ends_the_reading() -> None:
         list(attributes(pack("HH", 0, 1) * 4, 0, 16))
     kind = SetType("to", family=4)
     with pytest.raises(ReadError, match="does not begin with its key"):
-        keys.single_keys(kind, [(pack("HHHH", 0, 1, 0, keys.KEY) + bytes(16), 0, 24)])
+        nftables.single_keys(kind, [(pack("HHHH", 0, 1, 0, nftables.KEY) + bytes(16), 0, 24)])
 
 
 class Wordless:

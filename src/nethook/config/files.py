@@ -14,7 +14,7 @@ import stat
 
 from nethook.config.text import Place, Problem, one_line
 from nethook.errors import ConfigError, NethookError, ReadError
-from nethook.host.trust import ACL, GROUP, OWNER, on_the_way, weakness
+from nethook.host.files import ACL, GROUP, OWNER, on_the_way, weakness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -31,7 +31,8 @@ class Option:
     """One option: its ``key``, and the mistakes that its value can have.
 
     To add one, derive from this class in this file, and put an instance into the registry OPTIONS. The part that needs
-    it reads ``line.options``. ``needs`` is the key of another option without which it means nothing, and ``means`` what it does.
+    it reads ``line.options``. ``needs`` is the key of another option without which it means nothing, and ``means`` what
+    it does.
     """
 
     key = ""

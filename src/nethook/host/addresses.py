@@ -1,6 +1,7 @@
-"""The addresses of this host, the next hops of its routes, and its routing rules, read over netlink.
+"""The addresses of this host, its neighbour table, the next hops of its routes, and its routing rules: over netlink.
 
-Messages and attributes: linux/rtnetlink.h, linux/if_addr.h, linux/fib_rules.h.
+Every run asks for them, and most hosts have little of it that is ours, so it must not cost a process. Messages and
+attributes: linux/rtnetlink.h, linux/if_addr.h, linux/neighbour.h, linux/fib_rules.h.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes, routing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 NUMBERS = {4: AF_INET, 6: AF_INET6}
 FAMILIES = {AF_INET: 4, AF_INET6: 6}
@@ -30,6 +31,14 @@ KERNEL, BOOT, STATIC, ADVERTISED, DHCP = 2, 3, 4, 9, 16
 
 GET_RULES = 34
 PRIORITY, SUPPRESS_LENGTH, TABLE, PROTOCOL = 6, 14, 15, 21
+
+GET_NEIGHBOURS = 30
+NEIGHBOUR_HEADER, NEIGHBOUR_HEADER_SIZE = "BBHiHBB", 12
+DESTINATION, MAC, NEIGHBOUR_PROTOCOL = 1, 2, 12
+PERMANENT = 0x80
+"""A state: the kernel's NUD_PERMANENT."""
+PROXY = 0x08
+"""A flag: the kernel's NTF_PROXY."""
 
 
 class Address:
@@ -130,3 +139,33 @@ def routing_rules(protocol: int) -> list[RoutingRule]:
             )
             found.append(RoutingRule(family, priority, table, suppressed))
     return found
+
+
+def permanent_entries(protocol: int) -> Iterator[tuple[str, str, str]]:
+    """Yield address, device and MAC of each permanent entry with this protocol number. ReadError."""
+    for address, device, mac, state, _ in _neighbours(protocol, "neighbours", [0], 0):
+        if state & PERMANENT and mac:
+            yield address, device, mac
+
+
+def proxy_entries(protocol: int) -> Iterator[tuple[str, str]]:
+    """Yield address and device of each proxy entry with this protocol number. ReadError."""
+    for address, device, _, _, flags in _neighbours(protocol, "proxy entries", FAMILIES, PROXY):
+        if flags & PROXY:
+            yield address, device
+
+
+def _neighbours(
+    protocol: int, about: str, families: Iterable[int], wanted: int
+) -> Iterator[tuple[str, str, str, int, int]]:
+    """Yield address, device, MAC, state and flags of entries with this number; ``wanted`` are flags of the question."""
+    with Netlink(NETLINK_ROUTE, about) as netlink:
+        questions = (pack(NEIGHBOUR_HEADER, asked, 0, 0, 0, 0, wanted, 0) for asked in families)
+        found = [entry for question in questions for entry in netlink.dump(GET_NEIGHBOURS, question) or ()]
+    for data, begin, end in found:
+        family, _, _, index, state, flags, _ = unpack_from(NEIGHBOUR_HEADER, data, begin)
+        values = {number: data[at:until] for number, at, until in attributes(data, begin + NEIGHBOUR_HEADER_SIZE, end)}
+        if family in FAMILIES and DESTINATION in values and values.get(NEIGHBOUR_PROTOCOL) == bytes([protocol]):
+            device = name_of(index)
+            if device:
+                yield inet_ntop(family, values[DESTINATION]), device, values.get(MAC, b"").hex(":"), state, flags

@@ -9,7 +9,7 @@ import os
 import syslog
 import time
 
-from nethook.host import addresses, files, links, lock, neighbours, nftables
+from nethook.host import addresses, files, links, lock, nftables
 from nethook.host.process import ToolMissingError, Tools, find
 
 TYPE_CHECKING = False
@@ -83,11 +83,11 @@ class Host(Tools):
 
     def permanent_neighbours(self, protocol: int) -> list[tuple[str, str, str]]:
         """Return address, device and MAC of each permanent neighbour entry with this protocol number. ReadError."""
-        return [*neighbours.permanent_entries(protocol)]
+        return [*addresses.permanent_entries(protocol)]
 
     def proxies(self, protocol: int) -> list[tuple[str, str]]:
         """Return address and uplink of each proxy entry with this protocol number. ReadError."""
-        return [*neighbours.proxy_entries(protocol)]
+        return [*addresses.proxy_entries(protocol)]
 
     def announce(self, address: str, uplink: str) -> None:
         """Tell the uplink's network that the address is here now. Never fails: who does not hear it, asks later."""

@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Final
 
-    from nethook.host.keys import Element
-    from nethook.host.nftables import Elements
+    from nethook.host.nftables import Element, Elements
 
 NAME = "nethook"
 URL = "https://pypi.org/project/libvirt-nethook-helper/"

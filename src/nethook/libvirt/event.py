@@ -5,8 +5,7 @@ https://libvirt.org/hooks.html#etc-libvirt-hooks-network
 
 from __future__ import annotations
 
-from nethook.libvirt.network import Ports
-from nethook.libvirt.network_xml import PORT, XML, read_network, read_port
+from nethook.libvirt.network import PORT, XML, Ports, read_network, read_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

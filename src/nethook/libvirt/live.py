@@ -16,8 +16,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nethook.errors import NethookError
-from nethook.libvirt.network import Ports
-from nethook.libvirt.network_xml import XML, read_network, read_port
+from nethook.libvirt.network import XML, Ports, read_network, read_port
 from nethook.net import address_text, parse_address
 
 if TYPE_CHECKING:

@@ -1,8 +1,16 @@
-"""A libvirt network, as far as routing to it is concerned."""
+"""A libvirt network and its ports, as far as routing to them is concerned, and reading them from libvirt's XML.
+
+Elements are found by their exact path, because ``<metadata>`` may hold elements of any name.
+
+https://libvirt.org/formatnetwork.html, https://libvirt.org/formatnetworkport.html
+"""
 
 from __future__ import annotations
 
-from nethook.net import is_safe
+import pyexpat
+
+from nethook.errors import ReadError
+from nethook.net import BITS, Prefix, is_mac, is_safe, parse_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,3 +123,117 @@ class Network:
     def is_isolated(self) -> bool:
         """True if guests of this network may only reach each other and the host."""
         return self.forward_mode == ISOLATED
+
+
+PORT = "networkport"
+
+DEEPEST = 4
+"""Elements that are nested deeper are ignored: paths for all of them would take quadratic time."""
+TEXTS = (
+    *("network/name", "networkport/uuid", "networkport/owner/name"),
+    *("hookData/network/name", "hookData/networkport/uuid", "hookData/networkport/owner/name"),
+)
+"""The elements whose text is kept. Other texts may be megabytes long, as in ``<metadata>``."""
+
+
+class XML:
+    """An XML document: the attributes of its elements by path, such as ``network/bridge``, and the texts of TEXTS."""
+
+    __slots__ = ("_attributes", "_depth", "_path", "_pieces")
+
+    def __init__(self, xml: bytes, source: str) -> None:
+        """Parse the XML in linear time. ReadError, which names ``source``, if it is broken."""
+        self._attributes: dict[str, list[dict[str, str]]] = {}
+        self._pieces: dict[str, list[str]] = {path: [] for path in TEXTS}
+        self._path: list[str] = []
+        self._depth = 0
+        parser = pyexpat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        try:
+            parser.Parse(xml, True)
+        except pyexpat.ExpatError as error:
+            raise ReadError(f"{source} is broken: {error}") from None
+
+    def has(self, path: str) -> bool:
+        """Return whether there is an element at this path."""
+        return path in self._attributes
+
+    def all(self, path: str) -> Sequence[dict[str, str]]:
+        """Return the attributes of each element at this path."""
+        return self._attributes.get(path, ())
+
+    def first(self, path: str) -> dict[str, str]:
+        """Return the attributes of the first element at this path, {} without one."""
+        return next(iter(self.all(path)), {})
+
+    def text(self, path: str) -> str:
+        """Return the text of the elements at this path, which is one of TEXTS; '' without one."""
+        return "".join(self._pieces[path])
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth <= DEEPEST:
+            self._path.append(f"{self._path[-1]}/{tag}" if self._path else tag)
+            self._attributes.setdefault(self._path[-1], []).append(attributes)
+
+    def _end(self, tag: str) -> None:
+        del tag
+        if self._depth <= DEEPEST:
+            self._path.pop()
+        self._depth -= 1
+
+    def _text(self, text: str) -> None:
+        if self._depth <= DEEPEST and self._path[-1] in self._pieces:
+            self._pieces[self._path[-1]].append(text)
+
+
+class NetworkXML:
+    """A network that was read, and the attributes of its ``<ip>`` elements."""
+
+    __slots__ = ("ips", "network")
+
+    def __init__(self, network: Network, ips: Sequence[dict[str, str]]) -> None:
+        self.network = network
+        self.ips = ips
+
+
+def read_network(xml: XML, source: str, path: str = "network") -> NetworkXML:
+    """Return the network at this path. ReadError, which names ``source``, if it is missing or not understood."""
+    if not xml.has(path):
+        raise ReadError(f"{source} contains no <network>")
+    mode = xml.first(f"{path}/forward").get("mode", "nat") if xml.has(f"{path}/forward") else ""
+    mode = "" if mode == "none" else mode
+    bridge = xml.first(f"{path}/bridge").get("name", "")
+    ports = (*xml.all(f"{path}/virtualport"), *xml.all(f"{path}/portgroup/virtualport"))
+    if any(port.get("type") == OPENVSWITCH for port in ports):
+        mode, bridge = OPENVSWITCH, ""
+    ips = xml.all(f"{path}/ip")
+    try:
+        subnets = [_subnet(ip) for ip in ips]
+        routes = [_subnet(route) for route in xml.all(f"{path}/route")]
+    except (KeyError, ValueError):
+        raise ReadError(f"{source} has an <ip> or a <route> that is not understood") from None
+    return NetworkXML(Network(xml.text(f"{path}/name"), bridge, mode, subnets=subnets, routes=routes), ips)
+
+
+def _subnet(ip: dict[str, str]) -> Prefix:
+    """Return the subnet of an ``<ip>`` or ``<route>`` element, from its length, its netmask, or its address's class."""
+    family, number = parse_address(ip["address"])
+    if "prefix" in ip:
+        length = int(ip["prefix"])
+    elif "netmask" in ip:
+        length = bin(parse_address(ip["netmask"])[1]).count("1")
+    else:  # virSocketAddrGetIPPrefix: classes for IPv4, 64 for IPv6
+        length = 64 if family == 6 else 8 if number < 0x80000000 else 16 if number < 0xC0000000 else 24
+    host_bits = BITS[family] - length
+    return Prefix(family, (number >> host_bits) << host_bits, length)
+
+
+def read_port(xml: XML, path: str = PORT) -> Port | None:
+    """Return the port at this path; None if there is none, or if it is not a guest's."""
+    guest, mac = xml.text(f"{path}/owner/name"), xml.first(f"{path}/mac").get("address", "").lower()
+    # The MAC address goes into the input of nft and ip, so it is checked. A port without a UUID is known by it.
+    return Port(xml.text(f"{path}/uuid") or mac, mac, guest) if guest and is_mac(mac) else None

@@ -56,8 +56,7 @@ if TYPE_CHECKING:
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
     from nethook.host.host import Host
-    from nethook.host.keys import Element
-    from nethook.host.nftables import Elements, Table
+    from nethook.host.nftables import Element, Elements, Table
     from nethook.net import Prefix
     from nethook.placement import Placement
     from nethook.steps import Piece

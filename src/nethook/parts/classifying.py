@@ -52,8 +52,7 @@ if TYPE_CHECKING:
 
     from nethook.engine.case import Case
     from nethook.host.host import Host
-    from nethook.host.keys import Element
-    from nethook.host.nftables import Elements
+    from nethook.host.nftables import Element, Elements
     from nethook.net import Prefix
     from nethook.placement import Placement
     from nethook.placement.scope import Scope

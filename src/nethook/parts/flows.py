@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
-    from nethook.host.keys import Element
-    from nethook.host.nftables import Elements
+    from nethook.host.nftables import Element, Elements
     from nethook.host.process import Result
     from nethook.net import Prefix
     from nethook.steps import Piece

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
-    from nethook.host.keys import Element
     from nethook.host.layout import Layout, SetType
-    from nethook.host.nftables import Elements, Table
+    from nethook.host.nftables import Element, Elements, Table
     from nethook.host.process import Call, Result
     from nethook.placement import Lack, Placement
     from nethook.steps import Piece

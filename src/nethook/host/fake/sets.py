@@ -12,7 +12,7 @@ from nethook.net import block_text, parse_prefix
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nethook.host.keys import Element
+    from nethook.host.nftables import Element
 
 NO_SUCH = "No such file or directory"
 NOT_PROCESSED = "Could not process rule: "
