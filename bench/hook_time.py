@@ -11,9 +11,9 @@ from bench.bench_host import EMPTY, NETWORK, SCRATCH, addresses, seconds
 from nethook.config import load
 from nethook.engine.run import reconcile
 from nethook.engine.snapshot import Question
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.host.process import Result
-from nethook.libvirt.network import Network
+from nethook.libvirt import Network
 from nethook.placement.scope import scope_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from nethook.config.routed_ips import MOST
 from nethook.engine.run import MOST_BY_EVENT, reconcile
 from nethook.engine.situation import limited_host
 from nethook.engine.snapshot import Question
-from nethook.libvirt.network import Network
+from nethook.libvirt import Network
 from nethook.placement.scope import Scope
 
 if TYPE_CHECKING:

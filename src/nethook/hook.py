@@ -14,11 +14,10 @@ from nethook.config import load
 from nethook.engine.run import reconcile
 from nethook.engine.snapshot import Question
 from nethook.errors import ConfigError, NethookError
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.host.links import guest_bridges
-from nethook.libvirt import record
+from nethook.libvirt import ISOLATED, Network, record
 from nethook.libvirt.event import parse_event
-from nethook.libvirt.network import ISOLATED, Network
 from nethook.parts.classifying import protect
 from nethook.placement.scope import scope_of
 from nethook.steps import REMOVE

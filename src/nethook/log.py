@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nethook.config.text import Problem
-    from nethook.host.host import Host
+    from nethook.host import Host
 
 MAX_LINES = 1000
 """No more lines of one run are written, only counted, because the journal would drop those that follow."""

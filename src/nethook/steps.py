@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nethook.config import RoutedIP
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.parts.part import Objects
 
 ADD: Final = "+"

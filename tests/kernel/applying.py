@@ -14,7 +14,7 @@ _SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from nethook.config import load
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.libvirt.event import parse_event
 from nethook.engine.run import reconcile
 from nethook.engine.snapshot import Question

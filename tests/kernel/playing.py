@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nethook.host import Host
 from nethook.host.fake import FakeHost
-from nethook.host.host import Host
 from nethook.host.ip import refusals
 from nethook.host.process import Call, Result
 from nethook.parts.binding import BINDING

@@ -10,7 +10,7 @@ import pytest
 
 from lab.world.network import ISOLATED
 from lab.world.world import HOST, OUTSIDE, SETTINGS
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.parts.gateways import GATEWAYS, Gateway
 from nethook.steps import REMOVE, WITHDRAW, BatchStep, IpPiece
 from tests.kernel.faults import Fault

@@ -21,7 +21,7 @@ import sys
 sys.path.insert(0, "{SOURCE}")
 from nethook.engine.situation import limited_host
 from nethook.config import load
-from nethook.libvirt.network import Network
+from nethook.libvirt import Network
 from nethook.engine.run import reconcile
 from nethook.engine.snapshot import Question
 from nethook.placement.scope import Scope

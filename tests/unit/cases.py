@@ -8,7 +8,7 @@ from nethook.config import Configuration, Settings
 from nethook.engine.case import Case
 from nethook.engine.plan import steps_of
 from nethook.engine.snapshot import Question, Snapshot
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.host.nftables import Table
 from nethook.parts import PARTS
 from nethook.parts.binding import BINDING
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nethook.gates.gate import ChainOpening
-    from nethook.libvirt.network import Network
+    from nethook.libvirt import Network
     from nethook.parts.part import Part
     from nethook.steps import Piece, Step
 

@@ -21,9 +21,8 @@ from nethook.errors import NethookError
 from nethook.host.fake import FakeHost, Killed
 from nethook.host.fake.kernel import Route
 from nethook.host.links import BRIDGE
-from nethook.libvirt import record
+from nethook.libvirt import Port, Ports, record
 from nethook.libvirt.event import parse_event
-from nethook.libvirt.network import Port, Ports
 from nethook.placement.scope import Scope
 from tests.unit.state import GATE, chains, has, is_ours
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.world.network import WorldNetwork, WorldPort
-    from nethook.libvirt.network import Network as Told
+    from nethook.libvirt import Network as Told
 
 UPLINK = "uplink"
 OF_LIBVIRT_IPV6 = re.compile(r"  <ip family='ipv6'.*?</ip>\n", re.S)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nethook.host.nftables import Table
-from nethook.libvirt.network import Network, Port, Ports
+from nethook.libvirt import Network, Port, Ports
 from nethook.net import Longest, Prefix, parse_prefix
 from nethook.parts.binding import BINDING, SETS
 from nethook.placement.scope import Scope

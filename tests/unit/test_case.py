@@ -9,11 +9,10 @@ from nethook.gates.gate import ChainOpening
 from nethook.gates.iptables import IptablesGate
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
 from nethook.host.process import Call, Result
-from nethook.libvirt.network import Network, Port, Ports
+from nethook.libvirt import Network, Port, Ports
 from nethook.parts import PARTS
 from nethook.parts.classifying import CLASSIFYING
-from nethook.parts.fallback_rules import FALLBACK_RULES
-from nethook.parts.fallbacks import FALLBACKS, INNER, Fallback
+from nethook.parts.fallbacks import FALLBACK_RULES, FALLBACKS, INNER, Fallback
 from nethook.parts.flows import FLOWS
 from nethook.parts.neighbours import NEIGHBOURS
 from nethook.parts.routes import ROUTES, Route

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import nethook.host.host as edge
+import nethook.host as edge
 from nethook.commands import doctor
 from nethook.commands.doctor import doctor_text
 from nethook.doctor import configuration as files_station
@@ -31,9 +31,8 @@ from nethook.errors import NethookError, ReadError
 from nethook.gates.gate import Chain, Gate, Rule
 from nethook.gates.iptables import IptablesGate
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
-from nethook.libvirt import live
+from nethook.libvirt import Network, Port, Ports, live
 from nethook.libvirt.live import LiveGuest, LiveNetwork
-from nethook.libvirt.network import Network, Port, Ports
 from nethook.net import parse_prefix
 from tests.unit.lines import configuration, routed
 

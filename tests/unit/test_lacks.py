@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import nethook.host.host as edge
+import nethook.host as edge
 from nethook.doctor import host_problems, ours
 from nethook.doctor.facts import Facts, Target
 from nethook.engine.plan import Plan
+from nethook.libvirt import Network, Port, Ports
 from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.names import no_such_network
-from nethook.libvirt.network import Network, Port, Ports
 from nethook.parts.binding import BINDING
 from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.fallbacks import FALLBACKS

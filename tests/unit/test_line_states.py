@@ -10,7 +10,7 @@ from nethook.engine.plan import Plan
 from nethook.gates.firewalld.gate import Firewalld
 from nethook.gates.gate import Chain, ChainOpening, Rule
 from nethook.gates.iptables import IptablesGate
-from nethook.libvirt.network import Network, Port, Ports
+from nethook.libvirt import Network, Port, Ports
 from nethook.parts.binding import BINDING
 from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.neighbours import PROXIES, Proxy

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nethook.errors import ReadError
+from nethook.libvirt import XML, Network, _subnet, read_network
 from nethook.libvirt.live import _nics
-from nethook.libvirt.network import XML, Network, _subnet, read_network
 from nethook.placement import place
 from nethook.placement.scope import Scope
 from nethook.status.line_states import states_without_root

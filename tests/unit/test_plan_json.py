@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nethook.commands.plan import as_json
-from nethook.libvirt.network import Network
+from nethook.libvirt import Network
 from nethook.parts import PARTS
 from nethook.parts.gateways import GATEWAYS, WITHOUT_ROUTE, Gateway
 from nethook.parts.neighbours import NEIGHBOURS, PROXIES, Pin, Proxy

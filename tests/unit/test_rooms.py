@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nethook.libvirt.network import Network, Port, Ports
+from nethook.libvirt import Network, Port, Ports
 from nethook.parts import PARTS
 from nethook.parts.routes import ROUTES, Route
 from tests.unit.cases import applied, case, empty, steps

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nethook.config.settings import Settings
-from nethook.libvirt.network import Network
+from nethook.libvirt import Network
 from nethook.net import Prefix, outermost
 from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.fallbacks import FALLBACKS

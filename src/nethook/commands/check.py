@@ -16,7 +16,7 @@ from nethook.doctor.host_problems import SECONDS, host_problems, own_routes
 from nethook.engine.situation import say_what_is_not_read
 from nethook.errors import ConfigError, NethookError, ReadError
 from nethook.exit_status import DIFFERENT, OK
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.libvirt.live import live_guests, live_networks
 from nethook.terminal import show_problems
 

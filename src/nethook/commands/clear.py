@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from nethook.commands.report import report
 from nethook.config import load_settings
+from nethook.engine.cycle import uninterrupted
 from nethook.engine.run import clear
 from nethook.engine.situation import limited_host, require_root
-from nethook.engine.uninterrupted import uninterrupted
 from nethook.exit_status import DIFFERENT
 from nethook.terminal import confirm
 

@@ -9,7 +9,7 @@ from nethook.doctor.foreign_marks import foreign_marks
 from nethook.engine.situation import require_root
 from nethook.errors import NethookError
 from nethook.exit_status import DIFFERENT, OK
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.install import confinement, daemon, firewalld_files, forwarding, hook_file, package, systemd, units
 from nethook.install.task import RefusedError, remove, run_tasks, show, warn
 from nethook.legacy06 import old_link

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nethook import log
 from nethook.config.text import one_line
 from nethook.exit_status import DIFFERENT, OK
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.terminal import painted
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nethook.doctor.host_problems import OwnAddress
     from nethook.doctor.ip_answers import Answer
     from nethook.engine.plan import Plan
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.libvirt.live import LiveGuest, LiveNetwork
 
 SOMEBODY = {4: "8.8.8.8", 6: "2001:4860:4860::8888"}

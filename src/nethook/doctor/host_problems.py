@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nethook.config.text import Problem, excerpt
 from nethook.doctor.ip_answers import ask
 from nethook.doctor.programs import ADVICE, why_it_cannot_bind
-from nethook.host import links
-from nethook.host.host import Host
+from nethook.host import Host, links
 from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.names import no_such_guest, no_such_network
 from nethook.net import Prefix, parse_prefix

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.doctor.facts import Target
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Tools
 
 STATION = "tools"

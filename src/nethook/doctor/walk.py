@@ -20,7 +20,7 @@ from nethook.doctor.facts import Facts, targets
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding, merged
 from nethook.doctor.foreign_marks import foreign_marks
 from nethook.errors import NethookError
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.install.daemon import NoDaemonError
 from nethook.libvirt.live import BindingMissingError, LibvirtError, live_networks

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nethook.config.text import Problem
     from nethook.engine.snapshot import Question, Snapshot
     from nethook.gates.gate import Opening
-    from nethook.libvirt.network import Network
+    from nethook.libvirt import Network
     from nethook.net import Prefix
     from nethook.parts.part import Objects, Part
     from nethook.parts.routes import Route

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nethook.config import Settings
     from nethook.config.text import Problem
     from nethook.engine.plan import Plan
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.steps import Effect, Step
 
 ATTEMPTS = 2

@@ -11,8 +11,7 @@ from nethook.config.files import existing_files
 from nethook.config.text import one_line, suggestion
 from nethook.engine.snapshot import Question
 from nethook.errors import NethookError
-from nethook.host import links
-from nethook.host.host import Host
+from nethook.host import Host, links
 from nethook.host.links import BRIDGE, NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.live import live_networks
 from nethook.libvirt.names import unresolved
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from nethook.config import Configuration
     from nethook.config.text import Problem
     from nethook.host.lock import Locked
+    from nethook.libvirt import Network
     from nethook.libvirt.live import LiveNetwork
-    from nethook.libvirt.network import Network
     from nethook.parts.routes import Route
 
 SECONDS = 5.0

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from nethook.config import Configuration
     from nethook.gates.gate import Gate
+    from nethook.host import Host
     from nethook.host.addresses import Address
-    from nethook.host.host import Host
     from nethook.host.links import Link
     from nethook.host.process import Result
     from nethook.legacy06.leftovers import ForeignRoutes
-    from nethook.libvirt.network import Network
+    from nethook.libvirt import Network
     from nethook.parts.part import Part
     from nethook.parts.routes import Place
     from nethook.placement.scope import Scope

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from nethook.engine.case import Case
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Call, Result
     from nethook.net import Prefix
 

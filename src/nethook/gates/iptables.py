@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Result
 
 WAIT_SECONDS = "3"

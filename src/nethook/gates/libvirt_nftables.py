@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Result
 
 NOT_FOUND = "No such file or directory"

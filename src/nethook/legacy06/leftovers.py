@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nethook.engine.case import Case
     from nethook.gates.gate import GateChange
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Result
     from nethook.parts.routes import Place
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from nethook.parts.binding import BINDING
 from nethook.parts.classifying import CLASSIFYING
-from nethook.parts.fallback_rules import FALLBACK_RULES
-from nethook.parts.fallbacks import FALLBACKS
+from nethook.parts.fallbacks import FALLBACK_RULES, FALLBACKS
 from nethook.parts.flows import FLOWS
 from nethook.parts.gateways import ARP, GATEWAYS
 from nethook.parts.neighbours import NEIGHBOURS, PROXIES

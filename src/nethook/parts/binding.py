@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.nftables import Element, Elements, Table
     from nethook.net import Prefix
     from nethook.placement import Placement

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from nethook.engine.case import Case
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.nftables import Element, Elements
     from nethook.net import Prefix
     from nethook.placement import Placement

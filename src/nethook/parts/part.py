@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.layout import Layout, SetType
     from nethook.host.nftables import Element, Elements, Table
     from nethook.host.process import Call, Result

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Result
     from nethook.placement import Placement
     from nethook.steps import Piece

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from nethook.config import Configuration, RoutedIP
-    from nethook.libvirt.network import Network, Ports
+    from nethook.libvirt import Network, Ports
     from nethook.net import Prefix
     from nethook.parts.part import Key
     from nethook.parts.routes import Route

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.config.text import Problem
-    from nethook.libvirt.network import Network
+    from nethook.libvirt import Network
 
 
 class Scope:

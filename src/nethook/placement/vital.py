@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.config.text import Problem
+    from nethook.host import Host
     from nethook.host.addresses import Address
-    from nethook.host.host import Host
-    from nethook.libvirt.network import Network
+    from nethook.libvirt import Network
 
 RESOLVER_FILES = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 SSH = "SSH_CONNECTION="

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nethook.config.text import Problem
     from nethook.engine.situation import Situation
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.parts.routes import Place, Route
     from nethook.status.line_states import LineState
     from nethook.steps import Effect

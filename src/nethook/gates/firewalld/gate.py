@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nethook.engine.case import Case
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Result, Tools
     from nethook.net import Prefix
 

@@ -1,4 +1,4 @@
-"""The fake host: the same methods as ``host/host.py``, on a kernel, tools and files in memory.
+"""The fake host: the same methods as ``host/__init__.py``, on a kernel, tools and files in memory.
 
 One instance stands for the machine, so it is used for several runs. Its deadline is far away: nothing takes time.
 """
