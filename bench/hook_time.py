@@ -90,7 +90,7 @@ class _Floor:
 
     def __init__(self) -> None:
         host = _RecordingHost(60)
-        configuration, networks = load(), [Network(NETWORK.name, NETWORK.bridge, NETWORK.mode)]
+        configuration, networks = load(host), [Network(NETWORK.name, NETWORK.bridge, NETWORK.mode)]
         reconcile(Question(configuration, networks, scope_of(networks, configuration.routed_ips), host))
         bare_python = (sys.executable, "-I", "-S", "-c", "pass")
         self._commands: list[tuple[tuple[str, ...], Path]] = [(bare_python, EMPTY)]

@@ -23,7 +23,7 @@ up = [parse_event((name, "started", "begin", "-"), xml.encode()).network
       for name, xml in zip(sys.argv[2::2], sys.argv[3::2])]
 host = Host(20)
 with host.locked():
-    outcome = reconcile(Question(load(), up, Scope(known=up), host, is_thorough=True))
+    outcome = reconcile(Question(load(host), up, Scope(known=up), host, is_thorough=True))
 for effect in outcome.done:
     print(effect)
 for failure in outcome.failures:

@@ -28,7 +28,7 @@ from nethook.placement.scope import Scope
 up = [Network("public", "virbr1", "nat")]
 host = limited_host()
 with host.locked():
-    outcome = reconcile(Question(load(), up, Scope(known=up), host, is_thorough=True))
+    outcome = reconcile(Question(load(host), up, Scope(known=up), host, is_thorough=True))
 sys.exit("\\n".join(outcome.failures) or 0)
 """
 """What the verb does when libvirt has told it of its networks, which these hosts do not have."""

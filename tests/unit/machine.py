@@ -12,9 +12,7 @@ from lab.firewalls import FIREWALLS
 from lab.processes import Runner
 from lab.world.network import ISOLATED
 from nethook import hook
-from nethook.config import Configuration, Settings
-from nethook.config.routed_ips import parse_routed_ips
-from nethook.config.settings import parse_settings
+from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE, Configuration, Settings, load
 from nethook.engine.run import clear, reconcile
 from nethook.engine.snapshot import Question
 from nethook.errors import NethookError
@@ -110,10 +108,9 @@ class World:
 
     def configure(self, *lines: str, settings: str = "") -> None:
         """Have the files say this."""
-        routed, problems = parse_routed_ips([("/etc/nethook/routed-ips", "".join(f"{x}\n" for x in lines).encode())])
-        self.configuration = Configuration(
-            parse_settings("/etc/nethook/nethook.conf", settings.encode()), routed, problems
-        )
+        self.host.files.texts[SETTINGS_FILE] = settings
+        self.host.files.texts[ROUTED_IPS_FILES[0]] = "".join(f"{line}\n" for line in lines)
+        self.configuration = load(self.host)
 
     def check(self) -> None:
         """Note in ``broken`` what must hold at every moment, whatever goes wrong, and does not."""
@@ -188,7 +185,7 @@ class World:
         told = self._told(network, operation, port, has_ipv6=has_ipv6)
         self._begin()
         with suppress(Killed):
-            hook.handle(told, self.host, lambda: self.configuration)
+            hook.handle(told, self.host)
         return [text for priority, text in self.host.logged if priority == syslog.LOG_ERR]
 
     def _begin(self) -> None:

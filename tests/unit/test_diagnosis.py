@@ -389,7 +389,7 @@ def test_without_its_binding_libvirt_is_not_to_be_started(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(live, "import_module", missing)
     monkeypatch.setattr(live, "_installation", lambda: "apt install python3-libvirt")
-    monkeypatch.setattr(files_station, "files", lambda: (configuration(f"{GUEST} public"), []))
+    monkeypatch.setattr(files_station, "files", lambda _: (configuration(f"{GUEST} public"), []))
     monkeypatch.setattr(programs, "tools", lambda _: iter(()))
     monkeypatch.setattr(installation, "hook", lambda _: iter(()))
     (failure,) = walk.diagnose([], "routed-ips").failures

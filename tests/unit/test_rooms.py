@@ -50,7 +50,7 @@ BY_TYPE_ALONE = {
 }
 """Arrows that lead up, for annotations alone: what is passed in has a type."""
 
-CORE = ("net.py", "placement", "parts", "steps.py", "engine/case.py", "gates/gate.py")
+CORE = ("net.py", "config", "placement", "parts", "steps.py", "engine/case.py", "gates/gate.py")
 TOUCHES = {"os", "io", "time", "socket", "_socket", "subprocess", "select", "fcntl", "syslog", "shutil", "tempfile"}
 
 

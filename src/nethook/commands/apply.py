@@ -52,7 +52,7 @@ class _Apply:
 
     def ask(self) -> Situation | None:
         """Read the files and ask libvirt. Return None to change nothing: a line is wrong, or the answer is no."""
-        configuration = load()
+        configuration = load(limited_host())
         if not self._is_right(configuration):
             return None
         self.hidden = [] if self._withdraws_hidden else _in_force_by_hidden(configuration)

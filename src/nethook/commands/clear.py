@@ -25,7 +25,7 @@ def run(options: Namespace) -> int:
     if not options.yes and not confirm(QUESTION):
         print("nethook: nothing was removed; answer yes, or use --yes", file=sys.stderr)
         return DIFFERENT
-    settings = load_settings()
     host = limited_host()
+    settings = load_settings(host)
     with uninterrupted(), host.locked():
         return report(clear(settings, host), "clear", "nothing of ours is in the kernel")

@@ -15,6 +15,7 @@ from nethook.guest_config import FORMATS, format_named
 from nethook.guest_config.nic import Nic, family_of
 from nethook.guest_config.resolvers import resolvers
 from nethook.guest_config.selection import select
+from nethook.host import Host
 from nethook.libvirt.live import LibvirtError, live_guests, live_networks
 from nethook.net import BITS, Prefix, address_text, parse_address
 
@@ -37,7 +38,7 @@ INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()-]*")
 def run(options: Namespace) -> int:
     """Print the configuration on stdout, and assumptions on stderr."""
     chosen = format_named(options.format)
-    configuration = load()
+    configuration = load(Host(0))
     selection = select(options.wanted, configuration.routed_ips)
     private = [text for text in options.private if text != DHCP]
     wants_dhcp = DHCP in options.private

@@ -62,7 +62,7 @@ def _answer_to(options: Namespace) -> Callable[[str], bool]:
 def _warn_of_foreign_marks(tools: Host) -> None:
     """Warn of foreign rules that use our bit of the packet mark. Wrong settings are reported elsewhere."""
     try:
-        bit = load_settings().mark_bit
+        bit = load_settings(tools).mark_bit
     except NethookError:
         return
     marks = foreign_marks(tools)

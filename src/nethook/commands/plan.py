@@ -32,7 +32,7 @@ END_OF_INPUT = "END"
 def run(options: Namespace) -> int:
     """Print the differences, and return the exit status."""
     require_root("read nftables and iptables")
-    configuration = load()
+    configuration = load(limited_host())
     show_problems(configuration.problems, sys.stderr)
     if configuration.problems and not options.keep_going:
         what = "apply would change nothing because of these mistakes; correct them, or use --keep-going"

@@ -79,7 +79,7 @@ def diagnose(wanted: Sequence[Prefix], file: str) -> Diagnosis:
 
 def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator[Finding]:
     tools = Host(SECONDS)
-    files, findings = configuration.files()
+    files, findings = configuration.files(tools)
     about, lost = targets(files.routed_ips if files else [], wanted)
     if files:
         findings = list(configuration.mistakes(files.problems, wanted, lost)) or [configuration.sound(files)]

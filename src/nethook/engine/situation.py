@@ -75,7 +75,7 @@ class Situation:
 
     def say_what_is_odd(self) -> None:
         """Warn of ignored files, and of lines of this run that can never be put in force."""
-        say_what_is_not_read(self.configuration)
+        say_what_is_not_read(self.configuration, limited_host())
         lines = self.configuration.routed_ips
         lost = [line for line in lines if line.prefix.family not in available()]
         if lost:
@@ -116,10 +116,10 @@ def limited_host() -> Host:
     return Host(SECONDS, SECONDS_PER_ADDRESS)
 
 
-def say_what_is_not_read(configuration: Configuration) -> None:
+def say_what_is_not_read(configuration: Configuration, host: Host) -> None:
     """Warn of files that are ignored because another one comes before them."""
     if configuration.settings.routed_ips is None:
-        first, *ignored = existing_files(ROUTED_IPS_FILES) or [""]
+        first, *ignored = existing_files(host, ROUTED_IPS_FILES) or [""]
         for path in ignored:
             print(f"nethook: {path} is ignored, because {first} exists", file=sys.stderr)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from nethook.host.addresses import Address, RoutingRule
+    from nethook.host.files import Stamp
     from nethook.host.layout import SetType
     from nethook.host.links import Link
     from nethook.host.nftables import Elements, Table
@@ -130,6 +131,24 @@ class Host(Tools):
     def remove(self, path: str) -> None:
         """Remove a file of ours, if it is there; OSError if that fails."""
         files.remove(path)
+
+    # Files that an administrator writes
+
+    def trusted(self, path: str) -> bytes | None:
+        """Return the content of the file; None if there is none. UnfitError (``files.py``), OSError."""
+        return files.trusted(path)
+
+    def listing(self, folder: str) -> list[str] | None:
+        """Return the names in the folder, sorted; None if there is none. UnfitError (``files.py``), OSError."""
+        return files.listing(folder)
+
+    def has_folder(self, path: str) -> bool:
+        """Return whether there is such a folder."""
+        return os.path.isdir(path)
+
+    def stamp(self, paths: Iterable[str]) -> list[Stamp]:
+        """Return the state of these files and of those in their ``.d`` folders, to see later if one has changed."""
+        return files.stamp(paths)
 
     # Locks, log
 

@@ -74,9 +74,9 @@ class Overview:
 
 def overview() -> Overview:
     """Return the overview; without root, as far as it can be read. NethookError if it cannot."""
-    configuration = load()
-    now = situation(configuration)
     host = limited_host()
+    configuration = load(host)
+    now = situation(configuration)
     if os.geteuid() != 0:
         lines = configuration.routed_ips
         placements = place(lines, configuration.of(host.families()), now.up, now.scope)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from nethook.host.addresses import Address, RoutingRule
+    from nethook.host.files import Stamp
     from nethook.host.layout import SetType
     from nethook.host.links import Link
     from nethook.host.lock import Locked
@@ -178,6 +179,24 @@ class FakeHost(Machine):
     def remove(self, path: str) -> None:
         """Remove a file of ours, if it is there; OSError if that fails."""
         self._file("remove", path, lambda: self.files.remove(path), changes=True)
+
+    # Files that an administrator writes
+
+    def trusted(self, path: str) -> bytes | None:
+        """Return the content of the file; None if there is none. OSError."""
+        return self._file("read", path, lambda: self.files.content(path))
+
+    def listing(self, folder: str) -> list[str] | None:
+        """Return the names in the folder, sorted; None if there is none. OSError."""
+        return self._file("list", folder, lambda: self.files.names(folder) or None)
+
+    def has_folder(self, path: str) -> bool:
+        """Return whether there is such a folder: one with files."""
+        return bool(self.files.names(path))
+
+    def stamp(self, paths: Iterable[str]) -> list[Stamp]:
+        """Return the state of these files and of those in their ``.d`` folders."""
+        return self.files.state_of(paths)
 
     # Locks, log
 
