@@ -7,9 +7,9 @@ Numbers of attributes: linux/netfilter/nf_tables.h.
 
 from __future__ import annotations
 
+from _bisect import bisect_right
 from _socket import AF_INET, AF_INET6, inet_ntop
-from bisect import bisect_right
-from struct import pack, unpack_from
+from _struct import pack, unpack_from
 
 from nethook.errors import ReadError
 from nethook.host.layout import DEVICE, INDEX, MAC, NAME
