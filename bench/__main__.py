@@ -11,6 +11,7 @@ from bench.bench_host import BACKENDS, BenchHost, enter_namespaces, is_in_namesp
 from bench.forwarding import RateSeries, measure_rates
 from bench.hook_time import measure_hook, measure_ignored_event
 from bench.scale import measure_scale
+from bench.storms import measure_storms
 
 FULL_HOOK = {1: 15, 10: 15, 100: 15, 300: 5, 1000: 9, 10_000: 5}
 """How many samples to take, by the number of addresses: few where one takes long."""
@@ -25,12 +26,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python3 -m bench", description="How fast the hook is. Run as root.")
     parser.add_argument("--quick", action="store_true", help="fewer numbers and samples: a smoke test")
     parser.add_argument("--scale", action="store_true", help="only how the time grows, up to the most addresses")
+    parser.add_argument("--storms", action="store_true", help="only many events at once, on a booted host")
     parser.add_argument(
         "--backend", choices=sorted(BACKENDS), default="nftables", help="whose rules of libvirt stand in the way"
     )
     options = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("namespaces, routes and rules need root")
+    if options.storms:
+        print(*measure_storms(_progress), sep="\n")
+        return
     if not is_in_namespaces():
         enter_namespaces()
 

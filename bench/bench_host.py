@@ -90,13 +90,14 @@ class BenchHost(Runner):
         """Route so many addresses to the network: written to the file, not yet to the kernel."""
         ROUTED_IPS.write_text("".join(f"{address} {NETWORK.name}\n" for address in addresses(count)), encoding="ascii")
 
-    def reset(self) -> None:
-        """The kernel as libvirt leaves it, without anything of ours or of a predecessor's."""
+    def reset(self, network: WorldNetwork = NETWORK) -> None:
+        """The kernel as libvirt leaves it when this network starts, without anything of ours or of a predecessor."""
         self.run("nft", "flush", "ruleset")
         self.run("ip", "route", "flush", "table", "all", "proto", str(ROUTE_PROTOCOL))
         self.run("ip", "rule", "flush", "protocol", str(ROUTE_PROTOCOL))
         self.run("ip", "address", "flush", "dev", NETWORK.bridge, "to", GATEWAY4)
-        self._libvirt.start(self, NETWORK)
+        self._libvirt.start(self, network)
+        XML.write_text(network.event_xml(), encoding="utf-8")
 
     def hook(self, operation: str = "started") -> float:
         """Run the hook as libvirt does, and say how many seconds it took."""
@@ -125,4 +126,3 @@ def _install_hook() -> None:
     hook = Path(HOOK)
     hook.write_text(stub(sys.executable, packages), encoding="utf-8")
     hook.chmod(0o755)
-    XML.write_text(NETWORK.event_xml(), encoding="utf-8")

@@ -21,10 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bench.bench_host import BenchHost
+    from lab.world.network import WorldNetwork
 
 GUEST_ADDRESS = addresses(1)[0]
+ROUTE_NETWORK = NETWORK._replace(mode="route")
+OWN_ADDRESS = ROUTE_NETWORK.address(4, 2)
+"""The guest's address in libvirt's own subnet, to which libvirt routes and for which it has rules."""
 WAITING = "203.0.113.10"
 OUTSIDE, GUEST = "outside", "guest"
+PLAIN, BESIDE_PLAIN = "libvirt alone, mode route", "1 address, mode route"
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,10 @@ class Rates:
     """With one address, and a line that waits for its network, so that there are routing rules."""
     predecessor: float
     """With the highest number of addresses, two rules of iptables for each."""
+    plain: list[float]
+    """Without us, to an address of the subnet of a libvirt network of mode route; each beside ``beside_plain``."""
+    beside_plain: list[float]
+    """To a routed IP of the same network."""
 
 
 def measure_rates(host: BenchHost, series: RateSeries, progress: Callable[[str], None]) -> Rates:
@@ -56,15 +65,24 @@ def measure_rates(host: BenchHost, series: RateSeries, progress: Callable[[str],
     setups |= {f"{count} addresses": partial(_routed, host, count) for count in series.addresses}
     setups["a line that waits"] = partial(_waiting, host)
     setups["predecessor"] = partial(_predecessor, host, most)
+    setups[PLAIN] = partial(host.reset, ROUTE_NETWORK)
+    setups[BESIDE_PLAIN] = partial(_routed, host, 1, ROUTE_NETWORK)
     rates: dict[str, list[float]] = {name: [] for name in setups}
     for sample in range(series.samples):
         for name, set_up in setups.items():
             progress(f"forwarding, {name}, sample {sample + 1} of {series.samples} …")
             set_up()
-            rates[name].append(_rate(host, series.seconds))
+            rates[name].append(_rate(host, OWN_ADDRESS if name == PLAIN else GUEST_ADDRESS, series.seconds))
     progress("")
-    medians = [median(values) for values in rates.values()]
-    return Rates(medians[0], dict(zip(series.addresses, medians[1:])), waiting=medians[-2], predecessor=medians[-1])
+    medians = {name: median(values) for name, values in rates.items()}
+    return Rates(
+        medians["no rules"],
+        {count: medians[f"{count} addresses"] for count in series.addresses},
+        waiting=medians["a line that waits"],
+        predecessor=medians["predecessor"],
+        plain=rates[PLAIN],
+        beside_plain=rates[BESIDE_PLAIN],
+    )
 
 
 def _connect(host: BenchHost) -> None:
@@ -78,7 +96,8 @@ def _connect(host: BenchHost) -> None:
     host.run("ip", "-n", OUTSIDE, "addr", "add", "198.51.100.2/30", "dev", "eth0")
     host.run("ip", "-n", OUTSIDE, "route", "add", "default", "via", "198.51.100.1")
     host.run("ip", "link", "set", f"to-{GUEST}", "master", NETWORK.bridge)
-    host.run("ip", "-n", GUEST, "addr", "add", f"{GUEST_ADDRESS}/32", "dev", "eth0")
+    for address in (GUEST_ADDRESS, OWN_ADDRESS):
+        host.run("ip", "-n", GUEST, "addr", "add", f"{address}/32", "dev", "eth0")
     host.run("ip", "-n", GUEST, "route", "add", "default", "via", NETWORK.address(4, 1), "dev", "eth0", "onlink")
     host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
 
@@ -89,8 +108,8 @@ def _no_rules(host: BenchHost) -> None:
     host.run("ip", "route", "add", GUEST_ADDRESS, "dev", NETWORK.bridge, "proto", "218")
 
 
-def _routed(host: BenchHost, count: int) -> None:
-    host.reset()
+def _routed(host: BenchHost, count: int, network: WorldNetwork = NETWORK) -> None:
+    host.reset(network)
     host.configure(count)
     host.hook()
     host.require_success(count)
@@ -113,16 +132,16 @@ def _predecessor(host: BenchHost, count: int) -> None:
     host.run("iptables-restore", stdin="\n".join(["*filter", *rules, "COMMIT", ""]))
 
 
-def _rate(host: BenchHost, seconds: float) -> float:
-    """Packets a second that reach the guest."""
-    _send(host, 0.05)  # neighbours are found, caches warm
+def _rate(host: BenchHost, address: str, seconds: float) -> float:
+    """Packets a second that reach the guest at this address."""
+    _send(host, address, 0.05)  # neighbours are found, caches warm
     before = _received(host)
-    elapsed = _send(host, seconds)
+    elapsed = _send(host, address, seconds)
     return (_received(host) - before) / elapsed
 
 
-def _send(host: BenchHost, seconds: float) -> float:
-    sender = (sys.executable, "-m", "bench.sender", GUEST_ADDRESS, str(seconds))
+def _send(host: BenchHost, address: str, seconds: float) -> float:
+    sender = (sys.executable, "-m", "bench.sender", address, str(seconds))
     return float(host.run("ip", "netns", "exec", OUTSIDE, *sender))
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PREDECESSOR_LIMIT = 300
 """With more addresses than this the predecessor is not measured: its time grows with their square."""
 
+BARE_PYTHON = (sys.executable, "-I", "-S", "-c", "pass")
+
 # With `-n`, because what name look-ups cost depends on the resolver: this is in the predecessor's favour.
 PREDECESSOR = f"""
 import subprocess, sys
@@ -43,6 +45,8 @@ class HookTimes:
     addresses: int
     first: list[float]
     again: list[float]
+    bare: list[float]
+    """Python alone, which does nothing."""
     floor: list[float]
     predecessor: list[float]
     """Empty where it was not measured."""
@@ -68,7 +72,7 @@ def _measure(host: BenchHost, count: int, rounds: int) -> HookTimes:
     host.reset()
     floor = _Floor()
     predecessor = _Predecessor(count)
-    times = HookTimes(count, [], [], [], [])
+    times = HookTimes(count, [], [], [], [], [])
     for number in range(rounds + 1):
         host.reset()
         first, again = host.hook(), host.hook()
@@ -77,6 +81,7 @@ def _measure(host: BenchHost, count: int, rounds: int) -> HookTimes:
             continue  # it warmed the caches
         times.first.append(first)
         times.again.append(again)
+        times.bare.append(seconds(BARE_PYTHON))
         host.reset()
         times.floor.append(floor.seconds())
         if count <= PREDECESSOR_LIMIT:
@@ -92,8 +97,7 @@ class _Floor:
         host = _RecordingHost(60)
         configuration, networks = load(host), [Network(NETWORK.name, NETWORK.bridge, NETWORK.mode)]
         reconcile(Question(configuration, networks, scope_of(networks, configuration.routed_ips), host))
-        bare_python = (sys.executable, "-I", "-S", "-c", "pass")
-        self._commands: list[tuple[tuple[str, ...], Path]] = [(bare_python, EMPTY)]
+        self._commands: list[tuple[tuple[str, ...], Path]] = [(BARE_PYTHON, EMPTY)]
         for tool in ("nft", "ip"):
             calls = [call for call in host.writes if call.argv[0] == tool]
             path = SCRATCH / f"floor-{tool}"

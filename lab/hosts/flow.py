@@ -95,7 +95,8 @@ class Silence:
 
     longest = 0.0
 
-    def __init__(self) -> None:
+    def __init__(self, address: str) -> None:
+        self._address = address
         self._times: list[float] = []
 
     def hear(self, told: Iterable[str]) -> None:
@@ -109,7 +110,7 @@ class Silence:
     def wait_for_answer(self) -> None:
         """Return when there is an answer that was not there before."""
         heard = len(self._times)
-        wait_for(lambda: len(self._times) > heard, "the client has an answer", 60)
+        wait_for(lambda: len(self._times) > heard, f"the client has an answer of {self._address}", 60)
 
 
 @contextmanager
@@ -117,7 +118,7 @@ def silence(wan: Wan, address: str) -> Iterator[Silence]:
     """Ask from the client for the time of the block, from its first answer to one that comes behind the block."""
     source = CLIENT.of_family(ip_address(address).version)
     argv = ["ping", "-D", "-i", "0.02", "-I", source, address]
-    heard = Silence()
+    heard = Silence(address)
     with Popen(wan.namespace.command(argv), stdout=PIPE, stderr=DEVNULL, text=True) as process:
         assert process.stdout
         listener = Thread(target=heard.hear, args=(process.stdout,))

@@ -17,6 +17,7 @@ from lab.hosts.wan import Wan
 from tests.hosts.following import following
 
 PROTOCOL = "proto 218"
+ROUTES = ["sh", "-c", "echo $$; exec ip monitor route"]
 
 
 class Announcing:
@@ -63,5 +64,5 @@ def announcing(wan: Wan, hosts: Sequence[Host], prefixes: Iterable[str]) -> Iter
     provider = Announcing(wan, prefixes)
     with ExitStack() as stack:
         for host in hosts:
-            stack.enter_context(following(host, "ip monitor route", partial(provider.follow, host)))
+            stack.enter_context(following(host, ROUTES, partial(provider.follow, host)))
         yield provider

@@ -9,7 +9,22 @@ from lab.hosts.host import Host
 from lab.hosts.wan import Wan
 from tests.hosts.following import following
 
-EVENTS = "stdbuf -oL virsh event --loop --event lifecycle"
+RESUMPTIONS = """
+import os
+import libvirt
+
+def told(connection, domain, event, detail, nothing):
+    if event == libvirt.VIR_DOMAIN_EVENT_RESUMED:
+        print(domain.name(), flush=True)
+
+libvirt.virEventRegisterDefaultImpl()
+connection = libvirt.openReadOnly("qemu:///system")
+connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, told, None)
+print(os.getpid(), flush=True)
+while True:
+    libvirt.virEventRunDefaultImpl()
+"""
+"""Prints its number when libvirt has promised to tell, and then the name of each guest that goes on."""
 
 
 @contextmanager
@@ -17,10 +32,9 @@ def delivered_when_resumed(wan: Wan, host: Host, prefixes: Iterable[str]) -> Ite
     """Deliver these to the host when libvirt there tells that a guest goes on."""
 
     def follow(told: Iterable[str]) -> None:
-        for line in told:
-            if "Resumed" in line:
-                for prefix in prefixes:
-                    wan.deliver(prefix, host)
+        for _guest in told:
+            for prefix in prefixes:
+                wan.deliver(prefix, host)
 
-    with following(host, EVENTS, follow):
+    with following(host, ["/usr/bin/python3", "-c", RESUMPTIONS], follow):
         yield
