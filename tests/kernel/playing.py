@@ -92,7 +92,12 @@ class Player:
             "neighbours": sorted(map(list, host.permanent_neighbours(OURS))),
             "proxies": sorted(map(list, host.proxies(OURS))),
             "legacy": [sorted((host.read(path) or "").split()) for path in NAMES],
-            "routes": answer(host.run(Call(("ip", "route", "show", "table", "all", "proto", str(OURS))))),
+            "routes": sorted(
+                [prefix, group.device, group.via, group.table, group.metric, group.length, group.is_unreachable]
+                for group in host.routes(OURS)
+                for prefix in group.prefixes
+            ),
+            "listed": answer(host.run(Call(("ip", "route", "show", "table", "all", "proto", str(OURS))))),
         }
 
 

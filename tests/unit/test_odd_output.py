@@ -28,7 +28,6 @@ from nethook.libvirt.network_xml import XML, read_port
 from nethook.net import names
 from nethook.parts import switches
 from nethook.parts.proxies import PROXIES, Proxy
-from nethook.parts.routes import ROUTES
 from nethook.placement.scope import Scope
 from nethook.shell import word
 from nethook.status import watch
@@ -42,10 +41,6 @@ if TYPE_CHECKING:
 
 def result(out: str, err: str = "", status: int = 0) -> Result:
     return Result(Call(("ip",)), status, out, err)
-
-
-def test_an_empty_line_among_routes() -> None:
-    assert ROUTES.parse([result("\n203.0.113.10 dev virbr1\n \n")]) == {("203.0.113.10", "virbr1", "")}
 
 
 ODD = ["[null]", "null", "[1]", '"text"', "[[]]", "{}", "[" * 100_000, '[{"dst":1}]', '[{"dst":null}]', "[{"]
@@ -111,7 +106,12 @@ class Wordless:
 
 @pytest.mark.parametrize(
     ("data", "what"),
-    [(b"", "cannot read devices: the kernel has not answered within 4 s"), (bytes(16), "has no length")],
+    [
+        (b"", "cannot read devices: the kernel has not answered within 4 s"),
+        (bytes(16), "has no length"),
+        (bytes(7), "is cut"),
+        (pack("IHHII", 20, 16, 0, 0, 0), "is cut"),
+    ],
 )
 def test_a_kernel_that_does_not_answer(data: bytes, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Wordless(data)
@@ -119,6 +119,18 @@ def test_a_kernel_that_does_not_answer(data: bytes, what: str, monkeypatch: pyte
     with pytest.raises(ReadError, match=what), Netlink(NETLINK_ROUTE, "devices") as netlink:
         netlink.dump(18, bytes(16))
     assert made.is_closed
+
+
+def test_a_kernel_that_cannot_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(92, "Protocol not available")
+
+    with Netlink(NETLINK_ROUTE, "routes") as netlink:
+        netlink._socket.close()
+        monkeypatch.setattr(netlink, "_socket", Wordless())
+        monkeypatch.setattr(Wordless, "setsockopt", refuse)
+        with pytest.raises(ReadError, match="a part of its routes: Protocol not available"):
+            netlink.filter()
 
 
 def test_the_wait_for_the_kernel_has_an_end() -> None:

@@ -1,6 +1,6 @@
 """Questions to the kernel over netlink, and one change.
 
-Changes are left to ``nft`` and ``ip``, and most reading too. The exceptions: what every run reads, also the many that
+Changes are left to ``nft`` and ``ip``, and some reading too. The exceptions: what every run reads, also the many that
 find nothing to do, and the names of bridges, which have to be in our table before anything can fail. ``nft`` writes
 each word of a listing by itself and takes 9 µs an element: with 10,000 addresses that is 0.3 s, ten times as long as
 the kernel takes to tell. And what most hosts have none of must not cost a process.
@@ -39,6 +39,7 @@ NUMBER_MASK = 0x3FFF
 HEADER, NFTABLES_HEADER, ATTRIBUTE_HEADER = 16, 4, 4
 LARGEST_PART = 1 << 18
 ATTEMPTS = 5
+CUT = "cannot read what the kernel sends: a part of it has no length, or is cut"
 SECONDS = 4
 """For each part of an answer. The kernel needs milliseconds, but a hook must not wait without an end."""
 
@@ -64,8 +65,11 @@ class Netlink:
         self._socket.close()
 
     def filter(self) -> None:
-        """Have the kernel send only what the header of a question names. Since Linux 4.20."""
-        self._socket.setsockopt(SOL_NETLINK, GET_STRICT_CHECK, 1)
+        """Have the kernel send only what the header of a question names. Since Linux 4.20; ReadError before that."""
+        try:
+            self._socket.setsockopt(SOL_NETLINK, GET_STRICT_CHECK, 1)
+        except OSError as error:
+            raise ReadError(f"cannot ask the kernel for a part of its {self._about}: {error.strerror}") from None
 
     def dump(self, kind: int, body: bytes) -> list[Span] | None:
         """Return the content of each message that answers this question; None if there is no such thing.
@@ -104,8 +108,9 @@ class Netlink:
             data = self._socket.recv(LARGEST_PART)
             at = 0
             while at < len(data):
-                length, kind, flags = unpack_from("IHH", data, at)
-                _refuse_shorter(length, HEADER)
+                length, kind, flags = unpack_from("IHH", data, at) if at + HEADER <= len(data) else (0, 0, 0)
+                if length < HEADER or at + length > len(data):
+                    raise ReadError(CUT)
                 interrupted |= bool(flags & DUMP_INTERRUPTED)
                 if kind in {ERROR, DONE}:
                     (status,) = unpack_from("i", data, at + HEADER)
@@ -191,13 +196,8 @@ def _elements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
 def attributes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield each attribute in this part of a message: its number, and where its content begins and ends."""
     while begin < end:
-        length, kind = unpack_from("HH", data, begin)
-        _refuse_shorter(length, ATTRIBUTE_HEADER)
+        length, kind = unpack_from("HH", data, begin) if begin + ATTRIBUTE_HEADER <= end else (0, 0)
+        if length < ATTRIBUTE_HEADER or begin + length > end:
+            raise ReadError(CUT)
         yield kind & NUMBER_MASK, begin + ATTRIBUTE_HEADER, begin + length
         begin += (length + 3) & ~3
-
-
-def _refuse_shorter(length: int, header: int) -> None:
-    """Raise ReadError for a length below that of the header that has it: reading would never end."""
-    if length < header:
-        raise ReadError("cannot read what the kernel sends: a part of it has no length")

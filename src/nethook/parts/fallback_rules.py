@@ -22,12 +22,11 @@ from nethook.parts.part import Delta, Key, Objects, Wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
-    from nethook.host.process import Result
 
 EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
 OUR_PRIORITY = 32765
@@ -52,9 +51,8 @@ class FallbackRules(Objects, words={"fallback_rule": "routing rule to {to}, for 
     name = "fallback_rule"
     already_gone = ("No such file or directory",)
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[FallbackRule]:
+    def read(self, host: Host, question: Question) -> set[FallbackRule]:
         """Return ours, by our protocol number."""
-        del results
         found: set[FallbackRule] = set()
         for rule in host.routing_rules(question.protocol):
             number = ""

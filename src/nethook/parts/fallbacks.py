@@ -12,20 +12,18 @@ not shorter. Earlier releases had fallback routes in the main table: those are d
 
 from __future__ import annotations
 
-from nethook.errors import ReadError
+from nethook.host.routes import MAIN as MAIN_TABLE
 from nethook.net.prefix import parse_prefix
 from nethook.net.prefixes import Ordered, disjoint
 from nethook.parts.part import Delta, Key, Objects, Wanted
-from nethook.parts.routes import IN_TABLE, ROUTES, read_calls
+from nethook.parts.routes import ROUTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
-    from nethook.host.process import Call, Result
+    from nethook.host.routes import RouteGroup
     from nethook.net.prefix import Prefix
 
 INNER = "inner"
@@ -69,30 +67,14 @@ class Fallbacks(Objects, words={"fallback": "fallback route {prefix}"}):
     name = "fallback"
     already_gone = ("No such process", "FIB table does not exist", "ipv4: FIB table does not exist")
 
-    def calls(self, question: Question) -> list[Call]:
-        """Return the call that lists all our routes."""
-        return read_calls(question.protocol)
-
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Fallback]:
+    def read(self, host: Host, question: Question) -> set[Fallback]:
         """Return ours. What is unreachable elsewhere, or with another metric, is somebody else's with our number."""
         del host
         found: set[Fallback] = set()
-        protocol = question.protocol
-        all_others = str(table_of(protocol))
-        for result in results:
-            if result.status != 0:
-                raise ReadError(result.failure)
-            for line in result.out.splitlines() if _SHAPE in result.out else ():
-                if line.startswith(_SHAPE):
-                    prefix = line.split(None, 2)[1]
-                    table = line.partition(IN_TABLE)[2].partition(" ")[0]
-                    if table == all_others:
-                        found.add(Fallback((prefix, "", "")))
-                    elif table:
-                        if table == str(table_of(protocol, parse_prefix(prefix).length)):
-                            found.add(Fallback((prefix, "", INNER)))
-                    elif f" metric {MAIN_METRIC}" in line:
-                        found.add(Fallback((prefix, "", MAIN)))
+        for group in question.routes:
+            kind = _kind(group, question.protocol) if group.is_unreachable else None
+            if kind is not None:
+                found.update(Fallback((prefix, "", kind)) for prefix in group.prefixes)
         return found
 
     def want(self, case: Case) -> Wanted:
@@ -158,6 +140,15 @@ def _inner(case: Case, fallbacks: Delta) -> set[str]:
         return set()
     around = Ordered(disjoint(parse_prefix(text) for text in case.note(FALLBACKS) if "/" in text))
     return {text for text in lacking if is_inner(prefix := parse_prefix(text)) and around.around(prefix)}
+
+
+def _kind(group: RouteGroup, protocol: int) -> str | None:
+    """Return the kind of these unreachable routes; None if they are not ours."""
+    if group.table == table_of(protocol):
+        return ""
+    if group.table == table_of(protocol, group.length):
+        return INNER
+    return MAIN if group.table == MAIN_TABLE and group.metric == MAIN_METRIC else None
 
 
 def _words(key: Fallback, protocol: int) -> str:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from nethook.engine.snapshot import Question
     from nethook.host.addresses import Address
     from nethook.host.host import Host
-    from nethook.host.process import Result
     from nethook.placement.placement import Placement
 
 NO_PREFIX_ROUTE = 0x200
@@ -53,9 +52,9 @@ class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
         *("ipv4: Address not found", "ipv6: address not found"),  # what kernels of today say
     )
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Gateway]:
+    def read(self, host: Host, question: Question) -> set[Gateway]:
         """Return ours among the addresses of this host."""
-        del host, results
+        del host
         return {key for key, is_ours in _keys(question.addresses, question.protocol) if is_ours}
 
     def want(self, case: Case) -> Wanted:

@@ -6,13 +6,10 @@ from nethook.parts.part import Key, Objects, Wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
-    from nethook.host.process import Result
 
 
 class Pin(Key):
@@ -33,9 +30,8 @@ class Neighbours(Objects, words={"neighbour": "neighbour {prefix} → {to} on {b
     already_gone = (*Objects.already_gone, "No such file or directory")
     waits_for_binding = True
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Pin]:
+    def read(self, host: Host, question: Question) -> set[Pin]:
         """Return our entries."""
-        del results
         return {Pin(entry) for entry in host.permanent_neighbours(question.protocol)}
 
     def want(self, case: Case) -> Wanted:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
-    from nethook.host.process import Call, Result
     from nethook.placement.placement import Lack, Placement
     from nethook.steps.piece import Piece
 
@@ -37,12 +36,7 @@ class Part:
         """Enter the text of each kind of effect, with places for ``{prefix}``, ``{bridge}`` and ``{to}``."""
         WORDS.update(words or {})
 
-    def calls(self, question: Question) -> list[Call]:
-        """Return the programs whose results ``read`` needs. What several parts ask for alike is run once."""
-        del question
-        return []
-
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> Any:
+    def read(self, host: Host, question: Question) -> Any:
         """Return the state of this part in the kernel; ReadError if it cannot be known."""
         raise NotImplementedError
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
-    from nethook.host.process import Result
     from nethook.placement.placement import Placement
 
 
@@ -42,9 +41,8 @@ class Proxies(Objects, words={"proxy": "proxy {prefix} on {to}"}):
     already_gone = (*Objects.already_gone, "No such file or directory")
     waits_for_binding = True
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Proxy]:
+    def read(self, host: Host, question: Question) -> set[Proxy]:
         """Return our entries."""
-        del results
         return {Proxy((address, "", uplink)) for address, uplink in host.proxies(question.protocol)}
 
     def want(self, case: Case) -> Wanted:

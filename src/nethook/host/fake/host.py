@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from nethook.host.addresses import Address, RoutingRule
+    from nethook.host.addresses import Address
     from nethook.host.layout import SetType
     from nethook.host.links import Link
     from nethook.host.lock import Locked
     from nethook.host.nftables import Elements
+    from nethook.host.routes import RouteGroup, RoutingRule
 
 LEGACY_NAMES = {f"/proc/self/net/{'ip6' if '6' in tool else 'ip'}_tables_names": tool for tool in IPTABLES[1::2]}
 
@@ -104,6 +105,10 @@ class FakeHost(Machine):
     def addresses(self) -> list[Address]:
         """Return all addresses of this host."""
         return self._ask("addresses", lambda: list(self.kernel.addresses))
+
+    def routes(self, protocol: int) -> list[RouteGroup]:
+        """Return the routes with this protocol number, but for shapes that we do not make."""
+        return self._ask("routes", lambda: self.kernel.route_groups(protocol))
 
     def next_hops(self) -> set[tuple[str, str]]:
         """Return address and device of each next hop of routes, but for those of routing daemons."""

@@ -18,12 +18,11 @@ from nethook.steps.piece import CLASSIFY, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator
 
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host.host import Host
-    from nethook.host.process import Result
     from nethook.parts.gateways import Gateway
     from nethook.steps.piece import Piece
 
@@ -72,9 +71,9 @@ class Arp(Part):
 
     name = "arp"
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> list[str]:
+    def read(self, host: Host, question: Question) -> list[str]:
         """Return the comments of its rules; none where there is no such table."""
-        del results, question
+        del question
         table = host.table(FAMILY, {})
         return table.comments.get("input", []) if table else []
 

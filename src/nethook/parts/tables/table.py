@@ -8,7 +8,7 @@ from nethook.steps.piece import LAST, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from nethook.engine.case import Case
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from nethook.host.keys import Element
     from nethook.host.layout import Layout, SetType
     from nethook.host.nftables import Elements, Table
-    from nethook.host.process import Result
     from nethook.steps.piece import Piece
 
 OUR_TABLE = "our table"
@@ -64,9 +63,9 @@ class TablePart(Part):
         """Return the table as it should be."""
         raise NotImplementedError
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> Table | None:
+    def read(self, host: Host, question: Question) -> Table | None:
         """Return the table as it is; ReadError if that cannot be known."""
-        del results, question
+        del question
         return host.table(self.family, self.sets)
 
     def want_nothing(self) -> Any:
