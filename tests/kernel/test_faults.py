@@ -28,16 +28,16 @@ FIREWALL = "iptables-nft"  # with it, all tools are used
 # How often each tool is called, and how many of its calls, the first ones, only read.
 CALLS = {
     "started": {
-        "nft": (3, 2),
-        "ip": (2, 1),
+        "nft": (1, 0),
+        "ip": (1, 0),
         "iptables-nft": (1, 1),
         "iptables-nft-restore": (1, 0),
         "ip6tables-nft": (1, 1),
         "ip6tables-nft-restore": (1, 0),
     },
     "stopped": {
-        "nft": (3, 2),
-        "ip": (4, 1),
+        "nft": (1, 0),
+        "ip": (3, 0),
         "iptables-nft": (1, 1),
         "ip6tables-nft": (1, 1),
     },

@@ -21,7 +21,8 @@ from nethook.host.fake import FakeHost, Fault
 from nethook.host.host import Host
 from nethook.host.ip import refusals
 from nethook.host.layout import SetType
-from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes
+from nethook.host.netlink import NETLINK_ROUTE, NFTABLES, Netlink, attributes
+from nethook.host.nftables import ForeignChain, foreign_chain, read_chain
 from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools
 from nethook.legacy06.leftovers import ForeignRoutes
 from nethook.libvirt.network_xml import XML, read_port
@@ -80,6 +81,70 @@ def test_a_length_of_nothing_ends_the_reading() -> None:
     kind = SetType("to", family=4)
     with pytest.raises(ReadError, match="does not begin with its key"):
         keys.single_keys(kind, [(pack("HHHH", 0, 1, 0, keys.KEY) + bytes(16), 0, 24)])
+
+
+def attribute(number: int, content: bytes) -> bytes:
+    return pack("HH", 4 + len(content), number) + content + bytes(-len(content) % 4)
+
+
+def expression(name: str, *parts: bytes) -> bytes:
+    """An expression of a rule, as one of a list."""
+    return attribute(1, attribute(1, f"{name}\0".encode()) + attribute(2, b"".join(parts)))
+
+
+def rule(*expressions: bytes, handle: bytes = pack(">Q", 7)) -> bytes:
+    return attribute(3, handle) + attribute(4, b"".join(expressions))
+
+
+def verdict(code: bytes) -> bytes:
+    return expression("immediate", attribute(2, attribute(2, attribute(1, code))))
+
+
+def understood(chain: bytes, *rules: bytes) -> ForeignChain:
+    return foreign_chain((chain, 0, len(chain)), [(each, 0, len(each)) for each in rules])
+
+
+def test_a_chain_of_another_program() -> None:
+    jump = verdict(pack(">i", -3))
+    found = understood(
+        attribute(5, pack(">I", 0)), rule(jump), rule(expression("meta"), jump), rule(), attribute(3, bytes(8))
+    )
+    assert found.drops
+    assert [(each.handle, each.stops) for each in found.rules] == [(7, True), (7, False), (7, False), (0, False)]
+    assert not understood(attribute(5, pack(">I", 1))).drops
+    assert not understood(b"").drops
+
+
+ODD_RULES = {
+    "no handle": attribute(4, b""),
+    "a short handle": rule(handle=bytes(4)),
+    "an expression without a name": rule(attribute(1, attribute(2, b""))),
+    "a name that is cut": rule(expression("drop"))[:-6],
+    "a verdict without a code": rule(expression("immediate", attribute(2, attribute(2, b"")))),
+    "a short verdict": rule(verdict(b"\0")),
+    "no data": rule(attribute(1, attribute(1, b"immediate\0"))),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_RULES.values(), ids=ODD_RULES)
+def test_a_rule_that_is_none(odd: bytes) -> None:
+    with pytest.raises(ReadError, match="cannot read"):
+        understood(b"", odd)
+
+
+def test_a_policy_that_is_none() -> None:
+    with pytest.raises(ReadError, match="not understood"):
+        understood(attribute(5, b"\0"))
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_not_one_answer_to_a_question_about_a_chain(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An acknowledgement ends the answer."""
+    told = pack("IHHII", 20, NFTABLES | 3, 0, 0, 0) + bytes(4)
+    data = told * number + pack("IHHIIi", 20, 2, 0, 0, 0, 0)
+    monkeypatch.setattr("nethook.host.netlink.socket", lambda *_: Wordless(data))
+    with pytest.raises(ReadError, match=f"tells of {number} chains forward"):
+        read_chain("ip", "libvirt_network", "forward")
 
 
 class Wordless:

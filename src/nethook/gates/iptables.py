@@ -74,12 +74,14 @@ class IptablesGate(Gate):
         found = (f"{tool}-{variant}" for variant in variants)
         return [cls(each, mark_bit) for each in found if host.has_program(each)]
 
-    def read_call(self) -> Call:
+    def calls(self) -> list[Call]:
         """Return the call that lists the chain."""
-        return Call((self.tool, "-w", WAIT_SECONDS, "-S", "FORWARD"))
+        return [Call((self.tool, "-w", WAIT_SECONDS, "-S", "FORWARD"))]
 
-    def chain(self, result: Result) -> Chain | None:
+    def read(self, host: Host, results: Sequence[Result]) -> Chain | None:
         """Return FORWARD; None where it is in a ruleset that an admin has written with nft."""
+        del host
+        (result,) = results
         if result.status != 0:
             if ADMINS_RULESET in result.err:
                 return None

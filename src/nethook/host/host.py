@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nethook.host.addresses import Address
     from nethook.host.layout import SetType
     from nethook.host.links import Link
-    from nethook.host.nftables import Elements, Table
+    from nethook.host.nftables import Elements, ForeignChain, Table
     from nethook.host.routes import RouteGroup, RoutingRule
 
 
@@ -51,6 +51,12 @@ class Host(Tools):
     ) -> None:
         """Add and delete elements with these keys, by set of our table, in one transaction. ReadError if refused."""
         nftables.change_elements(family, new, gone)
+
+    # Tables of other programs
+
+    def chain(self, family: str, table: str, name: str) -> ForeignChain | None:
+        """Return a chain of another program; None if there is none. ReadError. ``family`` is nft's word."""
+        return nftables.read_chain(family, table, name)
 
     # Devices, addresses, routes
 

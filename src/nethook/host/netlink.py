@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     """What the kernel sent, and where within it a list of attributes begins and ends."""
 
 AF_NETLINK, NETLINK_ROUTE, NETLINK_NETFILTER = 16, 0, 12
-FAMILIES = {"inet": 1, "arp": 3, "bridge": 7}
+FAMILIES = {"inet": 1, "ip": 2, "arp": 3, "bridge": 7, "ip6": 10}
 NFTABLES = 10 << 8
-GET_RULE, GET_SETS, GET_ELEMENTS = NFTABLES | 7, NFTABLES | 10, NFTABLES | 13
+GET_CHAIN, GET_RULE, GET_SETS, GET_ELEMENTS = NFTABLES | 4, NFTABLES | 7, NFTABLES | 10, NFTABLES | 13
 NEW_ELEMENTS, DELETE_ELEMENTS = NFTABLES | 12, NFTABLES | 14
 BATCH_BEGIN, BATCH_END = 0x10, 0x11
 SOL_NETLINK, GET_STRICT_CHECK = 270, 12
@@ -71,12 +71,13 @@ class Netlink:
         except OSError as error:
             raise ReadError(f"cannot ask the kernel for a part of its {self._about}: {error.strerror}") from None
 
-    def dump(self, kind: int, body: bytes) -> list[Span] | None:
+    def dump(self, kind: int, body: bytes, flags: int = DUMP) -> list[Span] | None:
         """Return the content of each message that answers this question; None if there is no such thing.
 
-        ReadError if the kernel does not tell.
+        With the flag ACKNOWLEDGE instead of DUMP it is a question about one thing. ReadError if the kernel does not
+        tell.
         """
-        request = pack("IHHII", HEADER + len(body), kind, REQUEST | DUMP, 0, 0) + body
+        request = _envelope(kind, flags, body)
         try:
             for _ in range(ATTEMPTS):
                 self._socket.send(request)
@@ -144,14 +145,22 @@ class Nftables:
         self._netlink.__exit__()
 
     def dump(self, kind: int, *names: str) -> list[Span] | None:
-        """Return all rules of a table or all elements of a set, by these ``names``; None if there is no such set.
+        """Return all rules of a table or chain, or all elements of a set, by these ``names``.
 
-        ReadError if the kernel does not tell.
+        None if there is no such set. ReadError if the kernel does not tell.
         """
-        body = pack("BBH", self._family, 0, 0)
-        for number, name in enumerate(names, start=1):  # the table has attribute 1, what is within it 2
-            body += _attribute(number, name.encode() + b"\0")
-        found = self._netlink.dump(kind, body)
+        return self._ask(kind, enumerate(names, start=1), DUMP)  # the table has attribute 1, what is within it 2
+
+    def chain(self, table: str, name: str) -> Span | None:
+        """Return what the kernel tells of this chain; None if there is no such chain. ReadError."""
+        found = self._ask(GET_CHAIN, ((1, table), (3, name)), ACKNOWLEDGE)
+        if found is not None and len(found) != 1:
+            raise ReadError(f"cannot read nftables: the kernel tells of {len(found)} chains {name}")
+        return found[0] if found else None
+
+    def _ask(self, kind: int, names: Iterable[tuple[int, str]], flags: int) -> list[Span] | None:
+        body = pack("BBH", self._family, 0, 0) + _names(names)
+        found = self._netlink.dump(kind, body, flags)
         return found and [(data, begin + NFTABLES_HEADER, end) for data, begin, end in found]
 
     def change(self, table: str, new: Mapping[str, Sequence[bytes]], gone: Mapping[str, Sequence[bytes]]) -> None:
@@ -180,6 +189,10 @@ def _attribute(number: int, content: bytes) -> bytes:
     return pack("HH", 4 + len(content), number) + content + bytes(-len(content) % 4)
 
 
+def _names(names: Iterable[tuple[int, str]]) -> bytes:
+    return b"".join(_attribute(number, name.encode() + b"\0") for number, name in names)
+
+
 def _elements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
     """Return the attributes that name a set and these keys in it."""
     listed = b"".join(
@@ -189,8 +202,7 @@ def _elements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
         )
         for key in keys
     )
-    named = b"".join(_attribute(number, text.encode() + b"\0") for number, text in ((1, table), (2, name)))
-    return named + _attribute(ELEMENT_LIST | NESTED, listed)
+    return _names(((1, table), (2, name))) + _attribute(ELEMENT_LIST | NESTED, listed)
 
 
 def attributes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nethook.host.layout import SetType
     from nethook.host.links import Link
     from nethook.host.lock import Locked
-    from nethook.host.nftables import Elements
+    from nethook.host.nftables import Elements, ForeignChain
     from nethook.host.routes import RouteGroup, RoutingRule
 
 LEGACY_NAMES = {f"/proc/self/net/{'ip6' if '6' in tool else 'ip'}_tables_names": tool for tool in IPTABLES[1::2]}
@@ -83,6 +83,16 @@ class FakeHost(Machine):
         except (KeyError, Refused):
             raise ReadError("cannot change nftables: No such file or directory") from None
         self.nftables.tables[key] = table
+
+    # Tables of other programs
+
+    def chain(self, family: str, table: str, name: str) -> ForeignChain | None:
+        """Return a chain of another program; None if there is none."""
+        return self._ask(f"chain {family} {table} {name}", lambda: self._chain(family, table, name))
+
+    def _chain(self, family: str, table: str, name: str) -> ForeignChain | None:
+        there = self.nftables.tables.get((family, table))
+        return there.chains[name].as_read if there and name in there.chains else None
 
     # Devices, addresses, routes
 
