@@ -99,6 +99,7 @@ class Player:
             "neighbours": sorted(map(list, host.permanent_neighbours(OURS))),
             "proxies": sorted(map(list, host.proxies(OURS))),
             "legacy": [sorted((host.read(path) or "").split()) for path in NAMES],
+            "has": [host.has_chain(family, "filter", "FORWARD") for family in ("ip", "ip6")],
             "routes": sorted(
                 [prefix, group.device, group.via, group.table, group.metric, group.length, group.is_unreachable]
                 for group in host.routes(OURS)

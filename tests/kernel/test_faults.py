@@ -115,6 +115,20 @@ def test_these_are_all_calls(operation: str) -> None:
         assert tools.calls == {tool: calls for tool, (calls, _) in CALLS[operation].items()}
 
 
+def test_an_event_that_finds_nothing_to_do_starts_no_tool() -> None:
+    with world_of("libvirt-nftables") as world:
+        scenario = Scenario(world)
+        scenario.event("started")
+        tools = Fault(world.machine, TOOLS, "nothing")
+        assert scenario.event("port-created") == []
+        assert not tools.calls
+        tools.mend()
+        world.machine.run("iptables-nft", "-P", "FORWARD", "ACCEPT")  # which makes the table
+        tools = Fault(world.machine, TOOLS, "nothing")
+        assert scenario.event("port-created") == []
+        assert tools.calls == {"iptables-nft": 1}
+
+
 def fail(operation: str, tool: str, call: int, kind: str) -> None:
     """One run with one failure, and what comes after it."""
     with run_of(operation) as run:

@@ -9,7 +9,7 @@ import pytest
 
 from lab.namespace import UnnamedNamespace
 from lab.processes import run
-from nethook.host.nftables import read_chain
+from nethook.host.nftables import has_chain, read_chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,6 +123,18 @@ def test_a_policy_that_drops(namespace: UnnamedNamespace, family: str) -> None:
     assert not found.rules
     assert beside is not None
     assert not beside.drops
+
+
+@pytest.mark.parametrize(("family", "tool"), [("ip", "iptables-nft"), ("ip6", "ip6tables-nft")])
+def test_a_chain_that_is_not_there_is_one_of_iptables_that_accepts(
+    namespace: UnnamedNamespace, family: str, tool: str
+) -> None:
+    with namespace.entered():
+        assert not has_chain(family, "filter", "FORWARD")
+        assert run([tool, "-w", "3", "-S", "FORWARD"]).stdout == "-P FORWARD ACCEPT\n"
+        assert not has_chain(family, "filter", "FORWARD"), "nothing is made by looking at it"
+        run([tool, "-A", "FORWARD", "-j", "DROP"])
+        assert has_chain(family, "filter", "FORWARD")
 
 
 def test_what_is_not_there_is_no_chain(namespace: UnnamedNamespace) -> None:

@@ -191,7 +191,7 @@ def with_former_gates() -> list[ChainOpening]:
     """Gates for an older mark bit, in chains that block."""
     gate = IptablesGate("iptables-nft", 0x10000000)
     text = "-P FORWARD DROP\n-A FORWARD -m mark --mark 0x40/0x40 -m comment --comment nethook-0x40 -j ACCEPT\n"
-    chain = gate.read(FakeHost(), [Result(gate.calls()[0], 0, text, "")])
+    chain = gate.read(FakeHost(), [Result(Call(("tool",)), 0, text, "")])
     assert chain
     rules = [Rule("7", "nethook-0x40", blocks=False), Rule("8", "", blocks=True)]
     libvirts = ChainOpening(LibvirtNftablesGate(4, 0x10000000), Chain(rules, policy_blocks=False))

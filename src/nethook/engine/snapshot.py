@@ -15,7 +15,7 @@ from nethook.placement.vital import Needs, read_needs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Any
 
     from nethook.config import Configuration
@@ -153,19 +153,21 @@ def read(question: Question) -> Snapshot:
     left_out = [gate for gate in here if not settings.opens(gate.setting)] if question.is_thorough else []
     foreign = _foreign_routes(question)
 
-    calls = [call for gate in (*chosen, *left_out) for call in gate.calls()]
-    results = host.start([*calls, *(foreign.read_calls(host) if foreign else ())])
+    calls = {gate: gate.calls(host) for gate in (*chosen, *left_out)}
+    of_gates = [call for asked in calls.values() for call in asked]
+    results = host.start([*of_gates, *(foreign.read_calls(host) if foreign else ())])
     try:
         states = {part: part.read(host, question) for part in PARTS}
     finally:
-        listings = iter(results())
+        found = iter(results())
+    listings = {gate: [next(found) for _ in asked] for gate, asked in calls.items()}
     openings = _openings(chosen, listings, host)
     for gate in left_out:
         try:
             openings += _openings([gate], listings, host)
         except ReadError:  # nothing has to be known of it
             continue
-    standing_in, inherited = foreign.routes(listings) if foreign else (set(), set())
+    standing_in, inherited = foreign.routes(found) if foreign else (set(), set())
     standing_in -= {(route.prefix, route.device) for route in states[ROUTES]}  # the listing has ours, too
     host.allow_for(len(states[ROUTES]))
     is_bound = any(line.guest for line in lines) or states[BINDING] is not None
@@ -189,9 +191,8 @@ def _foreign_routes(question: Question) -> ForeignRoutes | None:
     return ForeignRoutes({network.bridge for network in question.networks})
 
 
-def _openings(gates: Iterable[Gate], listings: Iterator[Result], host: Host) -> list[ChainOpening]:
-    """Return what these gates are like. Each takes the results of its own calls from ``listings``, in their order."""
-    chains = ((gate, gate.read(host, [next(listings) for _ in gate.calls()])) for gate in gates)
+def _openings(gates: Iterable[Gate], listings: Mapping[Gate, Sequence[Result]], host: Host) -> list[ChainOpening]:
+    chains = ((gate, gate.read(host, listings[gate])) for gate in gates)
     return [ChainOpening(gate, gate.settled(chain, host)) for gate, chain in chains if chain]
 
 

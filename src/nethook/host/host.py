@@ -58,6 +58,10 @@ class Host(Tools):
         """Return a chain of another program; None if there is none. ReadError. ``family`` is nft's word."""
         return nftables.read_chain(family, table, name)
 
+    def has_chain(self, family: str, table: str, name: str) -> bool:
+        """Return whether nftables has this chain, maybe one of iptables-nft. ReadError. ``family`` is nft's word."""
+        return nftables.has_chain(family, table, name)
+
     # Devices, addresses, routes
 
     def families(self) -> tuple[int, ...]:

@@ -106,6 +106,12 @@ def read_chain(family: str, table: str, name: str) -> ForeignChain | None:
         return foreign_chain(found, nftables.dump(GET_RULE, table, name) or ())
 
 
+def has_chain(family: str, table: str, name: str) -> bool:
+    """Return whether there is such a chain. ReadError. ``family`` is nft's word."""
+    with Nftables(family) as nftables:
+        return nftables.chain(table, name) is not None
+
+
 def foreign_chain(chain: Span, rules: Iterable[Span]) -> ForeignChain:
     """Return the chain in what the kernel sends of it and of its rules. ReadError if that is not understood."""
     try:

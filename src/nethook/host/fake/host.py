@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nethook.host.nftables import Elements, ForeignChain
     from nethook.host.routes import RouteGroup, RoutingRule
 
+IPTABLES_NFT = {"ip": "iptables-nft", "ip6": "ip6tables-nft"}
 LEGACY_NAMES = {f"/proc/self/net/{'ip6' if '6' in tool else 'ip'}_tables_names": tool for tool in IPTABLES[1::2]}
 
 
@@ -93,6 +94,14 @@ class FakeHost(Machine):
     def _chain(self, family: str, table: str, name: str) -> ForeignChain | None:
         there = self.nftables.tables.get((family, table))
         return there.chains[name].as_read if there and name in there.chains else None
+
+    def has_chain(self, family: str, table: str, name: str) -> bool:
+        """Return whether nftables has this chain, maybe one of iptables-nft."""
+        iptables = self.iptables[IPTABLES_NFT[family]].chains.get(table, {}) if family in IPTABLES_NFT else {}
+        return self._ask(
+            f"existence of chain {family} {table} {name}",
+            lambda: name in iptables or self._chain(family, table, name) is not None,
+        )
 
     # Devices, addresses, routes
 
