@@ -44,7 +44,7 @@ FILE = "/run/nethook/colours"
 class Colours(Part, words={"colour": "colour {to} of {prefix}"}):
     name = "colour"
 
-    def read(self, host, results, question):
+    def read(self, host, question):
         return {tuple(line.split()) for line in host.recorded(FILE).splitlines()}
 
     def want(self, case):

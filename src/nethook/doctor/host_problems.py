@@ -11,7 +11,7 @@ from nethook.host import Host, links
 from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.names import no_such_guest, no_such_network
 from nethook.net import Prefix, parse_prefix
-from nethook.parts.routes import ROUTES, read_calls
+from nethook.parts.routes import to_guests
 from nethook.placement.scope import claimed
 from nethook.placement.vital import dangers, read_needs
 
@@ -83,8 +83,7 @@ def _for_all(first: Problem, more: int) -> Problem:
 
 
 def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Host) -> list[Problem]:
-    protocol = configuration.settings.route_protocol
-    routes = ROUTES.parse(tools.start(read_calls(protocol))())
+    routes = to_guests(tools.routes(configuration.settings.route_protocol))
     return vital_problems(
         read_needs(tools, tools.addresses()), configuration.routed_ips, live, {route[0] for route in routes}
     )

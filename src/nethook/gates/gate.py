@@ -227,12 +227,13 @@ class Gate:
         self.mark_bit = mark_bit
         self.comment = f"{COMMENT}{mark_bit:x}"
 
-    def read_call(self) -> Call:
-        """Return the call that lists the chain."""
-        raise NotImplementedError
+    def calls(self, host: Host) -> list[Call]:
+        """Return the programs whose results ``read`` needs. They run while everything else is read."""
+        del host
+        return []
 
-    def chain(self, result: Result) -> Chain | None:
-        """Return the chain in that listing; None if this host has no such chain, ReadError if that is not known."""
+    def read(self, host: Host, results: Sequence[Result]) -> Chain | None:
+        """Return the chain; None if this host has no such chain, ReadError if that is not known."""
         raise NotImplementedError
 
     def doubt(self, chain: Chain) -> Call | None:

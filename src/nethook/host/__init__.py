@@ -9,7 +9,7 @@ import os
 import syslog
 import time
 
-from nethook.host import addresses, files, links, lock, nftables
+from nethook.host import addresses, files, links, lock, nftables, routes
 from nethook.host.process import ToolMissingError, Tools, find
 
 TYPE_CHECKING = False
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from nethook.host.addresses import Address, RoutingRule
+    from nethook.host.addresses import Address
     from nethook.host.files import Stamp
     from nethook.host.layout import SetType
     from nethook.host.links import Link
-    from nethook.host.nftables import Elements, Table
+    from nethook.host.nftables import Elements, ForeignChain, Table
+    from nethook.host.routes import RouteGroup, RoutingRule
 
 
 class Host(Tools):
@@ -52,6 +53,16 @@ class Host(Tools):
         """Add and delete elements with these keys, by set of our table, in one transaction. ReadError if refused."""
         nftables.change_elements(family, new, gone)
 
+    # Tables of other programs
+
+    def chain(self, family: str, table: str, name: str) -> ForeignChain | None:
+        """Return a chain of another program; None if there is none. ReadError. ``family`` is nft's word."""
+        return nftables.read_chain(family, table, name)
+
+    def has_chain(self, family: str, table: str, name: str) -> bool:
+        """Return whether nftables has this chain, maybe one of iptables-nft. ReadError. ``family`` is nft's word."""
+        return nftables.has_chain(family, table, name)
+
     # Devices, addresses, routes
 
     def families(self) -> tuple[int, ...]:
@@ -74,13 +85,20 @@ class Host(Tools):
         """Return all addresses of this host; ReadError if they cannot be known."""
         return addresses.addresses()
 
+    def routes(self, protocol: int) -> list[RouteGroup]:
+        """Return the routes with this protocol number, alike ones together, but for shapes that we do not make.
+
+        ReadError if they cannot be known.
+        """
+        return routes.routes(protocol)
+
     def next_hops(self) -> set[tuple[str, str]]:
         """Return address and device of each next hop of this host's routes; ReadError if they cannot be known."""
-        return addresses.next_hops()
+        return routes.next_hops()
 
     def routing_rules(self, protocol: int) -> list[RoutingRule]:
         """Return the routing rules with this protocol number; ReadError if they cannot be known."""
-        return addresses.routing_rules(protocol)
+        return routes.routing_rules(protocol)
 
     def permanent_neighbours(self, protocol: int) -> list[tuple[str, str, str]]:
         """Return address, device and MAC of each permanent neighbour entry with this protocol number. ReadError."""

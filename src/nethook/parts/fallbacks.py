@@ -26,19 +26,19 @@ needed.
 
 from __future__ import annotations
 
-from nethook.errors import ReadError
+from nethook.host.routes import MAIN as MAIN_TABLE
 from nethook.net import Ordered, disjoint, parse_prefix
 from nethook.parts.part import Delta, Key, Objects, Wanted
-from nethook.parts.routes import IN_TABLE, ROUTES, read_calls
+from nethook.parts.routes import ROUTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host import Host
-    from nethook.host.process import Call, Result
+    from nethook.host.routes import RouteGroup
     from nethook.net import Prefix
 
 INNER = "inner"
@@ -82,30 +82,14 @@ class Fallbacks(Objects, words={"fallback": "fallback route {prefix}"}):
     name = "fallback"
     already_gone = ("No such process", "FIB table does not exist", "ipv4: FIB table does not exist")
 
-    def calls(self, question: Question) -> list[Call]:
-        """Return the call that lists all our routes."""
-        return read_calls(question.protocol)
-
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Fallback]:
+    def read(self, host: Host, question: Question) -> set[Fallback]:
         """Return ours. What is unreachable elsewhere, or with another metric, is somebody else's with our number."""
         del host
         found: set[Fallback] = set()
-        protocol = question.protocol
-        all_others = str(table_of(protocol))
-        for result in results:
-            if result.status != 0:
-                raise ReadError(result.failure)
-            for line in result.out.splitlines() if _SHAPE in result.out else ():
-                if line.startswith(_SHAPE):
-                    prefix = line.split(None, 2)[1]
-                    table = line.partition(IN_TABLE)[2].partition(" ")[0]
-                    if table == all_others:
-                        found.add(Fallback((prefix, "", "")))
-                    elif table:
-                        if table == str(table_of(protocol, parse_prefix(prefix).length)):
-                            found.add(Fallback((prefix, "", INNER)))
-                    elif f" metric {MAIN_METRIC}" in line:
-                        found.add(Fallback((prefix, "", MAIN)))
+        for group in question.routes:
+            kind = _kind(group, question.protocol) if group.is_unreachable else None
+            if kind is not None:
+                found.update(Fallback((prefix, "", kind)) for prefix in group.prefixes)
         return found
 
     def want(self, case: Case) -> Wanted:
@@ -173,6 +157,15 @@ def _inner(case: Case, fallbacks: Delta) -> set[str]:
     return {text for text in lacking if is_inner(prefix := parse_prefix(text)) and around.around(prefix)}
 
 
+def _kind(group: RouteGroup, protocol: int) -> str | None:
+    """Return the kind of these unreachable routes; None if they are not ours."""
+    if group.table == table_of(protocol):
+        return ""
+    if group.table == table_of(protocol, group.length):
+        return INNER
+    return MAIN if group.table == MAIN_TABLE and group.metric == MAIN_METRIC else None
+
+
 def _words(key: Fallback, protocol: int) -> str:
     if key.kind == MAIN:
         return f"{_SHAPE}{key.prefix} proto {protocol} metric {MAIN_METRIC}"
@@ -186,7 +179,6 @@ FALLBACKS = Fallbacks()
 EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
 OUR_PRIORITY = 32765
 """Right before the main table, which has 32766."""
-MAIN_TABLE = 254
 
 
 class FallbackRule(Key):
@@ -206,9 +198,8 @@ class FallbackRules(Objects, words={"fallback_rule": "routing rule to {to}, for 
     name = "fallback_rule"
     already_gone = ("No such file or directory",)
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[FallbackRule]:
+    def read(self, host: Host, question: Question) -> set[FallbackRule]:
         """Return ours, by our protocol number."""
-        del results
         found: set[FallbackRule] = set()
         for rule in host.routing_rules(question.protocol):
             number = ""

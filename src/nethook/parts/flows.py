@@ -27,7 +27,7 @@ from nethook.steps import REMOVE, Effect, Step, StepPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
@@ -106,9 +106,9 @@ class Flows(Part, words={"flows": "flows of {prefix} from before"}):
 
     name = "flows"
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> Owed:
+    def read(self, host: Host, question: Question) -> Owed:
         """Return the prefixes that moved in earlier runs and whose connections must still be deleted."""
-        del results, question
+        del question
         try:
             return read(host)
         except OSError as error:

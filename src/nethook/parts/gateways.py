@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from nethook.engine.snapshot import Question
     from nethook.host import Host
     from nethook.host.addresses import Address
-    from nethook.host.process import Result
     from nethook.placement import Placement
     from nethook.steps import Piece
 
@@ -64,9 +63,9 @@ class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
         *("ipv4: Address not found", "ipv6: address not found"),  # what kernels of today say
     )
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Gateway]:
+    def read(self, host: Host, question: Question) -> set[Gateway]:
         """Return ours among the addresses of this host."""
-        del host, results
+        del host
         return {key for key, is_ours in _keys(question.addresses, question.protocol) if is_ours}
 
     def want(self, case: Case) -> Wanted:
@@ -202,9 +201,9 @@ class Arp(Part):
 
     name = "arp"
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> list[str]:
+    def read(self, host: Host, question: Question) -> list[str]:
         """Return the comments of its rules; none where there is no such table."""
-        del results, question
+        del question
         table = host.table(ARP_FAMILY, {})
         return table.comments.get("input", []) if table else []
 

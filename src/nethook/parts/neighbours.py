@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host import Host
-    from nethook.host.process import Result
     from nethook.placement import Placement
 
 
@@ -43,9 +42,8 @@ class Neighbours(Objects, words={"neighbour": "neighbour {prefix} → {to} on {b
     already_gone = (*Objects.already_gone, "No such file or directory")
     waits_for_binding = True
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Pin]:
+    def read(self, host: Host, question: Question) -> set[Pin]:
         """Return our entries."""
-        del results
         return {Pin(entry) for entry in host.permanent_neighbours(question.protocol)}
 
     def want(self, case: Case) -> Wanted:
@@ -102,9 +100,8 @@ class Proxies(Objects, words={"proxy": "proxy {prefix} on {to}"}):
     already_gone = (*Objects.already_gone, "No such file or directory")
     waits_for_binding = True
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Proxy]:
+    def read(self, host: Host, question: Question) -> set[Proxy]:
         """Return our entries."""
-        del results
         return {Proxy((address, "", uplink)) for address, uplink in host.proxies(question.protocol)}
 
     def want(self, case: Case) -> Wanted:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from nethook.host import Host
     from nethook.host.layout import Layout, SetType
     from nethook.host.nftables import Element, Elements, Table
-    from nethook.host.process import Call, Result
     from nethook.placement import Lack, Placement
     from nethook.steps import Piece
 
@@ -38,12 +37,7 @@ class Part:
         """Enter the text of each kind of effect, with places for ``{prefix}``, ``{bridge}`` and ``{to}``."""
         WORDS.update(words or {})
 
-    def calls(self, question: Question) -> list[Call]:
-        """Return the programs whose results ``read`` needs. What several parts ask for alike is run once."""
-        del question
-        return []
-
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> Any:
+    def read(self, host: Host, question: Question) -> Any:
         """Return the state of this part in the kernel; ReadError if it cannot be known."""
         raise NotImplementedError
 
@@ -236,9 +230,9 @@ class TablePart(Part):
         """Return the table as it should be."""
         raise NotImplementedError
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> Table | None:
+    def read(self, host: Host, question: Question) -> Table | None:
         """Return the table as it is; ReadError if that cannot be known."""
-        del results, question
+        del question
         return host.table(self.family, self.sets)
 
     def want_nothing(self) -> Any:

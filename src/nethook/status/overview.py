@@ -11,7 +11,7 @@ from nethook.engine.situation import hidden_in_force, limited_host, situation, w
 from nethook.legacy06.leftovers import ForeignRoutes
 from nethook.parts import counters
 from nethook.parts.binding import BINDING
-from nethook.parts.routes import ROUTES, holder, holder_call, read_calls
+from nethook.parts.routes import holder, holder_call, to_guests
 from nethook.placement import place
 from nethook.status.line_states import BLOCKED, NOT_APPLIED, UNKNOWN, line_states, states_without_root
 from nethook.steps import ADD
@@ -107,10 +107,13 @@ def overview() -> Overview:
 def _routes(now: Situation, host: Host) -> set[Place]:
     """Return our routes, and the foreign ones that lead to the same places."""
     foreign = ForeignRoutes({network.bridge for network in now.up})
-    calls = read_calls(now.configuration.settings.route_protocol)
-    results = host.start([*calls, *foreign.read_calls(host)])()
-    standing_in, _ = foreign.routes(results[len(calls) :])
-    return {(route.prefix, route.device) for route in ROUTES.parse(results[: len(calls)])} | standing_in
+    results = host.start(foreign.read_calls(host))
+    try:
+        ours = to_guests(host.routes(now.configuration.settings.route_protocol))
+    finally:
+        listings = results()
+    standing_in, _ = foreign.routes(listings)
+    return {(route.prefix, route.device) for route in ours} | standing_in
 
 
 def _look_for_holders(lacking: Sequence[LineState], ours: set[Route], host: Host) -> None:
