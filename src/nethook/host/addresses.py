@@ -7,7 +7,7 @@ attributes: linux/rtnetlink.h, linux/if_addr.h, linux/neighbour.h, linux/fib_rul
 from __future__ import annotations
 
 from _socket import AF_INET, AF_INET6, AF_UNSPEC, inet_ntop
-from _struct import pack, unpack, unpack_from
+from struct import pack, unpack, unpack_from
 
 from nethook.host.links import available, name_of
 from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes, routing

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from _socket import if_indextoname, if_nametoindex
-from _struct import pack, unpack_from
+from struct import pack, unpack_from
 
 from nethook.host.netlink import attributes, routing
 

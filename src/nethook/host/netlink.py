@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from _socket import SO_RCVTIMEO, SOCK_RAW, SOL_SOCKET, socket
-from _struct import pack, unpack_from
+from struct import pack, unpack_from
 
 from nethook.errors import ReadError
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from _bisect import bisect_right
 from _socket import AF_INET, AF_INET6, inet_ntop
-from _struct import pack, unpack_from
+from struct import pack, unpack_from
 
 from nethook.errors import ReadError
 from nethook.host.layout import DEVICE, INDEX, MAC, NAME
