@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nethook.errors import ReadError
-from nethook.host.ip import refusals
-from nethook.host.process import Call, Result
+from nethook.host.process import Call, Result, refusals
 from nethook.parts.routes import ROUTES, holder, holder_call
 
 if TYPE_CHECKING:
