@@ -15,8 +15,7 @@ gates for the former one are closed, and a last transaction ends it.
 
 from __future__ import annotations
 
-from nethook.host.ip import batch, refusals
-from nethook.host.process import Call
+from nethook.host.process import Call, batch, refusals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

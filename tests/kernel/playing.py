@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nethook.host import Host
 from nethook.host.fake import FakeHost
-from nethook.host.ip import refusals
-from nethook.host.process import Call, Result
+from nethook.host.process import Call, Result, refusals
 from nethook.parts.binding import BINDING
 from nethook.parts.classifying import CLASSIFYING
 

@@ -18,11 +18,10 @@ from nethook.engine.snapshot import Question
 from nethook.errors import NethookError, ReadError
 from nethook.host import Host, files, nftables
 from nethook.host.fake import FakeHost, Fault
-from nethook.host.ip import refusals
 from nethook.host.layout import SetType
 from nethook.host.netlink import NETLINK_ROUTE, NFTABLES, Netlink, attributes
 from nethook.host.nftables import ForeignChain, foreign_chain, read_chain
-from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools
+from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools, refusals
 from nethook.legacy06.leftovers import ForeignRoutes
 from nethook.libvirt import XML, read_port
 from nethook.net import is_safe

@@ -8,8 +8,7 @@ import pytest
 
 from nethook.errors import ReadError
 from nethook.host import routes
-from nethook.host.ip import refusals
-from nethook.host.process import Call, Result
+from nethook.host.process import Call, Result, refusals
 from nethook.host.routes import RouteGroup, grouped
 from nethook.net import BITS, parse_address
 from nethook.parts.routes import ROUTES, holder, holder_call, to_guests

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from nethook.errors import ReadError
 from nethook.gates.iptables import IptablesGate
-from nethook.host.ip import json_lists
-from nethook.host.process import Call
+from nethook.host.process import Call, json_lists
 from nethook.net import parse_prefix
 from nethook.parts.routes import ROUTES
 from nethook.steps import REMOVE, Effect
