@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bench.bench_host import NETWORK, addresses
 from nethook.config.settings import ROUTE_PROTOCOL
-from nethook.parts.fallback_rules import FALLBACK_RULES, rules_for
+from nethook.parts.fallbacks import FALLBACK_RULES, rules_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ from bench.bench_host import EMPTY, NETWORK, SCRATCH, addresses, seconds
 from nethook.config import load
 from nethook.engine.run import reconcile
 from nethook.engine.snapshot import Question
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.host.process import Result
-from nethook.libvirt.network import Network
+from nethook.libvirt import Network
 from nethook.placement.scope import scope_of
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class _Floor:
 
     def __init__(self) -> None:
         host = _RecordingHost(60)
-        configuration, networks = load(), [Network(NETWORK.name, NETWORK.bridge, NETWORK.mode)]
+        configuration, networks = load(host), [Network(NETWORK.name, NETWORK.bridge, NETWORK.mode)]
         reconcile(Question(configuration, networks, scope_of(networks, configuration.routed_ips), host))
         self._commands: list[tuple[tuple[str, ...], Path]] = [(BARE_PYTHON, EMPTY)]
         for tool in ("nft", "ip"):

@@ -16,7 +16,7 @@ from nethook.config.routed_ips import MOST
 from nethook.engine.run import MOST_BY_EVENT, reconcile
 from nethook.engine.situation import limited_host
 from nethook.engine.snapshot import Question
-from nethook.libvirt.network import Network
+from nethook.libvirt import Network
 from nethook.placement.scope import Scope
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def measure_scale(host: BenchHost, progress: Callable[[str], None]) -> list[Take
 
 def _apply() -> None:
     """What ``nethook apply`` does when libvirt has told it of its networks."""
-    configuration, networks = load(), [Network(NETWORK.name, NETWORK.bridge, NETWORK.mode)]
     host = limited_host()
+    configuration, networks = load(host), [Network(NETWORK.name, NETWORK.bridge, NETWORK.mode)]
     with host.locked():
         outcome = reconcile(Question(configuration, networks, Scope(known=networks), host, is_thorough=True))
     if outcome.failures:

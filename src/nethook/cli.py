@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nethook.commands.parser import build_parser
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.errors import ConfigError, NethookError
 from nethook.exit_status import DEFECT, DIFFERENT, INTERRUPTED, UNKNOWN
 from nethook.terminal import show_problems

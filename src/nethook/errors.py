@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
 
 
 class NethookError(Exception):

@@ -14,18 +14,17 @@ from nethook.config import load
 from nethook.engine.run import reconcile
 from nethook.engine.snapshot import Question
 from nethook.errors import ConfigError, NethookError
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.host.links import guest_bridges
-from nethook.libvirt import record
+from nethook.libvirt import ISOLATED, Network, record
 from nethook.libvirt.event import parse_event
-from nethook.libvirt.network import ISOLATED, Network
-from nethook.parts.tables.guest_bridges import protect
+from nethook.parts.classifying import protect
 from nethook.placement.scope import scope_of
-from nethook.steps.effect import REMOVE
+from nethook.steps import REMOVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from nethook.config import Configuration
     from nethook.engine.run import Outcome
@@ -49,11 +48,11 @@ def main(arguments: Sequence[str]) -> None:
         handle(event, Host(SECONDS))
 
 
-def handle(event: Event, host: Host, load: Callable[[], Configuration] = load) -> None:
+def handle(event: Event, host: Host) -> None:
     """Do what this event needs on this host. Every failure is logged, none is raised."""
     reason = f"network {event.network.name} {event.operation}"
     try:
-        _handle(event, reason, host, load)
+        _handle(event, reason, host)
     except Exception as error:  # the guest must start; a defect of ours is reported, not passed on
         _report(error, reason, host)
 
@@ -68,7 +67,7 @@ def _report(error: Exception, reason: str, host: Host) -> None:
         log.errors([f"{reason}: defect in nethook: {_where(error)}"], host)
 
 
-def _handle(event: Event, reason: str, host: Host, load: Callable[[], Configuration]) -> None:
+def _handle(event: Event, reason: str, host: Host) -> None:
     network = event.network
     unwritten = _record(event, reason, host)
     if not network.bridge:
@@ -79,10 +78,10 @@ def _handle(event: Event, reason: str, host: Host, load: Callable[[], Configurat
             )
         return
     is_usable = not network.why_unroutable
-    configuration = load()
+    configuration = load(host)
     with host.locked():
-        if not configuration.is_current:
-            configuration = load()
+        if not configuration.is_current(host):
+            configuration = load(host)
         told = unwritten or record.read(host)
         up = [network] if event.is_up and is_usable and host.number_of(network.bridge) else []
         outcome = reconcile(Question(configuration, up, _scope(event, configuration, told, host), host))

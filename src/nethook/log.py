@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import syslog
 
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nethook.config.problem import Problem
-    from nethook.host.host import Host
+    from nethook.config.text import Problem
+    from nethook.host import Host
 
 MAX_LINES = 1000
 """No more lines of one run are written, only counted, because the journal would drop those that follow."""

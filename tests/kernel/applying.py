@@ -14,7 +14,7 @@ _SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from nethook.config import load
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.libvirt.event import parse_event
 from nethook.engine.run import reconcile
 from nethook.engine.snapshot import Question
@@ -23,7 +23,7 @@ up = [parse_event((name, "started", "begin", "-"), xml.encode()).network
       for name, xml in zip(sys.argv[2::2], sys.argv[3::2])]
 host = Host(20)
 with host.locked():
-    outcome = reconcile(Question(load(), up, Scope(known=up), host, is_thorough=True))
+    outcome = reconcile(Question(load(host), up, Scope(known=up), host, is_thorough=True))
 for effect in outcome.done:
     print(effect)
 for failure in outcome.failures:

@@ -82,7 +82,8 @@ class Fault:
     @property
     def calls(self) -> Counter[str]:
         """How often each tool was called."""
-        return Counter((self._calls / "log").read_text(encoding="ascii").split())
+        log = self._calls / "log"
+        return Counter(log.read_text(encoding="ascii").split() if log.exists() else ())
 
     def mend(self) -> None:
         """Put the real tools back."""

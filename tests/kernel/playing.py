@@ -13,12 +13,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nethook.host import Host
 from nethook.host.fake import FakeHost
-from nethook.host.host import Host
-from nethook.host.ip import refusals
-from nethook.host.process import Call, Result
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.classifying import CLASSIFYING
+from nethook.host.process import Call, Result, refusals
+from nethook.parts.binding import BINDING
+from nethook.parts.classifying import CLASSIFYING
 
 if TYPE_CHECKING:
     from nethook.host.nftables import Table
@@ -34,7 +33,7 @@ Step = list[Any]
 
 
 class Player:
-    """Plays steps on a host: ``link``, ``unlink``, ``address``, ``setting``, ``call``, ``elements``, ``state``."""
+    """Plays steps on a host, which are its methods: ``link``, ``call``, ``chain``, ``state`` and others."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -50,6 +49,13 @@ class Player:
         result = self.host.run(Call(argv, text))
         self._handles.update(zip(_LISTED.findall(recorded), _LISTED.findall(result.out)))
         return answer(result)
+
+    def _chain(self, family: str, table: str, name: str, recorded: list[int]) -> list[Any] | None:
+        found = self.host.chain(family, table, name)
+        if found is None:
+            return None
+        self._handles.update(zip(map(str, recorded), (str(rule.handle) for rule in found.rules)))
+        return [found.drops, [[rule.comment, rule.stops] for rule in found.rules]]
 
     def _setting(self, path: str, text: str) -> str:
         try:
@@ -92,7 +98,13 @@ class Player:
             "neighbours": sorted(map(list, host.permanent_neighbours(OURS))),
             "proxies": sorted(map(list, host.proxies(OURS))),
             "legacy": [sorted((host.read(path) or "").split()) for path in NAMES],
-            "routes": answer(host.run(Call(("ip", "route", "show", "table", "all", "proto", str(OURS))))),
+            "has": [host.has_chain(family, "filter", "FORWARD") for family in ("ip", "ip6")],
+            "routes": sorted(
+                [prefix, group.device, group.via, group.table, group.metric, group.length, group.is_unreachable]
+                for group in host.routes(OURS)
+                for prefix in group.prefixes
+            ),
+            "listed": answer(host.run(Call(("ip", "route", "show", "table", "all", "proto", str(OURS))))),
         }
 
 

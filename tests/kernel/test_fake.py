@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from nethook.host.fake.answer import Answer
     from nethook.host.links import Link
+    from nethook.host.nftables import ForeignChain
     from nethook.host.process import Call
     from tests.kernel.playing import Step
 
@@ -74,6 +75,11 @@ class Recorder(FakeHost):
         answer = super()._tool(call)
         self.script.append(["call", list(call.argv), call.stdin, answer.out])
         return answer
+
+    def _chain(self, family: str, table: str, name: str) -> ForeignChain | None:
+        found = super()._chain(family, table, name)
+        self.script.append(["chain", family, table, name, [rule.handle for rule in found.rules] if found else []])
+        return found
 
     def _change_elements(
         self, family: str, new: Mapping[str, Sequence[bytes]], gone: Mapping[str, Sequence[bytes]]

@@ -10,11 +10,9 @@ import pytest
 
 from lab.world.network import ISOLATED
 from lab.world.world import HOST, OUTSIDE, SETTINGS
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.parts.gateways import GATEWAYS, Gateway
-from nethook.steps.effect import REMOVE
-from nethook.steps.piece import WITHDRAW, IpPiece
-from nethook.steps.step import BatchStep
+from nethook.steps import REMOVE, WITHDRAW, BatchStep, IpPiece
 from tests.kernel.faults import Fault
 
 if TYPE_CHECKING:

@@ -21,14 +21,14 @@ import sys
 sys.path.insert(0, "{SOURCE}")
 from nethook.engine.situation import limited_host
 from nethook.config import load
-from nethook.libvirt.network import Network
+from nethook.libvirt import Network
 from nethook.engine.run import reconcile
 from nethook.engine.snapshot import Question
 from nethook.placement.scope import Scope
 up = [Network("public", "virbr1", "nat")]
 host = limited_host()
 with host.locked():
-    outcome = reconcile(Question(load(), up, Scope(known=up), host, is_thorough=True))
+    outcome = reconcile(Question(load(host), up, Scope(known=up), host, is_thorough=True))
 sys.exit("\\n".join(outcome.failures) or 0)
 """
 """What the verb does when libvirt has told it of its networks, which these hosts do not have."""

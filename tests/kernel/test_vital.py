@@ -109,7 +109,7 @@ def test_where_the_administrator_is(nftables_world: World, environment: str) -> 
     question = (
         f"import sys; sys.path.insert(0, {str(SOURCE)!r})\n"
         "from nethook.config.routed_ips import parse_routed_ips\n"
-        "from nethook.host.host import Host\n"
+        "from nethook.host import Host\n"
         "from nethook.placement.vital import dangers, read_needs\n"
         "lines, _ = parse_routed_ips([('f', b'203.0.113.64/29 public\\n203.0.113.72/29 public')])\n"
         "needs = read_needs(Host(5), Host(5).addresses())\n"

@@ -20,6 +20,11 @@ def ip(*lines: str, options: Sequence[str] = ()) -> Step:
     return ["call", ["ip", *options, "-force", "-batch", "-"], "\n".join(lines), ""]
 
 
+def chain(family: str, table: str, name: str) -> Step:
+    """One reading of a chain."""
+    return ["chain", family, table, name, []]
+
+
 def restore(*commands: str, tool: str = "iptables-nft") -> Step:
     """One change of the table filter."""
     text = "\n".join(("*filter", *commands, "COMMIT", ""))
@@ -43,6 +48,12 @@ TABLE = [
     'add rule inet nethook allow ip daddr @routed4 accept comment "second"',
 ]
 GATE = "-m mark --mark 0x10/0x10 -m comment --comment nethook-0x10 -j ACCEPT"
+RULES = [
+    *("jump guest_input", "counter jump guest_input", "goto guest_input", "drop", "counter drop", "reject"),
+    *("accept", "counter accept", "counter", 'iifname "x" drop', "counter ip saddr 192.0.2.1 drop", "log drop"),
+    'counter packets 1 bytes 2 reject comment "stops"',
+    'meta mark & 0x10000000 == 0x10000000 counter accept comment "nethook-0x10000000"',
+]
 BRIDGES: list[Step] = [
     ["link", "uplink", "", "52:54:00:ff:ff:ff", ""],
     ["address", "198.51.100.2/24", "uplink"],
@@ -62,6 +73,9 @@ NFT = [
     nft(*TABLE[:-2]),
     run("nft", "--handle", "list", "chain", "inet", "nethook", "forward"),
     run("nft", "--handle", "list", "chain", "inet", "nethook", "nowhere"),
+    chain("inet", "nethook", "forward"),
+    chain("inet", "nethook", "nowhere"),
+    chain("ip6", "nethook", "forward"),
     nft("flush chain inet nethook nowhere"),
     nft("add rule inet nethook forward jump nowhere"),
     nft("add rule inet nethook forward ip saddr @nothing accept"),
@@ -106,6 +120,14 @@ NFT = [
     nft("flush chain inet nethook allow", "add rule inet nethook allow drop", "add rule inet nethook nowhere accept"),
     nft("delete table inet nethook", *TABLE),
     nft("delete table arp nethook"),
+    nft(
+        "add table ip libvirt_network",
+        "add chain ip libvirt_network forward { type filter hook forward priority 0; policy drop; }",
+        "add chain ip libvirt_network guest_input",
+        *(f"add rule ip libvirt_network forward {rule}" for rule in RULES),
+    ),
+    chain("ip", "libvirt_network", "forward"),
+    chain("ip", "libvirt_network", "guest_input"),
 ]
 IP = [
     ip(
@@ -136,6 +158,30 @@ IP = [
         "route add 203.0.113.32/29 via 203.0.113.200 dev virbr1 proto 218",
         "route add 203.0.113.16/29 dev virbr1 proto 218",
         "route add 2001:db8:7:8::/64 via fe80::5 dev virbr1 onlink proto 218",
+    ),
+    # with our number, and of a shape or in a place that is not ours
+    ip(
+        "route add blackhole 203.0.113.40 proto 218",
+        "route add unreachable 203.0.113.41 proto 218",
+        "route add unreachable 203.0.113.42 table 77 proto 218",
+        "route add unreachable 203.0.113.43 table 218032 proto 218",
+        "route add unreachable 203.0.113.48/29 table 218032 proto 218",
+        "route add 203.0.113.44 dev virbr1 table 77 proto 218",
+        "route add 203.0.113.45 via 192.0.2.10 dev virbr1 proto 218",
+        "route add 203.0.113.46 dev virbr1 metric 7 proto 218",
+        "route add default dev virbr2 proto 218",
+        "route add unreachable default table 78 proto 218",
+    ),
+    ip(
+        "route add blackhole 2001:db8:7::40 proto 218",
+        "route add unreachable 2001:db8:7::41 proto 218",
+        "route add unreachable 2001:db8:7::42 table 77 proto 218",
+        "route add unreachable 2001:db8:7::43 table 218128 proto 218",
+        "route add 2001:db8:7::44 dev virbr1 table 77 proto 218",
+        "route add 2001:db8:7::45 via 2001:db8:101::5 dev virbr1 proto 218",
+        "route add 2001:db8:7::46 dev virbr1 metric 7 proto 218",
+        "route add 64:ff9b::cb00:7101 dev virbr1 proto 218",
+        "route add ::/1 dev virbr2 proto 218",
     ),
     run("ip", "-4", "route", "show", "exact", "203.0.113.10"),
     run("ip", "-6", "route", "show", "exact", "2001:db8:7::10"),

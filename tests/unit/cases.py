@@ -8,18 +8,17 @@ from nethook.config import Configuration, Settings
 from nethook.engine.case import Case
 from nethook.engine.plan import steps_of
 from nethook.engine.snapshot import Question, Snapshot
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.host.nftables import Table
 from nethook.parts import PARTS
+from nethook.parts.binding import BINDING
+from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.flows import FLOWS, Owed
+from nethook.parts.gateways import ARP
 from nethook.parts.neighbours import NEIGHBOURS
-from nethook.parts.part import Objects
+from nethook.parts.part import Objects, TablePart
 from nethook.parts.routes import ROUTES
 from nethook.parts.switches import SwitchState
-from nethook.parts.tables.arp import ARP
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.classifying import CLASSIFYING
-from nethook.parts.tables.table import TablePart
 from nethook.placement.scope import Scope
 from tests.unit.lines import configuration
 
@@ -27,10 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nethook.gates.gate import ChainOpening
-    from nethook.libvirt.network import Network
+    from nethook.libvirt import Network
     from nethook.parts.part import Part
-    from nethook.steps.piece import Piece
-    from nethook.steps.step import Step
+    from nethook.steps import Piece, Step
 
     States = dict[Part, Any]
 

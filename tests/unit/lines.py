@@ -10,7 +10,7 @@ from nethook.config.routed_ips import parse_routed_ips
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
 
 
 def configuration(text: str, settings: Settings | None = None) -> Configuration:

@@ -12,18 +12,15 @@ from lab.firewalls import FIREWALLS
 from lab.processes import Runner
 from lab.world.network import ISOLATED
 from nethook import hook
-from nethook.config import Configuration, Settings
-from nethook.config.routed_ips import parse_routed_ips
-from nethook.config.settings import parse_settings
+from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE, Configuration, Settings, load
 from nethook.engine.run import clear, reconcile
 from nethook.engine.snapshot import Question
 from nethook.errors import NethookError
 from nethook.host.fake import FakeHost, Killed
 from nethook.host.fake.kernel import Route
 from nethook.host.links import BRIDGE
-from nethook.libvirt import record
+from nethook.libvirt import Port, Ports, record
 from nethook.libvirt.event import parse_event
-from nethook.libvirt.network import Port, Ports
 from nethook.placement.scope import Scope
 from tests.unit.state import GATE, chains, has, is_ours
 
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.world.network import WorldNetwork, WorldPort
-    from nethook.libvirt.network import Network as Told
+    from nethook.libvirt import Network as Told
 
 UPLINK = "uplink"
 OF_LIBVIRT_IPV6 = re.compile(r"  <ip family='ipv6'.*?</ip>\n", re.S)
@@ -111,10 +108,9 @@ class World:
 
     def configure(self, *lines: str, settings: str = "") -> None:
         """Have the files say this."""
-        routed, problems = parse_routed_ips([("/etc/nethook/routed-ips", "".join(f"{x}\n" for x in lines).encode())])
-        self.configuration = Configuration(
-            parse_settings("/etc/nethook/nethook.conf", settings.encode()), routed, problems
-        )
+        self.host.files.texts[SETTINGS_FILE] = settings
+        self.host.files.texts[ROUTED_IPS_FILES[0]] = "".join(f"{line}\n" for line in lines)
+        self.configuration = load(self.host)
 
     def check(self) -> None:
         """Note in ``broken`` what must hold at every moment, whatever goes wrong, and does not."""
@@ -189,7 +185,7 @@ class World:
         told = self._told(network, operation, port, has_ipv6=has_ipv6)
         self._begin()
         with suppress(Killed):
-            hook.handle(told, self.host, lambda: self.configuration)
+            hook.handle(told, self.host)
         return [text for priority, text in self.host.logged if priority == syslog.LOG_ERR]
 
     def _begin(self) -> None:

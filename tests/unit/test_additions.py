@@ -1,6 +1,7 @@
-"""An option, a part and a gate that nobody has: each takes one new file and one entry in a registry.
+"""An option, a part and a gate that nobody has: each takes one class and one entry in a registry.
 
-The package is copied, the files are added, and whole events run on a fake host with the copy.
+A part and a gate are a file of their own. The package is copied, all that is added, and whole events run on a fake host
+with the copy.
 """
 
 from __future__ import annotations
@@ -18,28 +19,24 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).parents[2] / "src" / "nethook"
 
-FILES = {
-    "config/colour.py": """
-from __future__ import annotations
-
-from nethook.config.option import Option
-
-
-class ColourOption(Option):
+COLOUR_OPTION = """class ColourOption(Option):
     key = "colour"
 
     def refusal(self, value, prefix):
         return None if value in {"red", "blue"} else (f"{value} is not a colour", "write red or blue")
-""",
+
+
+"""
+FILES = {
     "parts/colours.py": """
 from __future__ import annotations
 
 from nethook.host.process import Call
 from nethook.parts.part import Delta, Part
-from nethook.placement.placement import Lack
-from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import SWITCH, StepPiece
-from nethook.steps.step import Step
+from nethook.placement import Lack
+from nethook.steps import ADD, REMOVE, Effect
+from nethook.steps import SWITCH, StepPiece
+from nethook.steps import Step
 
 FILE = "/run/nethook/colours"
 
@@ -47,7 +44,7 @@ FILE = "/run/nethook/colours"
 class Colours(Part, words={"colour": "colour {to} of {prefix}"}):
     name = "colour"
 
-    def read(self, host, results, question):
+    def read(self, host, question):
         return {tuple(line.split()) for line in host.recorded(FILE).splitlines()}
 
     def want(self, case):
@@ -107,9 +104,9 @@ class Wall(Firewall):
 }
 ENTRIES = {
     "config/options.py": (
-        "(GuestOption(), ",
-        "(ColourOption(), GuestOption(), ",
-        "from nethook.config.colour import ColourOption",
+        "OPTIONS: dict[str, Option] = {option.key: option for option in (",
+        f"{COLOUR_OPTION}OPTIONS: dict[str, Option] = {{option.key: option for option in (ColourOption(), ",
+        "",
     ),
     "parts/__init__.py": (
         "    BINDING,\n",
@@ -122,7 +119,7 @@ ENTRIES = {
         "from nethook.gates.wall import Wall",
     ),
 }
-"""Where the entry of the registry goes, and what has to be imported for it."""
+"""Where the entry of the registry goes, with a class in front of it or an import of that."""
 
 OWN_COPY = ("nethook", "tests.unit.machine", "tests.unit.cases", "tests.unit.lines")
 

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nethook.host.nftables import Table
-from nethook.libvirt.network import Network, Port, Ports
-from nethook.net.prefix import Prefix, parse_prefix
-from nethook.net.prefixes import Longest
-from nethook.parts.tables.binding import BINDING, SETS
+from nethook.libvirt import Network, Port, Ports
+from nethook.net import Longest, Prefix, parse_prefix
+from nethook.parts.binding import BINDING, SETS
 from nethook.placement.scope import Scope
 from tests.unit.cases import case, empty
 from tests.unit.lines import configuration, configured, routed

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from nethook.doctor.host_problems import guest_problems, via_problems
 from nethook.doctor.programs import why_it_cannot_bind
 from nethook.host.process import Call, Result, Tools
+from nethook.libvirt import Port, Ports
 from nethook.libvirt.live import LiveGuest
-from nethook.libvirt.network import Port, Ports
-from nethook.net.prefix import Prefix, parse_prefix
-from nethook.net.prefixes import without
+from nethook.net import Prefix, parse_prefix, without
 from nethook.parts.flows import handed_on
-from nethook.placement.binding import apart, blocks, held, is_undecided, nic
+from nethook.placement import apart, blocks, held, is_undecided, nic
 from tests.unit.lines import routed
 
 if TYPE_CHECKING:

@@ -5,22 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nethook.engine.run import Outcome
-from nethook.gates.gate import ChainOpening
+from nethook.gates.gate import Chain, ChainOpening, Rule
 from nethook.gates.iptables import IptablesGate
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
+from nethook.host.fake import FakeHost
 from nethook.host.process import Call, Result
-from nethook.libvirt.network import Network, Port, Ports
+from nethook.libvirt import Network, Port, Ports
 from nethook.parts import PARTS
-from nethook.parts.fallback_rules import FALLBACK_RULES
-from nethook.parts.fallbacks import FALLBACKS, INNER, Fallback
+from nethook.parts.classifying import CLASSIFYING
+from nethook.parts.fallbacks import FALLBACK_RULES, FALLBACKS, INNER, Fallback
 from nethook.parts.flows import FLOWS
 from nethook.parts.neighbours import NEIGHBOURS
 from nethook.parts.routes import ROUTES, Route
-from nethook.parts.tables.classifying import CLASSIFYING
 from nethook.placement.scope import Scope, scope_of
-from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import CLASSIFY, GATES, SETTLE, NftPiece, StepPiece
-from nethook.steps.step import Step
+from nethook.steps import ADD, CLASSIFY, GATES, REMOVE, SETTLE, Effect, NftPiece, Step, StepPiece
 from tests.unit.cases import NoMachine, applied, case, commands, empty, steps
 from tests.unit.lines import configured, routed
 
@@ -188,19 +186,13 @@ def test_clearing_closes_the_gates_before_the_table_that_keeps_foreign_marks_fro
 
 def with_former_gates() -> list[ChainOpening]:
     """Gates for an older mark bit, in chains that block."""
-    gates = [IptablesGate("iptables-nft", 0x10000000), LibvirtNftablesGate(4, 0x10000000)]
-    listed = [
-        "-P FORWARD DROP\n-A FORWARD -m mark --mark 0x40/0x40 -m comment --comment nethook-0x40 -j ACCEPT\n",
-        "table ip libvirt_network { # handle 1\n\tchain forward { # handle 2\n"
-        '\t\tcounter packets 0 bytes 0 accept comment "nethook-0x40" # handle 7\n'
-        "\t\tcounter packets 0 bytes 0 jump guest_input # handle 8\n\t}\n}\n",
-    ]
-    found = []
-    for gate, text in zip(gates, listed):
-        chain = gate.chain(Result(gate.read_call(), 0, text, ""))
-        assert chain
-        found.append(ChainOpening(gate, chain))
-    return found
+    gate = IptablesGate("iptables-nft", 0x10000000)
+    text = "-P FORWARD DROP\n-A FORWARD -m mark --mark 0x40/0x40 -m comment --comment nethook-0x40 -j ACCEPT\n"
+    chain = gate.read(FakeHost(), [Result(Call(("tool",)), 0, text, "")])
+    assert chain
+    rules = [Rule("7", "nethook-0x40", blocks=False), Rule("8", "", blocks=True)]
+    libvirts = ChainOpening(LibvirtNftablesGate(4, 0x10000000), Chain(rules, policy_blocks=False))
+    return [ChainOpening(gate, chain), libvirts]
 
 
 def test_a_former_mark_bit_goes_when_all_gates_are_open_for_the_new_one() -> None:

@@ -13,7 +13,8 @@ from nethook.commands import check
 from nethook.config import Configuration, Settings
 from nethook.config.files import file_for_lines
 from nethook.doctor.foreign_marks import ForeignMarks
-from nethook.steps.effect import ADD, Effect
+from nethook.host import Host
+from nethook.steps import ADD, Effect
 from nethook.terminal import painted
 
 if TYPE_CHECKING:
@@ -131,15 +132,15 @@ def test_who_has_read_enough_is_told_nothing(
 
 def test_a_line_goes_where_its_folder_is(tmp_path: Path) -> None:
     search = [str(tmp_path / folder / "routed-ips") for folder in ("nethook", "sysconfig", "default")]
-    assert file_for_lines(search) == search[0]
+    assert file_for_lines(Host(0), search) == search[0]
     (tmp_path / "default").mkdir()
-    assert file_for_lines(search) == search[2]
+    assert file_for_lines(Host(0), search) == search[2]
     (tmp_path / "sysconfig").mkdir()
-    assert file_for_lines(search) == search[1]
+    assert file_for_lines(Host(0), search) == search[1]
     (tmp_path / "default" / "routed-ips.d").mkdir()
-    assert file_for_lines(search) == search[2]
+    assert file_for_lines(Host(0), search) == search[2]
     (tmp_path / "sysconfig" / "routed-ips").touch()
-    assert file_for_lines(search) == search[1]
+    assert file_for_lines(Host(0), search) == search[1]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_what_check_looked_for(
 ) -> None:
     search = tuple(str(tmp_path / folder / "routed-ips") for folder in ("nethook", "default"))
     monkeypatch.setattr(check, "ROUTED_IPS_FILES", search)
-    monkeypatch.setattr(check, "load", lambda: Configuration(Settings(), [], []))
+    monkeypatch.setattr(check, "load", lambda _: Configuration(Settings(), [], []))
     monkeypatch.setattr(check, "host_problems", lambda *_: [])
     monkeypatch.setattr(check, "live_networks", dict)
     monkeypatch.setattr(check, "foreign_marks", lambda _: ForeignMarks([]))

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from nethook.config import Configuration, load
-from nethook.config.files import SIZE_LIMIT, _refuse_untrusted, find_routed_ips, read_file
+from nethook.config.files import find_routed_ips, read_file
+from nethook.config.files import refusal as refusal_of
 from nethook.errors import ConfigError, ReadError
-from nethook.net.prefix import parse_prefix
+from nethook.host import Host
+from nethook.host.files import OWNER, SIZE_LIMIT, UnfitError, _refuse_untrusted
+from nethook.net import parse_prefix
 from tests.unit.test_installation import ACL, LETS_NOBODY_WRITE
 
+HOST = Host(0)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="whom a file belongs to matters to root only")
 
 
@@ -33,12 +37,12 @@ def write(path: str | Path, content: str) -> None:
 
 
 def found(search: list[str], chosen: str | None = None) -> list[tuple[str, bytes]]:
-    return find_routed_ips(chosen, search)
+    return find_routed_ips(HOST, chosen, search)
 
 
 def refusal(path: str | Path) -> str:
     with pytest.raises(ConfigError) as caught:
-        read_file(str(path))
+        read_file(HOST, str(path))
     (problem,) = caught.value.problems
     return str(problem)
 
@@ -92,13 +96,13 @@ def test_what_the_settings_name_has_to_be_there(search: list[str], tmp_path: Pat
 
 def test_a_file_below_a_file_is_not_there(tmp_path: Path) -> None:
     write(tmp_path / "file", "")
-    assert read_file(str(tmp_path / "file" / "below")) is None
+    assert read_file(HOST, str(tmp_path / "file" / "below")) is None
 
 
 def test_a_symlink_is_followed(tmp_path: Path) -> None:
     write(tmp_path / "file", "content")
     (tmp_path / "link").symlink_to("file")
-    assert read_file(str(tmp_path / "link")) == b"content"
+    assert read_file(HOST, str(tmp_path / "link")) == b"content"
 
 
 @pytest.mark.parametrize("name", ["routed-ips", "routed-ips.d"])
@@ -123,7 +127,7 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
 def test_huge_files_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "huge", "")
     os.truncate(tmp_path / "huge", SIZE_LIMIT)
-    assert read_file(str(tmp_path / "huge")) == bytes(SIZE_LIMIT)
+    assert read_file(HOST, str(tmp_path / "huge")) == bytes(SIZE_LIMIT)
     os.truncate(tmp_path / "huge", SIZE_LIMIT + 1)
     assert "the file is larger than 16 MiB; split it" in refusal(tmp_path / "huge")
 
@@ -146,7 +150,7 @@ class TestTrust:
         os.chown(path, 0, group)
         path.chmod(mode)
         if trusted:
-            assert read_file(str(path)) == b"content"
+            assert read_file(HOST, str(path)) == b"content"
         else:
             assert refusal(path) == f"{path}: users other than root may write to it; run: chmod go-w {path}"
 
@@ -162,7 +166,7 @@ class TestTrust:
         path.parent.chmod(0o777)
         assert refusal(path).startswith(f"{path.parent}: users other than root may write to it; ")
         path.parent.chmod(0o1777)
-        assert read_file(str(path)) == b"content"
+        assert read_file(HOST, str(path)) == b"content"
 
     def test_a_symlink_is_as_good_as_where_it_leads(self, tmp_path: Path) -> None:
         path = tmp_path / "open" / "file"
@@ -182,7 +186,7 @@ class TestTrust:
         assert refusal(path) == f"{path}: {what}; run: setfacl -b {path}"
         os.removexattr(path, ACL)
         path.chmod(0o664)  # the group is root's
-        assert read_file(str(path)) == b"content"
+        assert read_file(HOST, str(path)) == b"content"
         os.setxattr(path.parent, ACL, LETS_NOBODY_WRITE)
         assert refusal(path) == f"{path.parent}: {what}; run: setfacl -b {path.parent}"
 
@@ -197,7 +201,7 @@ class TestTrust:
             expected = f"{opened}: users other than root may write to it; run: chmod go-w {opened}"
             assert refusal(name) == expected
         opened.chmod(0o755)
-        assert read_file(str(tmp_path / "link" / "file")) == b"content"
+        assert read_file(HOST, str(tmp_path / "link" / "file")) == b"content"
 
     def test_a_folder_of_somebody_is_not_to_be_given_to_root(self, tmp_path: Path) -> None:
         """It may be their home."""
@@ -206,9 +210,8 @@ class TestTrust:
         os.chown(path.parent, 1000, 0)
         advice = "keep the file in a folder of root, such as /etc/nethook"
         assert refusal(path) == f"{path.parent}: belongs to user 1000, not to root; {advice}"
-        status = os.stat_result((stat.S_IFDIR | 0o755, 0, 0, 1, 1000, 0, 0, 0, 0, 0))
-        with pytest.raises(ConfigError, match="run: chown root /etc/nethook"):
-            _refuse_untrusted("/etc/nethook", status)
+        of_somebody = UnfitError("/etc/nethook", OWNER, mode=stat.S_IFDIR | 0o755, owner=1000)
+        assert "run: chown root /etc/nethook" in str(refusal_of(of_somebody))
 
     def test_the_owner_of_a_link_on_the_way(self, tmp_path: Path) -> None:
         write(tmp_path / "a dir" / "file", "content")
@@ -229,7 +232,7 @@ class TestTrust:
 
 class TestLoad:
     def load(self, tmp_path: Path, search: list[str]) -> Configuration:
-        return load(str(tmp_path / "nethook.conf"), search)
+        return load(HOST, str(tmp_path / "nethook.conf"), search)
 
     def test_nothing_at_all(self, tmp_path: Path, search: list[str]) -> None:
         configuration = self.load(tmp_path, search)

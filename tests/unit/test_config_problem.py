@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from nethook.config.problem import Place, Problem, excerpt
-from nethook.config.text import LineError, read_lines
+from nethook.config.text import LineError, Place, Problem, excerpt, read_lines
 
 
 def test_a_problem_is_one_sentence_with_its_place() -> None:

@@ -9,9 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nethook.config import RoutedIP, routed_ips
-from nethook.config.problem import Problem
 from nethook.config.routed_ips import parse_routed_ips
-from nethook.config.text import MOST_LINES, MOST_PROBLEMS, in_quotes
+from nethook.config.text import MOST_LINES, MOST_PROBLEMS, Problem, in_quotes
 
 PROVIDER = "write an address or prefix that your provider routes to this host"
 ADDRESS_FIRST = "begin the line with an address or prefix, such as 203.0.113.10 or 2001:db8:7::/64"

@@ -11,7 +11,7 @@ from nethook.engine import cycle
 from nethook.engine.run import Outcome
 from nethook.errors import NethookError, ReadError
 from nethook.host.fake import FakeHost
-from nethook.steps.effect import ADD, Effect
+from nethook.steps import ADD, Effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

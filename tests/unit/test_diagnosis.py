@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import nethook.host.host as edge
+import nethook.host as edge
 from nethook.commands import doctor
 from nethook.commands.doctor import doctor_text
 from nethook.doctor import configuration as files_station
@@ -31,10 +31,9 @@ from nethook.errors import NethookError, ReadError
 from nethook.gates.gate import Chain, Gate, Rule
 from nethook.gates.iptables import IptablesGate
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
-from nethook.libvirt import live
+from nethook.libvirt import Network, Port, Ports, live
 from nethook.libvirt.live import LiveGuest, LiveNetwork
-from nethook.libvirt.network import Network, Port, Ports
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 from tests.unit.lines import configuration, routed
 
 GUEST, OUTSIDE = "203.0.113.10", "8.8.8.8"
@@ -390,7 +389,7 @@ def test_without_its_binding_libvirt_is_not_to_be_started(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(live, "import_module", missing)
     monkeypatch.setattr(live, "_installation", lambda: "apt install python3-libvirt")
-    monkeypatch.setattr(files_station, "files", lambda: (configuration(f"{GUEST} public"), []))
+    monkeypatch.setattr(files_station, "files", lambda _: (configuration(f"{GUEST} public"), []))
     monkeypatch.setattr(programs, "tools", lambda _: iter(()))
     monkeypatch.setattr(installation, "hook", lambda _: iter(()))
     (failure,) = walk.diagnose([], "routed-ips").failures

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nethook.errors import ReadError
+from nethook.libvirt import Port
 from nethook.libvirt.event import DOWN, UP, Event, parse_event
-from nethook.libvirt.network import Port
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab.world.network import WorldPort
+from nethook.host.fake import FakeHost
 from nethook.libvirt import record
 from tests.unit.machine import UPLINK, World
 from tests.unit.scenarios import DB, LONELY, PUBLIC, ROUTED, SCENARIOS, WEB, WEB_TOO, Scenario, steps_of, world_of
@@ -14,6 +15,7 @@ from tests.unit.state import foreign, ours
 
 if TYPE_CHECKING:
     from lab.world.network import WorldNetwork
+    from nethook.host.lock import Locked
 
 
 def changes(world: World) -> list[str]:
@@ -271,3 +273,36 @@ def test_a_foreign_route_to_the_same_bridge_will_do(address: str) -> None:
     assert world.event(PUBLIC, "started") == []
     assert world.apply() == []
     assert foreign(world.host) == of_others
+
+
+@pytest.mark.parametrize("path", ["/etc/nethook/routed-ips", "/etc/nethook/routed-ips.d/a.conf"])
+def test_files_that_change_while_it_waits_for_the_lock_are_read_once_more(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    world.configure("203.0.113.10 public")
+    world.bring_up(PUBLIC)
+    locked = FakeHost.locked
+
+    def late(host: FakeHost, as_of: int | None = None) -> Locked:
+        host.files.texts[path] = "203.0.113.11 public\n"
+        return locked(host, as_of)
+
+    monkeypatch.setattr(FakeHost, "locked", late)
+    assert world.event(PUBLIC, "started") == []
+    first = set() if path.endswith("routed-ips") else {("203.0.113.10", PUBLIC.bridge, "")}
+    assert routes(world) == {("203.0.113.11", PUBLIC.bridge, ""), *first}
+
+
+def test_ignored_files_keep_what_is_in_force() -> None:
+    world = World()
+    world.configure("203.0.113.10 public", "203.0.113.11 public")
+    world.bring_up(PUBLIC)
+    assert world.event(PUBLIC, "started") == []
+    world.configure("203.0.113.10 public")
+    world.host.files.texts["/etc/default/routed-ips"] = "203.0.113.11 public\n"
+    assert world.event(PUBLIC, "updated") == []
+    assert routes(world) == {("203.0.113.10", PUBLIC.bridge, ""), ("203.0.113.11", PUBLIC.bridge, "")}
+    del world.host.files.texts["/etc/default/routed-ips"]
+    assert world.event(PUBLIC, "updated") == []
+    assert routes(world) == {("203.0.113.10", PUBLIC.bridge, "")}

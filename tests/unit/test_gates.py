@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from nethook.errors import ReadError
-from nethook.gates.gate import Gate, GateChange
+from nethook.gates.gate import Chain, Gate, GateChange
 from nethook.gates.iptables import IptablesGate
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
+from nethook.host.fake import FakeHost
 from nethook.host.process import Call, Result
 
+HOST = FakeHost()
 IPTABLES = IptablesGate("iptables-nft", 0x40)
 NFTABLES = LibvirtNftablesGate(4, 0x40)
 GATE = "-A FORWARD -m mark --mark 0x40/0x40 -m comment --comment nethook-0x40 -j ACCEPT"
@@ -19,7 +21,7 @@ ADMIN = '-A FORWARD -s 198.51.100.0/24 -m comment --comment "no -j REJECT here" 
 
 
 def opening(gate: Gate, listing: str, status: int = 0, err: str = "") -> GateChange | None:
-    chain = gate.chain(Result(Call(("tool",)), status, listing, err))
+    chain = gate.read(HOST, [Result(Call(("tool",)), status, listing, err)])
     return gate.opening(chain) if chain else None
 
 
@@ -82,7 +84,7 @@ def test_a_gate_for_another_mark_bit_stays_until_the_new_one_is_open() -> None:
     assert batch(before, JUMP) == [insert(2)]
     assert batch(before, GATE, JUMP) == []
     for lines, closed in (([before, GATE, JUMP], [delete(before)]), ([before, JUMP], [delete(before)])):
-        chain = IPTABLES.chain(Result(Call(("tool",)), 0, "\n".join(["-P FORWARD ACCEPT", *lines]), ""))
+        chain = IPTABLES.read(HOST, [Result(Call(("tool",)), 0, "\n".join(["-P FORWARD ACCEPT", *lines]), "")])
         assert chain is not None
         assert chain.mark_bits - {0x40} == {0x80}
         closing = IPTABLES.former_closing(chain)
@@ -94,15 +96,14 @@ def test_a_gate_for_another_mark_bit_stays_until_the_new_one_is_open() -> None:
 def test_what_is_not_one_bit_in_the_comment_of_a_gate_is_no_mark_bit() -> None:
     """Our table would give packets what it says."""
     rules = [GATE.replace("nethook-0x40", f"nethook-0x{bit}") for bit in ("0", "3", "100000000", "40")]
-    chain = IPTABLES.chain(Result(Call(("tool",)), 0, "\n".join(["-P FORWARD ACCEPT", *rules]), ""))
+    chain = IPTABLES.read(HOST, [Result(Call(("tool",)), 0, "\n".join(["-P FORWARD ACCEPT", *rules]), "")])
     assert chain is not None
     assert chain.mark_bits == {0x40}
 
 
 def test_a_failed_listing_is_not_an_empty_one() -> None:
-    for gate in (IPTABLES, NFTABLES):
-        with pytest.raises(ReadError, match="busy"):
-            opening(gate, "", 1, "busy")
+    with pytest.raises(ReadError, match="busy"):
+        opening(IPTABLES, "", 1, "busy")
 
 
 def test_an_admins_own_ruleset_in_a_table_of_that_name_is_left_alone() -> None:
@@ -110,68 +111,72 @@ def test_an_admins_own_ruleset_in_a_table_of_that_name_is_left_alone() -> None:
     assert opening(IPTABLES, "", 1, said) is None
 
 
-LISTING = """table ip libvirt_network {
-	chain forward { # handle 1
-\t\ttype filter hook forward priority filter; policy accept;
-%s	}
-}
-"""
-NFT_GATE = (
-    '\t\tmeta mark & 0x00000040 == 0x00000040 counter packets 9 bytes 9 accept comment "nethook-0x40" # handle 7\n'
-)
-NFT_JUMPS = "".join(
-    f"\t\tcounter packets 0 bytes 0 jump guest_{way} # handle {handle}\n"
-    for handle, way in ((2, "cross"), (3, "input"), (4, "output"))
-)
-NFT_INSERT = (
-    "insert rule ip libvirt_network forward handle 2"
-    ' meta mark & 0x00000040 == 0x00000040 counter accept comment "nethook-0x40"'
-)
+NFT_GATE = 'meta mark & 0x00000040 == 0x00000040 counter accept comment "nethook-0x40"'
+NFT_JUMPS = [f"counter jump guest_{way}" for way in ("cross", "input", "output")]
+
+
+def in_libvirts_table(*rules: str, policy: str = "accept") -> Chain:
+    """What the gate reads where libvirt's chain has these rules."""
+    host = FakeHost()
+    chain = f"add chain ip libvirt_network forward {{ type filter hook forward priority 0; policy {policy}; }}"
+    others = [f"add chain ip libvirt_network guest_{way}" for way in ("cross", "input", "output")]
+    added = [f"add rule ip libvirt_network forward {rule}" for rule in rules]
+    host.by_others("nft", "-f", "-", stdin="\n".join(["add table ip libvirt_network", chain, *others, *added]))
+    found = NFTABLES.read(host, [])
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
     ("rules", "commands"),
     [
-        ("", []),
-        (NFT_JUMPS, [NFT_INSERT]),
-        (NFT_GATE + NFT_JUMPS, []),
-        (NFT_JUMPS + NFT_GATE, [NFT_INSERT, "delete rule ip libvirt_network forward handle 7"]),
-        (
-            NFT_GATE + NFT_JUMPS + NFT_GATE.replace("7\n", "8\n"),
-            [
-                NFT_INSERT,
-                "delete rule ip libvirt_network forward handle 7",
-                "delete rule ip libvirt_network forward handle 8",
-            ],
-        ),
+        ([], []),
+        (NFT_JUMPS, ["insert 1"]),
+        ([NFT_GATE, *NFT_JUMPS], []),
+        ([*NFT_JUMPS, NFT_GATE], ["insert 1", "delete 4"]),
+        ([NFT_GATE, *NFT_JUMPS, NFT_GATE], ["insert 2", "delete 1", "delete 5"]),
+        (["ip saddr 198.51.100.7 drop", "counter drop"], ["insert 2"]),
+        (["ip saddr 198.51.100.7 drop", NFT_GATE, "reject"], []),
     ],
 )
-def test_the_gate_in_libvirts_own_table(rules: str, commands: list[str]) -> None:
-    found = opening(NFTABLES, LISTING % rules)
-    assert list(found.nft if found else []) == commands
+def test_the_gate_in_libvirts_own_table(rules: list[str], commands: list[str]) -> None:
+    """Handles are counted from 1."""
+    found = NFTABLES.opening(in_libvirts_table(*rules))
+    verbs = {
+        "insert": f"insert rule ip libvirt_network forward handle {{}} {NFT_GATE}",
+        "delete": "delete rule ip libvirt_network forward handle {}",
+    }
+    wanted = [verbs[verb].format(handle) for verb, handle in map(str.split, commands)]
+    assert list(found.nft if found else []) == wanted
+
+
+def test_a_policy_of_libvirts_own_table_that_drops_needs_a_gate() -> None:
+    found = NFTABLES.opening(in_libvirts_table(policy="drop"))
+    assert found is not None
+    assert list(found.nft) == [f"add rule ip libvirt_network forward {NFT_GATE}"]
 
 
 def test_without_libvirts_table_there_is_nothing_to_open() -> None:
-    assert opening(NFTABLES, "", 1, "Error: No such file or directory") is None
+    assert NFTABLES.read(FakeHost(), []) is None
 
 
 def test_closing_deletes_our_rules_of_every_mark_bit_and_no_other() -> None:
     old = GATE.replace("0x40", "0x80")
-    chain = IPTABLES.chain(Result(Call(("tool",)), 0, "\n".join(["-P FORWARD DROP", ADMIN, GATE, old, JUMP]), ""))
+    listing = "\n".join(["-P FORWARD DROP", ADMIN, GATE, old, JUMP])
+    chain = IPTABLES.read(HOST, [Result(Call(("tool",)), 0, listing, "")])
     assert chain is not None
     closing = IPTABLES.closing(chain)
     assert closing is not None
     assert closing.call is not None
     assert closing.call.stdin.splitlines()[1:-1] == [delete(GATE), delete(old)]
-    chain = NFTABLES.chain(Result(Call(("tool",)), 0, LISTING % (NFT_GATE + NFT_JUMPS), ""))
-    assert chain is not None
+    chain = in_libvirts_table(NFT_GATE, *NFT_JUMPS)
     closing = NFTABLES.closing(chain)
     assert closing is not None
-    assert list(closing.nft) == ["delete rule ip libvirt_network forward handle 7"]
+    assert list(closing.nft) == ["delete rule ip libvirt_network forward handle 1"]
 
 
 def test_where_there_is_no_gate_nothing_is_closed() -> None:
-    chain = IPTABLES.chain(Result(Call(("tool",)), 0, f"-P FORWARD DROP\n{JUMP}\n", ""))
+    chain = IPTABLES.read(HOST, [Result(Call(("tool",)), 0, f"-P FORWARD DROP\n{JUMP}\n", "")])
     assert chain is not None
     assert IPTABLES.closing(chain) is None
 
@@ -179,7 +184,7 @@ def test_where_there_is_no_gate_nothing_is_closed() -> None:
 def test_a_doubled_gate_blocks_nothing_unless_both_are_behind() -> None:
     def misfit(*lines: str) -> str:
         listing = "\n".join(["-P FORWARD ACCEPT", *lines])
-        chain = IPTABLES.chain(Result(Call(("tool",)), 0, listing, ""))
+        chain = IPTABLES.read(HOST, [Result(Call(("tool",)), 0, listing, "")])
         assert chain is not None
         return IPTABLES.misfit(chain)
 
@@ -205,7 +210,7 @@ WITH_A_SET = """table ip filter {
 
 def test_conditions_that_iptables_does_not_show() -> None:
     listed = Result(Call(("iptables-nft",)), 0, f"-P FORWARD ACCEPT\n-A FORWARD -j DROP\n{REJECT}\n", "")
-    chain = IPTABLES.chain(listed)
+    chain = IPTABLES.read(HOST, [listed])
     assert chain is not None
     doubt = IPTABLES.doubt(chain)
     assert doubt is not None
@@ -222,6 +227,6 @@ def test_conditions_that_iptables_does_not_show() -> None:
 def test_where_nothing_is_in_doubt_nothing_more_is_read() -> None:
     for lines in ([GATE, JUMP, REJECT], [JUMP], [ADMIN]):
         listing = "\n".join(["-P FORWARD ACCEPT", *lines]) + "\n"
-        chain = IPTABLES.chain(Result(Call(("iptables-nft",)), 0, listing, ""))
+        chain = IPTABLES.read(HOST, [Result(Call(("iptables-nft",)), 0, listing, "")])
         assert chain is not None
         assert IPTABLES.doubt(chain) is None

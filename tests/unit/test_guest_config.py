@@ -13,9 +13,9 @@ from nethook.guest_config import FORMATS, format_named
 from nethook.guest_config.nic import Nic
 from nethook.guest_config.resolvers import resolvers
 from nethook.guest_config.selection import select
+from nethook.libvirt import Network
 from nethook.libvirt.live import LiveGuest, LiveNetwork
-from nethook.libvirt.network import Network
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 from tests.unit.lines import routed
 
 GUESTS = Path(__file__).parents[2] / "docs" / "guests.md"

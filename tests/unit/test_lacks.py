@@ -6,21 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import nethook.host.host as edge
+import nethook.host as edge
 from nethook.doctor import host_problems, ours
 from nethook.doctor.facts import Facts, Target
 from nethook.engine.plan import Plan
+from nethook.libvirt import Network, Port, Ports
 from nethook.libvirt.live import LiveNetwork
 from nethook.libvirt.names import no_such_network
-from nethook.libvirt.network import Network, Port, Ports
+from nethook.parts.binding import BINDING
+from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.fallbacks import FALLBACKS
 from nethook.parts.gateways import GATEWAYS
-from nethook.parts.neighbours import NEIGHBOURS
-from nethook.parts.proxies import PROXIES
+from nethook.parts.neighbours import NEIGHBOURS, PROXIES
 from nethook.parts.routes import ROUTES
 from nethook.parts.switches import NO_LINKLOCAL_LEARN, PROXY_NDP_SWITCH, SwitchState
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.classifying import CLASSIFYING
 from tests.unit.cases import applied, case
 from tests.unit.lines import configuration, routed
 

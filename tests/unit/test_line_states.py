@@ -10,13 +10,13 @@ from nethook.engine.plan import Plan
 from nethook.gates.firewalld.gate import Firewalld
 from nethook.gates.gate import Chain, ChainOpening, Rule
 from nethook.gates.iptables import IptablesGate
-from nethook.libvirt.network import Network, Port, Ports
-from nethook.parts.proxies import PROXIES, Proxy
+from nethook.libvirt import Network, Port, Ports
+from nethook.parts.binding import BINDING
+from nethook.parts.classifying import CLASSIFYING
+from nethook.parts.neighbours import PROXIES, Proxy
 from nethook.parts.routes import ROUTES, Route
 from nethook.parts.switches import PROXY_NDP_SWITCH, SwitchState
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.classifying import CLASSIFYING
-from nethook.placement.placement import place
+from nethook.placement import place
 from nethook.placement.scope import Scope
 from nethook.placement.vital import Needs
 from nethook.status.line_states import line_states, states_without_root

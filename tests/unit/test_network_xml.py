@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nethook.errors import ReadError
+from nethook.libvirt import XML, Network, _subnet, read_network
 from nethook.libvirt.live import _nics
-from nethook.libvirt.network import Network
-from nethook.libvirt.network_xml import XML, _subnet, read_network
-from nethook.placement.placement import place
+from nethook.placement import place
 from nethook.placement.scope import Scope
 from nethook.status.line_states import states_without_root
 from tests.unit.lines import configuration

@@ -10,29 +10,27 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nethook.config import Configuration, Settings
-from nethook.config.problem import Problem
+from nethook.config.text import Problem
 from nethook.doctor.finding import FAILURE, Finding
 from nethook.doctor.ip_answers import ask
 from nethook.engine import run
 from nethook.engine.snapshot import Question
 from nethook.errors import NethookError, ReadError
-from nethook.host import files, keys
+from nethook.host import Host, files, nftables
 from nethook.host.fake import FakeHost, Fault
-from nethook.host.host import Host
-from nethook.host.ip import refusals
 from nethook.host.layout import SetType
-from nethook.host.netlink import NETLINK_ROUTE, Netlink, attributes
-from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools
+from nethook.host.netlink import NETLINK_ROUTE, NFTABLES, Netlink, attributes
+from nethook.host.nftables import ForeignChain, foreign_chain, read_chain
+from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools, refusals
 from nethook.legacy06.leftovers import ForeignRoutes
-from nethook.libvirt.network_xml import XML, read_port
-from nethook.net import names
+from nethook.libvirt import XML, read_port
+from nethook.net import is_safe
 from nethook.parts import switches
-from nethook.parts.proxies import PROXIES, Proxy
-from nethook.parts.routes import ROUTES
+from nethook.parts.neighbours import PROXIES, Proxy
 from nethook.placement.scope import Scope
 from nethook.shell import word
 from nethook.status import watch
-from nethook.steps.effect import ADD, Effect
+from nethook.steps import ADD, Effect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,10 +40,6 @@ if TYPE_CHECKING:
 
 def result(out: str, err: str = "", status: int = 0) -> Result:
     return Result(Call(("ip",)), status, out, err)
-
-
-def test_an_empty_line_among_routes() -> None:
-    assert ROUTES.parse([result("\n203.0.113.10 dev virbr1\n \n")]) == {("203.0.113.10", "virbr1", "")}
 
 
 ODD = ["[null]", "null", "[1]", '"text"', "[[]]", "{}", "[" * 100_000, '[{"dst":1}]', '[{"dst":null}]', "[{"]
@@ -84,7 +78,71 @@ def test_a_length_of_nothing_ends_the_reading() -> None:
         list(attributes(pack("HH", 0, 1) * 4, 0, 16))
     kind = SetType("to", family=4)
     with pytest.raises(ReadError, match="does not begin with its key"):
-        keys.single_keys(kind, [(pack("HHHH", 0, 1, 0, keys.KEY) + bytes(16), 0, 24)])
+        nftables.single_keys(kind, [(pack("HHHH", 0, 1, 0, nftables.KEY) + bytes(16), 0, 24)])
+
+
+def attribute(number: int, content: bytes) -> bytes:
+    return pack("HH", 4 + len(content), number) + content + bytes(-len(content) % 4)
+
+
+def expression(name: str, *parts: bytes) -> bytes:
+    """An expression of a rule, as one of a list."""
+    return attribute(1, attribute(1, f"{name}\0".encode()) + attribute(2, b"".join(parts)))
+
+
+def rule(*expressions: bytes, handle: bytes = pack(">Q", 7)) -> bytes:
+    return attribute(3, handle) + attribute(4, b"".join(expressions))
+
+
+def verdict(code: bytes) -> bytes:
+    return expression("immediate", attribute(2, attribute(2, attribute(1, code))))
+
+
+def understood(chain: bytes, *rules: bytes) -> ForeignChain:
+    return foreign_chain((chain, 0, len(chain)), [(each, 0, len(each)) for each in rules])
+
+
+def test_a_chain_of_another_program() -> None:
+    jump = verdict(pack(">i", -3))
+    found = understood(
+        attribute(5, pack(">I", 0)), rule(jump), rule(expression("meta"), jump), rule(), attribute(3, bytes(8))
+    )
+    assert found.drops
+    assert [(each.handle, each.stops) for each in found.rules] == [(7, True), (7, False), (7, False), (0, False)]
+    assert not understood(attribute(5, pack(">I", 1))).drops
+    assert not understood(b"").drops
+
+
+ODD_RULES = {
+    "no handle": attribute(4, b""),
+    "a short handle": rule(handle=bytes(4)),
+    "an expression without a name": rule(attribute(1, attribute(2, b""))),
+    "a name that is cut": rule(expression("drop"))[:-6],
+    "a verdict without a code": rule(expression("immediate", attribute(2, attribute(2, b"")))),
+    "a short verdict": rule(verdict(b"\0")),
+    "no data": rule(attribute(1, attribute(1, b"immediate\0"))),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_RULES.values(), ids=ODD_RULES)
+def test_a_rule_that_is_none(odd: bytes) -> None:
+    with pytest.raises(ReadError, match="cannot read"):
+        understood(b"", odd)
+
+
+def test_a_policy_that_is_none() -> None:
+    with pytest.raises(ReadError, match="not understood"):
+        understood(attribute(5, b"\0"))
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_not_one_answer_to_a_question_about_a_chain(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An acknowledgement ends the answer."""
+    told = pack("IHHII", 20, NFTABLES | 3, 0, 0, 0) + bytes(4)
+    data = told * number + pack("IHHIIi", 20, 2, 0, 0, 0, 0)
+    monkeypatch.setattr("nethook.host.netlink.socket", lambda *_: Wordless(data))
+    with pytest.raises(ReadError, match=f"tells of {number} chains forward"):
+        read_chain("ip", "libvirt_network", "forward")
 
 
 class Wordless:
@@ -111,7 +169,12 @@ class Wordless:
 
 @pytest.mark.parametrize(
     ("data", "what"),
-    [(b"", "cannot read devices: the kernel has not answered within 4 s"), (bytes(16), "has no length")],
+    [
+        (b"", "cannot read devices: the kernel has not answered within 4 s"),
+        (bytes(16), "has no length"),
+        (bytes(7), "is cut"),
+        (pack("IHHII", 20, 16, 0, 0, 0), "is cut"),
+    ],
 )
 def test_a_kernel_that_does_not_answer(data: bytes, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Wordless(data)
@@ -119,6 +182,18 @@ def test_a_kernel_that_does_not_answer(data: bytes, what: str, monkeypatch: pyte
     with pytest.raises(ReadError, match=what), Netlink(NETLINK_ROUTE, "devices") as netlink:
         netlink.dump(18, bytes(16))
     assert made.is_closed
+
+
+def test_a_kernel_that_cannot_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(92, "Protocol not available")
+
+    with Netlink(NETLINK_ROUTE, "routes") as netlink:
+        netlink._socket.close()
+        monkeypatch.setattr(netlink, "_socket", Wordless())
+        monkeypatch.setattr(Wordless, "setsockopt", refuse)
+        with pytest.raises(ReadError, match="a part of its routes: Protocol not available"):
+            netlink.filter()
 
 
 def test_the_wait_for_the_kernel_has_an_end() -> None:
@@ -145,7 +220,7 @@ def test_a_port_whose_mac_is_none_is_no_port(mac: str) -> None:
 
 @pytest.mark.parametrize("name", ["all", "default"])
 def test_what_stands_for_all_devices_is_no_device(name: str) -> None:
-    assert not names.is_safe(name)
+    assert not is_safe(name)
 
 
 def test_what_cannot_be_read_is_neither_on_nor_off() -> None:

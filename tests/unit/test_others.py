@@ -12,7 +12,7 @@ from nethook.gates.iptables import IptablesGate
 from nethook.host.fake import FakeHost
 from nethook.host.process import Call, Result
 from nethook.legacy06.leftovers import ForeignRoutes, removals
-from nethook.libvirt.network import Network
+from nethook.libvirt import Network
 from tests.unit.cases import case
 
 if TYPE_CHECKING:

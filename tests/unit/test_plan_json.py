@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nethook.commands.plan import as_json
-from nethook.libvirt.network import Network
+from nethook.libvirt import Network
 from nethook.parts import PARTS
 from nethook.parts.gateways import GATEWAYS, WITHOUT_ROUTE, Gateway
-from nethook.parts.neighbours import NEIGHBOURS, Pin
-from nethook.parts.proxies import PROXIES, Proxy
+from nethook.parts.neighbours import NEIGHBOURS, PROXIES, Pin, Proxy
 from nethook.parts.routes import ROUTES, Route
 from nethook.parts.switches import PROXY_NDP_SWITCH, SwitchState
-from nethook.steps.effect import WORDS
+from nethook.steps import WORDS
 from tests.unit.cases import case, empty, steps
 
 if TYPE_CHECKING:

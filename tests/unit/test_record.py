@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.host import files, lock
-from nethook.host.host import Host
+from nethook.host import Host, files, lock
 from nethook.host.lock import Locked, last_run
-from nethook.libvirt import record
+from nethook.libvirt import Network, Port, Ports, record
 from nethook.libvirt.event import Event
-from nethook.libvirt.network import Network, Port, Ports
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ import pytest
 from nethook import log
 from nethook.commands.report import report
 from nethook.engine.run import Outcome
-from nethook.steps.effect import ADD, Effect
+from nethook.steps import ADD, Effect
 
 
 @pytest.fixture(autouse=True)

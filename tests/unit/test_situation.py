@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nethook.engine.situation import Situation
+from nethook.libvirt import Network
 from nethook.libvirt.live import LiveNetwork
-from nethook.libvirt.network import Network
 from tests.unit.lines import configuration
 
 LIVE = {

@@ -10,13 +10,13 @@ import pytest
 from nethook.commands import status as status_verb
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.errors import NethookError
-from nethook.parts.tables.counters import Traffic
+from nethook.parts.counters import Traffic
 from nethook.status.line_states import LineState
 from nethook.status.overview import Overview
 from nethook.status.status_text import messages, status_text
 from nethook.status.traffic_text import RATES, human
 from nethook.status.watch import Rates
-from nethook.steps.effect import ADD, REMOVE, Effect
+from nethook.steps import ADD, REMOVE, Effect
 from tests.unit.lines import configuration, routed
 
 LONG = "2001:db8:1234:5678:9abc:def0:1234:5678"

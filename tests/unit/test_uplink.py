@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nethook.doctor.host_problems import what_is_wrong_with_uplink, which_uplink
+from nethook.libvirt import Network
 from nethook.libvirt.live import LiveNetwork
-from nethook.libvirt.network import Network
 
 UPLINK = "lo"  # a device that exists everywhere
 

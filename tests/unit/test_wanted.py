@@ -6,16 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nethook.config.settings import Settings
-from nethook.libvirt.network import Network
-from nethook.net.prefix import Prefix
-from nethook.net.prefixes import outermost
+from nethook.libvirt import Network
+from nethook.net import Prefix, outermost
+from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.fallbacks import FALLBACKS
 from nethook.parts.gateways import GATEWAYS
-from nethook.parts.proxies import PROXIES, Proxy
+from nethook.parts.neighbours import PROXIES, Proxy
 from nethook.parts.routes import ROUTES, Route
 from nethook.parts.switches import IPV6, SwitchState
-from nethook.parts.tables.classifying import CLASSIFYING
-from nethook.placement.placement import in_doubt
+from nethook.placement import in_doubt
 from nethook.placement.scope import Scope, scope_of
 from tests.unit.cases import case, elements, empty
 from tests.unit.lines import configuration, routed

@@ -10,7 +10,7 @@ from nethook.config import load
 from nethook.engine.cycle import cycle
 from nethook.engine.situation import files_of, hidden_in_force, limited_host, require_root, situation, some, what_stays
 from nethook.exit_status import DIFFERENT, OK
-from nethook.parts.routes import ROUTES, read_calls
+from nethook.parts.routes import to_guests
 from nethook.terminal import can_ask, confirm, show_first_problems, show_problems
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class _Apply:
 
     def ask(self) -> Situation | None:
         """Read the files and ask libvirt. Return None to change nothing: a line is wrong, or the answer is no."""
-        configuration = load()
+        configuration = load(limited_host())
         if not self._is_right(configuration):
             return None
         self.hidden = [] if self._withdraws_hidden else _in_force_by_hidden(configuration)
@@ -89,5 +89,5 @@ def _in_force_by_hidden(configuration: Configuration) -> list[str]:
     """Return the prefixes in force that only ignored files have."""
     if not configuration.hidden:
         return []
-    results = limited_host().start(read_calls(configuration.settings.route_protocol))()
-    return hidden_in_force(configuration, ROUTES.parse(results))
+    routes = limited_host().routes(configuration.settings.route_protocol)
+    return hidden_in_force(configuration, to_guests(routes))

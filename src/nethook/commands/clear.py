@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from nethook.commands.report import report
 from nethook.config import load_settings
+from nethook.engine.cycle import uninterrupted
 from nethook.engine.run import clear
 from nethook.engine.situation import limited_host, require_root
-from nethook.engine.uninterrupted import uninterrupted
 from nethook.exit_status import DIFFERENT
 from nethook.terminal import confirm
 
@@ -25,7 +25,7 @@ def run(options: Namespace) -> int:
     if not options.yes and not confirm(QUESTION):
         print("nethook: nothing was removed; answer yes, or use --yes", file=sys.stderr)
         return DIFFERENT
-    settings = load_settings()
     host = limited_host()
+    settings = load_settings(host)
     with uninterrupted(), host.locked():
         return report(clear(settings, host), "clear", "nothing of ours is in the kernel")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import file_for_lines
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.doctor.finding import FAILURE, WARNING
 from nethook.doctor.finding import OK as FINE
 from nethook.doctor.walk import Diagnosis, diagnose
-from nethook.engine.situation import require_root
+from nethook.engine.situation import limited_host, require_root
 from nethook.errors import NethookError
 from nethook.exit_status import DIFFERENT, OK, UNKNOWN
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 from nethook.terminal import coloured
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def run(options: Namespace) -> int:
         wanted = [parse_prefix(text) for text in options.addresses]
     except ValueError as error:
         raise NethookError(one_line(str(error))) from None
-    found = diagnose(wanted, file_for_lines(ROUTED_IPS_FILES))
+    found = diagnose(wanted, file_for_lines(limited_host(), ROUTED_IPS_FILES))
     if options.json:
         print(json.dumps(_as_json(found), indent=2))
     else:

@@ -8,15 +8,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nethook.config import load
-from nethook.config.problem import one_line, suggestion
+from nethook.config.text import one_line, suggestion
 from nethook.errors import NethookError
 from nethook.exit_status import OK
 from nethook.guest_config import FORMATS, format_named
 from nethook.guest_config.nic import Nic, family_of
 from nethook.guest_config.resolvers import resolvers
 from nethook.guest_config.selection import select
+from nethook.host import Host
 from nethook.libvirt.live import LibvirtError, live_guests, live_networks
-from nethook.net.prefix import BITS, Prefix, address_text, parse_address
+from nethook.net import BITS, Prefix, address_text, parse_address
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -37,7 +38,7 @@ INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()-]*")
 def run(options: Namespace) -> int:
     """Print the configuration on stdout, and assumptions on stderr."""
     chosen = format_named(options.format)
-    configuration = load()
+    configuration = load(Host(0))
     selection = select(options.wanted, configuration.routed_ips)
     private = [text for text in options.private if text != DHCP]
     wants_dhcp = DHCP in options.private

@@ -9,7 +9,7 @@ from nethook.doctor.foreign_marks import foreign_marks
 from nethook.engine.situation import require_root
 from nethook.errors import NethookError
 from nethook.exit_status import DIFFERENT, OK
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.install import confinement, daemon, firewalld_files, forwarding, hook_file, package, systemd, units
 from nethook.install.task import RefusedError, remove, run_tasks, show, warn
 from nethook.legacy06 import old_link
@@ -62,7 +62,7 @@ def _answer_to(options: Namespace) -> Callable[[str], bool]:
 def _warn_of_foreign_marks(tools: Host) -> None:
     """Warn of foreign rules that use our bit of the packet mark. Wrong settings are reported elsewhere."""
     try:
-        bit = load_settings().mark_bit
+        bit = load_settings(tools).mark_bit
     except NethookError:
         return
     marks = foreign_marks(tools)

@@ -12,6 +12,7 @@ from nethook import __version__
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import file_for_lines
 from nethook.guest_config import DEFAULT_FORMAT, FORMATS
+from nethook.host import Host
 
 WIDTH = 79
 """The width of help texts: that of the narrowest usual terminal."""
@@ -40,7 +41,7 @@ def build_parser() -> ArgumentParser:
     parser = ArgumentParser(
         "nethook",
         description=DESCRIPTION,
-        epilog=EPILOG.format(file=file_for_lines(ROUTED_IPS_FILES)),
+        epilog=EPILOG.format(file=file_for_lines(Host(0), ROUTED_IPS_FILES)),
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

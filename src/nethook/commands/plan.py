@@ -10,15 +10,14 @@ from nethook.config import load
 from nethook.engine.plan import decide
 from nethook.engine.situation import limited_host, require_root, situation
 from nethook.exit_status import DIFFERENT, OK, UNKNOWN
-from nethook.steps.effect import ADD, REMOVE, REPLACE
+from nethook.steps import ADD, REMOVE, REPLACE
 from nethook.terminal import painted, show_problems
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from nethook.steps.effect import Effect
-    from nethook.steps.step import Step
+    from nethook.steps import Effect, Step
 
 VERSION = 1
 """The version of the JSON format, which docs/json.md describes."""
@@ -33,7 +32,7 @@ END_OF_INPUT = "END"
 def run(options: Namespace) -> int:
     """Print the differences, and return the exit status."""
     require_root("read nftables and iptables")
-    configuration = load()
+    configuration = load(limited_host())
     show_problems(configuration.problems, sys.stderr)
     if configuration.problems and not options.keep_going:
         what = "apply would change nothing because of these mistakes; correct them, or use --keep-going"

@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from nethook import log
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.exit_status import DIFFERENT, OK
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.terminal import painted
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from nethook.commands.plan import as_json as effect_as_json
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.errors import NethookError
 from nethook.exit_status import DIFFERENT, OK, UNKNOWN
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 from nethook.status.overview import Overview, overview
 from nethook.status.status_text import messages, status_text
 from nethook.status.watch import watch
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from nethook.net.prefix import Prefix
-    from nethook.parts.tables.counters import Traffic
+    from nethook.net import Prefix
+    from nethook.parts.counters import Traffic
     from nethook.status.line_states import LineState
 
 VERSION = 1

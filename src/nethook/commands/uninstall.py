@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nethook.engine.situation import require_root
 from nethook.exit_status import OK
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.install import daemon, firewalld_files, forwarding, hook_file, systemd, units
 from nethook.install.task import run_tasks, show, warn
 from nethook.legacy06 import old_link

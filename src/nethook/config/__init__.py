@@ -1,24 +1,25 @@
 """The administrator's files → typed values, and problems that point at file, line and column.
 
-This room reads these files and nothing else, changes nothing, and knows nothing of libvirt or the kernel.
-A wrong line of ``routed-ips`` costs only that line. Wrong settings, and files that cannot be read or trusted, stop
-the run.
+This room reads these files and nothing else, by a ``Host``. It changes nothing, and knows nothing of libvirt or the
+kernel. A wrong line of ``routed-ips`` costs only that line. Wrong settings, and files that cannot be read or trusted,
+stop the run.
 """
 
 from __future__ import annotations
 
-from nethook.config.files import find_routed_ips, hidden_routed_ips, read_file, stamp
+from nethook.config.files import find_routed_ips, hidden_routed_ips, read_file
 from nethook.config.routed_ips import RoutedIP, parse_routed_ips
 from nethook.config.settings import Settings, parse_settings
-from nethook.net.prefixes import Ordered, disjoint
+from nethook.net import Ordered, disjoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from nethook.config.files import Stamp
-    from nethook.config.problem import Problem
-    from nethook.net.prefix import Prefix
+    from nethook.config.text import Problem
+    from nethook.host import Host
+    from nethook.host.files import Stamp
+    from nethook.net import Prefix
 
 SETTINGS_FILE = "/etc/nethook/nethook.conf"
 ROUTED_IPS_FILES = ("/etc/nethook/routed-ips", "/etc/sysconfig/routed-ips", "/etc/default/routed-ips")
@@ -59,10 +60,9 @@ class Configuration:
         self._doubtful.update(line.prefix for line in self.hidden.values())
         self._doubtful_around = Ordered(disjoint(self._doubtful))
 
-    @property
-    def is_current(self) -> bool:
-        """True if no file has changed since it was read."""
-        return stamp(self._files) == self._stamp
+    def is_current(self, host: Host) -> bool:
+        """Return whether no file has changed since it was read."""
+        return host.stamp(self._files) == self._stamp
 
     @property
     def leaves_doubt(self) -> bool:
@@ -96,20 +96,20 @@ class Configuration:
         return self._doubts_all or self._doubtful_around.around(block) is not None
 
 
-def load(settings_file: str = SETTINGS_FILE, search: Sequence[str] = ROUTED_IPS_FILES) -> Configuration:
+def load(host: Host, settings_file: str = SETTINGS_FILE, search: Sequence[str] = ROUTED_IPS_FILES) -> Configuration:
     """Read the configuration of this host. ConfigError or ReadError if none of it can be relied on."""
-    seen = stamp([settings_file])
-    settings = load_settings(settings_file)
+    seen = host.stamp([settings_file])
+    settings = load_settings(host, settings_file)
     chosen = [settings.routed_ips] if settings.routed_ips else search
-    seen += stamp(chosen)
-    routed_ips, problems = parse_routed_ips(find_routed_ips(settings.routed_ips, search))
-    hidden = {} if settings.routed_ips else _hidden(search, routed_ips)
+    seen += host.stamp(chosen)
+    routed_ips, problems = parse_routed_ips(find_routed_ips(host, settings.routed_ips, search))
+    hidden = {} if settings.routed_ips else _hidden(host, search, routed_ips)
     return Configuration(settings, routed_ips, problems, hidden=hidden, files=[settings_file, *chosen], stamp=seen)
 
 
-def _hidden(search: Sequence[str], routed_ips: Sequence[RoutedIP]) -> dict[str, RoutedIP]:
+def _hidden(host: Host, search: Sequence[str], routed_ips: Sequence[RoutedIP]) -> dict[str, RoutedIP]:
     """Return, by prefix, the right lines of ignored files whose prefix ``routed_ips`` does not have."""
-    sources = hidden_routed_ips(search)
+    sources = hidden_routed_ips(host, search)
     if not sources:
         return {}
     read = {line.prefix.text for line in routed_ips}
@@ -117,9 +117,9 @@ def _hidden(search: Sequence[str], routed_ips: Sequence[RoutedIP]) -> dict[str, 
     return {line.prefix.text: line for line in lines if line.prefix.text not in read}
 
 
-def load_settings(file: str = SETTINGS_FILE) -> Settings:
+def load_settings(host: Host, file: str = SETTINGS_FILE) -> Settings:
     """Read only the settings. ConfigError or ReadError if they cannot be relied on."""
-    content = read_file(file)
+    content = read_file(host, file)
     return Settings() if content is None else parse_settings(file, content)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from nethook.config.option import Option
-from nethook.config.problem import excerpt, suggestion
-from nethook.config.text import LineError, Word
-from nethook.config.unroutable import unroutable_kind
-from nethook.net.names import is_mac, is_safe
-from nethook.net.prefix import parse_prefix
+from nethook.config.text import LineError, Word, excerpt, suggestion
+from nethook.net import is_mac, is_safe, parse_prefix, unroutable_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nethook.config.option import Refusal
-    from nethook.net.prefix import Prefix
+    from nethook.config.text import Word
+    from nethook.net import Prefix
+
+    Refusal = tuple[str, str]
+    """What is wrong, and what to write instead."""
 
 # libvirt keeps both in files NAME.xml, and the name of a file has at most 255 bytes (NAME_MAX).
 _LONGEST = 255 - len(".xml")
@@ -26,6 +25,35 @@ SHORTEST_PROXIED = 24
 
 GROUP_BIT = 1
 """The bit of the first byte of a MAC address that makes it a group's address (IEEE 802)."""
+
+
+class Option:
+    """One option: its ``key``, and the mistakes that its value can have.
+
+    To add one, derive from this class in this file, and put an instance into the registry OPTIONS. The part that needs
+    it reads ``line.options``. ``needs`` is the key of another option without which it means nothing, and ``means`` what
+    it does.
+    """
+
+    key = ""
+    needs = ""
+    means = ""
+
+    def refusal(self, value: str, prefix: Prefix | None) -> Refusal | None:
+        """Return the mistake in this value, and advice; None if it is right.
+
+        ``prefix`` is the prefix of the line, None if that is wrong itself.
+        """
+        raise NotImplementedError
+
+    def refusal_of_word(self, word: Word) -> Refusal | None:
+        """Return the mistake in the way in which the option is written; None without one."""
+        del word
+        return None
+
+    def canonical(self, value: str) -> str:
+        """Return the right value as the kernel's tools print it."""
+        return value
 
 
 class GuestOption(Option):

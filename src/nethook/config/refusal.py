@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from nethook.config.problem import excerpt
-from nethook.config.unroutable import unroutable_kind
-from nethook.net.prefix import BITS, Prefix, address_text, parse_address, set_behind_length
+from nethook.config.text import excerpt
+from nethook.net import BITS, Prefix, address_text, parse_address, set_behind_length, unroutable_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

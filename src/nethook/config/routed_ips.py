@@ -10,18 +10,15 @@ After them, only lines that may be right are read closely, and after MOST_LINES 
 from __future__ import annotations
 
 from nethook.config.options import is_option, may_be_option, name_refusal, read_options
-from nethook.config.problem import Problem, excerpt
-from nethook.config.text import MOST_LINES, MOST_PROBLEMS, LineError, read_lines, split_words
-from nethook.config.unroutable import unroutable_kind
-from nethook.net.prefix import parse_prefix
+from nethook.config.text import MOST_LINES, MOST_PROBLEMS, LineError, Problem, excerpt, read_lines, split_words
+from nethook.net import parse_prefix, unroutable_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from nethook.config.problem import Place
-    from nethook.config.text import Line, Word
-    from nethook.net.prefix import Prefix
+    from nethook.config.text import Line, Place, Word
+    from nethook.net import Prefix
 
 
 class RoutedIP:

@@ -6,19 +6,16 @@ open firewalls for foreign packets, or delete foreign routes.
 
 from __future__ import annotations
 
-from nethook.config.problem import excerpt, suggestion
-from nethook.config.text import MOST_PROBLEMS, LineError, Word, read_lines, split_words
-from nethook.config.unroutable import unroutable_kind
+from nethook.config.text import MOST_PROBLEMS, LineError, Word, excerpt, read_lines, split_words, suggestion
 from nethook.errors import ConfigError
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix, unroutable_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from nethook.config.problem import Place
-    from nethook.config.text import Line
+    from nethook.config.text import Line, Place
 
 MARK_BIT = 0x10000000
 """A bit that the usual marks of people and programs do not contain: 1 to 255, 51820, 0x4000, 0xff0000."""

@@ -12,17 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nethook.config import Configuration
-    from nethook.config.problem import Problem
-    from nethook.net.prefix import Prefix
+    from nethook.config.text import Problem
+    from nethook.host import Host
+    from nethook.net import Prefix
 
 STATION = "configuration"
 RUN = "run: "
 
 
-def files() -> tuple[Configuration | None, list[Finding]]:
+def files(host: Host) -> tuple[Configuration | None, list[Finding]]:
     """Return the configuration, or None and the findings that tell why it cannot be relied on."""
     try:
-        return load(), []
+        return load(host), []
     except ConfigError as error:
         return None, [_problem(problem) for problem in error.problems]
     except ReadError as error:

@@ -12,9 +12,8 @@ from nethook.engine.snapshot import Question
 from nethook.host import links
 from nethook.libvirt.live import live_guests
 from nethook.libvirt.names import unresolved
-from nethook.net import names
-from nethook.net.prefix import Prefix, address_text, parse_prefix
-from nethook.placement.placement import Placement
+from nethook.net import Prefix, address_text, is_safe, parse_prefix
+from nethook.placement import Placement
 from nethook.placement.scope import Scope
 from nethook.placement.vital import Needs, read_needs
 from nethook.shell import word
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from nethook.config import Configuration, RoutedIP
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.doctor.host_problems import OwnAddress
     from nethook.doctor.ip_answers import Answer
     from nethook.engine.plan import Plan
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.libvirt.live import LiveGuest, LiveNetwork
 
 SOMEBODY = {4: "8.8.8.8", 6: "2001:4860:4860::8888"}
@@ -114,7 +113,7 @@ class Facts:
         self.up = [
             each.network
             for each in live.values()
-            if each.is_active and names.is_safe(each.network.bridge) and links.exists(each.network.bridge)
+            if each.is_active and is_safe(each.network.bridge) and links.exists(each.network.bridge)
         ]
         self._uplinks: dict[int, list[str]] = {}
         self._ports: dict[str, list[str]] = {}

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nethook.config import SETTINGS_FILE
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.doctor.ip_answers import ask
 from nethook.doctor.mark_claims import FULL, Bits, of_ip_rule, of_iptables_rule, of_nft_rule
 from nethook.errors import NethookError, ReadError

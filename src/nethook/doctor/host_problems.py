@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nethook.config.problem import Problem, excerpt
+from nethook.config.text import Problem, excerpt
 from nethook.doctor.ip_answers import ask
 from nethook.doctor.programs import ADVICE, why_it_cannot_bind
-from nethook.host import links
-from nethook.host.host import Host
+from nethook.host import Host, links
 from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.names import no_such_guest, no_such_network
-from nethook.net.prefix import Prefix, parse_prefix
-from nethook.parts.routes import ROUTES, read_calls
-from nethook.placement.vital import claimed, dangers, read_needs
+from nethook.net import Prefix, parse_prefix
+from nethook.parts.routes import to_guests
+from nethook.placement.scope import claimed
+from nethook.placement.vital import dangers, read_needs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -83,8 +83,7 @@ def _for_all(first: Problem, more: int) -> Problem:
 
 
 def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Host) -> list[Problem]:
-    protocol = configuration.settings.route_protocol
-    routes = ROUTES.parse(tools.start(read_calls(protocol))())
+    routes = to_guests(tools.routes(configuration.settings.route_protocol))
     return vital_problems(
         read_needs(tools, tools.addresses()), configuration.routed_ips, live, {route[0] for route in routes}
     )

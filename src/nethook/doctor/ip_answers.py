@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nethook.errors import ReadError
-from nethook.host.ip import json_lists, refusals
 from nethook.host.links import available
-from nethook.host.process import Call
+from nethook.host.process import Call, json_lists, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

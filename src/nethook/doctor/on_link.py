@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nethook.config import RoutedIP
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.doctor.facts import Target
 
 STATION = "neighbour table"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.host_problems import what_is_wrong_with_uplink, which_uplink
 from nethook.gates.firewalld.gate import WHERE, Firewalld
-from nethook.parts.tables.binding import BINDING, UNKEPT
-from nethook.parts.tables.binding import TABLE as BRIDGE
-from nethook.parts.tables.classifying import CLASSIFYING
-from nethook.parts.tables.classifying import TABLE as INET
-from nethook.placement.placement import BROKEN
-from nethook.steps.effect import REMOVE
+from nethook.parts.binding import BINDING, UNKEPT
+from nethook.parts.binding import TABLE as BRIDGE
+from nethook.parts.classifying import CLASSIFYING
+from nethook.parts.classifying import TABLE as INET
+from nethook.placement import BROKEN
+from nethook.steps import REMOVE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

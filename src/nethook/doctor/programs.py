@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.host.process import Call, ToolMissingError
 from nethook.parts import flows
-from nethook.parts.tables.binding import NEEDED_NFT
+from nethook.parts.binding import NEEDED_NFT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nethook.config import RoutedIP
     from nethook.doctor.facts import Target
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Tools
 
 STATION = "tools"

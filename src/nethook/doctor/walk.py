@@ -20,7 +20,7 @@ from nethook.doctor.facts import Facts, targets
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding, merged
 from nethook.doctor.foreign_marks import foreign_marks
 from nethook.errors import NethookError
-from nethook.host.host import Host
+from nethook.host import Host
 from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.install.daemon import NoDaemonError
 from nethook.libvirt.live import BindingMissingError, LibvirtError, live_networks
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nethook.doctor.facts import Target
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
 SECONDS = 120.0
 LIBVIRT, KERNEL = "libvirt", "kernel"
@@ -79,7 +79,7 @@ def diagnose(wanted: Sequence[Prefix], file: str) -> Diagnosis:
 
 def _walk(wanted: Sequence[Prefix], file: str, diagnosis: Diagnosis) -> Iterator[Finding]:
     tools = Host(SECONDS)
-    files, findings = configuration.files()
+    files, findings = configuration.files(tools)
     about, lost = targets(files.routed_ips if files else [], wanted)
     if files:
         findings = list(configuration.mistakes(files.problems, wanted, lost)) or [configuration.sound(files)]

@@ -6,13 +6,13 @@ order of the registry is.
 
 from __future__ import annotations
 
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix
 from nethook.parts import PARTS
+from nethook.parts.binding import BINDING
+from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.routes import ROUTES
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.classifying import CLASSIFYING
-from nethook.placement.placement import in_doubt, place
-from nethook.placement.vital import claimed, dangers
+from nethook.placement import in_doubt, place
+from nethook.placement.scope import claimed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nethook.config import Configuration, RoutedIP
-    from nethook.config.problem import Problem
     from nethook.config.settings import Settings
+    from nethook.config.text import Problem
     from nethook.engine.snapshot import Question, Snapshot
     from nethook.gates.gate import Opening
-    from nethook.libvirt.network import Network
-    from nethook.net.prefix import Prefix
+    from nethook.libvirt import Network
+    from nethook.net import Prefix
     from nethook.parts.part import Objects, Part
     from nethook.parts.routes import Route
-    from nethook.placement.placement import Lack, Placement, Placements
+    from nethook.placement import Lack, Placement, Placements
     from nethook.placement.scope import Scope
 
 
@@ -158,4 +158,8 @@ def _refused(configuration: Configuration, scope: Scope, snapshot: Snapshot) -> 
     lacking = [line for line in lines if line.prefix.text not in routed and scope.has_network(line.network)]
     owners = scope.owners
     found = [(line, problem) for line in lines if (problem := claimed(line, owners))]
-    return found + dangers(snapshot.needs, lacking, scope.known) if lacking else found
+    if not lacking or not snapshot.needs:
+        return found
+    from nethook.placement.vital import dangers  # noqa: PLC0415 - most events find every line in force
+
+    return found + dangers(snapshot.needs, lacking, scope.known)

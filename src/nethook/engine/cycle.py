@@ -10,20 +10,23 @@ What makes it hard, and how each point is met:
 
 from __future__ import annotations
 
+import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nethook.engine.run import Outcome, reconcile
 from nethook.engine.situation import limited_host
-from nethook.engine.uninterrupted import uninterrupted
 from nethook.errors import NethookError, ReadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from nethook.engine.situation import Situation
 
 ATTEMPTS = 10
 """A run that finds another one in between has changed nothing, and events come one by one."""
+WAITING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that wait until what was begun is done and told: Ctrl-C, the end of a session, systemd's time-out."""
 
 
 def cycle(ask: Callable[[], Situation | None], tell: Callable[[Outcome], None]) -> tuple[Situation, Outcome] | None:
@@ -69,3 +72,13 @@ def cycle(ask: Callable[[], Situation | None], tell: Callable[[Outcome], None]) 
         tell(last)
         has_told = True
     raise NethookError(f"other runs keep coming between{'' if has_told else '; nothing was changed'}; try again")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let signals wait until this block has ended. nft, ip and iptables that it starts are not interrupted either."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, WAITING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -6,18 +6,30 @@ from nethook.engine.case import Case
 from nethook.engine.snapshot import read
 from nethook.gates import FIREWALLS
 from nethook.parts import PARTS
-from nethook.steps.piece import ARP, CLASSIFY, GATES, LAST, SETTLE, STAGES, WITHDRAW, IpPiece, NftPiece, StepPiece
-from nethook.steps.step import BatchStep, Step, nft_call
+from nethook.steps import (
+    ARP,
+    CLASSIFY,
+    GATES,
+    LAST,
+    SETTLE,
+    STAGES,
+    WITHDRAW,
+    BatchStep,
+    IpPiece,
+    NftPiece,
+    Step,
+    StepPiece,
+    nft_call,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.engine.snapshot import Question
     from nethook.gates.gate import GateChange, Opening
-    from nethook.steps.effect import Effect
-    from nethook.steps.piece import Piece
+    from nethook.steps import Effect, Piece
 
 
 class Plan:

@@ -13,9 +13,9 @@ from nethook.engine.snapshot import Question
 from nethook.errors import NethookError
 from nethook.host.lock import FOLDER, RECORD_LOCK
 from nethook.libvirt import record
+from nethook.parts.classifying import protect
 from nethook.parts.flows import FlowStep
 from nethook.parts.routes import ROUTES
-from nethook.parts.tables.guest_bridges import protect
 from nethook.placement.scope import Scope
 
 TYPE_CHECKING = False
@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nethook.config import Settings
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.engine.plan import Plan
-    from nethook.host.host import Host
-    from nethook.steps.effect import Effect
-    from nethook.steps.step import Step
+    from nethook.host import Host
+    from nethook.steps import Effect, Step
 
 ATTEMPTS = 2
 MOST_BY_EVENT = 50_000

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from nethook.config import ROUTED_IPS_FILES
 from nethook.config.files import existing_files
-from nethook.config.problem import one_line, suggestion
+from nethook.config.text import one_line, suggestion
 from nethook.engine.snapshot import Question
 from nethook.errors import NethookError
-from nethook.host import links
-from nethook.host.host import Host
+from nethook.host import Host, links
 from nethook.host.links import BRIDGE, NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.live import live_networks
 from nethook.libvirt.names import unresolved
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nethook.config import Configuration
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.host.lock import Locked
+    from nethook.libvirt import Network
     from nethook.libvirt.live import LiveNetwork
-    from nethook.libvirt.network import Network
     from nethook.parts.routes import Route
 
 SECONDS = 5.0
@@ -76,7 +75,7 @@ class Situation:
 
     def say_what_is_odd(self) -> None:
         """Warn of ignored files, and of lines of this run that can never be put in force."""
-        say_what_is_not_read(self.configuration)
+        say_what_is_not_read(self.configuration, limited_host())
         lines = self.configuration.routed_ips
         lost = [line for line in lines if line.prefix.family not in available()]
         if lost:
@@ -117,10 +116,10 @@ def limited_host() -> Host:
     return Host(SECONDS, SECONDS_PER_ADDRESS)
 
 
-def say_what_is_not_read(configuration: Configuration) -> None:
+def say_what_is_not_read(configuration: Configuration, host: Host) -> None:
     """Warn of files that are ignored because another one comes before them."""
     if configuration.settings.routed_ips is None:
-        first, *ignored = existing_files(ROUTED_IPS_FILES) or [""]
+        first, *ignored = existing_files(host, ROUTED_IPS_FILES) or [""]
         for path in ignored:
             print(f"nethook: {path} is ignored, because {first} exists", file=sys.stderr)
 

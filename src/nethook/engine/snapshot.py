@@ -9,9 +9,8 @@ from nethook.errors import ReadError
 from nethook.gates import FIREWALLS
 from nethook.gates.gate import ChainOpening
 from nethook.parts import PARTS
+from nethook.parts.binding import BINDING
 from nethook.parts.routes import ROUTES
-from nethook.parts.tables.binding import BINDING
-from nethook.placement.vital import Needs, read_needs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,15 +19,17 @@ if TYPE_CHECKING:
 
     from nethook.config import Configuration
     from nethook.gates.gate import Gate
+    from nethook.host import Host
     from nethook.host.addresses import Address
-    from nethook.host.host import Host
     from nethook.host.links import Link
     from nethook.host.process import Result
+    from nethook.host.routes import RouteGroup
     from nethook.legacy06.leftovers import ForeignRoutes
-    from nethook.libvirt.network import Network
+    from nethook.libvirt import Network
     from nethook.parts.part import Part
     from nethook.parts.routes import Place
     from nethook.placement.scope import Scope
+    from nethook.placement.vital import Needs
 
 
 class Question:
@@ -64,6 +65,7 @@ class Question:
         self.protocol = configuration.settings.route_protocol
         self._addresses: Sequence[Address] | None = None
         self._links: Sequence[Link] | None = None
+        self._routes: Sequence[RouteGroup] | None = None
 
     def anew(self) -> Question:
         """Return the question of the second attempt."""
@@ -91,6 +93,13 @@ class Question:
             self._links = self.host.links()
         return self._links
 
+    @property
+    def routes(self) -> Sequence[RouteGroup]:
+        """The routes with our number, to guests and to nowhere, read once; ReadError if they cannot be known."""
+        if self._routes is None:
+            self._routes = self.host.routes(self.protocol)
+        return self._routes
+
 
 class Snapshot:
     """The state of each part, the gates that this host has, and what matters of everything that is not ours.
@@ -116,7 +125,7 @@ class Snapshot:
         self.addresses = addresses
         self.standing_in = standing_in
         self.inherited = inherited
-        self.needs = needs or Needs()
+        self.needs = needs
 
     @property
     def bound_to(self) -> dict[str, set[str]]:
@@ -144,29 +153,21 @@ def read(question: Question) -> Snapshot:
     left_out = [gate for gate in here if not settings.opens(gate.setting)] if question.is_thorough else []
     foreign = _foreign_routes(question)
 
-    lists = {str(call): call for part in PARTS for call in part.calls(question)}
-    calls = [*lists.values(), *(gate.read_call() for gate in (*chosen, *left_out))]
-    results = host.start([*calls, *(foreign.read_calls(host) if foreign else ())])
-    listed: dict[str, Result] = {}
-    states: dict[Part, Any] = {}
+    calls = {gate: gate.calls(host) for gate in (*chosen, *left_out)}
+    of_gates = [call for asked in calls.values() for call in asked]
+    results = host.start([*of_gates, *(foreign.read_calls(host) if foreign else ())])
     try:
-        for part in PARTS:
-            if not part.calls(question):
-                states[part] = part.read(host, (), question)
+        states = {part: part.read(host, question) for part in PARTS}
     finally:
-        found = results()
-    listed.update(zip(lists, found))
-    for part in PARTS:
-        if part not in states:
-            states[part] = part.read(host, [listed[str(call)] for call in part.calls(question)], question)
-    listings = found[len(lists) : len(calls)]
-    openings = _openings(zip(chosen, listings), host)
-    for each in zip(left_out, listings[len(chosen) :]):
+        found = iter(results())
+    listings = {gate: [next(found) for _ in asked] for gate, asked in calls.items()}
+    openings = _openings(chosen, listings, host)
+    for gate in left_out:
         try:
-            openings += _openings([each], host)
+            openings += _openings([gate], listings, host)
         except ReadError:  # nothing has to be known of it
             continue
-    standing_in, inherited = foreign.routes(found[len(calls) :]) if foreign else (set(), set())
+    standing_in, inherited = foreign.routes(found) if foreign else (set(), set())
     standing_in -= {(route.prefix, route.device) for route in states[ROUTES]}  # the listing has ours, too
     host.allow_for(len(states[ROUTES]))
     is_bound = any(line.guest for line in lines) or states[BINDING] is not None
@@ -190,8 +191,8 @@ def _foreign_routes(question: Question) -> ForeignRoutes | None:
     return ForeignRoutes({network.bridge for network in question.networks})
 
 
-def _openings(listings: Iterable[tuple[Gate, Result]], host: Host) -> list[ChainOpening]:
-    chains = ((gate, gate.chain(listing)) for gate, listing in listings)
+def _openings(gates: Iterable[Gate], listings: Mapping[Gate, Sequence[Result]], host: Host) -> list[ChainOpening]:
+    chains = ((gate, gate.read(host, listings[gate])) for gate in gates)
     return [ChainOpening(gate, gate.settled(chain, host)) for gate, chain in chains if chain]
 
 
@@ -202,4 +203,8 @@ def _needs(question: Question, routes: Iterable[tuple[str, ...]]) -> Needs | Non
         line.prefix.text not in routed and question.scope.has_network(line.network)
         for line in question.configuration.routed_ips
     )
-    return read_needs(question.host, question.addresses) if is_lacking and not question.clears else None
+    if not is_lacking or question.clears:
+        return None
+    from nethook.placement.vital import read_needs  # noqa: PLC0415 - few events need it
+
+    return read_needs(question.host, question.addresses)

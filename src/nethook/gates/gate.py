@@ -7,17 +7,17 @@ to change. One that is asked otherwise answers by ``look``.
 
 from __future__ import annotations
 
-from nethook.placement.placement import BROKEN, WEAK, Lack
-from nethook.steps.effect import REMOVE, Effect
+from nethook.placement import BROKEN, WEAK, Lack
+from nethook.steps import REMOVE, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from nethook.engine.case import Case
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Call, Result
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
 STATION = "gate"
 """The station of doctor at which it looks at our gates."""
@@ -227,12 +227,13 @@ class Gate:
         self.mark_bit = mark_bit
         self.comment = f"{COMMENT}{mark_bit:x}"
 
-    def read_call(self) -> Call:
-        """Return the call that lists the chain."""
-        raise NotImplementedError
+    def calls(self, host: Host) -> list[Call]:
+        """Return the programs whose results ``read`` needs. They run while everything else is read."""
+        del host
+        return []
 
-    def chain(self, result: Result) -> Chain | None:
-        """Return the chain in that listing; None if this host has no such chain, ReadError if that is not known."""
+    def read(self, host: Host, results: Sequence[Result]) -> Chain | None:
+        """Return the chain; None if this host has no such chain, ReadError if that is not known."""
         raise NotImplementedError
 
     def doubt(self, chain: Chain) -> Call | None:

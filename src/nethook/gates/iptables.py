@@ -11,13 +11,13 @@ import os
 from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES, Chain, Firewall, Gate, GateChange, Rule, first_blocker
 from nethook.host.process import Call
-from nethook.steps.effect import ADD, Effect
+from nethook.steps import ADD, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Result
 
 WAIT_SECONDS = "3"
@@ -74,12 +74,19 @@ class IptablesGate(Gate):
         found = (f"{tool}-{variant}" for variant in variants)
         return [cls(each, mark_bit) for each in found if host.has_program(each)]
 
-    def read_call(self) -> Call:
-        """Return the call that lists the chain."""
-        return Call((self.tool, "-w", WAIT_SECONDS, "-S", "FORWARD"))
+    def calls(self, host: Host) -> list[Call]:
+        """Return the call that lists the chain, if there is one: else it would only cost time. ReadError."""
+        is_of_nft = self.tool.endswith("-nft")
+        if is_of_nft and not host.has_chain(NFT_FAMILIES[self.family], "filter", "FORWARD"):
+            return []
+        return [Call((self.tool, "-w", WAIT_SECONDS, "-S", "FORWARD"))]
 
-    def chain(self, result: Result) -> Chain | None:
+    def read(self, host: Host, results: Sequence[Result]) -> Chain | None:
         """Return FORWARD; None where it is in a ruleset that an admin has written with nft."""
+        del host
+        if not results:  # as iptables lists a chain that is not there
+            return Chain([], policy_blocks=False)
+        (result,) = results
         if result.status != 0:
             if ADMINS_RULESET in result.err:
                 return None

@@ -7,20 +7,15 @@ there. https://libvirt.org/firewall.html
 
 from __future__ import annotations
 
-from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES, Chain, Firewall, Gate, GateChange, Rule, first_blocker
-from nethook.host.process import Call
-from nethook.steps.effect import ADD, Effect
+from nethook.steps import ADD, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Result
-
-NOT_FOUND = "No such file or directory"
-"""What nft says where the table or its chain does not exist."""
 
 
 class LibvirtNftables(Firewall):
@@ -40,20 +35,18 @@ class LibvirtNftablesGate(Gate):
     def __init__(self, family: int, mark_bit: int) -> None:
         super().__init__("libvirt-nftables", f"{NFT_FAMILIES[family]} libvirt_network forward", family, mark_bit)
 
-    def read_call(self) -> Call:
-        """Return the call that lists the chain, with the handles of its rules."""
-        return Call(("nft", "--handle", "list", "chain", *self.where.split()))
+    def read(self, host: Host, results: Sequence[Result]) -> Chain | None:
+        """Return the base chain; None where libvirt has another backend, or no network. ReadError if not known.
 
-    def chain(self, result: Result) -> Chain | None:
-        """Return the base chain; None where libvirt has another backend, or no network."""
-        if result.status != 0:
-            if NOT_FOUND in result.err:
-                return None
-            raise ReadError(result.failure)
-        if not result.out.startswith(f"table {self.where.rpartition(' ')[0]} {{"):
-            raise ReadError(result.not_understood)
-        rules = [_rule(line) for line in result.out.splitlines() if " # handle " in line and not line.endswith("{")]
-        return Chain([rule for rule in rules if rule.name], policy_blocks="policy drop" in result.out)
+        A rule with conditions does not block: it is an admin's. Those of libvirt only count, and jump.
+        """
+        del results
+        family, table, name = self.where.split()
+        found = host.chain(family, table, name)
+        if found is None:
+            return None
+        rules = [Rule(str(rule.handle), rule.comment, blocks=rule.stops) for rule in found.rules]
+        return Chain(rules, policy_blocks=found.drops)
 
     def _put_right(self, chain: Chain, misfit: str) -> GateChange:
         """Return the nft commands that put our rule, and it alone, in front of libvirt's jumps."""
@@ -74,13 +67,3 @@ class LibvirtNftablesGate(Gate):
 
     def _deletions(self, rules: Sequence[Rule]) -> list[str]:
         return [f"delete rule {self.where} handle {rule.name}" for rule in rules]
-
-
-def _rule(line: str) -> Rule:
-    """Return a listed rule. The line of the chain itself is no rule: its name is ''."""
-    text, _, handle = line.strip().rpartition(" # handle ")
-    match, _, comment = text.partition(' comment "')
-    # With conditions it is an admin's: what libvirt has here is "counter packets 0 bytes 0 jump guest_…".
-    verdict = match.split("bytes ")[-1].partition(" ")[2] if match.startswith("counter ") else match
-    blocks = verdict.split(" ")[0] in {"jump", "goto", "reject", "drop"}
-    return Rule("" if text.startswith("chain ") else handle, comment.rstrip('"'), blocks=blocks)

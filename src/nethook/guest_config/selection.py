@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.errors import NethookError
-from nethook.net.prefix import BITS, Prefix, parse_prefix
+from nethook.net import BITS, Prefix, parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

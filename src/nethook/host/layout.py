@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from binascii import crc32
 
-from nethook.net.names import quoted
-from nethook.net.prefix import parse_prefix
+from nethook.net import parse_prefix, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Final
 
-    from nethook.host.keys import Element
-    from nethook.host.nftables import Elements
+    from nethook.host.nftables import Element, Elements
 
 NAME = "nethook"
 URL = "https://pypi.org/project/libvirt-nethook-helper/"

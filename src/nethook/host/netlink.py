@@ -1,6 +1,6 @@
 """Questions to the kernel over netlink, and one change.
 
-Changes are left to ``nft`` and ``ip``, and most reading too. The exceptions: what every run reads, also the many that
+Changes are left to ``nft`` and ``ip``, and some reading too. The exceptions: what every run reads, also the many that
 find nothing to do, and the names of bridges, which have to be in our table before anything can fail. ``nft`` writes
 each word of a listing by itself and takes 9 µs an element: with 10,000 addresses that is 0.3 s, ten times as long as
 the kernel takes to tell. And what most hosts have none of must not cost a process.
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     """What the kernel sent, and where within it a list of attributes begins and ends."""
 
 AF_NETLINK, NETLINK_ROUTE, NETLINK_NETFILTER = 16, 0, 12
-FAMILIES = {"inet": 1, "arp": 3, "bridge": 7}
+FAMILIES = {"inet": 1, "ip": 2, "arp": 3, "bridge": 7, "ip6": 10}
 NFTABLES = 10 << 8
-GET_RULE, GET_SETS, GET_ELEMENTS = NFTABLES | 7, NFTABLES | 10, NFTABLES | 13
+GET_CHAIN, GET_RULE, GET_SETS, GET_ELEMENTS = NFTABLES | 4, NFTABLES | 7, NFTABLES | 10, NFTABLES | 13
 NEW_ELEMENTS, DELETE_ELEMENTS = NFTABLES | 12, NFTABLES | 14
 BATCH_BEGIN, BATCH_END = 0x10, 0x11
 SOL_NETLINK, GET_STRICT_CHECK = 270, 12
@@ -39,6 +39,7 @@ NUMBER_MASK = 0x3FFF
 HEADER, NFTABLES_HEADER, ATTRIBUTE_HEADER = 16, 4, 4
 LARGEST_PART = 1 << 18
 ATTEMPTS = 5
+CUT = "cannot read what the kernel sends: a part of it has no length, or is cut"
 SECONDS = 4
 """For each part of an answer. The kernel needs milliseconds, but a hook must not wait without an end."""
 
@@ -64,15 +65,19 @@ class Netlink:
         self._socket.close()
 
     def filter(self) -> None:
-        """Have the kernel send only what the header of a question names. Since Linux 4.20."""
-        self._socket.setsockopt(SOL_NETLINK, GET_STRICT_CHECK, 1)
+        """Have the kernel send only what the header of a question names. Since Linux 4.20; ReadError before that."""
+        try:
+            self._socket.setsockopt(SOL_NETLINK, GET_STRICT_CHECK, 1)
+        except OSError as error:
+            raise ReadError(f"cannot ask the kernel for a part of its {self._about}: {error.strerror}") from None
 
-    def dump(self, kind: int, body: bytes) -> list[Span] | None:
+    def dump(self, kind: int, body: bytes, flags: int = DUMP) -> list[Span] | None:
         """Return the content of each message that answers this question; None if there is no such thing.
 
-        ReadError if the kernel does not tell.
+        With the flag ACKNOWLEDGE instead of DUMP it is a question about one thing. ReadError if the kernel does not
+        tell.
         """
-        request = pack("IHHII", HEADER + len(body), kind, REQUEST | DUMP, 0, 0) + body
+        request = _envelope(kind, flags, body)
         try:
             for _ in range(ATTEMPTS):
                 self._socket.send(request)
@@ -104,8 +109,9 @@ class Netlink:
             data = self._socket.recv(LARGEST_PART)
             at = 0
             while at < len(data):
-                length, kind, flags = unpack_from("IHH", data, at)
-                _refuse_shorter(length, HEADER)
+                length, kind, flags = unpack_from("IHH", data, at) if at + HEADER <= len(data) else (0, 0, 0)
+                if length < HEADER or at + length > len(data):
+                    raise ReadError(CUT)
                 interrupted |= bool(flags & DUMP_INTERRUPTED)
                 if kind in {ERROR, DONE}:
                     (status,) = unpack_from("i", data, at + HEADER)
@@ -139,14 +145,22 @@ class Nftables:
         self._netlink.__exit__()
 
     def dump(self, kind: int, *names: str) -> list[Span] | None:
-        """Return all rules of a table or all elements of a set, by these ``names``; None if there is no such set.
+        """Return all rules of a table or chain, or all elements of a set, by these ``names``.
 
-        ReadError if the kernel does not tell.
+        None if there is no such set. ReadError if the kernel does not tell.
         """
-        body = pack("BBH", self._family, 0, 0)
-        for number, name in enumerate(names, start=1):  # the table has attribute 1, what is within it 2
-            body += _attribute(number, name.encode() + b"\0")
-        found = self._netlink.dump(kind, body)
+        return self._ask(kind, enumerate(names, start=1), DUMP)  # the table has attribute 1, what is within it 2
+
+    def chain(self, table: str, name: str) -> Span | None:
+        """Return what the kernel tells of this chain; None if there is no such chain. ReadError."""
+        found = self._ask(GET_CHAIN, ((1, table), (3, name)), ACKNOWLEDGE)
+        if found is not None and len(found) != 1:
+            raise ReadError(f"cannot read nftables: the kernel tells of {len(found)} chains {name}")
+        return found[0] if found else None
+
+    def _ask(self, kind: int, names: Iterable[tuple[int, str]], flags: int) -> list[Span] | None:
+        body = pack("BBH", self._family, 0, 0) + _names(names)
+        found = self._netlink.dump(kind, body, flags)
         return found and [(data, begin + NFTABLES_HEADER, end) for data, begin, end in found]
 
     def change(self, table: str, new: Mapping[str, Sequence[bytes]], gone: Mapping[str, Sequence[bytes]]) -> None:
@@ -175,6 +189,10 @@ def _attribute(number: int, content: bytes) -> bytes:
     return pack("HH", 4 + len(content), number) + content + bytes(-len(content) % 4)
 
 
+def _names(names: Iterable[tuple[int, str]]) -> bytes:
+    return b"".join(_attribute(number, name.encode() + b"\0") for number, name in names)
+
+
 def _elements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
     """Return the attributes that name a set and these keys in it."""
     listed = b"".join(
@@ -184,20 +202,14 @@ def _elements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
         )
         for key in keys
     )
-    named = b"".join(_attribute(number, text.encode() + b"\0") for number, text in ((1, table), (2, name)))
-    return named + _attribute(ELEMENT_LIST | NESTED, listed)
+    return _names(((1, table), (2, name))) + _attribute(ELEMENT_LIST | NESTED, listed)
 
 
 def attributes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield each attribute in this part of a message: its number, and where its content begins and ends."""
     while begin < end:
-        length, kind = unpack_from("HH", data, begin)
-        _refuse_shorter(length, ATTRIBUTE_HEADER)
+        length, kind = unpack_from("HH", data, begin) if begin + ATTRIBUTE_HEADER <= end else (0, 0)
+        if length < ATTRIBUTE_HEADER or begin + length > end:
+            raise ReadError(CUT)
         yield kind & NUMBER_MASK, begin + ATTRIBUTE_HEADER, begin + length
         begin += (length + 3) & ~3
-
-
-def _refuse_shorter(length: int, header: int) -> None:
-    """Raise ReadError for a length below that of the header that has it: reading would never end."""
-    if length < header:
-        raise ReadError("cannot read what the kernel sends: a part of it has no length")

@@ -17,9 +17,10 @@ from nethook.gates.firewalld.gate import OBJECT, call, has_policy
 from nethook.host.process import ToolMissingError, find
 from nethook.install.own_files import holds, write
 from nethook.install.task import Task, remove
-from nethook.net.prefixes import disjoint
+from nethook.net import disjoint
 
 if TYPE_CHECKING:
+    from nethook.host import Host
     from nethook.host.process import Tools
 
 MODE = 0o644
@@ -30,13 +31,13 @@ RELOAD_SECONDS = 30
 """Longer than any program of ours may run, because a reload with many zones takes a while."""
 
 
-def tasks(tools: Tools) -> list[Task]:
+def tasks(tools: Host) -> list[Task]:
     """Return the tasks that give firewalld our policy; none if it has the policy or is not installed."""
     if not is_installed():
         return []
     entries: dict[int, list[str]] = {family: [] for family in SETS}
     try:
-        configuration = load()
+        configuration = load(tools)
         is_wanted = configuration.settings.opens("firewalld")
         for prefix in disjoint(routed.prefix for routed in configuration.routed_ips):
             entries[prefix.family].append(prefix.text)

@@ -14,8 +14,8 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from nethook.host.files import ACL, EVERYBODY, GROUP, OWNER, on_the_way, weakness
 from nethook.host.process import Call
-from nethook.host.trust import ACL, EVERYBODY, GROUP, OWNER, on_the_way, weakness
 from nethook.install.task import RefusedError
 
 if TYPE_CHECKING:

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from nethook.errors import ReadError
 from nethook.gates.iptables import IptablesGate
-from nethook.host.ip import json_lists
-from nethook.host.process import Call
-from nethook.net.prefix import parse_prefix
+from nethook.host.process import Call, json_lists
+from nethook.net import parse_prefix
 from nethook.parts.routes import ROUTES
-from nethook.steps.effect import REMOVE, Effect
+from nethook.steps import REMOVE, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from nethook.engine.case import Case
     from nethook.gates.gate import GateChange
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Result
     from nethook.parts.routes import Place
 

@@ -5,14 +5,13 @@ https://libvirt.org/hooks.html#etc-libvirt-hooks-network
 
 from __future__ import annotations
 
-from nethook.libvirt.network import Ports
-from nethook.libvirt.network_xml import PORT, XML, read_network, read_port
+from nethook.libvirt import PORT, XML, Ports, read_network, read_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nethook.libvirt.network import Network, Port
+    from nethook.libvirt import Network, Port
 
 PLUGGED = frozenset({"port-created", "plugged"})
 UNPLUGGED = frozenset({"port-deleted", "unplugged"})

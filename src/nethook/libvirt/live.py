@@ -16,14 +16,13 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nethook.errors import NethookError
-from nethook.libvirt.network import Ports
-from nethook.libvirt.network_xml import XML, read_network, read_port
-from nethook.net.prefix import address_text, parse_address
+from nethook.libvirt import XML, Ports, read_network, read_port
+from nethook.net import address_text, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from nethook.libvirt.network import Network, Port
+    from nethook.libvirt import Network, Port
 
 Answer = TypeVar("Answer")
 Told = TypeVar("Told")

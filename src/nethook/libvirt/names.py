@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.config.problem import excerpt, suggestion
+from nethook.config.text import excerpt, suggestion
 from nethook.libvirt.live import live_guests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nethook.config import RoutedIP
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.libvirt.live import LiveGuest, LiveNetwork
 
 

@@ -18,14 +18,14 @@ from __future__ import annotations
 
 from nethook.errors import ReadError
 from nethook.host.lock import FOLDER
-from nethook.libvirt.network import Network, Port, Ports
-from nethook.net.prefix import parse_prefix
+from nethook.libvirt import Network, Port, Ports
+from nethook.net import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.lock import Locked
     from nethook.libvirt.event import Event
 

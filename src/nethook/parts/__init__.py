@@ -5,17 +5,14 @@ Objects are made in this order, and go in the opposite one.
 
 from __future__ import annotations
 
-from nethook.parts.fallback_rules import FALLBACK_RULES
-from nethook.parts.fallbacks import FALLBACKS
+from nethook.parts.binding import BINDING
+from nethook.parts.classifying import CLASSIFYING
+from nethook.parts.fallbacks import FALLBACK_RULES, FALLBACKS
 from nethook.parts.flows import FLOWS
-from nethook.parts.gateways import GATEWAYS
-from nethook.parts.neighbours import NEIGHBOURS
-from nethook.parts.proxies import PROXIES
+from nethook.parts.gateways import ARP, GATEWAYS
+from nethook.parts.neighbours import NEIGHBOURS, PROXIES
 from nethook.parts.routes import ROUTES
 from nethook.parts.switches import IPV6, NO_LINKLOCAL_LEARN, PROXY_NDP_SWITCH
-from nethook.parts.tables.arp import ARP
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.classifying import CLASSIFYING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,29 +4,42 @@ Without one, the host would send it back to the provider by its default route, w
 to live ends. They come and go with the lines of the configuration, whatever networks are up.
 
 They are in routing tables of their own, because libvirt refuses to start a network if the main table has a route to
-exactly one of its prefixes, and because a routing daemon announces what it finds in there. Rules lead to these tables
-(``fallback_rules.py``). One table is for prefixes that lie in nothing of ours that is routed: any route but a default
-one wins. The others, one for each length, are for a prefix within another that is routed: there a route wins that is
+exactly one of its prefixes, and because a routing daemon announces what it finds in there. Rules lead to these tables.
+One table is for prefixes that lie in nothing of ours that is routed: any route but a default one wins. The others, one
+for each length, are for a prefix within another that is routed: there a route wins that is
 not shorter. Earlier releases had fallback routes in the main table: those are deleted.
+
+The rules are there while some configured prefix has no route. They come in pairs: one has the main table asked, but for
+its shorter routes, and the next one a table of fallback routes; then the kernel goes on as ever, with all of the main
+table. So a fallback route never wins over a route that is
+not shorter than it, no matter who made that. The last pair is for prefixes that lie in nothing of ours that is routed:
+only what stands for a default route is too short there. A pair before it is for each length of inner fallback routes.
+
+All have the priority that a rule gets by itself where there is none yet, and stand behind those that were there before
+them: a rule of others that came first must stay first. So their order is that in which they have been added. The
+second of a pair must never be there without the first, or fallback routes would win over all: so it comes after it and
+goes before it, and none has ``suppress_prefixlength 0``, because ``wg-quick down`` deletes all such rules.
+
+With rules of its own the kernel leaves a short cut and forwards some 4 % less; so they are there only while they are
+needed.
 """
 
 from __future__ import annotations
 
-from nethook.errors import ReadError
-from nethook.net.prefix import parse_prefix
-from nethook.net.prefixes import Ordered, disjoint
+from nethook.host.routes import MAIN as MAIN_TABLE
+from nethook.net import Ordered, disjoint, parse_prefix
 from nethook.parts.part import Delta, Key, Objects, Wanted
-from nethook.parts.routes import IN_TABLE, ROUTES, read_calls
+from nethook.parts.routes import ROUTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
-    from nethook.host.host import Host
-    from nethook.host.process import Call, Result
-    from nethook.net.prefix import Prefix
+    from nethook.host import Host
+    from nethook.host.routes import RouteGroup
+    from nethook.net import Prefix
 
 INNER = "inner"
 """The kind of fallback route within another prefix that is routed."""
@@ -69,30 +82,14 @@ class Fallbacks(Objects, words={"fallback": "fallback route {prefix}"}):
     name = "fallback"
     already_gone = ("No such process", "FIB table does not exist", "ipv4: FIB table does not exist")
 
-    def calls(self, question: Question) -> list[Call]:
-        """Return the call that lists all our routes."""
-        return read_calls(question.protocol)
-
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Fallback]:
+    def read(self, host: Host, question: Question) -> set[Fallback]:
         """Return ours. What is unreachable elsewhere, or with another metric, is somebody else's with our number."""
         del host
         found: set[Fallback] = set()
-        protocol = question.protocol
-        all_others = str(table_of(protocol))
-        for result in results:
-            if result.status != 0:
-                raise ReadError(result.failure)
-            for line in result.out.splitlines() if _SHAPE in result.out else ():
-                if line.startswith(_SHAPE):
-                    prefix = line.split(None, 2)[1]
-                    table = line.partition(IN_TABLE)[2].partition(" ")[0]
-                    if table == all_others:
-                        found.add(Fallback((prefix, "", "")))
-                    elif table:
-                        if table == str(table_of(protocol, parse_prefix(prefix).length)):
-                            found.add(Fallback((prefix, "", INNER)))
-                    elif f" metric {MAIN_METRIC}" in line:
-                        found.add(Fallback((prefix, "", MAIN)))
+        for group in question.routes:
+            kind = _kind(group, question.protocol) if group.is_unreachable else None
+            if kind is not None:
+                found.update(Fallback((prefix, "", kind)) for prefix in group.prefixes)
         return found
 
     def want(self, case: Case) -> Wanted:
@@ -160,6 +157,15 @@ def _inner(case: Case, fallbacks: Delta) -> set[str]:
     return {text for text in lacking if is_inner(prefix := parse_prefix(text)) and around.around(prefix)}
 
 
+def _kind(group: RouteGroup, protocol: int) -> str | None:
+    """Return the kind of these unreachable routes; None if they are not ours."""
+    if group.table == table_of(protocol):
+        return ""
+    if group.table == table_of(protocol, group.length):
+        return INNER
+    return MAIN if group.table == MAIN_TABLE and group.metric == MAIN_METRIC else None
+
+
 def _words(key: Fallback, protocol: int) -> str:
     if key.kind == MAIN:
         return f"{_SHAPE}{key.prefix} proto {protocol} metric {MAIN_METRIC}"
@@ -168,3 +174,115 @@ def _words(key: Fallback, protocol: int) -> str:
 
 
 FALLBACKS = Fallbacks()
+
+
+EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
+OUR_PRIORITY = 32765
+"""Right before the main table, which has 32766."""
+
+
+class FallbackRule(Key):
+    """Everything of a family, '', and a number of three digits. The numbers descend from rule to rule."""
+
+    __slots__ = ()
+
+    @property
+    def number(self) -> str:
+        """The number, which tells length and kind of the rule."""
+        return self[2]
+
+
+class FallbackRules(Objects, words={"fallback_rule": "routing rule to {to}, for {prefix}"}):
+    """The rules that lead to our fallback routes."""
+
+    name = "fallback_rule"
+    already_gone = ("No such file or directory",)
+
+    def read(self, host: Host, question: Question) -> set[FallbackRule]:
+        """Return ours, by our protocol number."""
+        found: set[FallbackRule] = set()
+        for rule in host.routing_rules(question.protocol):
+            number = ""
+            if rule.priority == OUR_PRIORITY:
+                number = _number_of(rule.suppressed, rule.table, question.protocol)
+            if number:  # other rules with our protocol are somebody else's
+                found.add(FallbackRule((EVERYTHING[rule.family], "", number)))
+        return found
+
+    def want(self, case: Case) -> Wanted:
+        """Want nothing by itself: which rules are needed depends on all routes (``compare``)."""
+        del case
+        return Wanted({})
+
+    def compare(self, case: Case) -> Delta:
+        """Return the rules that go, the last of them first, and those that come, in their order."""
+        fallbacks = case.delta(FALLBACKS)
+        inner = {key.prefix for key in case.afterwards(FALLBACKS) if key.kind == INNER}
+        wanted = set() if case.clears else rules_for(unrouted(case, fallbacks) - inner, inner)
+        there = case.state(self)
+        stay = in_place(wanted, there)
+        return Delta(sorted(there - stay), sorted(wanted - stay, reverse=True))
+
+    def leads_to(self, key: FallbackRule) -> str:
+        """Return where the rule leads in words: its number tells nobody anything."""
+        length, is_main = divmod(int(key.number), 2)
+        if is_main:
+            return f"routes of the main table longer than /{length - 1 if length else SHORT}"
+        return f"fallback routes of /{length}" if length else "fallback routes"
+
+    def family_option(self, key: FallbackRule) -> str:
+        """Return the option. ip does not look at the prefix of a rule."""
+        return "-6" if key.prefix == EVERYTHING[6] else "-4"
+
+    def add(self, key: FallbackRule, protocol: int) -> str:
+        """Return the line that adds the rule, with its number."""
+        return f"rule add {_rule(key, protocol)}"
+
+    def delete(self, key: FallbackRule, protocol: int) -> str:
+        """Return the line that deletes the rule, if it is ours."""
+        return f"rule del {_rule(key, protocol)}"
+
+
+def rules_for(outer: Iterable[str], inner: Iterable[str]) -> set[FallbackRule]:
+    """Return the keys of the rules that have to be there while these prefixes have a fallback route and no other.
+
+    The ``inner`` ones lie within a prefix that is routed.
+    """
+    lengths = {(":" in prefix, 0) for prefix in outer}
+    lengths |= {(":" in prefix, parse_prefix(prefix).length) for prefix in inner}
+    return {
+        FallbackRule((EVERYTHING[6 if is_ipv6 else 4], "", _number(length, is_main=is_main)))
+        for is_ipv6, length in lengths
+        for is_main in (True, False)
+    }
+
+
+def in_place(wanted: set[FallbackRule], there: set[FallbackRule]) -> set[FallbackRule]:
+    """Return those that are wanted and there, and stand where they should when the others have been added."""
+    last = dict.fromkeys(EVERYTHING.values(), "")
+    for everything, _, number in wanted - there:
+        last[everything] = max(last[everything], number)
+    return {key for key in wanted & there if key[2] > last[key[0]]}
+
+
+def _number(length: int, *, is_main: bool) -> str:
+    """Return the number of a rule. ``length`` is that of inner fallback routes, 0 for the others."""
+    return f"{2 * length + is_main:03d}"
+
+
+def _number_of(length: int, table: int, protocol: int) -> str:
+    """Return the number of our rule with this length (-1: none) and table; '' if the rule is not ours."""
+    if table == MAIN_TABLE and length >= SHORT:
+        return _number(length + 1 if length > SHORT else 0, is_main=True)
+    inner = table - table_of(protocol)
+    return _number(inner, is_main=False) if length < 0 and 0 <= inner <= LONGEST else ""
+
+
+def _rule(key: FallbackRule, protocol: int) -> str:
+    everything, _, number = key
+    length, is_main = divmod(int(number), 2)
+    lookup = f"main suppress_prefixlength {length - 1 if length else SHORT}" if is_main else table_of(protocol, length)
+    return f"from {everything} pref {OUR_PRIORITY} lookup {lookup} protocol {protocol}"
+
+
+FALLBACK_RULES = FallbackRules()

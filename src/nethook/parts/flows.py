@@ -17,29 +17,25 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.host.layout import set_name
 from nethook.host.process import Call
-from nethook.net.prefix import is_prefix, parse_prefix
-from nethook.net.prefixes import Ordered, without
+from nethook.net import Ordered, is_prefix, parse_prefix, without
+from nethook.parts import binding
+from nethook.parts.binding import BINDING
+from nethook.parts.classifying import CLASSIFYING, TO
 from nethook.parts.part import Part
-from nethook.parts.tables import binding
-from nethook.parts.tables.binding import BINDING
-from nethook.parts.tables.classifying import CLASSIFYING, TO
-from nethook.steps.effect import REMOVE, Effect
-from nethook.steps.piece import FLOWS as STAGE
-from nethook.steps.piece import StepPiece
-from nethook.steps.step import Step
+from nethook.steps import FLOWS as STAGE
+from nethook.steps import REMOVE, Effect, Step, StepPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
-    from nethook.host.host import Host
-    from nethook.host.keys import Element
-    from nethook.host.nftables import Elements
+    from nethook.host import Host
+    from nethook.host.nftables import Element, Elements
     from nethook.host.process import Result
-    from nethook.net.prefix import Prefix
-    from nethook.steps.piece import Piece
+    from nethook.net import Prefix
+    from nethook.steps import Piece
 
 TOOL = "conntrack"
 NONE_FOUND = "0 flow entries have been deleted"
@@ -110,9 +106,9 @@ class Flows(Part, words={"flows": "flows of {prefix} from before"}):
 
     name = "flows"
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> Owed:
+    def read(self, host: Host, question: Question) -> Owed:
         """Return the prefixes that moved in earlier runs and whose connections must still be deleted."""
-        del results, question
+        del question
         try:
             return read(host)
         except OSError as error:

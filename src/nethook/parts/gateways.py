@@ -3,27 +3,37 @@
 That an address is ours its metric tells, which is our number. It has no other effect: where the kernel makes a route
 for the address, it is the only one of its kind. (A protocol number of addresses is not known to kernels before 5.18,
 nor to iproute2 6.1.)
+
+And the table ``arp nethook``: who asks for one of them is answered on the bridges that have it, nowhere else. Linux
+answers ARP for each of its addresses on each of its devices. A gateway of ours is a link-local address, so the
+provider's network may have somebody else with the same one. Everything in the table follows from the gateways that
+there are, so it is written anew as a whole whenever they change, and known as right by the comments of its rules.
 """
 
 from __future__ import annotations
 
-from nethook.parts.part import Key, Objects, Wanted
+from binascii import crc32
+
+from nethook.host.layout import NAME, URL
+from nethook.parts.classifying import BRIDGES, CLASSIFYING
+from nethook.parts.part import Key, Objects, Part, Wanted
 from nethook.parts.routes import ROUTES
 from nethook.parts.switches import IPV6
-from nethook.parts.tables.classifying import BRIDGES, CLASSIFYING
-from nethook.placement.placement import ASIDE, Lack
+from nethook.placement import ASIDE, Lack
+from nethook.steps import ADD, CLASSIFY, REMOVE, Effect, NftPiece
+from nethook.steps import ARP as ALONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
+    from nethook.host import Host
     from nethook.host.addresses import Address
-    from nethook.host.host import Host
-    from nethook.host.process import Result
-    from nethook.placement.placement import Placement
+    from nethook.placement import Placement
+    from nethook.steps import Piece
 
 NO_PREFIX_ROUTE = 0x200
 WITHOUT_ROUTE = "noprefixroute"
@@ -53,9 +63,9 @@ class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
         *("ipv4: Address not found", "ipv6: address not found"),  # what kernels of today say
     )
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Gateway]:
+    def read(self, host: Host, question: Question) -> set[Gateway]:
         """Return ours among the addresses of this host."""
-        del host, results
+        del host
         return {key for key, is_ours in _keys(question.addresses, question.protocol) if is_ours}
 
     def want(self, case: Case) -> Wanted:
@@ -144,3 +154,82 @@ def _keys(addresses: Sequence[Address], protocol: int) -> Iterator[tuple[Gateway
 
 
 GATEWAYS = Gateways()
+
+
+ARP_FAMILY = "arp"
+ARP_TABLE = f"{ARP_FAMILY} {NAME}"
+
+
+class ArpRules:
+    """The rules for these gateways; those of IPv6 need none."""
+
+    def __init__(self, gateways: Collection[Gateway]) -> None:
+        bridges: dict[str, list[str]] = {}
+        for address, bridge, _ in sorted(gateways):
+            if ":" not in address:
+                bridges.setdefault(address, []).append(bridge)
+        self.addresses = list(bridges)
+        self._matches = [
+            "arp operation request arp daddr ip {} iifname != {{ {} }} drop".format(
+                address, ", ".join(f'"{bridge}"' for bridge in names)
+            )
+            for address, names in bridges.items()
+        ]
+        fingerprint = f"{crc32(repr(self._matches).encode()):08x}"
+        self.comments = [f"towards guests only {fingerprint}" for _ in self._matches]
+
+    def commands(self) -> list[str]:
+        """Return the nft commands that make the table so, whether or not there is one; without rules it goes.
+
+        What is there is emptied and not deleted, for which the kernel waits 10 ms and more.
+        """
+        if not self._matches:
+            return [f"add table {ARP_TABLE}", f"delete table {ARP_TABLE}"]
+        return [
+            f'add table {ARP_TABLE} {{ comment "{URL}"; }}',
+            f"add chain {ARP_TABLE} input {{ type filter hook input priority filter; policy accept; }}",
+            f"flush chain {ARP_TABLE} input",
+            *(
+                f'add rule {ARP_TABLE} input {match} comment "{comment}"'
+                for match, comment in zip(self._matches, self.comments)
+            ),
+        ]
+
+
+class Arp(Part):
+    """The table ``arp nethook``. Its state are the comments of its rules."""
+
+    name = "arp"
+
+    def read(self, host: Host, question: Question) -> list[str]:
+        """Return the comments of its rules; none where there is no such table."""
+        del question
+        table = host.table(ARP_FAMILY, {})
+        return table.comments.get("input", []) if table else []
+
+    def want(self, case: Case) -> ArpRules:
+        """Want rules for all gateways, when the changes of these have been made."""
+        return ArpRules(case.afterwards(GATEWAYS))
+
+    def want_nothing(self) -> ArpRules:
+        """Return that no rule is wanted."""
+        return ArpRules(())
+
+    def compare(self, case: Case) -> ArpRules | None:
+        """Return the rules if they are not as they should be."""
+        wanted: ArpRules = case.wanted(self)
+        return wanted if wanted.comments != list(case.state(self)) else None
+
+    def pieces(self, case: Case) -> Iterator[Piece]:
+        """Yield its commands. If they may have failed before, they are a step of their own: routing works without."""
+        rules: ArpRules | None = case.delta(self)
+        if rules is None:
+            return
+        if rules.addresses:
+            effect = Effect(ADD, "arp", note=f"for {', '.join(rules.addresses)}, answered towards guests only")
+        else:
+            effect = Effect(REMOVE, "arp", note="rules for gateways")
+        yield NftPiece(ALONE if case.again else CLASSIFY, rules.commands(), [effect], joins=True)
+
+
+ARP = Arp()

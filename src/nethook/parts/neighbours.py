@@ -1,18 +1,27 @@
-"""Our pins: permanent neighbour entries that carry our protocol number, so that no guest can take another's address."""
+"""Our entries in the kernel's neighbour table, which carry our protocol number: pins and proxy entries.
+
+Pins are permanent entries, so that no guest can take another's address.
+
+Proxy entries have the host answer ARP or NDP for addresses on an uplink, for guests behind it. Only for providers that
+ask for each address on their network instead of routing it to the host, and only while it is routed here. The kernel
+asks for more: it has to forward, and for IPv6 the setting proxy_ndp of the uplink has to be on.
+"""
 
 from __future__ import annotations
 
-from nethook.parts.part import Key, Objects, Wanted
+from nethook.net import Longest, parse_prefix
+from nethook.parts.part import NO_DEVICE, Key, Objects, Wanted
+from nethook.placement import Lack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
-    from nethook.host.host import Host
-    from nethook.host.process import Result
+    from nethook.host import Host
+    from nethook.placement import Placement
 
 
 class Pin(Key):
@@ -33,9 +42,8 @@ class Neighbours(Objects, words={"neighbour": "neighbour {prefix} → {to} on {b
     already_gone = (*Objects.already_gone, "No such file or directory")
     waits_for_binding = True
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Pin]:
+    def read(self, host: Host, question: Question) -> set[Pin]:
         """Return our entries."""
-        del results
         return {Pin(entry) for entry in host.permanent_neighbours(question.protocol)}
 
     def want(self, case: Case) -> Wanted:
@@ -72,3 +80,83 @@ class Neighbours(Objects, words={"neighbour": "neighbour {prefix} → {to} on {b
 
 
 NEIGHBOURS = Neighbours()
+
+
+class Proxy(Key):
+    """Address, '', uplink: whether there is one depends on the network that the address is routed to."""
+
+    __slots__ = ()
+
+    @property
+    def uplink(self) -> str:
+        """The device on which the host answers."""
+        return self[2]
+
+
+class Proxies(Objects, words={"proxy": "proxy {prefix} on {to}"}):
+    """Our proxy entries."""
+
+    name = "proxy"
+    already_gone = (*Objects.already_gone, "No such file or directory")
+    waits_for_binding = True
+
+    def read(self, host: Host, question: Question) -> set[Proxy]:
+        """Return our entries."""
+        return {Proxy((address, "", uplink)) for address, uplink in host.proxies(question.protocol)}
+
+    def want(self, case: Case) -> Wanted:
+        """Want an entry for each address that a line wants one for, and that is routed.
+
+        Entries stay of lines that this run does not decide about, and those that a wrong line may be about. Of a wrong
+        line with a prefix there is an entry for each address.
+        """
+        there = case.state(self)
+        if not there and not any(line.proxy for line in case.lines):  # as on most hosts
+            return Wanted({})
+        wanted: dict[Proxy, RoutedIP] = {}
+        for placed in case.placements.placed:
+            line = placed.line
+            if line.proxy:
+                wanted.update({Proxy((address, "", line.proxy)): line for address in line.prefix.addresses()})
+        kept = {route.prefix for route in case.placements.kept}
+        undecided = {
+            line.prefix for line in case.lines if not case.scope.has_network(line.network) or line.prefix.text in kept
+        }
+        prefixes = Longest(line.prefix for line in case.lines)
+        stay = {key for key in there - wanted.keys() if prefixes.around(parse_prefix(key.prefix)) in undecided}
+        return Wanted(wanted, stay.union(case.in_doubt(there, within=True)))
+
+    def note(self, case: Case) -> dict[str, list[Proxy]]:
+        """Return the entries that are still lacking, by the prefix of their line."""
+        lines = case.wanted(self).keys
+        lacking: dict[str, list[Proxy]] = {}
+        for key in case.delta(self).new:
+            lacking.setdefault(lines[key].prefix.text, []).append(key)
+        return lacking
+
+    def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
+        """Yield that the host does not answer yet."""
+        for key in case.note(self).get(placement.line.prefix.text, ()):
+            yield Lack("proxy", f"the host does not answer for {key.prefix} on {key.uplink}", is_last=True)
+
+    def add(self, key: Proxy, protocol: int) -> str:
+        """Return the line. An entry that somebody else made is taken over: the kernel does not refuse it."""
+        return f"neighbour add proxy {key.prefix} dev {key.uplink} protocol {protocol}"
+
+    def delete(self, key: Proxy, protocol: int) -> str:
+        """Return the line that deletes the entry of this address on this uplink."""
+        del protocol
+        return f"neighbour delete proxy {key.prefix} dev {key.uplink}"
+
+    def why_not_added(self, key: Proxy, said: str, host: Host) -> str:
+        """Return why not. Unlike a bridge, an uplink that is not there is a mistake."""
+        del host
+        return f"there is no device {key.uplink}" if said.startswith(NO_DEVICE) else said
+
+    def added(self, keys: Sequence[Proxy], host: Host) -> None:
+        """Tell the uplink's network, so that nobody goes on sending to where the address was before."""
+        for key in keys:
+            host.announce(key.prefix, key.uplink)
+
+
+PROXIES = Proxies()

@@ -1,15 +1,14 @@
 """A part: one kind of thing of ours in the kernel, such as our routes.
 
-To add a part, write a file with a class that derives from ``Part`` (or ``Objects``, for what ``ip`` makes), and put an
-instance into the registry in ``parts/__init__.py``, at the place where its objects are made. The engine does the rest:
-it reads all parts side by side, compares, and puts the changes in the order of their stages. ``nethook clear`` wants
-nothing of any part.
+To add a part, write a file with a class that derives from ``Part`` (or ``Objects``, for what ``ip`` makes, or
+``TablePart``, for one of our nftables tables), and put an instance into the registry in ``parts/__init__.py``, at the
+place where its objects are made. The engine does the rest: it reads all parts side by side, compares, and puts the
+changes in the order of their stages. ``nethook clear`` wants nothing of any part.
 """
 
 from __future__ import annotations
 
-from nethook.steps.effect import ADD, REMOVE, WORDS, Effect
-from nethook.steps.piece import PLACE, PLACE_BOUND, WITHDRAW, IpPiece
+from nethook.steps import ADD, LAST, PLACE, PLACE_BOUND, REMOVE, WITHDRAW, WORDS, Effect, IpPiece, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,10 +18,11 @@ if TYPE_CHECKING:
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
-    from nethook.host.host import Host
-    from nethook.host.process import Call, Result
-    from nethook.placement.placement import Lack, Placement
-    from nethook.steps.piece import Piece
+    from nethook.host import Host
+    from nethook.host.layout import Layout, SetType
+    from nethook.host.nftables import Element, Elements, Table
+    from nethook.placement import Lack, Placement
+    from nethook.steps import Piece
 
 NO_DEVICE = "Cannot find device "
 
@@ -37,12 +37,7 @@ class Part:
         """Enter the text of each kind of effect, with places for ``{prefix}``, ``{bridge}`` and ``{to}``."""
         WORDS.update(words or {})
 
-    def calls(self, question: Question) -> list[Call]:
-        """Return the programs whose results ``read`` needs. What several parts ask for alike is run once."""
-        del question
-        return []
-
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> Any:
+    def read(self, host: Host, question: Question) -> Any:
         """Return the state of this part in the kernel; ReadError if it cannot be known."""
         raise NotImplementedError
 
@@ -189,3 +184,110 @@ class Objects(Part):
         for key in delta.new:
             stage = PLACE_BOUND if key[0] in bound else PLACE
             yield IpPiece(stage, self, key, self.add(key, case.protocol), self.effect(ADD, key, lines.get(key)))
+
+
+OUR_TABLE = "our table"
+"""The station of doctor at which it looks at our tables."""
+CREATED, RENEWED, REBUILT, REMOVED = "created", "renewed", "rebuilt", "removed"
+
+
+class TableDelta:
+    """Elements that go and come, by set; ``what`` happens to the table itself.
+
+    That is '' (nothing), CREATED, RENEWED (its elements stay), REBUILT (all its elements are new), or REMOVED.
+    """
+
+    __slots__ = ("gone", "layout", "new", "what")
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.what = ""
+        self.gone: Elements = {}
+        self.new: Elements = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """True if nothing changes."""
+        return not (self.what or any(self.gone.values()) or any(self.new.values()))
+
+    @property
+    def commands(self) -> list[str]:
+        """The nft commands that make it so."""
+        commands = [f"delete table {self.layout.table}"] if self.what in {REBUILT, REMOVED} else []
+        if self.what and self.what != REMOVED:
+            commands += self.layout.creation()
+        return commands + self.layout.deletions(self.gone) + self.layout.additions(self.new)
+
+
+class TablePart(Part):
+    """One of our tables. Its state is a ``Table``, or None where there is none."""
+
+    family = ""
+    """nft's word."""
+    sets: Mapping[str, SetType] = {}
+
+    def layout(self, case: Case) -> Layout:
+        """Return the table as it should be."""
+        raise NotImplementedError
+
+    def read(self, host: Host, question: Question) -> Table | None:
+        """Return the table as it is; ReadError if that cannot be known."""
+        del question
+        return host.table(self.family, self.sets)
+
+    def want_nothing(self) -> Any:
+        """Return that there should be no table."""
+        return None
+
+    def elements(self, case: Case) -> Elements:
+        """Return the elements that are wanted, by set."""
+        raise NotImplementedError
+
+    def decides_about(self, case: Case, name: str, surplus: set[Element]) -> set[Element]:
+        """Return those of the elements of this set that nobody wants and that this run may delete."""
+        raise NotImplementedError
+
+    def effects(self, case: Case, sign: str, elements: Elements) -> Iterator[Effect]:
+        """Yield what it means that these elements come or go."""
+        raise NotImplementedError
+
+    def difference(self, case: Case) -> TableDelta:
+        """Return the difference of elements and rules. In a second attempt, a table with other rules is made anew."""
+        table: Table | None = case.state(self)
+        delta = TableDelta(self.layout(case))
+        if case.wanted(self) is None:
+            delta.what = REMOVED if table else ""
+            return delta
+        wanted = self.elements(case)
+        there = table.elements if table else {name: set() for name in wanted}
+        for name, elements in wanted.items():
+            delta.gone[name] = self.decides_about(case, name, there[name] - elements)
+            delta.new[name] = elements - there[name]
+        if table and not delta.layout.is_intact(table.comments):
+            delta.what = RENEWED
+            if case.again:
+                delta.what = REBUILT
+                delta.new = {name: elements | there[name] - delta.gone[name] for name, elements in wanted.items()}
+                delta.gone = {}
+        return delta
+
+    def all_effects(self, case: Case) -> list[Effect]:
+        """Return what the difference means, for the table and its elements."""
+        delta: TableDelta = case.delta(self)
+        name = delta.layout.table
+        effects = []
+        if delta.what:
+            note = name if delta.what == REMOVED else f"{name} {delta.what}"
+            effects.append(Effect(REMOVE if delta.what == REMOVED else ADD, "table", to=name, note=note))
+        effects += self.effects(case, REMOVE, delta.gone)
+        effects += self.effects(case, ADD, delta.new)
+        return effects
+
+    def is_lacking(self, case: Case) -> bool:
+        """Return whether the table is lacking, or has to be made anew."""
+        return case.delta(self).what in {CREATED, RENEWED, REBUILT}
+
+    def removal(self, case: Case) -> Iterator[Piece]:
+        """Yield the removal of the table when everything of ours goes."""
+        if case.delta(self).what:
+            yield NftPiece(LAST, case.delta(self).commands, self.all_effects(case))

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from nethook.errors import ReadError
 from nethook.host.process import Call
-from nethook.net.prefix import is_prefix
+from nethook.host.routes import MAIN
 from nethook.parts.part import Delta, Key, Objects, Wanted
-from nethook.placement.placement import Lack
-from nethook.steps.effect import REPLACE
-from nethook.steps.piece import PLACE, PLACE_BOUND, IpPiece
+from nethook.placement import Lack
+from nethook.steps import PLACE, PLACE_BOUND, REPLACE, IpPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Result
-    from nethook.placement.placement import Placement
-    from nethook.steps.piece import Piece
+    from nethook.host.routes import RouteGroup
+    from nethook.placement import Placement
+    from nethook.steps import Piece
 
     Place = tuple[str, str]
     """Prefix in canonical text, and the device behind which it is."""
 
-OTHER_SHAPES = frozenset({"unreachable", "blackhole", "prohibit", "throw", "default", "nexthop"})
-"""Beginnings of lines that ip prints for routes with our number and of another shape than ours."""
-
 EXISTS = "File exists"
-IN_TABLE = " table "
-"""ip prints this in front of a table's number, if it is not the main one."""
 OF_0_6 = "until now of release 0.6"
 
 
@@ -54,9 +48,14 @@ class RouteDelta(Delta):
         self.inherited = inherited
 
 
-def read_calls(protocol: int) -> list[Call]:
-    """Return the call that lists all routes with our number, of both families and in all tables."""
-    return [Call(("ip", "route", "show", "table", "all", "proto", str(protocol)))]
+def to_guests(groups: Iterable[RouteGroup]) -> set[Route]:
+    """Return those of the routes with our number that lead to guests. Elsewhere than in the main table none does."""
+    return {
+        Route((prefix, group.device, group.via))
+        for group in groups
+        if group.device and group.table == MAIN
+        for prefix in group.prefixes
+    }
 
 
 class Routes(Objects, words={"route": "route {prefix} → {bridge}"}):
@@ -66,32 +65,10 @@ class Routes(Objects, words={"route": "route {prefix} → {bridge}"}):
     already_gone = (*Objects.already_gone, "No such process")
     waits_for_binding = True
 
-    def calls(self, question: Question) -> list[Call]:
-        """Return the call that lists them."""
-        return read_calls(question.protocol)
-
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> set[Route]:
+    def read(self, host: Host, question: Question) -> set[Route]:
         """Return our routes. Those of another shape than we make are left out: somebody else's with our number."""
-        del host, question
-        return self.parse(results)
-
-    def parse(self, results: Sequence[Result]) -> set[Route]:
-        """Return our routes in this listing; ReadError if it is not understood."""
-        routes: set[Route] = set()
-        for result in results:
-            if result.status != 0:
-                raise ReadError(result.failure)
-            for line in result.out.splitlines():
-                if not line.strip() or IN_TABLE in line or line.startswith("unreachable "):  # half are our fallbacks
-                    continue
-                first, *rest = line.split(None, 5)
-                if not line[0].isspace() and rest[:1] == ["dev"] and len(rest) > 1:
-                    routes.add(Route((first, rest[1], "")))
-                elif not line[0].isspace() and rest[:1] == ["via"] and rest[2:3] == ["dev"] and " onlink" in line:
-                    routes.add(Route((first, rest[3], rest[1])))
-                elif first not in OTHER_SHAPES and not is_prefix(first):
-                    raise ReadError(result.not_understood)
-        return routes
+        del host
+        return to_guests(question.routes)
 
     def want(self, case: Case) -> Wanted:
         """Want a route for each line that has a place, and keep those that placement keeps."""

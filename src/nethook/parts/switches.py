@@ -18,27 +18,23 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.host.layout import set_name
 from nethook.host.process import Call
-from nethook.parts.part import Part
-from nethook.parts.proxies import PROXIES
-from nethook.parts.tables.binding import not_kept
-from nethook.parts.tables.classifying import CLASSIFYING
-from nethook.parts.tables.table import OUR_TABLE
-from nethook.placement.placement import Lack
-from nethook.steps.effect import ADD, REMOVE, Effect
-from nethook.steps.piece import SWITCH, SWITCH_OFF, StepPiece
-from nethook.steps.step import Step
+from nethook.parts.binding import not_kept
+from nethook.parts.classifying import CLASSIFYING
+from nethook.parts.neighbours import PROXIES
+from nethook.parts.part import OUR_TABLE, Part
+from nethook.placement import Lack
+from nethook.steps import ADD, REMOVE, SWITCH, SWITCH_OFF, Effect, Step, StepPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from typing import TypeVar
 
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
-    from nethook.host.host import Host
-    from nethook.host.process import Result
-    from nethook.placement.placement import Placement
-    from nethook.steps.piece import Piece
+    from nethook.host import Host
+    from nethook.placement import Placement
+    from nethook.steps import Piece
 
     Recorded = TypeVar("Recorded")
     Values = dict[str, str]
@@ -209,9 +205,8 @@ class IPv6(Part, words={"ipv6": "IPv6 on {bridge}"}):
 
     name = "ipv6"
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> SwitchState:
+    def read(self, host: Host, question: Question) -> SwitchState:
         """Return where we have turned it on, and which bridges have it off by libvirt's doing."""
-        del results
         off = {
             network.bridge
             for network in (question.networks if 6 in question.families else ())
@@ -286,9 +281,8 @@ class NoLearning(Part, words={NO_LEARNING: f"{NO_LEARNING} on {{bridge}}"}):
 
     name = NO_LEARNING
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> SwitchState:
+    def read(self, host: Host, question: Question) -> SwitchState:
         """Return where we have switched it on, and which bridges learn. Those are only looked at if a line is bound."""
-        del results
         is_needed = any(line.guest for line in question.configuration.routed_ips)
         learning = {link.name for link in question.links if link.learns} if is_needed else set()
         return SwitchState({bridge: {} for bridge in _recorded(no_learning_switched_on, host)}, learning)
@@ -354,9 +348,8 @@ class ProxyNdp(Part, words={PROXY_NDP: f"{PROXY_NDP} on {{to}}"}):
 
     name = PROXY_NDP
 
-    def read(self, host: Host, results: Sequence[Result], question: Question) -> SwitchState:
+    def read(self, host: Host, question: Question) -> SwitchState:
         """Return where we have turned it on, and on which uplinks of lines it is off."""
-        del results
         uplinks = {line.proxy for line in question.configuration.routed_ips if line.proxy and line.prefix.family == 6}
         off = {uplink for uplink in uplinks if is_proxy_ndp_off(host, uplink)}
         return SwitchState({uplink: {} for uplink in _recorded(proxy_ndp_turned_on, host)}, off)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from nethook.config import RoutedIP
-    from nethook.libvirt.network import Network
+    from nethook.config.text import Problem
+    from nethook.libvirt import Network
 
 
 class Scope:
@@ -94,3 +95,15 @@ def scope_of(
     spared = {network.bridge: () if network.is_libvirts_own else of_others for network in networks}
     known = networks if known is None else known
     return Scope(spared, names, known, down=down, unresolved=unresolved, starting=starting)
+
+
+def claimed(line: RoutedIP, owners: Mapping[str, str]) -> Problem | None:
+    """Return the problem of a line whose prefix another network has as ``<ip>`` or ``<route>``; None without one.
+
+    ``owners`` are networks by such prefixes. libvirt does not start a network if there is a route to one of them.
+    """
+    owner = owners.get(line.prefix.text)
+    if owner is None or owner == line.network:
+        return None
+    what = f"network {owner} has {line.prefix} itself: with a route to another network, libvirt would not start {owner}"
+    return line.problem(what, f"route it to {owner}, or leave the line out")

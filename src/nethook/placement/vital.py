@@ -7,18 +7,17 @@ where a line has the longest prefix around it.
 
 from __future__ import annotations
 
-from nethook.net.prefix import BITS, Prefix, parse_prefix
-from nethook.net.prefixes import in_order
+from nethook.net import BITS, Prefix, in_order, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
     from nethook.config import RoutedIP
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
+    from nethook.host import Host
     from nethook.host.addresses import Address
-    from nethook.host.host import Host
-    from nethook.libvirt.network import Network
+    from nethook.libvirt import Network
 
 RESOLVER_FILES = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 SSH = "SSH_CONNECTION="
@@ -169,15 +168,3 @@ def _parsed(text: str) -> list[Prefix]:
         return [parse_prefix(text.partition("%")[0])]
     except ValueError:
         return []
-
-
-def claimed(line: RoutedIP, owners: Mapping[str, str]) -> Problem | None:
-    """Return the problem of a line whose prefix another network has as ``<ip>`` or ``<route>``; None without one.
-
-    ``owners`` are networks by such prefixes. libvirt does not start a network if there is a route to one of them.
-    """
-    owner = owners.get(line.prefix.text)
-    if owner is None or owner == line.network:
-        return None
-    what = f"network {owner} has {line.prefix} itself: with a route to another network, libvirt would not start {owner}"
-    return line.problem(what, f"route it to {owner}, or leave the line out")

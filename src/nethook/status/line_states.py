@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nethook import placement as placement_of
 from nethook.host import links
-from nethook.placement import placement as placement_of
-from nethook.placement.placement import ASIDE, Placement
+from nethook.placement import ASIDE, Placement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from nethook.config import RoutedIP
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.engine.plan import Plan
+    from nethook.parts.counters import Counts, Traffic
     from nethook.parts.routes import Place
-    from nethook.parts.tables.counters import Counts, Traffic
 
 ROUTED = "routed"
 WAITING = "waiting"

@@ -9,22 +9,22 @@ from nethook.config import load
 from nethook.engine.plan import decide
 from nethook.engine.situation import hidden_in_force, limited_host, situation, what_stays
 from nethook.legacy06.leftovers import ForeignRoutes
-from nethook.parts.routes import ROUTES, holder, holder_call, read_calls
-from nethook.parts.tables import counters
-from nethook.parts.tables.binding import BINDING
-from nethook.placement.placement import place
+from nethook.parts import counters
+from nethook.parts.binding import BINDING
+from nethook.parts.routes import holder, holder_call, to_guests
+from nethook.placement import place
 from nethook.status.line_states import BLOCKED, NOT_APPLIED, UNKNOWN, line_states, states_without_root
-from nethook.steps.effect import ADD
+from nethook.steps import ADD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nethook.config.problem import Problem
+    from nethook.config.text import Problem
     from nethook.engine.situation import Situation
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.parts.routes import Place, Route
     from nethook.status.line_states import LineState
-    from nethook.steps.effect import Effect
+    from nethook.steps import Effect
 
 MOST_LOOKED_UP = 100
 """For more lines than this that are not applied nobody looks who else has a route to each: they have one cause."""
@@ -74,9 +74,9 @@ class Overview:
 
 def overview() -> Overview:
     """Return the overview; without root, as far as it can be read. NethookError if it cannot."""
-    configuration = load()
-    now = situation(configuration)
     host = limited_host()
+    configuration = load(host)
+    now = situation(configuration)
     if os.geteuid() != 0:
         lines = configuration.routed_ips
         placements = place(lines, configuration.of(host.families()), now.up, now.scope)
@@ -107,10 +107,13 @@ def overview() -> Overview:
 def _routes(now: Situation, host: Host) -> set[Place]:
     """Return our routes, and the foreign ones that lead to the same places."""
     foreign = ForeignRoutes({network.bridge for network in now.up})
-    calls = read_calls(now.configuration.settings.route_protocol)
-    results = host.start([*calls, *foreign.read_calls(host)])()
-    standing_in, _ = foreign.routes(results[len(calls) :])
-    return {(route.prefix, route.device) for route in ROUTES.parse(results[: len(calls)])} | standing_in
+    results = host.start(foreign.read_calls(host))
+    try:
+        ours = to_guests(host.routes(now.configuration.settings.route_protocol))
+    finally:
+        listings = results()
+    standing_in, _ = foreign.routes(listings)
+    return {(route.prefix, route.device) for route in ours} | standing_in
 
 
 def _look_for_holders(lacking: Sequence[LineState], ours: set[Route], host: Host) -> None:

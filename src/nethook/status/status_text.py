@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.status.traffic_text import COUNTS, human
 from nethook.terminal import folded
 from nethook.terminal.table import Column, fitting, table_lines
@@ -13,7 +13,7 @@ from nethook.terminal.table import Column, fitting, table_lines
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from nethook.config.problem import Place
+    from nethook.config.text import Place
     from nethook.status.line_states import LineState
     from nethook.status.overview import Overview
     from nethook.status.traffic_text import Notation

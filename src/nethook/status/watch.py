@@ -6,10 +6,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.errors import NethookError
 from nethook.exit_status import OK
-from nethook.parts.tables.counters import Traffic
+from nethook.parts.counters import Traffic
 from nethook.status.status_text import messages, status_text
 from nethook.status.traffic_text import RATES
 from nethook.terminal import folded, is_dumb, takes_colours, width_of

@@ -7,16 +7,16 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.config.problem import one_line
+from nethook.config.text import one_line
 from nethook.log import MOST_PROBLEMS
-from nethook.steps.effect import ADD, REMOVE, REPLACE
+from nethook.steps import ADD, REMOVE, REPLACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import TextIO
 
-    from nethook.config.problem import Problem
-    from nethook.steps.effect import Effect
+    from nethook.config.text import Problem
+    from nethook.steps import Effect
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 

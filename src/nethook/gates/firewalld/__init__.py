@@ -34,7 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nethook.engine.case import Case
     from nethook.gates.gate import Opening
-    from nethook.host.host import Host
+    from nethook.host import Host
 
 CONFIGURED = "/etc/firewalld"
 """Where an admin's files are, and ours."""

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from nethook.host.host import Host
+    from nethook.host import Host
 
 PACKAGED = "/usr/lib/firewalld"
 """Where a package of a distribution has its files; what is configured goes before them."""

@@ -10,19 +10,18 @@ from nethook.gates.firewalld import is_configured
 from nethook.gates.firewalld.files import POLICY, SETS, permanent_entries
 from nethook.gates.gate import STATION, GateChange, Opening
 from nethook.host.process import Call, ToolMissingError
-from nethook.net.prefix import parse_prefix
-from nethook.net.prefixes import Longest, disjoint
-from nethook.placement.placement import WEAK, Lack
-from nethook.steps.effect import ADD, REMOVE, Effect
+from nethook.net import Longest, disjoint, parse_prefix
+from nethook.placement import WEAK, Lack
+from nethook.steps import ADD, REMOVE, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nethook.engine.case import Case
-    from nethook.host.host import Host
+    from nethook.host import Host
     from nethook.host.process import Result, Tools
-    from nethook.net.prefix import Prefix
+    from nethook.net import Prefix
 
     Entries = Mapping[int, Collection[str]]
     """Entries by family."""

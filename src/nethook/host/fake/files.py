@@ -5,9 +5,15 @@ from __future__ import annotations
 import errno
 import os
 from copy import copy
+from typing import TYPE_CHECKING
 
 from nethook.errors import NethookError
 from nethook.host.lock import FOLDER, MISSED, RECORD_LOCK, Locked, RecordLock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nethook.host.files import Stamp
 
 
 class Files:
@@ -57,6 +63,16 @@ class Files:
     def names(self, folder: str) -> list[str]:
         """Return the names of the files in a folder."""
         return sorted(path[len(folder) + 1 :] for path in self.texts if os.path.dirname(path) == folder)
+
+    def content(self, path: str) -> bytes | None:
+        """Return the bytes of a file; None if there is none."""
+        return self.texts[path].encode("utf-8", "surrogateescape") if path in self.texts else None
+
+    def state_of(self, paths: Iterable[str]) -> list[Stamp]:
+        """Return the state of these files and of those in their ``.d`` folders."""
+        all_paths = (each for path in paths for each in (path, *(f"{path}.d/{x}" for x in self.names(f"{path}.d"))))
+        texts = [(path, self.texts[path]) for path in all_paths if path in self.texts]
+        return [(path, 0, len(text), hash(text)) for path, text in texts]
 
 
 class FakeLock(Locked):

@@ -1,4 +1,4 @@
-"""The fake host: the same methods as ``host/host.py``, on a kernel, tools and files in memory.
+"""The fake host: the same methods as ``host/__init__.py``, on a kernel, tools and files in memory.
 
 One instance stands for the machine, so it is used for several runs. Its deadline is far away: nothing takes time.
 """
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from nethook.host.addresses import Address, RoutingRule
+    from nethook.host.addresses import Address
+    from nethook.host.files import Stamp
     from nethook.host.layout import SetType
     from nethook.host.links import Link
     from nethook.host.lock import Locked
-    from nethook.host.nftables import Elements
+    from nethook.host.nftables import Elements, ForeignChain
+    from nethook.host.routes import RouteGroup, RoutingRule
 
+IPTABLES_NFT = {"ip": "iptables-nft", "ip6": "ip6tables-nft"}
 LEGACY_NAMES = {f"/proc/self/net/{'ip6' if '6' in tool else 'ip'}_tables_names": tool for tool in IPTABLES[1::2]}
 
 
@@ -83,6 +86,24 @@ class FakeHost(Machine):
             raise ReadError("cannot change nftables: No such file or directory") from None
         self.nftables.tables[key] = table
 
+    # Tables of other programs
+
+    def chain(self, family: str, table: str, name: str) -> ForeignChain | None:
+        """Return a chain of another program; None if there is none."""
+        return self._ask(f"chain {family} {table} {name}", lambda: self._chain(family, table, name))
+
+    def _chain(self, family: str, table: str, name: str) -> ForeignChain | None:
+        there = self.nftables.tables.get((family, table))
+        return there.chains[name].as_read if there and name in there.chains else None
+
+    def has_chain(self, family: str, table: str, name: str) -> bool:
+        """Return whether nftables has this chain, maybe one of iptables-nft."""
+        iptables = self.iptables[IPTABLES_NFT[family]].chains.get(table, {}) if family in IPTABLES_NFT else {}
+        return self._ask(
+            f"existence of chain {family} {table} {name}",
+            lambda: name in iptables or self._chain(family, table, name) is not None,
+        )
+
     # Devices, addresses, routes
 
     def families(self) -> tuple[int, ...]:
@@ -104,6 +125,10 @@ class FakeHost(Machine):
     def addresses(self) -> list[Address]:
         """Return all addresses of this host."""
         return self._ask("addresses", lambda: list(self.kernel.addresses))
+
+    def routes(self, protocol: int) -> list[RouteGroup]:
+        """Return the routes with this protocol number, but for shapes that we do not make."""
+        return self._ask("routes", lambda: self.kernel.route_groups(protocol))
 
     def next_hops(self) -> set[tuple[str, str]]:
         """Return address and device of each next hop of routes, but for those of routing daemons."""
@@ -178,6 +203,24 @@ class FakeHost(Machine):
     def remove(self, path: str) -> None:
         """Remove a file of ours, if it is there; OSError if that fails."""
         self._file("remove", path, lambda: self.files.remove(path), changes=True)
+
+    # Files that an administrator writes
+
+    def trusted(self, path: str) -> bytes | None:
+        """Return the content of the file; None if there is none. OSError."""
+        return self._file("read", path, lambda: self.files.content(path))
+
+    def listing(self, folder: str) -> list[str] | None:
+        """Return the names in the folder, sorted; None if there is none. OSError."""
+        return self._file("list", folder, lambda: self.files.names(folder) or None)
+
+    def has_folder(self, path: str) -> bool:
+        """Return whether there is such a folder: one with files."""
+        return bool(self.files.names(path))
+
+    def stamp(self, paths: Iterable[str]) -> list[Stamp]:
+        """Return the state of these files and of those in their ``.d`` folders."""
+        return self.files.state_of(paths)
 
     # Locks, log
 

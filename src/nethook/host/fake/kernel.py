@@ -10,10 +10,11 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from nethook.host.addresses import Address, RoutingRule
+from nethook.host.addresses import Address
 from nethook.host.fake.answer import Refused
 from nethook.host.links import BRIDGE, Link
-from nethook.net.prefix import BITS, Prefix, parse_address, parse_prefix
+from nethook.host.routes import RouteGroup, RoutingRule
+from nethook.net import BITS, Prefix, parse_address, parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -241,6 +242,23 @@ class Kernel:
                 self.routes.remove(route)
                 return
         raise Refused(NO_SUCH_PROCESS)
+
+    def route_groups(self, protocol: int) -> list[RouteGroup]:
+        """Return the routes with this number that are of a shape which the program makes, each by itself."""
+        return [
+            RouteGroup(
+                route.table,
+                0 if route.prefix == "default" else parse_prefix(route.prefix).length,
+                [route.prefix],
+                device=route.device,
+                via=route.via,
+                metric=route.metric,
+                is_unreachable=route.kind == UNREACHABLE,
+            )
+            for route in self.routes
+            if route.protocol == protocol
+            and (route.kind == UNREACHABLE or (route.kind == UNICAST and (route.onlink or not route.via)))
+        ]
 
     # Rules
 

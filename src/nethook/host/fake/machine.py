@@ -6,6 +6,7 @@ import errno
 from typing import TYPE_CHECKING, TypeVar
 
 from nethook.errors import ReadError
+from nethook.host import Host
 from nethook.host.fake.answer import Answer, NotFaked
 from nethook.host.fake.faults import Fault, Killed, Touch
 from nethook.host.fake.files import Files, error_of
@@ -13,7 +14,6 @@ from nethook.host.fake.ip import Ip
 from nethook.host.fake.iptables import Iptables
 from nethook.host.fake.kernel import Kernel
 from nethook.host.fake.nft import Nftables
-from nethook.host.host import Host
 from nethook.host.process import SEARCHED, Call, Result, ToolMissingError
 
 if TYPE_CHECKING:

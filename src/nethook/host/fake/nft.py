@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nethook.host.fake.answer import Answer, NotFaked, Refused
 from nethook.host.fake.sets import NO_SUCH, NOT_PROCESSED, Set, failed
+from nethook.host.nftables import ForeignChain, ForeignRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ _COMMAND = re.compile(r"(add|insert|delete|flush) (table|set|chain|rule|element)
 _REFERENCE = re.compile(r"@(\w+)(?![\w,])")
 _JUMP = re.compile(r"\b(?:jump|goto) (\w+)")
 _COMMENT = re.compile(r' comment "([^"]*)"$')
+_STOPS = re.compile(r"(counter (packets \d+ bytes \d+ )?)*(jump|goto|drop|reject)\b")
 _COUNTER = re.compile(r"\bcounter\b(?! packets)")
 
 
@@ -45,6 +47,12 @@ class Chain:
     def __init__(self, hook: str) -> None:
         self.hook = hook
         self.rules: list[Rule] = []
+
+    @property
+    def as_read(self) -> ForeignChain:
+        """The chain as it is read over netlink."""
+        rules = [ForeignRule(rule.handle, rule.comment, stops=bool(_STOPS.match(rule.text))) for rule in self.rules]
+        return ForeignChain(rules, drops="policy drop" in self.hook)
 
     def copy(self) -> Chain:
         """Return one that may be changed without changing this one. Rules never change."""

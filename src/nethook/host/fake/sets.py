@@ -7,12 +7,12 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from nethook.host.fake.answer import NotFaked, Refused
-from nethook.net.prefix import block_text, parse_prefix
+from nethook.net import block_text, parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nethook.host.keys import Element
+    from nethook.host.nftables import Element
 
 NO_SUCH = "No such file or directory"
 NOT_PROCESSED = "Could not process rule: "

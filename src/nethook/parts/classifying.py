@@ -41,28 +41,28 @@ hardly anybody writes, there is no place to remember anything: such a packet doe
 from __future__ import annotations
 
 from nethook.host.layout import DEVICE, NAME, Layout, SetType, set_name
-from nethook.net.names import is_sayable
-from nethook.net.prefix import parse_prefix
-from nethook.net.prefixes import Longest, outermost
-from nethook.parts.tables.table import CREATED, OUR_TABLE, TableDelta, TablePart
-from nethook.placement.placement import WEAK, Lack
-from nethook.steps.effect import REMOVE, Effect
-from nethook.steps.piece import CLASSIFY, SETTLE, NftPiece
+from nethook.net import NAME_SIZE, Longest, can_exist, is_sayable, outermost, parse_prefix
+from nethook.parts.part import CREATED, OUR_TABLE, TableDelta, TablePart
+from nethook.placement import WEAK, Lack
+from nethook.steps import ADD, CLASSIFY, REMOVE, SETTLE, Effect, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from nethook.engine.case import Case
-    from nethook.host.keys import Element
-    from nethook.host.nftables import Elements
-    from nethook.net.prefix import Prefix
-    from nethook.placement.placement import Placement
-    from nethook.steps.piece import Piece
+    from nethook.host import Host
+    from nethook.host.nftables import Element, Elements
+    from nethook.net import Prefix
+    from nethook.placement import Placement
+    from nethook.placement.scope import Scope
+    from nethook.steps import Piece
 
 FAMILY = "inet"
 TABLE = f"{FAMILY} {NAME}"
 BRIDGES, ISOLATED = "bridges", "isolated"
+KINDS = {BRIDGES: "bridge", ISOLATED: "isolated"}
+"""What effects call the elements of each set."""
 TO, FROM, ROUTED = "to", "from", "routed"
 FAMILIES = ((4, "ip"), (6, "ip6"))
 IN_USE, IS_OURS, OURS = 0xFF000000, 0xF8000000, 0x68000000
@@ -200,7 +200,7 @@ class Classifying(
     def want(self, case: Case) -> Elements:
         """Want the bridges with guests, each address where it is routed to, and all addresses guarded.
 
-        Bridges whose names nft cannot say are added otherwise (``guest_bridges.py``).
+        Bridges whose names nft cannot say are added otherwise (``protect``).
         """
         elements: Elements = {name: set() for name in SETS}
         for bridge, is_isolated in case.scope.guest_bridges:
@@ -317,3 +317,37 @@ class Classifying(
 
 
 CLASSIFYING = Classifying()
+
+
+def protect(host: Host, known: Collection[tuple[str, bool]], scope: Scope | None = None) -> list[Effect]:
+    """Add those of these bridges (True: isolated) that our table lacks, if it is there. Returns what was changed.
+
+    What our table does not know passes for the outside. So this is the first thing that a run does, and the last: no
+    configuration is needed for it, no lock, and no tool. It is done over netlink, which also takes names that nft
+    cannot say (``"`` has no escape in its strings). Adding is idempotent and harmless; a table that is not there gets
+    all bridges when it is made.
+
+    With a scope, bridges in it that are not known are deleted, if nft cannot say their names: all others are a run's
+    own business. ReadError if the kernel refuses.
+    """
+    there = host.elements(FAMILY, {name: SETS[name] for name in KINDS})
+    if there is None:
+        return []
+    known = [(name, is_isolated) for name, is_isolated in known if can_exist(name)]
+    wanted = {BRIDGES: {name for name, _ in known}, ISOLATED: {name for name, is_isolated in known if is_isolated}}
+    new, gone = {}, {}
+    effects = []
+    for name, bridges in wanted.items():
+        found = {bridge for (bridge,) in there[name]}
+        lacking = sorted(bridges - found)
+        surplus = sorted(name for name in found - bridges if scope and scope.has(name) and not is_sayable(name))
+        new[name], gone[name] = ([_key(bridge) for bridge in some] for some in (lacking, surplus))
+        for sign, some in ((ADD, lacking), (REMOVE, surplus)):
+            effects += [Effect(sign, KINDS[name], bridge=bridge) for bridge in some]
+    if effects:
+        host.change_elements(FAMILY, new, gone)
+    return effects
+
+
+def _key(bridge: str) -> bytes:
+    return bridge.encode("utf-8", "surrogateescape").ljust(NAME_SIZE, b"\0")

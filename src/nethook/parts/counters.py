@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from struct import unpack_from
 
-from nethook.host.keys import beginning, interval_keys, single_keys
 from nethook.host.layout import NAME, set_name
 from nethook.host.netlink import GET_ELEMENTS, Nftables, attributes
-from nethook.host.nftables import SET_ELEMENTS
-from nethook.net.prefix import parse_prefix
-from nethook.parts.tables import binding
-from nethook.parts.tables.classifying import SETS
+from nethook.host.nftables import SET_ELEMENTS, beginning, interval_keys, single_keys
+from nethook.net import parse_prefix
+from nethook.parts import binding
+from nethook.parts.classifying import SETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nethook.host.keys import Element
     from nethook.host.layout import SetType
     from nethook.host.netlink import Span
+    from nethook.host.nftables import Element
     from nethook.parts.routes import Place
 
     Counts = dict[Place, "Traffic"]

@@ -41,17 +41,13 @@ from __future__ import annotations
 
 from nethook.host.layout import INDEX, MAC, Layout, SetType, set_name
 from nethook.host.links import tap_mac
-from nethook.net.prefix import parse_prefix
-from nethook.net.prefixes import Ordered, without
+from nethook.net import Ordered, parse_prefix, without
+from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.neighbours import NEIGHBOURS
+from nethook.parts.part import CREATED, OUR_TABLE, REMOVED, TableDelta, TablePart
 from nethook.parts.routes import ROUTES
-from nethook.parts.tables.classifying import CLASSIFYING
-from nethook.parts.tables.table import CREATED, OUR_TABLE, REMOVED, TableDelta, TablePart
-from nethook.placement.binding import nic
-from nethook.placement.placement import Lack
-from nethook.steps.effect import ADD, Effect
-from nethook.steps.piece import BIND, StepPiece
-from nethook.steps.step import Step, nft_call
+from nethook.placement import Lack, nic
+from nethook.steps import ADD, BIND, Effect, Step, StepPiece, nft_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,12 +55,11 @@ if TYPE_CHECKING:
 
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
-    from nethook.host.host import Host
-    from nethook.host.keys import Element
-    from nethook.host.nftables import Elements, Table
-    from nethook.net.prefix import Prefix
-    from nethook.placement.placement import Placement
-    from nethook.steps.piece import Piece
+    from nethook.host import Host
+    from nethook.host.nftables import Element, Elements, Table
+    from nethook.net import Prefix
+    from nethook.placement import Placement
+    from nethook.steps import Piece
 
 FAMILY = "bridge"
 NEEDED_NFT = "1.0.3"

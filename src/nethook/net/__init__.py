@@ -1,1 +1,0 @@
-"""Values: addresses, prefixes, names of devices. Nothing in here touches the machine."""

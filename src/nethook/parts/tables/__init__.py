@@ -1,1 +1,0 @@
-"""Our nftables tables."""

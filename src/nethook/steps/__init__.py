@@ -1,1 +1,0 @@
-"""The changes of a run, as values."""
