@@ -146,16 +146,20 @@ def _family_chains(family: int, ip: str) -> dict[str, list[str]]:
     sent_from = f"iifname . {ip} saddr @from{family}"
     delivered_to = f"oifname . {ip} daddr @to{family}"
     is_routed = f"{ip} saddr @routed{family}"
+    deliveries = [
+        f"{delivered_to} goto to_routed{family}",
+        f"{delivered_to}_prefixes goto to_routed{family}",
+    ]
     return {
         f"from_routed{family}": [
+            "oifname != @bridges goto allow # to the outside, not to private guests",
             f"{delivered_to} goto allow # both are public",
             f"{delivered_to}_prefixes goto allow # both are public",
             "ct state established,related goto allow # reply",
-            "oifname != @bridges goto allow # to the outside, not to private guests",
         ],
         f"to_routed{family}": [
-            "ct state established,related goto allow # reply",
             "iifname != @isolated goto allow # isolated stays isolated",
+            "ct state established,related goto allow # reply",
         ],
         f"astray{family}": [
             f"{is_routed} drop # forged",
@@ -163,12 +167,15 @@ def _family_chains(family: int, ip: str) -> dict[str, list[str]]:
             f"{delivered_to} drop # from a forged address",
             f"{delivered_to}_prefixes drop # from a forged address",
         ],
-        f"forward{family}": [
-            f"iifname @bridges {astray} goto astray{family} # its source does not live there",
+        f"from_guest{family}": [
+            f"{astray} goto astray{family} # its source does not live there",
             f"{sent_from} goto from_routed{family}",
             f"{sent_from}_prefixes goto from_routed{family}",
-            f"{delivered_to} goto to_routed{family}",
-            f"{delivered_to}_prefixes goto to_routed{family}",
+            *deliveries,
+        ],
+        f"forward{family}": [
+            f"iifname @bridges goto from_guest{family} # what comes from outside is looked up only once",
+            *deliveries,
         ],
         # What a bridge takes for itself comes with the port as its device (switches.py), behind which nobody lives.
         f"input{family}": [
