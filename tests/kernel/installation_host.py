@@ -49,6 +49,12 @@ esac
 
 
 @cache
+def _packages() -> str:
+    """Where pip puts packages."""
+    return run([PYTHON, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).stdout.strip()
+
+
+@cache
 def _compiled() -> Path:
     """The package with its bytecode, as pip leaves it: made once, so that no host has to compile it."""
     folder = TemporaryDirectory()
@@ -64,12 +70,11 @@ class InstallationHost:
 
     def __init__(self) -> None:
         self.machine = Machine()
-        where = [PYTHON, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-        self.packages = self.machine.run(*where).strip()
+        self.packages = _packages()
         self.package = f"{self.packages}/nethook"
-        shutil.copytree(_compiled(), self.file(self.package))
-        for path in (HOOKS, *(f"{folder}/virtnetworkd" for folder in ("/usr/sbin", "/usr/bin"))):
-            self.machine.run("rm", "-rf", path)
+        others = (HOOKS, *(f"{folder}/virtnetworkd" for folder in ("/usr/sbin", "/usr/bin")))
+        script = 'cp -a "$1" "$2"; shift 2; rm -rf "$@"'
+        self.machine.run("sh", "-ec", script, "sh", str(_compiled()), self.package, *others)
         self.libvirt("9.0.0")
 
     def close(self) -> None:
