@@ -17,8 +17,8 @@ from tests.signals import keep_ignored_signals_from_children
 LOGS = Path(__file__).parents[1] / "test-logs"
 LONGEST = (
     *("test_matrix", "test_firewalld", "test_doctor", "test_binding", "test_commands", "test_install", "test_reach"),
-    *("test_told", "test_mark_bit_changes", "test_wrong_files", "test_marks", "test_packets", "test_faults"),
-    *("test_firewalld_unit", "test_scale"),
+    *("test_told", "test_faults", "test_packets", "test_reconcile", "test_harmless", "test_admins_table"),
+    *("test_mark_bit_changes", "test_golden", "test_gates_wanted", "test_scale"),
 )
 """Modules whose tests take longest, in that order; groups of the others take less than a minute."""
 

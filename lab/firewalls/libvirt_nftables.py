@@ -27,11 +27,12 @@ class LibvirtNftables:
         if network.mode == "open":
             return
         tables = machine.run("nft", "list", "tables")
+        commands = []
         for family, ip in FAMILIES:
-            commands = [] if f"table {ip} libvirt_network\n" in tables else _chains(ip)
+            commands += [] if f"table {ip} libvirt_network\n" in tables else _chains(ip)
             rules = _rules(network, network.ipv4 if family == 4 else network.ipv6, ip)
             commands += [f"insert rule {ip} libvirt_network {rule}" for rule in reversed(rules)]
-            machine.nft(*commands)
+        machine.nft(*commands)
 
     def stop(self, machine: Runner, network: WorldNetwork) -> None:
         """Delete the rules of a network that stops, by their handles."""

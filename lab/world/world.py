@@ -19,6 +19,8 @@ from lab.world.packets import Place, Witness, exchange, reaches
 from nethook.install.package import stub
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lab.firewalls import Firewall
     from lab.world.syslog import Logged
 
@@ -49,7 +51,7 @@ class WorldGuest:
 
     def add(self, *addresses: str) -> None:
         """Give it these addresses. It reaches everybody through the host, also others on its own bridge."""
-        self.namespace.ip(*(f"address add {address} dev eth0" for address in addresses))
+        self.namespace.ip(*_added(addresses))
 
     def at(self, address: str) -> Place:
         """The guest with one of its addresses."""
@@ -76,6 +78,7 @@ class World:
         for family in ("ipv4", "ipv6"):
             self.host.sysctl(f"{family}/conf/all/forwarding", 1)
         self.host.ip(
+            "link set lo up",
             f"link add {UPLINK} type veth peer name eth0 netns {self._outside.path}",
             # The kernel's own link-local address would come only when it has noticed that the other end is up. Without
             # any, a host that forwards cannot ask whether a neighbour is still there, and after 8 s takes it for gone.
@@ -84,6 +87,7 @@ class World:
             *(f"address add {address}/{24 if family == 4 else 64} dev {UPLINK}" for family, address in HOST.items()),
         )
         self._outside.ip(
+            "link set lo up",
             "link set eth0 up",
             *(f"address add {address}/{24 if family == 4 else 64} dev eth0" for family, address in OUTSIDE.items()),
             *(f"route add default via {address}" for address in HOST.values()),
@@ -128,13 +132,14 @@ class World:
             f"link set {guest.tap} address fe{guest.mac[2:]} master {network.bridge} up",
         )
         guest.namespace.ip(
+            "link set lo up",
             f"link set eth0 address {guest.mac} up",
             f"address add {network.address(4, number)}/29 dev eth0",
             f"address add {network.address(6, number)}/64 dev eth0",
             f"route add default via {network.address(4, 1)}",
             f"route add default via {network.address(6, 1)}",
+            *_added(addresses),
         )
-        guest.add(*addresses)
         return guest
 
     def configure(self, *lines: str) -> None:
@@ -173,9 +178,13 @@ class World:
         return reaches(self.host, self._witness, source, destination)
 
 
+def _added(addresses: Sequence[str]) -> list[str]:
+    """What gives a guest these addresses."""
+    return [f"address add {address} dev eth0" for address in addresses]
+
+
 def _prepare(namespace: Namespace) -> None:
-    """Loopback, addresses that can be used at once, and no help from reverse path filters."""
-    namespace.ip("link set lo up")
+    """Addresses that can be used at once, and no help from reverse path filters, for devices that come now."""
     namespace.sysctl("ipv6/conf/default/accept_dad", 0)
     for scope in ("all", "default"):
         namespace.sysctl(f"ipv4/conf/{scope}/rp_filter", 0)

@@ -54,6 +54,24 @@ until mkdir {calls}/$number 2>/dev/null; do number=$((number + 1)); done
 {fault}
 """
 
+_PUT_AWAY = f"""
+mkdir -p {_REAL} {_CALLS}
+script=$1
+shift
+for tool; do
+    path=/usr/sbin/$tool
+    target=$(readlink -f $path)
+    if [ $target = $path ]; then mv $path {_REAL}; else ln -s $target {_REAL}/$tool; rm $path; fi
+    printf '%s' "$script" >$path
+    chmod 755 $path
+done
+"""
+_PUT_BACK = f"""
+for tool; do mv -f {_REAL}/$tool /usr/sbin; done
+rm -r {_CALLS} {_REAL}
+"""
+"""Shell scripts with the tools as their arguments: one process for all of them."""
+
 
 class Fault:
     """A fault of these tools, at their call number ``call``, counted together from 1; or at EVERY_CALL."""
@@ -62,17 +80,8 @@ class Fault:
         self._machine = machine
         self._tools = list(tools)
         self._calls = machine.root / _CALLS.lstrip("/")
-        machine.run("mkdir", "-p", _REAL, _CALLS)
         script = _SCRIPT.format(real=_REAL, calls=_CALLS, call=call, fault=KINDS[kind])
-        for tool in self._tools:
-            path = f"/usr/sbin/{tool}"
-            target = machine.run("readlink", "-f", path).strip()
-            if target == path:
-                machine.run("mv", path, f"{_REAL}/{tool}")
-            else:
-                machine.run("ln", "-s", target, f"{_REAL}/{tool}")
-                machine.run("rm", path)
-            machine.write(path, script, 0o755)
+        machine.run("sh", "-ec", _PUT_AWAY, "sh", script, *self._tools)
 
     @property
     def was_hit(self) -> bool:
@@ -87,9 +96,7 @@ class Fault:
 
     def mend(self) -> None:
         """Put the real tools back."""
-        for tool in self._tools:
-            self._machine.run("mv", "-f", f"{_REAL}/{tool}", f"/usr/sbin/{tool}")
-        self._machine.run("rm", "-r", _CALLS, _REAL)
+        self._machine.run("sh", "-ec", _PUT_BACK, "sh", *self._tools)
 
 
 class Missing:

@@ -6,13 +6,16 @@ it is told and remembers what is enabled and active; tests/hosts has the real on
 
 from __future__ import annotations
 
+import atexit
 import os
 import pty
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from lab.processes import RUNNER_SECONDS
+from lab.processes import RUNNER_SECONDS, run
 from lab.waiting import wait_for
 from lab.world.machine import Machine
 from lab.world.world import SOURCE
@@ -45,17 +48,33 @@ esac
 """
 
 
+@cache
+def _packages() -> str:
+    """Where pip puts packages."""
+    return run([PYTHON, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).stdout.strip()
+
+
+@cache
+def _compiled() -> Path:
+    """The package with its bytecode, as pip leaves it: made once, so that no host has to compile it."""
+    folder = TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    package = Path(folder.name) / "nethook"
+    shutil.copytree(SOURCE / "nethook", package, ignore=shutil.ignore_patterns("__pycache__"))
+    run([PYTHON, "-m", "compileall", "-q", package])
+    return package
+
+
 class InstallationHost:
     """One such host, with libvirt 9.0 that does not run."""
 
     def __init__(self) -> None:
         self.machine = Machine()
-        where = [PYTHON, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-        self.packages = self.machine.run(*where).strip()
+        self.packages = _packages()
         self.package = f"{self.packages}/nethook"
-        shutil.copytree(SOURCE / "nethook", self.file(self.package), ignore=shutil.ignore_patterns("__pycache__"))
-        for path in (HOOKS, *(f"{folder}/virtnetworkd" for folder in ("/usr/sbin", "/usr/bin"))):
-            self.machine.run("rm", "-rf", path)
+        others = (HOOKS, *(f"{folder}/virtnetworkd" for folder in ("/usr/sbin", "/usr/bin")))
+        script = 'cp -a "$1" "$2"; shift 2; rm -rf "$@"'
+        self.machine.run("sh", "-ec", script, "sh", str(_compiled()), self.package, *others)
         self.libvirt("9.0.0")
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from lab.world.machine import Machine
@@ -37,9 +37,53 @@ _ARP_FINGERPRINT = re.compile(r"(?<=towards guests only )[0-9a-f]{8}")
 _FINGERPRINT = re.compile(r'([" ])[0-9a-f]{8}"')
 
 
+class Listing(NamedTuple):
+    """Everything at one moment: what is ours, and what is not."""
+
+    ours: str
+    foreign: str
+
+
+def listing(machine: Machine) -> Listing:
+    """Everything, read once."""
+    kernel = _read(machine)
+    return Listing(_ours(kernel), _foreign(kernel))
+
+
 def foreign(machine: Machine) -> str:
     """All packet filters and routes that are not ours. Neither counters nor the order of elements are in it."""
-    kernel = _read(machine)
+    return _foreign(_read(machine))
+
+
+def ours(machine: Machine) -> str:
+    """All that is ours: routes, tables, gates, neighbours. Without counters, handles, and what each version changes."""
+    return _ours(_read(machine))
+
+
+def routes(machine: Machine) -> list[str]:
+    """Our routes."""
+    return _our_routes(_read(machine, "ip -4", "ip -6"))
+
+
+def table(machine: Machine) -> str:
+    """Our table; '' if there is none. Without counters."""
+    return _our_table(_read(machine, "nft"))
+
+
+def gates(machine: Machine) -> list[str]:
+    """Our rules in the chains of others, each behind the place where it is."""
+    return _our_gates(_read(machine, "nft", *SAVES))
+
+
+def _read(machine: Machine, *keys: str) -> dict[str, str]:
+    """What the commands with these keys print, by default all of them."""
+    chosen = keys or tuple(COMMANDS)
+    script = "\n".join(f"echo {_SEPARATOR}; {COMMANDS[key]}" for key in chosen)
+    parts = machine.run("sh", "-e", "-c", script).split(f"{_SEPARATOR}\n")[1:]
+    return dict(zip(chosen, parts))
+
+
+def _foreign(kernel: dict[str, str]) -> str:
     tables = kernel["nft"]
     for ours in (_OUR_TABLE, _OUR_BINDING, _OUR_ARP_TABLE, _IPTABLES_TABLE):  # of iptables', what it lists tells more
         tables = ours.sub("", tables)
@@ -58,37 +102,13 @@ def foreign(machine: Machine) -> str:
     )
 
 
-def ours(machine: Machine) -> str:
-    """All that is ours: routes, tables, gates, neighbours. Without counters, handles, and what each version changes."""
-    kernel = _read(machine)
+def _ours(kernel: dict[str, str]) -> str:
     gateways = [line for line in _routes(kernel) if line.startswith(GATEWAYS)]
     arp = _OUR_ARP_TABLE.search(kernel["nft"])
     tables = (_our_table(kernel), _ARP_FINGERPRINT.sub("FINGERPRINT", arp[0]) if arp else "")
     rules = [" ".join(line.split()) for line in kernel["rules"].splitlines() if f"proto {OUR_PROTOCOL}" in line]
     routing = [*_our_routes(kernel), *rules, *gateways]
     return "\n".join((*routing, "", *tables, *_our_gates(kernel), "", *_our_bindings(kernel)))
-
-
-def routes(machine: Machine) -> list[str]:
-    """Our routes."""
-    return _our_routes(_read(machine))
-
-
-def table(machine: Machine) -> str:
-    """Our table; '' if there is none. Without counters."""
-    return _our_table(_read(machine))
-
-
-def gates(machine: Machine) -> list[str]:
-    """Our rules in the chains of others, each behind the place where it is."""
-    return _our_gates(_read(machine))
-
-
-def _read(machine: Machine) -> dict[str, str]:
-    """What each of the commands prints, by its key."""
-    script = "\n".join(f"echo {_SEPARATOR}; {command}" for command in COMMANDS.values())
-    parts = machine.run("sh", "-e", "-c", script).split(f"{_SEPARATOR}\n")[1:]
-    return dict(zip(COMMANDS, parts))
 
 
 def _our_routes(kernel: dict[str, str]) -> list[str]:

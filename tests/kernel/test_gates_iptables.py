@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lab.world.network import WorldNetwork
     from lab.world.packets import Place
+    from lab.world.syslog import Logged
     from lab.world.world import WorldGuest
 
 ROUTED = {4: "203.0.113.10", 6: "2001:db8:7::10"}
@@ -99,11 +100,10 @@ NEIGHBOURS = {
 }
 
 
-class Host(NamedTuple):
-    """A host whose network public runs, and libvirt has not yet called the hook."""
+class Side(NamedTuple):
+    """One family of a host whose network public runs, and libvirt has not yet called the hook."""
 
     world: World
-    network: WorldNetwork
     guest: WorldGuest
     tool: str
     family: int
@@ -133,71 +133,94 @@ class Host(NamedTuple):
         return self.world.machine.run(self.tool, "-S", "FORWARD").splitlines()[1:]
 
 
-@pytest.fixture(params=["iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy"])
+class Host(NamedTuple):
+    """One such host, on which the same happens in both families."""
+
+    world: World
+    network: WorldNetwork
+    variant: str
+    sides: list[Side]
+
+    def event(self, operation: str) -> list[Logged]:
+        return self.world.event(self.network, operation)
+
+
+@pytest.fixture(params=["nft", "legacy"])
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    tool = str(request.param)
-    world = World(LibvirtIptables(tool.partition("-")[2]))
+    variant = str(request.param)
+    world = World(LibvirtIptables(variant))
     network = world.network("public", 1)
     guest = world.guest(network, *ROUTED.values(), *FILTERED.values())
     world.configure(*(f"{address} public" for address in (*ROUTED.values(), *FILTERED.values())))
-    yield Host(world, network, guest, tool, 6 if tool.startswith("ip6") else 4)
+    sides = [Side(world, guest, f"{tool}-{variant}", family) for tool, family in (("iptables", 4), ("ip6tables", 6))]
+    yield Host(world, network, variant, sides)
     world.close()
 
 
 @pytest.mark.parametrize("misfit", MISFITS)
 def test_a_gate_is_put_right(host: Host, misfit: str) -> None:
-    host.restore(MISFITS[misfit])
+    for side in host.sides:
+        side.restore(MISFITS[misfit])
     before = listings.foreign(host.world.machine)
-    logged = host.world.event(host.network, "started")
-    assert [line for line in logged if f"gate in {host.tool} FORWARD" in line.text and not line.is_error]
-    assert host.forward() == [
-        f"-A FORWARD {GATE}",
-        "-A FORWARD -j LIBVIRT_FWX",
-        "-A FORWARD -j LIBVIRT_FWI",
-        "-A FORWARD -j LIBVIRT_FWO",
-    ]
+    logged = host.event("started")
+    for side in host.sides:
+        assert [line for line in logged if f"gate in {side.tool} FORWARD" in line.text and not line.is_error]
+        assert side.forward() == [
+            f"-A FORWARD {GATE}",
+            "-A FORWARD -j LIBVIRT_FWX",
+            "-A FORWARD -j LIBVIRT_FWI",
+            "-A FORWARD -j LIBVIRT_FWO",
+        ]
+        assert host.world.exchange(side.outside, side.routed)
     assert listings.foreign(host.world.machine) == before
-    assert host.world.exchange(host.outside, host.routed)
-    assert host.world.event(host.network, "port-created") == []
+    assert host.event("port-created") == []
 
 
 @pytest.mark.parametrize("neighbour", NEIGHBOURS)
 def test_beside_other_programs_what_they_and_the_admin_have_stays_in_force(host: Host, neighbour: str) -> None:
-    host.restore([line.format(filtered=FILTERED[host.family]) for line in NEIGHBOURS[neighbour]])
+    for side in host.sides:
+        side.restore([line.format(filtered=FILTERED[side.family]) for line in NEIGHBOURS[neighbour]])
     before = listings.foreign(host.world.machine)
-    host.world.event(host.network, "started")
-    assert sum("nethook-0x10000000" in line and "-m mark" in line for line in host.forward()) == 1
+    host.event("started")
     assert listings.foreign(host.world.machine) == before
-    assert host.world.exchange(host.outside, host.routed)
-    assert host.world.exchange(host.routed, host.outside)
-    if any("{filtered}" in line for line in NEIGHBOURS[neighbour]):
-        assert not host.world.reaches(host.outside, host.filtered)
-    assert host.world.event(host.network, "port-created") == []
+    for side in host.sides:
+        assert sum("nethook-0x10000000" in line and "-m mark" in line for line in side.forward()) == 1
+        assert host.world.exchange(side.outside, side.routed)
+        assert host.world.exchange(side.routed, side.outside)
+        if any("{filtered}" in line for line in NEIGHBOURS[neighbour]):
+            assert not host.world.reaches(side.outside, side.filtered)
+    assert host.event("port-created") == []
 
 
 def test_a_rule_that_an_admin_puts_in_front_of_the_gate_stays_there(host: Host) -> None:
-    host.world.event(host.network, "started")
-    host.restore([f"-I FORWARD -d {FILTERED[host.family]} -j DROP"])
-    before = host.forward()
-    assert host.world.event(host.network, "port-created") == []
-    assert host.forward() == before
-    assert not host.world.reaches(host.outside, host.filtered)
-    assert host.world.exchange(host.outside, host.routed)
+    host.event("started")
+    for side in host.sides:
+        side.restore([f"-I FORWARD -d {FILTERED[side.family]} -j DROP"])
+    before = [side.forward() for side in host.sides]
+    assert host.event("port-created") == []
+    assert [side.forward() for side in host.sides] == before
+    for side in host.sides:
+        assert not host.world.reaches(side.outside, side.filtered)
+        assert host.world.exchange(side.outside, side.routed)
 
 
 def test_a_gate_that_libvirt_has_sunk_comes_back_to_the_front(host: Host) -> None:
-    host.world.event(host.network, "started")
-    jumps = [line[len("-A ") :] for line in host.forward() if "LIBVIRT_" in line]
-    host.restore([*(f"-D {jump}" for jump in jumps), *(f"-I {jump}" for jump in reversed(jumps))])
-    assert not host.world.reaches(host.outside, host.routed)
-    host.world.event(host.network, "port-created")
-    assert host.world.exchange(host.outside, host.routed)
+    host.event("started")
+    for side in host.sides:
+        jumps = [line[len("-A ") :] for line in side.forward() if "LIBVIRT_" in line]
+        side.restore([*(f"-D {jump}" for jump in jumps), *(f"-I {jump}" for jump in reversed(jumps))])
+        assert not host.world.reaches(side.outside, side.routed)
+    host.event("port-created")
+    for side in host.sides:
+        assert host.world.exchange(side.outside, side.routed)
 
 
 def test_both_variants_of_iptables_at_once(host: Host) -> None:
-    tool, _, variant = host.tool.partition("-")
-    other = f"{tool}-{'legacy' if variant == 'nft' else 'nft'}"
-    host.world.machine.run(other, "-P", "FORWARD", "DROP")
-    host.world.event(host.network, "started")
-    assert {line.partition(":")[0] for line in listings.gates(host.world.machine)} >= {host.tool, other}
-    assert host.world.exchange(host.outside, host.routed)
+    other = "legacy" if host.variant == "nft" else "nft"
+    for tool in ("iptables", "ip6tables"):
+        host.world.machine.run(f"{tool}-{other}", "-P", "FORWARD", "DROP")
+    host.event("started")
+    gates = {line.partition(":")[0] for line in listings.gates(host.world.machine)}
+    assert gates == {f"{tool}-{variant}" for tool in ("iptables", "ip6tables") for variant in ("nft", "legacy")}
+    for side in host.sides:
+        assert host.world.exchange(side.outside, side.routed)

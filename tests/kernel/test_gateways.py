@@ -67,19 +67,26 @@ def is_answered(namespace: Namespace, device: str, sender: str, asked: str, know
         return asked in answered
 
 
-@families
-@pytest.mark.parametrize("mode", ["nat", "route", "open", ISOLATED])
-def test_guests_that_know_only_the_gateway(world: World, family: int, mode: str) -> None:
-    public, other = world.network("public", 1, mode), world.network("other", 2)
-    guest, neighbour = world.guest(public, A[family]), world.guest(other, B[family])
-    world.configure(f"{A[family]} public", f"{B[family]} other")
-    for network in (public, other):
+def test_guests_that_know_only_the_gateway(world: World) -> None:
+    modes = ("nat", "route", "open", ISOLATED)
+    networks = [*(world.network(mode, number, mode) for number, mode in enumerate(modes, 1)), world.network("other", 5)]
+    addresses = [{4: f"203.0.113.{network.number}", 6: f"2001:db8:7::{network.number}"} for network in networks]
+    guests = [world.guest(network, *each.values()) for network, each in zip(networks, addresses)]
+    world.configure(
+        *(f"{address} {network.name}" for network, each in zip(networks, addresses) for address in each.values())
+    )
+    for network in networks:
         world.event(network, "started")
-    for each in (guest, neighbour):
-        use_gateway(each, family)
-    assert world.exchange(world.outside(family), guest.at(A[family]))
-    assert world.exchange(guest.at(A[family]), world.outside(family)) == A[family]
-    assert world.exchange(neighbour.at(B[family]), guest.at(A[family])) == B[family]
+    for guest in guests:
+        for family in (4, 6):
+            use_gateway(guest, family)
+    neighbour, own = guests[-1], addresses[-1]
+    for mode, guest, each in zip(modes, guests, addresses):
+        for family in (4, 6):
+            routed, outside = guest.at(each[family]), world.outside(family)
+            assert world.exchange(outside, routed), f"{mode}, IPv{family}"
+            assert world.exchange(routed, outside) == each[family], f"{mode}, IPv{family}"
+            assert world.exchange(neighbour.at(own[family]), routed) == own[family], f"{mode}, IPv{family}"
 
 
 @pytest.fixture

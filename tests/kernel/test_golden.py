@@ -38,8 +38,9 @@ def test_set_up_and_stopped(scenario: Scenario, request: pytest.FixtureRequest) 
     scenario.event("started")
     golden.check(firewall(request), listings.ours(scenario.machine))
     scenario.event("stopped")
-    golden.check(f"{firewall(request)}-stopped", listings.ours(scenario.machine))
-    assert listings.foreign(scenario.machine) == foreign
+    stopped = listings.listing(scenario.machine)
+    golden.check(f"{firewall(request)}-stopped", stopped.ours)
+    assert stopped.foreign == foreign
 
 
 @pytest.mark.parametrize("operation", ["started", "port-created", "port-deleted", "updated", "plugged", "unplugged"])
@@ -55,12 +56,12 @@ def test_a_second_run_writes_nothing(scenario: Scenario, watch: Watch) -> None:
     scenario.event("started")
     assert watch.has_seen_routes()
     assert watch.has_seen_nftables()
-    before = listings.ours(scenario.machine) + listings.foreign(scenario.machine)
+    before = listings.listing(scenario.machine)
     for operation in ("started", "port-created", "updated"):
         assert scenario.event(operation) == []
     assert not watch.has_seen_routes()
     assert not watch.has_seen_nftables()
-    assert listings.ours(scenario.machine) + listings.foreign(scenario.machine) == before
+    assert listings.listing(scenario.machine) == before
 
 
 def test_a_second_stop_writes_nothing(scenario: Scenario, watch: Watch) -> None:

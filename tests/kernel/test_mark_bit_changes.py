@@ -9,14 +9,13 @@ transactions to avoid; flows without such marks, and routed addresses, lose noth
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lab.firewalls import FIREWALLS
-from lab.world.flow import UdpFlow
+from lab.world.flow import UdpFlow, going_on
 from lab.world.world import SETTINGS, World
 from nethook.config.settings import MARK_BIT
 from tests.kernel import listings
@@ -116,18 +115,15 @@ def during(host: Host, change: list[str], *, by_apply: bool) -> tuple[list[list[
     Of the packets with our bits in their marks, each change of the rules may cost one of a flow.
     """
     machine = host.world.machine
-    with ExitStack() as running:
-        flows, marked = (
-            [running.enter_context(UdpFlow(source, destination, anew=True)) for source, destination in ways]
-            for ways in (
-                [way for family in (4, 6) for way in host.ways(family)],
-                [(host.bystander.private(family), host.world.outside(family)) for family in (4, 6)],
-            )
+    flows, marked, closed = (
+        [UdpFlow(source, destination, anew=True) for source, destination in ways]
+        for ways in (
+            [way for family in (4, 6) for way in host.ways(family)],
+            [(host.bystander.private(family), host.world.outside(family)) for family in (4, 6)],
+            [(host.world.outside(family), host.bystander.private(family)) for family in (4, 6)],
         )
-        closed = [
-            running.enter_context(UdpFlow(host.world.outside(family), host.bystander.private(family), anew=True))
-            for family in (4, 6)
-        ]
+    )
+    with going_on([*flows, *marked, *closed]):
         for line in change:
             machine.write(SETTINGS, f"{line}\n")
         if by_apply:
@@ -136,6 +132,7 @@ def during(host: Host, change: list[str], *, by_apply: bool) -> tuple[list[list[
             done = [line.text for line in host.scenario.event("port-created") if not line.text.startswith("failure")]
     assert [line for line in done if line.startswith("+ gate in")]
     assert [line for line in done if line.startswith("- gate in")]
+    assert all(flow.sent for flow in (*flows, *marked, *closed))
     for flow in marked:
         assert len(flow.lost) <= CHANGES
     return [flow.lost for flow in flows], {number for flow in closed for number in flow.received}

@@ -122,7 +122,11 @@ def test_without_conntrack_nothing_is_owed(move: Move) -> None:
 
 
 def test_what_takes_too_long_goes_on_with_the_next_run(move: Move) -> None:
-    """A file is paid in parts: those that are done are not done again."""
+    """A file is paid in parts: those that are done are not done again. A busy machine may need more than one run."""
+
+    def left() -> int:
+        return len(move.world.machine.run("sh", "-c", "cat /run/nethook/owed*", check=False).split())
+
     addresses = [MOVED, *(f"203.0.113.{number}" for number in range(100, 120))]
     lines = [f"{address} here" for address in addresses]
     move.world.configure(*lines, f"{STAYS} here")
@@ -131,10 +135,13 @@ def test_what_takes_too_long_goes_on_with_the_next_run(move: Move) -> None:
     move.world.configure(*(line.replace("here", "there") for line in lines), f"{STAYS} here")
     logged = move.world.event(move.there, "updated")
     assert [line for line in logged if line.is_error]
-    left = move.world.machine.run("sh", "-c", "cat /run/nethook/owed*").split()
-    assert 0 < len(left) < len(addresses)
+    before = left()
+    assert 0 < before < len(addresses)
     fault.mend()
-    move.world.event(move.here, "port-created")
+    while before:
+        move.world.event(move.here, "port-created")
+        before, earlier = left(), before
+        assert before < earlier
     move.check()
 
 

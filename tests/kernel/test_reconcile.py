@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.firewalls import FIREWALLS
 from lab.world.network import WorldNetwork
-from lab.world.world import SETTINGS
+from lab.world.world import SETTINGS, World
 from tests.kernel import listings
 from tests.kernel.scenario import ADDRESSES, LINES, Scenario
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lab.world.syslog import Logged
-    from lab.world.world import World
 
 families = pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
 A = {4: "203.0.113.10", 6: "2001:db8:7::10"}
@@ -200,47 +202,57 @@ def test_routes_that_only_look_like_ours_stay(world: World, family: int) -> None
     assert B[family] in world.machine.run("ip", family_option, "route", "show", "table", "100")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "my network",
-        "two  spaces ",
-        'say "hello"',
-        "it's",
-        "back\\slash",
-        "größe ☃ 网络",
-        "lan#2",
-        "#lan",
-        "a.b-c_d+e",
-        "guest=web1",
-        "-rf",
-        "$(reboot)`id`;|&<>",
-        "%s%n",
-        "x" * 250,
-    ],
-)
-def test_network_names(world: World, name: str) -> None:
-    network = world.network(name, 1)
-    guest = world.guest(network, A[4])
-    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    world.configure(f'203.0.113.10 "{quoted}"')
-    logged = world.event(network, "started")
-    assert errors(logged) == []
-    assert f"[network {name} started]" in logged[0].text
-    assert world.exchange(world.outside(4), guest.at(A[4]))
+NAMES = [
+    "my network",
+    "two  spaces ",
+    'say "hello"',
+    "it's",
+    "back\\slash",
+    "größe ☃ 网络",
+    "lan#2",
+    "#lan",
+    "a.b-c_d+e",
+    "guest=web1",
+    "-rf",
+    "$(reboot)`id`;|&<>",
+    "%s%n",
+    "x" * 250,
+]
+
+
+def test_network_names(world: World) -> None:
+    """All of them in one file."""
+    networks = {name: world.network(name, number) for number, name in enumerate(NAMES, 1)}
+    guests = {name: world.guest(network, f"203.0.113.{network.number}") for name, network in networks.items()}
+    quoted = {name: name.replace("\\", "\\\\").replace('"', '\\"') for name in NAMES}
+    world.configure(*(f'203.0.113.{network.number} "{quoted[name]}"' for name, network in networks.items()))
+    for name, network in networks.items():
+        logged = world.event(network, "started")
+        assert errors(logged) == []
+        assert f"[network {name} started]" in logged[0].text
+        assert world.exchange(world.outside(4), guests[name].at(f"203.0.113.{network.number}"))
+
+
+@pytest.fixture(scope="module")
+def unchanged_world() -> Iterator[World]:
+    """One for all names, because none changes anything."""
+    made = World(FIREWALLS["libvirt-nftables"])
+    made.configure("203.0.113.10 public")
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize(
     "bridge",
     ['virbr"', "virbr*", "virbr 1", "virbr1;", "virbr1\nflush ruleset", "{}", "-4", "ä", "x" * 16, ".", ".."],
 )
-def test_a_bridge_whose_name_could_mean_something_else_is_refused(world: World, bridge: str) -> None:
+def test_a_bridge_whose_name_could_mean_something_else_is_refused(unchanged_world: World, bridge: str) -> None:
     class Odd(WorldNetwork):
         @property
         def bridge(self) -> str:
             return bridge
 
-    world.configure("203.0.113.10 public")
+    world = unchanged_world
     before = listings.foreign(world.machine)
     for operation in ("started", "port-created", "stopped"):
         (error,) = errors(world.event(Odd("public", 1, "nat"), operation))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.world.network import WorldNetwork
-from lab.world.world import SOURCE, UPLINK
+from lab.world.world import SOURCE, UPLINK, family_of
 
 if TYPE_CHECKING:
     from lab.world.syslog import Logged
@@ -54,19 +54,25 @@ def in_force(world: World) -> set[str]:
     return {line.split()[0] for line in listed.splitlines()}
 
 
-@pytest.mark.parametrize(("prefix", "why"), REFUSED)
-def test_a_line_that_the_host_could_not_live_with(nftables_world: World, prefix: str, why: str) -> None:
+@pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
+def test_lines_that_the_host_could_not_live_with(nftables_world: World, family: int) -> None:
+    """Each for itself; a good one beside them is in force."""
     world = nftables_world
     prepare(world)
     public = world.network("public", 1)
-    world.configure("203.0.113.77 public", f"{prefix} public")
-    (error,) = errors(world.event(public, "started"))
-    assert error.startswith(f"/etc/nethook/routed-ips:2:1: {why}")
+    refused = [(prefix, why) for prefix, why in REFUSED if family_of(prefix) == family]
+    world.configure("203.0.113.77 public", *(f"{prefix} public" for prefix, _ in refused))
+    said = errors(world.event(public, "started"))
+    assert len(said) == len(refused)
+    by_line = sorted(said, key=lambda text: int(text.split(":")[1]))
+    for number, (line, (_, why)) in enumerate(zip(by_line, refused), 2):
+        assert line.startswith(f"/etc/nethook/routed-ips:{number}:1: {why}")
     assert in_force(world) == {"203.0.113.77"}
-    for family in (4, 6):
-        assert world.exchange(world.outside(family), world.host_itself(family))
-    assert prefix not in world.machine.run("nft", "list", "table", "inet", "nethook")
-    assert errors(world.event(public, "port-created")) == [error]
+    for each in (4, 6):
+        assert world.exchange(world.outside(each), world.host_itself(each))
+    table = world.machine.run("nft", "list", "table", "inet", "nethook")
+    assert [prefix for prefix, _ in refused if prefix in table] == []
+    assert errors(world.event(public, "port-created")) == said
 
 
 @pytest.mark.parametrize("prefix", TAKEN)

@@ -25,7 +25,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 ZSHRC = """
 fpath=($FOLDER $fpath)
 autoload -Uz compinit
-compinit -u -D
+compinit -u -d $ZDOTDIR/known
 compadd() {
     local -a matches
     builtin compadd -O matches "$@"
@@ -57,7 +57,10 @@ def fish(line: str, folder: Path) -> set[str]:
 
 
 def zsh(line: str, folder: Path) -> set[str]:
-    """What zsh offers. Of a path it matches each part by itself, so only the last one is told."""
+    """What zsh offers. Of a path it matches each part by itself, so only the last one is told.
+
+    What it has found out about all commands that it can complete, which takes long, it keeps in the folder.
+    """
     matches = folder / "matches"
     matches.write_text("")
     (folder / ".zshrc").write_text(ZSHRC)

@@ -1,19 +1,19 @@
-"""The loop of nethook-firewalld.service, with a systemctl in its PATH that writes down when it was called."""
+"""The loop of nethook-firewalld.service. Tools in its PATH write down what it does, and let time pass faster."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.waiting import wait_for
+from lab.waiting import WaitError, wait_for
 from lab.world.machine import Machine
 from nethook.install import units
 
@@ -21,8 +21,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SYSTEMCTL = """#!/bin/sh
-[ "$*" = "reload-or-restart nethook.service" ] && date +%s.%N >>{folder}/applied
+[ "$*" = "reload-or-restart nethook.service" ] && echo applied >>{folder}/applied
 """
+TIMEOUT = """#!/bin/sh
+echo $1 >>{folder}/pauses
+seconds=0.$1
+[ $1 != 5 ] || seconds={last}
+shift
+exec {real} $seconds "$@"
+"""
+"""For the pauses of 1, 2 and 5 seconds: a tenth of the time, and as long as a test says for the last one."""
+BUSCTL = """#!/bin/sh
+{real} "$@" | tee /run/signals
+"""
+PAUSES = ["1", "2", "5"]
 FIREWALLD = "org.fedoraproject.FirewallD1"
 POLICY = f"""<busconfig>
 <policy user="root"><allow own="{FIREWALLD}"/></policy>
@@ -57,15 +69,28 @@ def _script() -> str:
     return found[1].replace("\\\n", "").replace("\\'", "'").replace("$$", "$")
 
 
+def _lines(path: Path) -> list[str]:
+    """The lines that something has written so far."""
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def _timeout(folder: str, last: str = "0.5") -> str:
+    """The tool for the pauses."""
+    return TIMEOUT.format(folder=folder, last=last, real=shutil.which("timeout"))
+
+
 class Loop:
     """The loop with a busctl that prints a line whenever ``signal`` is called."""
 
-    def __init__(self, folder: Path) -> None:
-        self._applied = folder / "applied"
-        (folder / "systemctl").write_text(SYSTEMCTL.format(folder=folder))
+    def __init__(self, folder: Path, last: str = "0.5") -> None:
+        self._folder = folder
         os.mkfifo(folder / "signals")
-        (folder / "busctl").write_text(f"#!/bin/sh\nexec cat {folder}/signals\n")
-        for name in ("systemctl", "busctl"):
+        for name, text in (
+            ("systemctl", SYSTEMCTL.format(folder=folder)),
+            ("timeout", _timeout(str(folder), last)),
+            ("busctl", f"#!/bin/sh\nexec cat {folder}/signals\n"),
+        ):
+            (folder / name).write_text(text)
             (folder / name).chmod(0o755)
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", _script()],
@@ -83,56 +108,69 @@ class Loop:
         """Have busctl end."""
         self._signals.close()
 
+    def close(self) -> None:
+        """End all of it."""
+        self.end()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
     @property
-    def applied(self) -> list[float]:
-        """When the files were applied, in seconds."""
-        return [float(line) for line in self._applied.read_text().split()] if self._applied.exists() else []
+    def applied(self) -> int:
+        """How often the files were applied."""
+        return len(_lines(self._folder / "applied"))
+
+    @property
+    def pauses(self) -> list[str]:
+        """How many seconds each pause has that has begun."""
+        return _lines(self._folder / "pauses")
 
 
 @pytest.fixture
 def loop(tmp_path: Path) -> Iterator[Loop]:
     made = Loop(tmp_path)
     yield made
-    made.end()
-    with suppress(ProcessLookupError):
-        os.killpg(made.process.pid, signal.SIGKILL)
-    made.process.wait()
+    made.close()
 
 
 def test_a_signal_is_followed_at_once_and_after_pauses(loop: Loop) -> None:
-    loop.signal()
-    wait_for(lambda: len(loop.applied) == 4, "the files are applied four times", timeout=60)
-    pauses = [later - earlier for earlier, later in zip(loop.applied, loop.applied[1:])]
-    assert all(pause >= wanted for pause, wanted in zip(pauses, (1, 2, 5)))
-    time.sleep(1)
-    assert len(loop.applied) == 4
+    """And by nothing else: at the second one, it is where it was at the first."""
+    for number in (1, 2):
+        loop.signal()
+        wait_for(lambda number=number: loop.applied == 4 * number, "the files are applied four times")  # type: ignore[misc]
+        assert loop.pauses == PAUSES * number
 
 
-def test_a_signal_during_the_pauses_is_followed_at_once_and_they_begin_anew(loop: Loop) -> None:
-    loop.signal()
-    wait_for(lambda: len(loop.applied) == 3, "the last pause begins", timeout=20)
-    loop.signal()
-    wait_for(lambda: len(loop.applied) == 7, "the second signal is followed, and its pauses", timeout=60)
-    assert loop.applied[3] - loop.applied[2] < 5, "it is followed before the last pause of the first one ends"
-    assert loop.applied[6] - loop.applied[3] >= 8
+def test_a_signal_during_the_pauses_is_followed_at_once_and_they_begin_anew(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, last="600")
+    try:
+        loop.signal()
+        wait_for(lambda: loop.pauses == PAUSES, "the last pause begins")
+        assert loop.applied == 3
+        loop.signal()
+        wait_for(lambda: loop.pauses == PAUSES * 2, "the second signal ends it, and its own last pause begins")
+        assert loop.applied == 6
+    finally:
+        loop.close()
 
 
 def test_signals_that_come_together_are_followed_together(loop: Loop) -> None:
     loop.signal(times=1000)
-    wait_for(lambda: len(loop.applied) >= 2, "they are followed, and their first pause has ended", timeout=60)
-    assert len(loop.applied) <= 12
+    wait_for(lambda: loop.applied >= 2, "they are followed, and their first pause has ended")
     processes = subprocess.run(
         ["ps", "-o", "pid=", "-s", str(loop.process.pid)], capture_output=True, text=True, check=True
     )
     assert len(processes.stdout.split()) <= 6
+    wait_for(lambda: loop.pauses[-3:] == PAUSES and loop.applied == 1 + len(loop.pauses), "all pauses are over")
+    assert loop.applied <= 12
 
 
 def test_it_ends_with_busctl(loop: Loop) -> None:
     loop.signal()
-    wait_for(lambda: len(loop.applied) == 1, "the signal is followed")
+    wait_for(lambda: loop.applied == 1, "the signal is followed")
     loop.end()
     loop.process.wait(10)
-    assert len(loop.applied) <= 2
+    assert loop.applied <= 2
 
 
 @contextmanager
@@ -162,30 +200,50 @@ def _running(machine: Machine, *argv: str) -> Iterator[subprocess.Popen[str]]:
 
 def test_only_firewalld_and_the_bus_are_heard() -> None:
     machine = Machine()
-    machine.write("/run/systemctl", SYSTEMCTL.format(folder="/run"), 0o755)
+    for name, text in (
+        ("systemctl", SYSTEMCTL.format(folder="/run")),
+        ("timeout", _timeout("/run")),
+        ("busctl", BUSCTL.format(real=shutil.which("busctl"))),
+    ):
+        machine.write(f"/run/{name}", text, 0o755)
     machine.write("/run/loop", f"PATH=/run:$PATH\n{_script()}\n")
-    applied = machine.root / "run/applied"
 
-    def times() -> int:
-        return len(applied.read_text().split()) if applied.exists() else 0
+    def signals() -> list[str]:
+        """The signals that the loop has got."""
+        return [line for line in _lines(machine.root / "run/signals") if '"signal"' in line]
+
+    def applied() -> int:
+        return len(_lines(machine.root / "run/applied"))
+
+    def is_known() -> bool:
+        """Whether the loop hears of a firewalld that comes and goes."""
+        with _running(machine, "/usr/bin/python3", "-c", AS_FIREWALLD) as firewalld:
+            _say(firewalld, "own")
+            with suppress(WaitError):
+                wait_for(signals, "the loop listens", timeout=1)
+        return bool(signals())
 
     try:
         with _bus(machine), _running(machine, "/bin/sh", "/run/loop"):
-            wait_for(lambda: "busctl" in machine.run("busctl", "list", "--no-legend"), "busctl is on the bus")
-            time.sleep(1)  # until it is a monitor, of which the bus says nothing
-            for forgery in FORGED:
-                nobody = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
-                machine.run(*nobody, "dbus-send", "--system", "--type=signal", *forgery)
-            time.sleep(2)
-            assert times() == 0, "anybody can have the files applied"
+            wait_for(is_known, "the loop listens")
             with _running(machine, "/usr/bin/python3", "-c", AS_FIREWALLD) as firewalld:
-                assert firewalld.stdin is not None
-                firewalld.stdin.write("own\n")
-                firewalld.stdin.flush()
-                wait_for(lambda: times() == 4, "what follows firewalld's start", timeout=20)
-                firewalld.stdin.write("reloaded\n")
-                firewalld.stdin.flush()
-                wait_for(lambda: times() == 8, "what follows its reload", timeout=20)
-            wait_for(lambda: times() == 12, "what follows its end", timeout=20)
+                for forgery in FORGED:
+                    nobody = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+                    machine.run(*nobody, "dbus-send", "--system", "--type=signal", *forgery)
+                before = len(signals())
+                _say(firewalld, "own")
+                wait_for(lambda: len(signals()) > before, "firewalld's start")
+                _say(firewalld, "reloaded")
+                wait_for(lambda: "Reloaded" in signals()[-1], "its reload")
+            wait_for(lambda: "NameOwnerChanged" in signals()[-1], "its end")
+            heard = [line for line in signals() if '"sender":"org.freedesktop.DBus"' not in line]
+            assert len(heard) == 1, "anybody can have the files applied"
+            wait_for(lambda: applied() >= 4, "what follows the last of these")
     finally:
         machine.close()
+
+
+def _say(firewalld: subprocess.Popen[str], line: str) -> None:
+    assert firewalld.stdin is not None
+    firewalld.stdin.write(f"{line}\n")
+    firewalld.stdin.flush()

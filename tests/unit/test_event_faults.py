@@ -67,6 +67,11 @@ def mistakes(world: World, step: Step, number: int, fault: Fault, expected: Expe
     left = ours(world.host)
     if left != expected.at_once and not said and fault not in KILLS | {Fault.GARBAGE}:
         yield "not done, and nobody is told"
+    touch = expected.touched[number - 1]
+    if touch.by_tool and not touch.changes:
+        changed = [each.what for each in world.host.touched[number:] if each.changes]
+        if changed or not said:
+            yield f"a failed read, after which {changed} was changed, and {said} was said"
     state = repr((left, world.host.files.texts))
     if state not in expected.seen:  # what comes next depends on nothing else
         expected.seen.add(state)
