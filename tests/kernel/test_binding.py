@@ -118,7 +118,8 @@ class Neighbours:
     def spoofed(self) -> dict[str, int]:
         """The same, as ``nethook status`` reads it, by what was claimed."""
         script = (
-            f"import sys; sys.path.append('{SOURCE}')\nfrom nethook.parts.counters import spoofed\nprint(spoofed())"
+            f"import sys; sys.path.append('{SOURCE}')\nfrom nethook.host import Host\n"
+            "from nethook.parts.counters import spoofed\nprint(spoofed(Host(9)))"
         )
         found: dict[str, int] = literal_eval(self.world.machine.run("/usr/bin/python3", "-c", script))
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nethook.errors import ReadError
+from nethook.install.package import PACKAGE
 from nethook.libvirt import Port
 from nethook.libvirt.event import DOWN, UP, Event, parse_event
 
@@ -159,3 +161,9 @@ def test_who_has_gone() -> None:
 def test_a_port_that_is_no_guests_does_not_matter(port: str) -> None:
     xml = network_xml("<bridge name='b'/>").replace("</hookData>", f"<networkport>{port}</networkport></hookData>")
     assert parse(xml, "port-created").port is None
+
+
+def test_the_script_lets_the_operations_through_that_matter() -> None:
+    script = (PACKAGE / "lv-setup-routed-ips").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^case \$2 in\n +(.+)\) ;;\n +\*\) exit 0 ;;$", script, re.MULTILINE)
+    assert set(listed.split(" | ")) == UP | DOWN

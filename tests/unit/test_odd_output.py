@@ -14,6 +14,7 @@ from nethook.config.text import Problem
 from nethook.doctor.finding import FAILURE, Finding
 from nethook.doctor.ip_answers import ask
 from nethook.engine import run
+from nethook.engine.foreign_routes import ForeignRoutes
 from nethook.engine.snapshot import Question
 from nethook.errors import NethookError, ReadError
 from nethook.host import Host, files, nftables
@@ -22,7 +23,6 @@ from nethook.host.layout import SetType
 from nethook.host.netlink import NETLINK_ROUTE, NFTABLES, Netlink, attributes
 from nethook.host.nftables import ForeignChain, foreign_chain, read_chain
 from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools, refusals
-from nethook.legacy06.leftovers import ForeignRoutes
 from nethook.libvirt import XML, read_port
 from nethook.net import is_safe
 from nethook.parts import switches

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nethook.engine.foreign_routes import ForeignRoutes
 from nethook.errors import ReadError
 from nethook.gates.gate import Chain, ChainOpening, Rule
 from nethook.gates.iptables import IptablesGate
 from nethook.host.fake import FakeHost
 from nethook.host.process import Call, Result
-from nethook.legacy06.leftovers import ForeignRoutes, removals
+from nethook.legacy06.leftovers import removals
 from nethook.libvirt import Network
 from tests.unit.cases import case
 

@@ -10,7 +10,7 @@ import pytest
 from nethook.commands import status as status_verb
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.errors import NethookError
-from nethook.parts.counters import Traffic
+from nethook.host.traffic import Traffic
 from nethook.status.line_states import LineState
 from nethook.status.overview import Overview
 from nethook.status.status_text import messages, status_text

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
+    from nethook.host.traffic import Traffic
     from nethook.net import Prefix
-    from nethook.parts.counters import Traffic
     from nethook.status.line_states import LineState
 
 VERSION = 1

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nethook.config import Configuration
+    from nethook.engine.foreign_routes import ForeignRoutes
     from nethook.gates.gate import Gate
     from nethook.host import Host
     from nethook.host.addresses import Address
     from nethook.host.links import Link
     from nethook.host.process import Result
     from nethook.host.routes import RouteGroup
-    from nethook.legacy06.leftovers import ForeignRoutes
     from nethook.libvirt import Network
     from nethook.parts.part import Part
     from nethook.parts.routes import Place
@@ -186,7 +186,7 @@ def _foreign_routes(question: Question) -> ForeignRoutes | None:
     """Return what looks at foreign routes on the bridges; None for an event, which has no time for that."""
     if not question.is_thorough:
         return None
-    from nethook.legacy06.leftovers import ForeignRoutes  # noqa: PLC0415 - see above
+    from nethook.engine.foreign_routes import ForeignRoutes  # noqa: PLC0415 - see above
 
     return ForeignRoutes({network.bridge for network in question.networks})
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from nethook.host.files import Stamp
     from nethook.host.layout import SetType
     from nethook.host.links import Link
-    from nethook.host.nftables import Elements, ForeignChain, Table
+    from nethook.host.nftables import Element, Elements, ForeignChain, Table
     from nethook.host.routes import RouteGroup, RoutingRule
+    from nethook.host.traffic import Traffic
 
 
 class Host(Tools):
@@ -52,6 +53,12 @@ class Host(Tools):
     ) -> None:
         """Add and delete elements with these keys, by set of our table, in one transaction. ReadError if refused."""
         nftables.change_elements(family, new, gone)
+
+    def traffic(self, family: str, sets: Mapping[str, SetType]) -> list[tuple[str, Element, Traffic]]:
+        """Return each element of these sets of our table with what it has counted, and the set's name. ReadError."""
+        from nethook.host.traffic import read_traffic  # noqa: PLC0415 - no run needs it
+
+        return read_traffic(family, sets)
 
     # Tables of other programs
 

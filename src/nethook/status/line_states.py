@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from nethook.config import RoutedIP
     from nethook.config.text import Problem
     from nethook.engine.plan import Plan
-    from nethook.parts.counters import Counts, Traffic
+    from nethook.host.traffic import Traffic
+    from nethook.parts.counters import Counts
     from nethook.parts.routes import Place
 
 ROUTED = "routed"

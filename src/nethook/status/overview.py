@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from nethook.config import load
+from nethook.engine.foreign_routes import ForeignRoutes
 from nethook.engine.plan import decide
 from nethook.engine.situation import hidden_in_force, limited_host, situation, what_stays
-from nethook.legacy06.leftovers import ForeignRoutes
 from nethook.parts import counters
 from nethook.parts.binding import BINDING
 from nethook.parts.routes import holder, holder_call, to_guests
@@ -85,8 +85,8 @@ def overview() -> Overview:
     plan = decide(now.question(host))
     mistakes = now.mistakes()
     states = line_states(plan, mistakes)
-    received, sent = counters.received(), counters.sent()
-    spoofed = counters.spoofed() if plan.case.state(BINDING) else {}
+    received, sent = counters.received(host), counters.sent(host)
+    spoofed = counters.spoofed(host) if plan.case.state(BINDING) else {}
     parts = plan.case.placements.blocks
     for state in states:
         state.count(received, sent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
 if TYPE_CHECKING:
-    from nethook.parts.counters import Traffic
+    from nethook.host.traffic import Traffic
 
 UNITS = ("", "k", "M", "G", "T", "P", "E")
 STEP = 1000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nethook.config.text import one_line
 from nethook.errors import NethookError
 from nethook.exit_status import OK
-from nethook.parts.counters import Traffic
+from nethook.host.traffic import Traffic
 from nethook.status.status_text import messages, status_text
 from nethook.status.traffic_text import RATES
 from nethook.terminal import folded, is_dumb, takes_colours, width_of

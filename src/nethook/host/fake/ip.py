@@ -29,6 +29,7 @@ PROTOCOLS = {"kernel": KERNEL, "boot": BOOT, "static": STATIC}
 NAMES = {number: name for name, number in PROTOCOLS.items()}
 KINDS = {UNREACHABLE, "blackhole", "prohibit", "throw"}
 FLAGS = {"onlink", "nodad", "noprefixroute", "proxy"}
+RULE_WORDS = frozenset({"from", "lookup", "pref", "protocol", "suppress_prefixlength"})
 ALL = -1
 
 
@@ -233,6 +234,8 @@ def _route(words: Sequence[str]) -> Route:
 
 def _rule(words: Sequence[str], options: Sequence[str]) -> Rule:
     values = _values(words)
+    if not RULE_WORDS.issuperset(values):
+        raise NotFaked(f"ip rule {' '.join(words)}")
     table = MAIN if values["lookup"] == "main" else int(values["lookup"])
     suppressed = int(values.get("suppress_prefixlength", -1))
     family = 6 if "-6" in options else 4
