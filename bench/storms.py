@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lab.hosts.systemd_host import SystemdHost
 
 GUESTS, AT_ONCE = 20, 10
-CYCLES = 200
+CYCLES = 50
 ROUNDS = 3
 NETWORK = "public"
 ASIDE = "/root/hook"
