@@ -83,7 +83,8 @@ class Effect:
             text += f", {self.note}"
         if self.line:
             guest = f", guest {self.line.guest}" if self.line.guest else ""
-            text += f" ({self.line.network}{guest}), {self.line.place.file}:{self.line.place.line}"
+            place = self.line.place
+            text += f" ({self.line.network}{guest}), {place.file}:{place.line}"
         return text
 
 

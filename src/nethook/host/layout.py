@@ -75,8 +75,15 @@ class Layout:
         self.sets = sets
         self.hooks = hooks
         self.chains = chains
-        definitions = [hooks, chains, *((name, kind.definition) for name, kind in sets.items())]
-        self.fingerprint = f"{crc32(repr(definitions).encode()):08x}"
+        self._fingerprint = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """The checksum of its sets and rules. An event without this table does not need it."""
+        if not self._fingerprint:
+            definitions = [self.hooks, self.chains, *((name, kind.definition) for name, kind in self.sets.items())]
+            self._fingerprint = f"{crc32(repr(definitions).encode()):08x}"
+        return self._fingerprint
 
     def creation(self) -> list[str]:
         """Return the nft commands that make table, sets and rules as they should be; elements that are there stay."""

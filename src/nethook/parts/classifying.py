@@ -48,7 +48,7 @@ from nethook.steps import ADD, CLASSIFY, REMOVE, SETTLE, Effect, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from nethook.engine.case import Case
     from nethook.host import Host
@@ -221,12 +221,13 @@ class Classifying(
         for route in case.placements.kept:
             held.setdefault(route.device, []).append(parse_prefix(route.prefix))
         for bridge, prefixes in held.items():
-            for prefix in outermost(prefixes):
+            for (family, is_address), texts in _by_kind(outermost(prefixes)):
+                there = {(bridge, text) for text in texts}
                 for role in (TO, FROM):
-                    name = set_name(role, prefix.family, single=prefix.is_address)
-                    elements[name].add((bridge, prefix.text))
-        for prefix in outermost([*(line.prefix for line in case.lines), *case.placements.guarded]):
-            elements[set_name(ROUTED, prefix.family, single=prefix.is_address)].add((prefix.text,))
+                    elements[set_name(role, family, single=is_address)] |= there
+        guarded = outermost([*(line.prefix for line in case.lines), *case.placements.guarded])
+        for (family, is_address), texts in _by_kind(guarded):
+            elements[set_name(ROUTED, family, single=is_address)].update((text,) for text in texts)
         return elements
 
     def elements(self, case: Case) -> Elements:
@@ -321,6 +322,14 @@ class Classifying(
             settled = Ruleset(case.settings.mark_bit)
             effect = Effect(REMOVE, "rule", note=f"for the former mark bit in {settled.table}")
             yield NftPiece(SETTLE, settled.creation(), [effect])
+
+
+def _by_kind(prefixes: Iterable[Prefix]) -> Iterator[tuple[tuple[int, bool], list[str]]]:
+    """Yield the texts of these prefixes by family, and by whether they are single addresses."""
+    found: dict[tuple[int, bool], list[str]] = {}
+    for prefix in prefixes:
+        found.setdefault((prefix.family, prefix.is_address), []).append(prefix.text)
+    yield from found.items()
 
 
 CLASSIFYING = Classifying()
