@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from lab.world.machine import Machine
 
+SETTLED = """n=0
+while [ -n "$(ip -6 -o address show tentative)" ] && [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.05; done"""
+"""Waits until the kernel has made the routes of new IPv6 addresses, which it does a moment later."""
+
 SAVES = ("iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy")
 COMMANDS = {
     "nft": "nft list ruleset",
     **{tool: f"{tool}-save" for tool in SAVES},
-    **{ip: f"{ip} route show table all" for ip in ("ip -4", "ip -6")},
+    "ip -4": "ip -4 route show table all",
+    "ip -6": f"{SETTLED}\nip -6 route show table all",
     "rules": "ip -4 rule; ip -6 rule",
     "neighbours": "ip neighbour show nud permanent",
 }
