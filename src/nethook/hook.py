@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 
 from nethook import log
+from nethook.changes import REMOVE
 from nethook.config import load
 from nethook.engine.run import reconcile
 from nethook.engine.snapshot import Question
@@ -20,7 +21,6 @@ from nethook.libvirt import ISOLATED, Network, record
 from nethook.libvirt.event import parse_event
 from nethook.parts.classifying import protect
 from nethook.placement.scope import scope_of
-from nethook.steps import REMOVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 
 from lab.world.network import ISOLATED
 from lab.world.world import HOST, OUTSIDE, SETTINGS
+from nethook.changes import REMOVE, WITHDRAW, BatchStep, IpPiece
 from nethook.host import Host
 from nethook.parts.gateways import GATEWAYS, Gateway
-from nethook.steps import REMOVE, WITHDRAW, BatchStep, IpPiece
 from tests.kernel.faults import Fault
 
 if TYPE_CHECKING:

@@ -282,11 +282,29 @@ def test_a_bridge_that_the_host_brings(world: World, family: int) -> None:
     """``<forward mode='bridge'/><bridge name='br0'/>``: libvirt writes no rules, and an uplink may be behind it."""
     public = world.network("public", 1, "open")
     guest = world.guest(public, A[family])
-    xml = "<hookData><network><name>public</name><forward mode='bridge'/><bridge name='virbr1'/></network></hookData>"
+    world.machine.run(
+        "iptables-nft" if family == 4 else "ip6tables-nft", "-P", "FORWARD", "DROP"
+    )  # as Docker and ufw do
     world.configure(f"{A[family]} public")
-    assert errors(world.event(public, "started", xml)) == []
+    assert errors(world.event(public, "started", BRIDGED.format("public"))) == []
     assert world.exchange(world.outside(family), guest.at(A[family]))
     assert world.exchange(guest.at(A[family]), world.outside(family)) == A[family]
+
+
+@families
+def test_what_passes_between_a_bridge_of_the_host_and_one_of_libvirt_is_counted(world: World, family: int) -> None:
+    shared, public = world.network("shared", 1, "open"), world.network("public", 2)
+    guest, other = world.guest(shared, A[family]), world.guest(public, B[family])
+    world.configure(f"{A[family]} shared", f"{B[family]} public")
+    world.event(shared, "started", BRIDGED.format("shared"))
+    world.event(public, "started")
+    assert world.exchange(other.at(B[family]), guest.at(A[family])) == B[family]
+    assert world.exchange(guest.at(A[family]), other.at(B[family])) == A[family]
+    table = world.machine.run("nft", "list", "table", "inet", "nethook")
+    for name in ("to", "from"):
+        elements = table.partition(f"set {name}{family} {{")[2].partition("\n\t}")[0]
+        counted = dict(re.findall(r'"(virbr\d)" \. \S+ counter packets (\d+)', elements))
+        assert counted == {"virbr1": "2", "virbr2": "2"}
 
 
 BRIDGED = "<hookData><network><name>{0}</name><forward mode='bridge'/><bridge name='virbr1'/></network></hookData>"

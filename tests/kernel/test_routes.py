@@ -28,7 +28,7 @@ SHAPES = {
     "203.0.113.8/29 dev virbr1": ("203.0.113.8/29", "virbr1", ""),
     "203.0.113.16/29 via 198.51.100.1 dev virbr2 onlink": ("203.0.113.16/29", "virbr2", "198.51.100.1"),
     "203.0.113.11 dev virbr1 src 192.0.2.1 metric 5 mtu 1400": ("203.0.113.11", "virbr1", ""),
-    "default dev virbr2 metric 5": ("default", "virbr2", ""),
+    "default dev virbr2 metric 5": None,
     "0.0.0.0/1 dev virbr2": ("0.0.0.0/1", "virbr2", ""),
     "203.0.113.12 via 192.0.2.7 dev virbr1": None,
     "203.0.113.13 via inet6 fe80::1 dev virbr1": None,
@@ -55,6 +55,7 @@ SHAPES = {
     "2001:db8::14 nhid 8": None,
     "blackhole 2001:db8::15": None,
     "unreachable 2001:db8::16": None,
+    "unreachable default metric 7": None,
 }
 """What ip is told to add with our number, and the route of ours that it is."""
 

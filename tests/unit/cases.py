@@ -25,10 +25,10 @@ from tests.unit.lines import configuration
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nethook.changes import Piece, Step
     from nethook.gates.gate import ChainOpening
     from nethook.libvirt import Network
     from nethook.parts.part import Part
-    from nethook.steps import Piece, Step
 
     States = dict[Part, Any]
 

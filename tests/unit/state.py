@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nethook.host.links import BRIDGE
-from nethook.net import parse_prefix
+from nethook.prefix import parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

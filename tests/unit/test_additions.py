@@ -34,9 +34,9 @@ from __future__ import annotations
 from nethook.host.process import Call
 from nethook.parts.part import Delta, Part
 from nethook.placement import Lack
-from nethook.steps import ADD, REMOVE, Effect
-from nethook.steps import SWITCH, StepPiece
-from nethook.steps import Step
+from nethook.changes import ADD, REMOVE, Effect
+from nethook.changes import SWITCH, StepPiece
+from nethook.changes import Step
 
 FILE = "/run/nethook/colours"
 

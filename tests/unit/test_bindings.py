@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from nethook.host.nftables import Table
 from nethook.libvirt import Network, Port, Ports
-from nethook.net import Longest, Prefix, parse_prefix
 from nethook.parts.binding import BINDING, SETS
 from nethook.placement.scope import Scope
+from nethook.prefix import Longest, Prefix, parse_prefix
 from tests.unit.cases import case, empty
 from tests.unit.lines import configuration, configured, routed
 

@@ -13,9 +13,9 @@ from nethook.doctor.programs import why_it_cannot_bind
 from nethook.host.process import Call, Result, Tools
 from nethook.libvirt import Port, Ports
 from nethook.libvirt.live import LiveGuest
-from nethook.net import Prefix, parse_prefix, without
 from nethook.parts.flows import handed_on
 from nethook.placement import apart, blocks, held, is_undecided, nic
+from nethook.prefix import Prefix, parse_prefix, without
 from tests.unit.lines import routed
 
 if TYPE_CHECKING:

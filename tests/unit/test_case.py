@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nethook.changes import ADD, CLASSIFY, GATES, REMOVE, SETTLE, Effect, NftPiece, Step, StepPiece
 from nethook.engine.run import Outcome
 from nethook.gates.gate import Chain, ChainOpening, Rule
 from nethook.gates.iptables import IptablesGate
@@ -18,7 +19,6 @@ from nethook.parts.flows import FLOWS
 from nethook.parts.neighbours import NEIGHBOURS
 from nethook.parts.routes import ROUTES, Route
 from nethook.placement.scope import Scope, scope_of
-from nethook.steps import ADD, CLASSIFY, GATES, REMOVE, SETTLE, Effect, NftPiece, Step, StepPiece
 from tests.unit.cases import NoMachine, applied, case, commands, empty, steps
 from tests.unit.lines import configured, routed
 

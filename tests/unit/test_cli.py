@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nethook.changes import ADD, Effect
 from nethook.cli import main
 from nethook.commands import check
 from nethook.config import Configuration, Settings
 from nethook.config.files import file_for_lines
 from nethook.doctor.foreign_marks import ForeignMarks
 from nethook.host import Host
-from nethook.steps import ADD, Effect
 from nethook.terminal import painted
 
 if TYPE_CHECKING:

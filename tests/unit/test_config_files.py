@@ -14,7 +14,7 @@ from nethook.config.files import refusal as refusal_of
 from nethook.errors import ConfigError, ReadError
 from nethook.host import Host
 from nethook.host.files import OWNER, SIZE_LIMIT, UnfitError, _refuse_untrusted
-from nethook.net import parse_prefix
+from nethook.prefix import parse_prefix
 from tests.unit.test_installation import ACL, LETS_NOBODY_WRITE
 
 HOST = Host(0)

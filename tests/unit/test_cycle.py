@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nethook.changes import ADD, Effect
 from nethook.engine import cycle
 from nethook.engine.run import Outcome
 from nethook.errors import NethookError, ReadError
 from nethook.host.fake import FakeHost
-from nethook.steps import ADD, Effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

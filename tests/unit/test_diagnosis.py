@@ -33,7 +33,7 @@ from nethook.gates.iptables import IptablesGate
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
 from nethook.libvirt import Network, Port, Ports, live
 from nethook.libvirt.live import LiveGuest, LiveNetwork
-from nethook.net import parse_prefix
+from nethook.prefix import parse_prefix
 from tests.unit.lines import configuration, routed
 
 GUEST, OUTSIDE = "203.0.113.10", "8.8.8.8"

@@ -15,7 +15,7 @@ from nethook.guest_config.resolvers import resolvers
 from nethook.guest_config.selection import select
 from nethook.libvirt import Network
 from nethook.libvirt.live import LiveGuest, LiveNetwork
-from nethook.net import parse_prefix
+from nethook.prefix import parse_prefix
 from tests.unit.lines import routed
 
 GUESTS = Path(__file__).parents[2] / "docs" / "guests.md"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nethook.changes import ADD, Effect
 from nethook.config import Configuration, Settings
 from nethook.config.text import Problem
 from nethook.doctor.finding import FAILURE, Finding
@@ -24,13 +25,12 @@ from nethook.host.netlink import NETLINK_ROUTE, NFTABLES, Netlink, attributes
 from nethook.host.nftables import ForeignChain, foreign_chain, read_chain
 from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools, refusals
 from nethook.libvirt import XML, read_port
-from nethook.net import is_safe
 from nethook.parts import switches
 from nethook.parts.neighbours import PROXIES, Proxy
 from nethook.placement.scope import Scope
+from nethook.prefix import is_safe
 from nethook.shell import word
 from nethook.status import watch
-from nethook.steps import ADD, Effect
 
 if TYPE_CHECKING:
     from pathlib import Path

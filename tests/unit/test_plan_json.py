@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nethook.changes import WORDS
 from nethook.commands.plan import as_json
 from nethook.libvirt import Network
 from nethook.parts import PARTS
@@ -13,7 +14,6 @@ from nethook.parts.gateways import GATEWAYS, WITHOUT_ROUTE, Gateway
 from nethook.parts.neighbours import NEIGHBOURS, PROXIES, Pin, Proxy
 from nethook.parts.routes import ROUTES, Route
 from nethook.parts.switches import PROXY_NDP_SWITCH, SwitchState
-from nethook.steps import WORDS
 from tests.unit.cases import case, empty, steps
 
 if TYPE_CHECKING:

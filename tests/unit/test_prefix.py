@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.net import BITS, Prefix, address_text, parse_address, parse_prefix
+from nethook.prefix import BITS, Prefix, address_text, parse_address, parse_prefix
 
 networks = st.one_of(
     st.tuples(st.integers(0, (1 << 32) - 1), st.integers(0, 32)),

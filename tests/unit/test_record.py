@@ -10,7 +10,7 @@ from nethook.host import Host, files, lock
 from nethook.host.lock import Locked, last_run
 from nethook.libvirt import Network, Port, Ports, record
 from nethook.libvirt.event import Event
-from nethook.net import parse_prefix
+from nethook.prefix import parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

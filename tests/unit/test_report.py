@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nethook import log
+from nethook.changes import ADD, Effect
 from nethook.commands.report import report
 from nethook.engine.run import Outcome
-from nethook.steps import ADD, Effect
 
 
 @pytest.fixture(autouse=True)

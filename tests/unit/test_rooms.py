@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 SOURCE = Path(__file__).parents[2] / "src" / "nethook"
 
 FLOORS = (
-    ("net", "errors", "shell", "exit_status", "__version__"),
+    ("prefix", "errors", "shell", "exit_status", "__version__"),
     ("host",),
     ("config",),
     ("log", "libvirt"),
-    ("steps", "terminal", "placement"),
+    ("changes", "terminal", "placement"),
     ("gates", "parts"),
     ("guest_config", "install"),
     ("legacy06",),
@@ -42,7 +42,7 @@ BY_NEED = {("config", "gates")}
 """Arrows that lead up, within a function that is seldom run: the setting ``gates`` has the names of the registry."""
 BY_TYPE_ALONE = {
     ("errors", "config"),  # problems, which an error carries
-    ("steps", "parts"),  # whose object a piece is about
+    ("changes", "parts"),  # whose object a piece is about
     ("placement", "parts"),  # routes, as keys
     ("parts", "engine"),  # the case that a part is given
     ("gates", "engine"),
@@ -50,7 +50,7 @@ BY_TYPE_ALONE = {
 }
 """Arrows that lead up, for annotations alone: what is passed in has a type."""
 
-CORE = ("net.py", "config", "placement", "parts", "steps.py", "engine/case.py", "gates/gate.py")
+CORE = ("prefix.py", "config", "placement", "parts", "changes.py", "engine/case.py", "gates/gate.py")
 TOUCHES = {"os", "io", "time", "socket", "_socket", "subprocess", "select", "fcntl", "syslog", "shutil", "tempfile"}
 
 
@@ -111,7 +111,7 @@ def test_the_core_imports_nothing_that_touches_the_machine() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             found |= {f"{name} imports {each}" for each in names if each.split(".")[0] in TOUCHES}
     # inet_pton and inet_ntop of the C library compute, and touch nothing.
-    assert found == {"net.py imports _socket"}
+    assert found == {"prefix.py imports _socket"}
 
 
 MOST_MODULES = 47

@@ -10,8 +10,8 @@ from nethook.errors import ReadError
 from nethook.host import routes
 from nethook.host.process import Call, Result, refusals
 from nethook.host.routes import RouteGroup, grouped
-from nethook.net import BITS, parse_address
 from nethook.parts.routes import ROUTES, holder, holder_call, to_guests
+from nethook.prefix import BITS, parse_address
 
 OURS = 218
 NUMBERS = {4: 2, 6: 10}
@@ -103,11 +103,10 @@ def test_the_order_of_what_the_kernel_tells_of_a_route_does_not_matter() -> None
     assert to_guests(understood(other_way, other_way)) == {("203.0.113.9", "virbr1", "")}
 
 
-def test_a_default_route_has_no_destination() -> None:
+def test_a_default_route_is_not_ours() -> None:
     header = pack("BBBBBBBBI", 2, 0, 0, 0, 254, OURS, 0, 1, 0)
     default = header + attribute(15, 254) + attribute(4, 3)
     assert to_guests(understood(default, message("203.0.113.9", attribute(4, 3)))) == {
-        ("default", "virbr1", ""),
         ("203.0.113.9", "virbr1", ""),
     }
     with pytest.raises(ReadError, match="one has no destination"):

@@ -7,6 +7,7 @@ from argparse import Namespace
 
 import pytest
 
+from nethook.changes import ADD, REMOVE, Effect
 from nethook.commands import status as status_verb
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.errors import NethookError
@@ -16,7 +17,6 @@ from nethook.status.overview import Overview
 from nethook.status.status_text import messages, status_text
 from nethook.status.traffic_text import RATES, human
 from nethook.status.watch import Rates
-from nethook.steps import ADD, REMOVE, Effect
 from tests.unit.lines import configuration, routed
 
 LONG = "2001:db8:1234:5678:9abc:def0:1234:5678"

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from nethook.config.settings import Settings
 from nethook.libvirt import Network
-from nethook.net import Prefix, outermost
 from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.fallbacks import FALLBACKS
 from nethook.parts.gateways import GATEWAYS
@@ -16,6 +15,7 @@ from nethook.parts.routes import ROUTES, Route
 from nethook.parts.switches import IPV6, SwitchState
 from nethook.placement import in_doubt
 from nethook.placement.scope import Scope, scope_of
+from nethook.prefix import Prefix, outermost
 from tests.unit.cases import case, elements, empty
 from tests.unit.lines import configuration, routed
 

@@ -15,7 +15,7 @@ from nethook.doctor.walk import Diagnosis, diagnose
 from nethook.engine.situation import limited_host, require_root
 from nethook.errors import NethookError
 from nethook.exit_status import DIFFERENT, OK, UNKNOWN
-from nethook.net import parse_prefix
+from nethook.prefix import parse_prefix
 from nethook.terminal import coloured
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from nethook.guest_config.resolvers import resolvers
 from nethook.guest_config.selection import select
 from nethook.host import Host
 from nethook.libvirt.live import LibvirtError, live_guests, live_networks
-from nethook.net import BITS, Prefix, address_text, parse_address
+from nethook.prefix import BITS, Prefix, address_text, parse_address
 
 if TYPE_CHECKING:
     from argparse import Namespace

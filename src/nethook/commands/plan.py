@@ -6,18 +6,18 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from nethook.changes import ADD, REMOVE, REPLACE
 from nethook.config import load
 from nethook.engine.plan import decide
 from nethook.engine.situation import limited_host, require_root, situation
 from nethook.exit_status import DIFFERENT, OK, UNKNOWN
-from nethook.steps import ADD, REMOVE, REPLACE
 from nethook.terminal import painted, show_problems
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from nethook.steps import Effect, Step
+    from nethook.changes import Effect, Step
 
 VERSION = 1
 """The version of the JSON format, which docs/json.md describes."""

@@ -11,7 +11,7 @@ from nethook.commands.plan import as_json as effect_as_json
 from nethook.config.text import one_line
 from nethook.errors import NethookError
 from nethook.exit_status import DIFFERENT, OK, UNKNOWN
-from nethook.net import parse_prefix
+from nethook.prefix import parse_prefix
 from nethook.status.overview import Overview, overview
 from nethook.status.status_text import messages, status_text
 from nethook.status.watch import watch
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nethook.host.traffic import Traffic
-    from nethook.net import Prefix
+    from nethook.prefix import Prefix
     from nethook.status.line_states import LineState
 
 VERSION = 1

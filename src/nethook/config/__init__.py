@@ -10,7 +10,7 @@ from __future__ import annotations
 from nethook.config.files import find_routed_ips, hidden_routed_ips, read_file
 from nethook.config.routed_ips import RoutedIP, parse_routed_ips
 from nethook.config.settings import Settings, parse_settings
-from nethook.net import Ordered, disjoint
+from nethook.prefix import Ordered, disjoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nethook.config.text import Problem
     from nethook.host import Host
     from nethook.host.files import Stamp
-    from nethook.net import Prefix
+    from nethook.prefix import Prefix
 
 SETTINGS_FILE = "/etc/nethook/nethook.conf"
 ROUTED_IPS_FILES = ("/etc/nethook/routed-ips", "/etc/sysconfig/routed-ips", "/etc/default/routed-ips")

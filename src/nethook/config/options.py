@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from nethook.config.text import LineError, Word, excerpt, suggestion
-from nethook.net import is_mac, is_safe, parse_prefix, unroutable_kind
+from nethook.prefix import is_mac, is_safe, parse_prefix, unroutable_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nethook.config.text import Word
-    from nethook.net import Prefix
+    from nethook.prefix import Prefix
 
     Refusal = tuple[str, str]
     """What is wrong, and what to write instead."""

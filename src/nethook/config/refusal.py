@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nethook.config.text import excerpt
-from nethook.net import BITS, Prefix, address_text, parse_address, set_behind_length, unroutable_kind
+from nethook.prefix import BITS, Prefix, address_text, parse_address, set_behind_length, unroutable_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from nethook.config.options import is_option, may_be_option, name_refusal, read_options
 from nethook.config.text import MOST_LINES, MOST_PROBLEMS, LineError, Problem, excerpt, read_lines, split_words
-from nethook.net import parse_prefix, unroutable_kind
+from nethook.prefix import parse_prefix, unroutable_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from nethook.config.text import Line, Place, Word
-    from nethook.net import Prefix
+    from nethook.prefix import Prefix
 
 
 class RoutedIP:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from nethook.config.text import MOST_PROBLEMS, LineError, Word, excerpt, read_lines, split_words, suggestion
 from nethook.errors import ConfigError
-from nethook.net import parse_prefix, unroutable_kind
+from nethook.prefix import parse_prefix, unroutable_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

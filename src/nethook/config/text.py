@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nethook.net import Prefix
+    from nethook.prefix import Prefix
 
 # Longer than any address or option with a typing error, and short enough for a line of syslog.
 _EXCERPT = 60

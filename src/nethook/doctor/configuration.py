@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nethook.config import Configuration
     from nethook.config.text import Problem
     from nethook.host import Host
-    from nethook.net import Prefix
+    from nethook.prefix import Prefix
 
 STATION = "configuration"
 RUN = "run: "

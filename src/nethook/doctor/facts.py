@@ -12,10 +12,10 @@ from nethook.engine.snapshot import Question
 from nethook.host import links
 from nethook.libvirt.live import live_guests
 from nethook.libvirt.names import unresolved
-from nethook.net import Prefix, address_text, is_safe, parse_prefix
 from nethook.placement import Placement
 from nethook.placement.scope import Scope
 from nethook.placement.vital import Needs, read_needs
+from nethook.prefix import Prefix, address_text, is_safe, parse_prefix
 from nethook.shell import word
 
 if TYPE_CHECKING:

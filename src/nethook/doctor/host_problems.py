@@ -10,10 +10,10 @@ from nethook.doctor.programs import ADVICE, why_it_cannot_bind
 from nethook.host import Host, links
 from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.names import no_such_guest, no_such_network
-from nethook.net import Prefix, parse_prefix
 from nethook.parts.routes import to_guests
 from nethook.placement.scope import claimed
 from nethook.placement.vital import dangers, read_needs
+from nethook.prefix import Prefix, parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

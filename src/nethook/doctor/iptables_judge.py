@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from nethook.net import parse_address
+from nethook.prefix import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nethook.net import parse_address
+from nethook.prefix import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

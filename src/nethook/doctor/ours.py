@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nethook.changes import REMOVE
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.host_problems import what_is_wrong_with_uplink, which_uplink
 from nethook.gates.firewalld.gate import WHERE, Firewalld
@@ -12,7 +13,6 @@ from nethook.parts.binding import TABLE as BRIDGE
 from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.classifying import TABLE as INET
 from nethook.placement import BROKEN
-from nethook.steps import REMOVE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nethook.doctor.facts import SOMEBODY, keep_sysctl, set_sysctl
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.host.files import read, sysctl
-from nethook.net import parse_prefix
 from nethook.parts.routes import ROUTES
 from nethook.placement.vital import needed
+from nethook.prefix import parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nethook.doctor.facts import Facts, Target
     from nethook.doctor.ip_answers import Answer
-    from nethook.net import Prefix
+    from nethook.prefix import Prefix
 
 ROUTE, POLICY, WAY_BACK, REVERSE_PATH = "route", "policy rule", "way back", "reverse path filter"
 REFUSED_AS_FORGED = "Invalid cross-device link"

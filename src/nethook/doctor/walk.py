@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nethook.doctor.facts import Target
-    from nethook.net import Prefix
+    from nethook.prefix import Prefix
 
 SECONDS = 120.0
 LIBVIRT, KERNEL = "libvirt", "kernel"

@@ -6,13 +6,13 @@ order of the registry is.
 
 from __future__ import annotations
 
-from nethook.net import parse_prefix
 from nethook.parts import PARTS
 from nethook.parts.binding import BINDING
 from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.routes import ROUTES
 from nethook.placement import in_doubt, place
 from nethook.placement.scope import claimed
+from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from nethook.engine.snapshot import Question, Snapshot
     from nethook.gates.gate import Opening
     from nethook.libvirt import Network
-    from nethook.net import Prefix
     from nethook.parts.part import Objects, Part
     from nethook.parts.routes import Route
     from nethook.placement import Lack, Placement, Placements
     from nethook.placement.scope import Scope
+    from nethook.prefix import Prefix
 
 
 class Case:

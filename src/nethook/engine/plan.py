@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from nethook.engine.case import Case
-from nethook.engine.snapshot import read
-from nethook.gates import FIREWALLS
-from nethook.parts import PARTS
-from nethook.steps import (
+from nethook.changes import (
     ARP,
     CLASSIFY,
     GATES,
@@ -21,15 +17,19 @@ from nethook.steps import (
     StepPiece,
     nft_call,
 )
+from nethook.engine.case import Case
+from nethook.engine.snapshot import read
+from nethook.gates import FIREWALLS
+from nethook.parts import PARTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from nethook.changes import Effect, Piece
     from nethook.config.text import Problem
     from nethook.engine.snapshot import Question
     from nethook.gates.gate import GateChange, Opening
-    from nethook.steps import Effect, Piece
 
 
 class Plan:

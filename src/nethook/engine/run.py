@@ -22,11 +22,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nethook.changes import Effect, Step
     from nethook.config import Settings
     from nethook.config.text import Problem
     from nethook.engine.plan import Plan
     from nethook.host import Host
-    from nethook.steps import Effect, Step
 
 ATTEMPTS = 2
 MOST_BY_EVENT = 50_000

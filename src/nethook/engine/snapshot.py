@@ -153,7 +153,12 @@ def read(question: Question) -> Snapshot:
     left_out = [gate for gate in here if not settings.opens(gate.setting)] if question.is_thorough else []
     foreign = _foreign_routes(question)
 
-    calls = {gate: gate.calls(host) for gate in (*chosen, *left_out)}
+    calls = {gate: gate.calls(host) for gate in chosen}
+    for gate in left_out:
+        try:
+            calls[gate] = gate.calls(host)
+        except ReadError:  # nothing has to be known of it
+            continue
     of_gates = [call for asked in calls.values() for call in asked]
     results = host.start([*of_gates, *(foreign.read_calls(host) if foreign else ())])
     try:
@@ -164,8 +169,8 @@ def read(question: Question) -> Snapshot:
     openings = _openings(chosen, listings, host)
     for gate in left_out:
         try:
-            openings += _openings([gate], listings, host)
-        except ReadError:  # nothing has to be known of it
+            openings += _openings([gate] if gate in calls else [], listings, host)
+        except ReadError:
             continue
     standing_in, inherited = foreign.routes(found) if foreign else (set(), set())
     standing_in -= {(route.prefix, route.device) for route in states[ROUTES]}  # the listing has ours, too

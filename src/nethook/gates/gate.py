@@ -7,8 +7,8 @@ to change. One that is asked otherwise answers by ``look``.
 
 from __future__ import annotations
 
+from nethook.changes import REMOVE, Effect
 from nethook.placement import BROKEN, WEAK, Lack
-from nethook.steps import REMOVE, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nethook.engine.case import Case
     from nethook.host import Host
     from nethook.host.process import Call, Result
-    from nethook.net import Prefix
+    from nethook.prefix import Prefix
 
 STATION = "gate"
 """The station of doctor at which it looks at our gates."""

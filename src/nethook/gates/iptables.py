@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 
+from nethook.changes import ADD, Effect
 from nethook.errors import ReadError
 from nethook.gates.gate import NFT_FAMILIES, Chain, Firewall, Gate, GateChange, Rule, first_blocker
 from nethook.host.process import Call
-from nethook.steps import ADD, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ there. https://libvirt.org/firewall.html
 
 from __future__ import annotations
 
+from nethook.changes import ADD, Effect
 from nethook.gates.gate import NFT_FAMILIES, Chain, Firewall, Gate, GateChange, Rule, first_blocker
-from nethook.steps import ADD, Effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

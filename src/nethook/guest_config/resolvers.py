@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nethook.net import parse_prefix, unroutable_kind
+from nethook.prefix import parse_prefix, unroutable_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

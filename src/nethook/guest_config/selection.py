@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nethook.config.text import one_line
 from nethook.errors import NethookError
-from nethook.net import BITS, Prefix, parse_prefix
+from nethook.prefix import BITS, Prefix, parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

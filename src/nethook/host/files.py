@@ -17,6 +17,7 @@ it for each file that it reads. So users and groups are only numbers here.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -171,7 +172,10 @@ def trusted(path: str) -> bytes | None:
     try:
         _refuse_unfit(path, os.fstat(descriptor))
         with open(descriptor, "rb", closefd=False) as file:
-            return file.read()
+            content: bytes | None = file.read()
+        if content is None:  # a file such as /proc/kmsg has nothing to tell at the moment
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)
+        return content
     finally:
         os.close(descriptor)
 

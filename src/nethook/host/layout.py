@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from binascii import crc32
 
-from nethook.net import parse_prefix, quoted
+from nethook.prefix import parse_prefix, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from struct import error, pack, unpack, unpack_from
 from nethook.errors import ReadError
 from nethook.host.layout import DEVICE, INDEX, MAC, NAME
 from nethook.host.netlink import GET_ELEMENTS, GET_RULE, GET_SETS, NUMBER_MASK, Nftables, attributes
-from nethook.net import BITS, block_text
+from nethook.prefix import BITS, block_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from nethook.errors import ReadError
 from nethook.host.addresses import FAMILIES, NUMBERS
 from nethook.host.links import available, name_of
 from nethook.host.netlink import CUT, NETLINK_ROUTE, Netlink, attributes, routing
-from nethook.net import BITS
+from nethook.prefix import BITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ PRIORITY, SUPPRESS_LENGTH, TABLE, PROTOCOL = 6, 14, 15, 21
 
 
 class RouteGroup:
-    """Routes that differ in nothing but the address of their ``prefixes``, which are canonical text, or 'default'.
+    """Routes that differ in nothing but the address of their ``prefixes``, which are canonical text.
 
     Their ``device`` and next hop ``via`` ('' without one); both are '' for routes that are unreachable. Their
     ``table``, ``metric`` (0: none), and the ``length`` of their prefixes.
@@ -73,7 +73,8 @@ def routes(protocol: int) -> list[RouteGroup]:
     """Return the routes with this protocol number, of both families and of all tables; ReadError if not known.
 
     Only those that lead to one device, at most by a next hop that is said to be there, and those that are unreachable:
-    all others are left out. So are those on a device that has gone meanwhile, as the kernel deletes them.
+    all others are left out, and default routes. So are those on a device that has gone meanwhile, as the kernel deletes
+    them.
 
     Without a flag in the question, the kernel leaves out what its IPv6 routing cache has (ip_valid_fib_dump_req()).
     """
@@ -103,8 +104,8 @@ def grouped(family: int, protocol: int, dumped: Iterable[Span]) -> list[RouteGro
             try:
                 group, address = _group(protocol, data, begin, end)
                 length = "" if group.length == BITS[family] else f"/{group.length}"
-                if address != (first, last):  # a default route has none
-                    group.prefixes.append(inet_ntop(version, data[slice(*address)]) + length if address else "default")
+                if address and address != (first, last):
+                    group.prefixes.append(inet_ntop(version, data[slice(*address)]) + length)
             except (error, ValueError):
                 raise ReadError("cannot read routes: the kernel sends what is not understood") from None
             groups.append(group)
@@ -130,7 +131,7 @@ def _group(protocol: int, data: bytes, begin: int, end: int) -> tuple[RouteGroup
         return int(unpack("I", data[slice(*values[number])])[0]) if number in values else 0
 
     group = RouteGroup(value(ROUTE_TABLE) or table, length, [], metric=value(METRIC))
-    if of == protocol and not service and SELECTIVE.isdisjoint(values):
+    if of == protocol and length and not service and SELECTIVE.isdisjoint(values):
         group.is_unreachable = kind == UNREACHABLE
         if kind == UNICAST and VIA not in values and DEVICE in values and (GATEWAY not in values or flags & ON_LINK):
             group.device = name_of(value(DEVICE))

@@ -10,7 +10,7 @@ from struct import unpack_from
 from nethook.host.layout import NAME
 from nethook.host.netlink import GET_ELEMENTS, Nftables, attributes
 from nethook.host.nftables import SET_ELEMENTS, beginning, interval_keys, single_keys
-from nethook.net import parse_prefix
+from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from nethook.gates.firewalld.gate import OBJECT, call, has_policy
 from nethook.host.process import ToolMissingError, find
 from nethook.install.own_files import holds, write
 from nethook.install.task import Task, remove
-from nethook.net import disjoint
+from nethook.prefix import disjoint
 
 if TYPE_CHECKING:
     from nethook.host import Host

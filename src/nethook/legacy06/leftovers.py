@@ -8,10 +8,10 @@ place.
 
 from __future__ import annotations
 
+from nethook.changes import REMOVE, Effect
 from nethook.gates.iptables import IptablesGate
-from nethook.net import parse_prefix
 from nethook.parts.routes import ROUTES
-from nethook.steps import REMOVE, Effect
+from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import pyexpat
 
 from nethook.errors import ReadError
-from nethook.net import BITS, Prefix, is_mac, is_safe, parse_address
+from nethook.prefix import BITS, Prefix, is_mac, is_safe, parse_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from nethook.net import Prefix
+    from nethook.prefix import Prefix
 
 ISOLATED = ""
 """The forward mode of a network without ``<forward>``."""

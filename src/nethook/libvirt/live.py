@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nethook.errors import NethookError
 from nethook.libvirt import XML, Ports, read_network, read_port
-from nethook.net import address_text, parse_address
+from nethook.prefix import address_text, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

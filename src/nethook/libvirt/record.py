@@ -19,7 +19,7 @@ from __future__ import annotations
 from nethook.errors import ReadError
 from nethook.host.lock import FOLDER
 from nethook.libvirt import Network, Port, Ports
-from nethook.net import parse_prefix
+from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -39,27 +39,27 @@ number of such tags for none, but only the first is aside, so a frame with anoth
 
 from __future__ import annotations
 
+from nethook.changes import ADD, BIND, Effect, Step, StepPiece, nft_call
 from nethook.host.layout import INDEX, MAC, Layout, SetType, set_name
 from nethook.host.links import tap_mac
-from nethook.net import Ordered, parse_prefix, without
 from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.neighbours import NEIGHBOURS
 from nethook.parts.part import CREATED, OUR_TABLE, REMOVED, TableDelta, TablePart
 from nethook.parts.routes import ROUTES
 from nethook.placement import Lack, nic
-from nethook.steps import ADD, BIND, Effect, Step, StepPiece, nft_call
+from nethook.prefix import Ordered, parse_prefix, without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from nethook.changes import Piece
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
     from nethook.host import Host
     from nethook.host.nftables import Element, Elements, Table
-    from nethook.net import Prefix
     from nethook.placement import Placement
-    from nethook.steps import Piece
+    from nethook.prefix import Prefix
 
 FAMILY = "bridge"
 NEEDED_NFT = "1.0.3"

@@ -40,23 +40,23 @@ hardly anybody writes, there is no place to remember anything: such a packet doe
 
 from __future__ import annotations
 
+from nethook.changes import ADD, CLASSIFY, REMOVE, SETTLE, Effect, NftPiece
 from nethook.host.layout import DEVICE, NAME, Layout, SetType, set_name
-from nethook.net import NAME_SIZE, Longest, can_exist, is_sayable, outermost, parse_prefix
 from nethook.parts.part import CREATED, OUR_TABLE, TableDelta, TablePart
 from nethook.placement import WEAK, Lack
-from nethook.steps import ADD, CLASSIFY, REMOVE, SETTLE, Effect, NftPiece
+from nethook.prefix import NAME_SIZE, Longest, can_exist, is_sayable, outermost, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from nethook.changes import Piece
     from nethook.engine.case import Case
     from nethook.host import Host
     from nethook.host.nftables import Element, Elements
-    from nethook.net import Prefix
     from nethook.placement import Placement
     from nethook.placement.scope import Scope
-    from nethook.steps import Piece
+    from nethook.prefix import Prefix
 
 FAMILY = "inet"
 TABLE = f"{FAMILY} {NAME}"
@@ -150,12 +150,18 @@ def _family_chains(family: int, ip: str) -> dict[str, list[str]]:
         f"{delivered_to} goto to_routed{family}",
         f"{delivered_to}_prefixes goto to_routed{family}",
     ]
+    sent_and_deliveries = [
+        f"{sent_from} goto from_routed{family}",
+        f"{sent_from}_prefixes goto from_routed{family}",
+        *deliveries,
+    ]
     return {
         f"from_routed{family}": [
-            "oifname != @bridges goto allow # to the outside, not to private guests",
+            'meta oifkind != "bridge" goto allow # to the outside',
             f"{delivered_to} goto allow # both are public",
             f"{delivered_to}_prefixes goto allow # both are public",
             "ct state established,related goto allow # reply",
+            "oifname != @bridges goto allow # to the outside, not to private guests",
         ],
         f"to_routed{family}": [
             "iifname != @isolated goto allow # isolated stays isolated",
@@ -169,12 +175,13 @@ def _family_chains(family: int, ip: str) -> dict[str, list[str]]:
         ],
         f"from_guest{family}": [
             f"{astray} goto astray{family} # its source does not live there",
-            f"{sent_from} goto from_routed{family}",
-            f"{sent_from}_prefixes goto from_routed{family}",
-            *deliveries,
+            *sent_and_deliveries,
         ],
+        f"from_bridge{family}": sent_and_deliveries,
+        # What comes from the usual uplink is looked up only once.
         f"forward{family}": [
-            f"iifname @bridges goto from_guest{family} # what comes from outside is looked up only once",
+            f"iifname @bridges goto from_guest{family}",
+            f'meta iifkind "bridge" goto from_bridge{family} # guests may be on a bridge of the host',
             *deliveries,
         ],
         # What a bridge takes for itself comes with the port as its device (switches.py), behind which nobody lives.

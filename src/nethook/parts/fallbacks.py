@@ -27,9 +27,9 @@ needed.
 from __future__ import annotations
 
 from nethook.host.routes import MAIN as MAIN_TABLE
-from nethook.net import Ordered, disjoint, parse_prefix
 from nethook.parts.part import Delta, Key, Objects, Wanted
 from nethook.parts.routes import ROUTES
+from nethook.prefix import Ordered, disjoint, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from nethook.engine.snapshot import Question
     from nethook.host import Host
     from nethook.host.routes import RouteGroup
-    from nethook.net import Prefix
+    from nethook.prefix import Prefix
 
 INNER = "inner"
 """The kind of fallback route within another prefix that is routed."""

@@ -14,28 +14,28 @@ https://conntrack-tools.netfilter.org/
 
 from __future__ import annotations
 
+from nethook.changes import FLOWS as STAGE
+from nethook.changes import REMOVE, Effect, Step, StepPiece
 from nethook.errors import ReadError
 from nethook.host.layout import set_name
 from nethook.host.process import Call
-from nethook.net import Ordered, is_prefix, parse_prefix, without
 from nethook.parts import binding
 from nethook.parts.binding import BINDING
 from nethook.parts.classifying import CLASSIFYING, TO
 from nethook.parts.part import Part
-from nethook.steps import FLOWS as STAGE
-from nethook.steps import REMOVE, Effect, Step, StepPiece
+from nethook.prefix import Ordered, is_prefix, parse_prefix, without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from nethook.changes import Piece
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host import Host
     from nethook.host.nftables import Element, Elements
     from nethook.host.process import Result
-    from nethook.net import Prefix
-    from nethook.steps import Piece
+    from nethook.prefix import Prefix
 
 TOOL = "conntrack"
 NONE_FOUND = "0 flow entries have been deleted"

@@ -14,26 +14,26 @@ from __future__ import annotations
 
 from binascii import crc32
 
+from nethook.changes import ADD, CLASSIFY, REMOVE, Effect, NftPiece
+from nethook.changes import ARP as ALONE
 from nethook.host.layout import NAME, URL
 from nethook.parts.classifying import BRIDGES, CLASSIFYING
 from nethook.parts.part import Key, Objects, Part, Wanted
 from nethook.parts.routes import ROUTES
 from nethook.parts.switches import IPV6
 from nethook.placement import ASIDE, Lack
-from nethook.steps import ADD, CLASSIFY, REMOVE, Effect, NftPiece
-from nethook.steps import ARP as ALONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from nethook.changes import Piece
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host import Host
     from nethook.host.addresses import Address
     from nethook.placement import Placement
-    from nethook.steps import Piece
 
 NO_PREFIX_ROUTE = 0x200
 WITHOUT_ROUTE = "noprefixroute"

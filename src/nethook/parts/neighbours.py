@@ -9,9 +9,9 @@ asks for more: it has to forward, and for IPv6 the setting proxy_ndp of the upli
 
 from __future__ import annotations
 
-from nethook.net import Longest, parse_prefix
 from nethook.parts.part import NO_DEVICE, Key, Objects, Wanted
 from nethook.placement import Lack
+from nethook.prefix import Longest, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

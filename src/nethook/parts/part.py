@@ -8,13 +8,14 @@ changes in the order of their stages. ``nethook clear`` wants nothing of any par
 
 from __future__ import annotations
 
-from nethook.steps import ADD, LAST, PLACE, PLACE_BOUND, REMOVE, WITHDRAW, WORDS, Effect, IpPiece, NftPiece
+from nethook.changes import ADD, LAST, PLACE, PLACE_BOUND, REMOVE, WITHDRAW, WORDS, Effect, IpPiece, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence, Set
     from typing import Any
 
+    from nethook.changes import Piece
     from nethook.config import RoutedIP
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from nethook.host.layout import Layout, SetType
     from nethook.host.nftables import Element, Elements, Table
     from nethook.placement import Lack, Placement
-    from nethook.steps import Piece
 
 NO_DEVICE = "Cannot find device "
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from nethook.changes import PLACE, PLACE_BOUND, REPLACE, IpPiece
 from nethook.host.process import Call
 from nethook.host.routes import MAIN
 from nethook.parts.part import Delta, Key, Objects, Wanted
 from nethook.placement import Lack
-from nethook.steps import PLACE, PLACE_BOUND, REPLACE, IpPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from nethook.changes import Piece
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host import Host
     from nethook.host.process import Result
     from nethook.host.routes import RouteGroup
     from nethook.placement import Placement
-    from nethook.steps import Piece
 
     Place = tuple[str, str]
     """Prefix in canonical text, and the device behind which it is."""

@@ -15,6 +15,7 @@ https://docs.kernel.org/networking/ip-sysctl.html
 
 from __future__ import annotations
 
+from nethook.changes import ADD, REMOVE, SWITCH, SWITCH_OFF, Effect, Step, StepPiece
 from nethook.errors import ReadError
 from nethook.host.layout import set_name
 from nethook.host.process import Call
@@ -23,18 +24,17 @@ from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.neighbours import PROXIES
 from nethook.parts.part import OUR_TABLE, Part
 from nethook.placement import Lack
-from nethook.steps import ADD, REMOVE, SWITCH, SWITCH_OFF, Effect, Step, StepPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from typing import TypeVar
 
+    from nethook.changes import Piece
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host import Host
     from nethook.placement import Placement
-    from nethook.steps import Piece
 
     Recorded = TypeVar("Recorded")
     Values = dict[str, str]

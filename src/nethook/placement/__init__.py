@@ -6,7 +6,7 @@ A line may be bound to a guest: then what of its prefix is about no other line i
 from __future__ import annotations
 
 from nethook.host.links import NO_IPV6
-from nethook.net import Ordered, disjoint, parse_prefix, without
+from nethook.prefix import Ordered, disjoint, parse_prefix, without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from nethook.config import Configuration, RoutedIP
     from nethook.libvirt import Network, Ports
-    from nethook.net import Prefix
     from nethook.parts.part import Key
     from nethook.parts.routes import Route
     from nethook.placement.scope import Scope
+    from nethook.prefix import Prefix
 
     Blocks = dict[str, list[Prefix]]
     """Of each bound line, by the text of its prefix, what of that no longer prefix of the files is about.

@@ -7,7 +7,7 @@ where a line has the longest prefix around it.
 
 from __future__ import annotations
 
-from nethook.net import BITS, Prefix, in_order, parse_prefix
+from nethook.prefix import BITS, Prefix, in_order, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from nethook.changes import ADD
 from nethook.config import load
 from nethook.engine.foreign_routes import ForeignRoutes
 from nethook.engine.plan import decide
@@ -14,17 +15,16 @@ from nethook.parts.binding import BINDING
 from nethook.parts.routes import holder, holder_call, to_guests
 from nethook.placement import place
 from nethook.status.line_states import BLOCKED, NOT_APPLIED, UNKNOWN, line_states, states_without_root
-from nethook.steps import ADD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nethook.changes import Effect
     from nethook.config.text import Problem
     from nethook.engine.situation import Situation
     from nethook.host import Host
     from nethook.parts.routes import Place, Route
     from nethook.status.line_states import LineState
-    from nethook.steps import Effect
 
 MOST_LOOKED_UP = 100
 """For more lines than this that are not applied nobody looks who else has a route to each: they have one cause."""

@@ -7,16 +7,16 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from nethook.changes import ADD, REMOVE, REPLACE
 from nethook.config.text import one_line
 from nethook.log import MOST_PROBLEMS
-from nethook.steps import ADD, REMOVE, REPLACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import TextIO
 
+    from nethook.changes import Effect
     from nethook.config.text import Problem
-    from nethook.steps import Effect
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 

@@ -5,14 +5,14 @@ All over D-Bus with ``busctl``, some 20 ms a call, where ``firewall-cmd`` takes 
 
 from __future__ import annotations
 
+from nethook.changes import ADD, REMOVE, Effect
 from nethook.errors import NethookError, ReadError
 from nethook.gates.firewalld import is_configured
 from nethook.gates.firewalld.files import POLICY, SETS, permanent_entries
 from nethook.gates.gate import STATION, GateChange, Opening
 from nethook.host.process import Call, ToolMissingError
-from nethook.net import Longest, disjoint, parse_prefix
 from nethook.placement import WEAK, Lack
-from nethook.steps import ADD, REMOVE, Effect
+from nethook.prefix import Longest, disjoint, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nethook.engine.case import Case
     from nethook.host import Host
     from nethook.host.process import Result, Tools
-    from nethook.net import Prefix
+    from nethook.prefix import Prefix
 
     Entries = Mapping[int, Collection[str]]
     """Entries by family."""

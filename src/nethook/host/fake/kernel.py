@@ -14,7 +14,7 @@ from nethook.host.addresses import Address
 from nethook.host.fake.answer import Refused
 from nethook.host.links import BRIDGE, Link
 from nethook.host.routes import RouteGroup, RoutingRule
-from nethook.net import BITS, Prefix, parse_address, parse_prefix
+from nethook.prefix import BITS, Prefix, parse_address, parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable

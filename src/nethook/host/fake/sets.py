@@ -7,7 +7,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from nethook.host.fake.answer import NotFaked, Refused
-from nethook.net import block_text, parse_prefix
+from nethook.prefix import block_text, parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
