@@ -87,6 +87,33 @@ def test_a_line_that_takes_nothing_away(nftables_world: World, prefix: str) -> N
         assert world.exchange(world.outside(family), world.host_itself(family))
 
 
+NEXT_HOPS = {
+    "192.0.2.9": "is an address of this host, on virbr1",  # the bridge's own
+    "198.51.100.2": "is an address of this host, on uplink",
+    "169.254.0.1": "is the gateway that guests use",
+    "fe80::1": "is the gateway that guests use",
+    "2001:db8:101::1": "is an address of this host, on virbr1",
+}
+
+
+@pytest.mark.parametrize("via", NEXT_HOPS)
+def test_a_next_hop_that_is_no_guest(nftables_world: World, via: str) -> None:
+    """What is in force for this line, and for others, stays: also the gateway, which that line would take away."""
+    world = nftables_world
+    public = world.network("public", 1)
+    prefix, other = ("203.0.113.10", "203.0.113.11") if family_of(via) == 4 else ("2001:db8:7::10", "2001:db8:7::11")
+    guest = world.guest(public, prefix, other)
+    world.configure(f"{prefix} public", f"{other} public")
+    assert errors(world.event(public, "started")) == []
+    gateways = world.machine.run("ip", "address", "show", "dev", "virbr1")
+    world.configure(f"{prefix} public via={via}", f"{other} public")
+    (error,) = errors(world.event(public, "port-created"))
+    assert f"{via} {NEXT_HOPS[via]}, not a guest" in error
+    for address in (prefix, other):
+        assert world.exchange(world.outside(family_of(via)), guest.at(address))
+    assert world.machine.run("ip", "address", "show", "dev", "virbr1") == gateways
+
+
 def test_a_next_hop_behind_a_guests_bridge_is_the_guests(nftables_world: World) -> None:
     """The host reaches something through a guest, by the address that is routed to that."""
     world = nftables_world

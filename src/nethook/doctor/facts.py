@@ -125,7 +125,7 @@ class Facts:
         scope = Scope(
             known=[each.network for each in self.live.values() if each.is_active],
             down=[each.network for each in self.live.values() if not each.is_active],
-            unresolved={line.prefix.text for line, _ in unresolved(self.configuration.routed_ips, self.live)},
+            unresolved={line.prefix.text for line, _ in unresolved(self.configuration.routed_ips, self.live)[0]},
         )
         return decide(Question(self.configuration, self.up, scope, self.tools, is_thorough=True))
 
@@ -138,7 +138,7 @@ class Facts:
     def vital_problems(self) -> Mapping[str, Problem]:
         """The problems, by prefix, of lines that would take away an address that the host needs."""
         routed = {route[0] for route in self.plan.case.routes}
-        found = vital_problems(self.needs, self.configuration.routed_ips, self.live, routed)
+        found = vital_problems(self.needs, self.configuration, self.live, routed)
         return {problem.prefix.text: problem for problem in found if problem.prefix}
 
     @cached_property

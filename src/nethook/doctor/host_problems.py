@@ -9,9 +9,9 @@ from nethook.doctor.ip_answers import ask
 from nethook.doctor.programs import ADVICE, why_it_cannot_bind
 from nethook.host import Host, links
 from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
-from nethook.libvirt.names import no_such_guest, no_such_network
+from nethook.libvirt.names import misfit, no_such_guest, no_such_network
 from nethook.parts.routes import to_guests
-from nethook.placement.scope import claimed
+from nethook.placement.scope import claimed, next_hop_refusals
 from nethook.placement.vital import dangers, read_needs
 from nethook.prefix import Prefix, parse_prefix
 
@@ -84,18 +84,20 @@ def _for_all(first: Problem, more: int) -> Problem:
 
 def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Host) -> list[Problem]:
     routes = to_guests(tools.routes(configuration.settings.route_protocol))
-    return vital_problems(
-        read_needs(tools, tools.addresses()), configuration.routed_ips, live, {route[0] for route in routes}
-    )
+    needs = read_needs(tools, tools.addresses())
+    return vital_problems(needs, configuration, live, {route[0] for route in routes})
 
 
 def vital_problems(
-    needs: Needs, lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], in_force: Collection[str]
+    needs: Needs, configuration: Configuration, live: Mapping[str, LiveNetwork], in_force: Collection[str]
 ) -> list[Problem]:
     """Return the problems of lines that would harm this host; ``in_force`` are the prefixes that are routed."""
+    lines = configuration.routed_ips
     owners = {prefix.text: name for name, each in live.items() for prefix in each.network.routes}
     claims = [problem for line in lines if (problem := claimed(line, owners))]
-    found = dangers(needs, lines, [each.network for each in live.values()], in_force)
+    own = ((address.text, device) for address, _, device in needs.addresses)
+    found = next_hop_refusals(lines, own, configuration.settings)
+    found += dangers(needs, lines, [each.network for each in live.values()], in_force)
     return claims + [problem for _, problem in found]
 
 
@@ -151,16 +153,11 @@ def guest_problems(
         return
     guest = guests[line.guest]
     macs = guest.macs_on(line.network)
-    where = f"guest {excerpt(line.guest)} has {{}} on network {excerpt(line.network)}"
-    if not macs:
-        networks = sorted({network for network, _ in guest.nics})
-        advice = f"it has NICs on: {', '.join(networks)}" if networks else "add one with virsh attach-interface"
-        yield line.problem_of_option("guest", where.format("no NIC"), advice)
-    elif line.mac and line.mac not in macs:
-        yield line.problem_of_option("mac", where.format(f"no NIC {line.mac}"), f"write mac={' or mac='.join(macs)}")
+    if problem := misfit(line, guest):
+        yield problem
     elif not line.mac and len(macs) > 1:
-        advice = f"choose one with mac={' or mac='.join(macs)}"
-        yield line.problem_of_option("guest", where.format(f"{len(macs)} NICs"), advice)
+        what = f"guest {excerpt(line.guest)} has {len(macs)} NICs on network {excerpt(line.network)}"
+        yield line.problem_of_option("guest", what, f"choose one with mac={' or mac='.join(macs)}")
 
 
 def _problems(line: RoutedIP, live: Mapping[str, LiveNetwork], own: Iterable[OwnAddress]) -> Iterator[Problem]:

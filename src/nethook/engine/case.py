@@ -11,7 +11,7 @@ from nethook.parts.binding import BINDING
 from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.routes import ROUTES
 from nethook.placement import in_doubt, place
-from nethook.placement.scope import claimed
+from nethook.placement.scope import claimed, next_hop_refusals
 from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
@@ -158,6 +158,8 @@ def _refused(configuration: Configuration, scope: Scope, snapshot: Snapshot) -> 
     lacking = [line for line in lines if line.prefix.text not in routed and scope.has_network(line.network)]
     owners = scope.owners
     found = [(line, problem) for line in lines if (problem := claimed(line, owners))]
+    own = ((each.text, each.device) for each in snapshot.addresses)
+    found += next_hop_refusals(lines, own, configuration.settings)
     if not lacking or not snapshot.needs:
         return found
     from nethook.placement.vital import dangers  # noqa: PLC0415 - most events find every line in force

@@ -48,7 +48,7 @@ class Situation:
         about = [network for network in about if network.bridge and not network.why_unroutable]
         known = [each.network for each in live.values() if each.is_active]
         down = [each.network for each in live.values() if not each.is_active]
-        self.unresolved = unresolved(configuration.routed_ips, live)
+        self.unresolved, self._misfits = unresolved(configuration.routed_ips, live)
         texts = {line.prefix.text for line, _ in self.unresolved}
         self.scope = (
             scope_of(about, configuration.routed_ips, known, down=down, unresolved=texts)
@@ -86,6 +86,10 @@ class Situation:
                 continue
             if why := self.live[line.network].network.why_unroutable:
                 print(f"nethook: blocked: {one_line(f'{line.place}: {why}')}", file=sys.stderr)
+        for line, problem in self._misfits:
+            if not self._names or line.network in self._names:
+                text = one_line(f"{problem.place}: {problem.what}; {problem.advice}")
+                print(f"nethook: waiting: {text}", file=sys.stderr)
 
     def record(self, lock: Locked, host: Host) -> bool:
         """Record what libvirt has told. False if an event has come meanwhile, and it has to be asked again."""

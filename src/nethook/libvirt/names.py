@@ -1,4 +1,4 @@
-"""Names in lines that libvirt does not have: networks and guests."""
+"""Names in lines that libvirt does not have, and guests whose NICs a line does not fit."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from nethook.libvirt.live import LiveGuest, LiveNetwork
 
 
-def unresolved(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork]) -> list[tuple[RoutedIP, Problem | None]]:
-    """Return the lines whose network or guest libvirt does not have, each with its problem.
+def unresolved(
+    lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork]
+) -> tuple[list[tuple[RoutedIP, Problem | None]], list[tuple[RoutedIP, Problem]]]:
+    """Return the lines whose network or guest libvirt does not have, each with its problem, and what else does not fit.
 
-    The problem is None if libvirt could not be asked.
+    The problem is None if libvirt could not be asked. What does not fit are guests without a NIC for their line, which
+    may get one.
     """
     found: list[tuple[RoutedIP, Problem | None]] = []
+    misfits = []
     absent = []
     for line in lines:
         if line.network not in live:
@@ -33,13 +37,28 @@ def unresolved(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork]) -> li
             found.append((line, None))
         elif line.guest not in guests:
             found.append((line, no_such_guest(line, guests)))
-    return found
+        elif problem := misfit(line, guests[line.guest]):
+            misfits.append((line, problem))
+    return found, misfits
 
 
 def no_such_network(line: RoutedIP, live: Mapping[str, LiveNetwork]) -> Problem:
     """Return the problem of a line whose network libvirt does not know."""
     advice = suggestion(line.network, sorted(live)) if live else "define it with virsh net-define"
     return line.problem_of_network(f"libvirt has no network {excerpt(line.network)}", advice)
+
+
+def misfit(line: RoutedIP, guest: LiveGuest) -> Problem | None:
+    """Return the problem of a bound line that fits no NIC of its guest; None if it fits one."""
+    macs = guest.macs_on(line.network)
+    where = f"guest {excerpt(line.guest or '')} has {{}} on network {excerpt(line.network)}"
+    if not macs:
+        networks = sorted({network for network, _ in guest.nics})
+        advice = f"it has NICs on: {', '.join(networks)}" if networks else "add one with virsh attach-interface"
+        return line.problem_of_option("guest", where.format("no NIC"), advice)
+    if line.mac and line.mac not in macs:
+        return line.problem_of_option("mac", where.format(f"no NIC {line.mac}"), f"write mac={' or mac='.join(macs)}")
+    return None
 
 
 def no_such_guest(line: RoutedIP, guests: Mapping[str, LiveGuest]) -> Problem:

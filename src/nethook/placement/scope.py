@@ -7,11 +7,16 @@ about everything of ours.
 
 from __future__ import annotations
 
+LINK_LOCAL = "fe80"
+"""How addresses begin that may be on every link."""
+NEXT_HOP_ADVICE = "write the address of the guest that is to pass the packets on, or leave out via="
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from nethook.config import RoutedIP
+    from nethook.config.settings import Settings
     from nethook.config.text import Problem
     from nethook.libvirt import Network
 
@@ -107,3 +112,24 @@ def claimed(line: RoutedIP, owners: Mapping[str, str]) -> Problem | None:
         return None
     what = f"network {owner} has {line.prefix} itself: with a route to another network, libvirt would not start {owner}"
     return line.problem(what, f"route it to {owner}, or leave the line out")
+
+
+def next_hop_refusals(
+    lines: Iterable[RoutedIP], addresses: Iterable[tuple[str, str]], settings: Settings
+) -> list[tuple[RoutedIP, Problem]]:
+    """Return the lines whose next hop (``via=``) is no guest, each with its problem.
+
+    ``addresses`` are those of this host, each with its device. Packets to such a next hop never leave the host, or the
+    kernel refuses the route. And a gateway that a guest should have itself would be taken from all others.
+    """
+    with_next_hop = [line for line in lines if line.via]
+    if not with_next_hop:
+        return []
+    what = {text: f"is an address of this host, on {device}" for text, device in addresses if text[:4] != LINK_LOCAL}
+    gateways = filter(None, map(settings.gateway, (4, 6)))
+    what.update((gateway, "is the gateway that guests use") for gateway in gateways)
+    return [
+        (line, line.problem_of_option("via", f"{line.via} {what[line.via]}, not a guest", NEXT_HOP_ADVICE))
+        for line in with_next_hop
+        if line.via in what
+    ]
