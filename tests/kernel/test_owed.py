@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lab.world.world import World
 
 MOVED, STAYS, BOUND = "203.0.113.10", "203.0.113.17", "203.0.113.30"
-FLOWS = f"- flows of {MOVED} from before"
+FLOWS = f"- open connections of {MOVED} to where it was before"
 
 
 class Move:

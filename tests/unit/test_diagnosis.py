@@ -414,7 +414,7 @@ OFF, ON = LiveGuest([NIC], is_running=False), LiveGuest([NIC], is_running=True)
         (
             {"web1": ON},
             "guest web1, to which it is bound, is not plugged",
-            "start it; if it is running: shut it down",
+            "start it; if it is running: systemctl restart libvirtd",
         ),
         (
             {"web1": LiveGuest([("inner", "x")], is_running=True)},

@@ -134,10 +134,18 @@ def test_a_prefix_behind_a_guest_is_no_address_of_it() -> None:
     assert found.remarks == ["203.0.113.96/29 is routed via 203.0.113.10, so it is no address of this NIC"]
 
 
+@pytest.mark.parametrize("words", [["2001:db8:9::5"], ["2001:db8:9::5", "web7"], ["web7"]])
+def test_who_is_the_next_hop_may_use_an_address_of_the_prefix(words: list[str]) -> None:
+    found = select(words, routed("2001:db8:9::/64 public guest=web7 via=fe80::7\n"))
+    named = words[0] != "web7"
+    assert found.addresses == ["2001:db8:9::5" if named else "2001:db8:9::1"]
+    block = "2001:db8:9::5" if named else "2001:db8:9::/64"
+    assert found.remarks[0] == f"{block} is routed via fe80::7: this NIC must have that address as well"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["203.0.113.99"], "203.0.113.99 is routed via 203.0.113.10: the guest's NIC has that address"),
         (
             ["198.51.100.1"],
             "no line of the files names 198.51.100.1, nor a prefix around it; the nearest is 203.0.113.10 at ",

@@ -35,14 +35,14 @@ def warned() -> list[str]:
 def test_the_warning_names_the_numbers_of_this_host(settings: dict[str, int]) -> None:
     (warning,) = on_link.warnings(routed("2001:db8:7::/64 public"))
     assert str(warning) == (
-        "routed-ips:1:1: warning: 2001:db8:7::/64 is on the link: outsiders who send 341 packets a second to unused "
-        "addresses of it keep the host's IPv6 neighbour table full (net.ipv6.neigh.default.gc_thresh3 = 1024, for all "
-        "devices); write via= with an address that its guest has, such as its link-local one; "
-        "docs/providers.md says why"
+        "routed-ips:1:1: warning: 2001:db8:7::/64 is on the link: whoever sends 341 packets a second to its unused "
+        "addresses keeps the host's IPv6 neighbour table full (net.ipv6.neigh.default.gc_thresh3 = 1024), and IPv6 "
+        "fails on all devices; write via= with an address that its guest has, such as its link-local one; "
+        "routed-ips(5) says why"
     )
     settings.update(gc_thresh3=8192, retrans_time_ms=2000)
     (warning,) = on_link.warnings(routed("2001:db8:7::/64 public"))
-    assert "send 1365 packets a second" in warning.what
+    assert "sends 1365 packets a second" in warning.what
     assert "gc_thresh3 = 8192" in warning.what
 
 

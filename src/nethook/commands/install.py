@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from nethook.config import load_settings
+from nethook.config import load, load_settings
 from nethook.doctor.foreign_marks import foreign_marks
 from nethook.engine.situation import require_root
-from nethook.errors import NethookError
+from nethook.errors import ConfigError, NethookError
 from nethook.exit_status import DIFFERENT, OK
 from nethook.host import Host
 from nethook.install import confinement, daemon, firewalld_files, forwarding, hook_file, package, systemd, units
 from nethook.install.task import RefusedError, remove, run_tasks, show, warn
 from nethook.legacy06 import old_link
-from nethook.terminal import confirm
+from nethook.terminal import confirm, show_first_problems
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from nethook.config.text import Problem
     from nethook.install.task import Task
 
 SECONDS = 120.0
@@ -47,9 +49,25 @@ def run(options: Namespace) -> int:
         show(tasks)
         return OK
     status = run_tasks(tasks)
+    _say_what_is_wrong_in_the_files(tools)
     if systemd.runs() and not systemd.is_enabled(tools, units.PATH):
         warn(HOW_TO_WATCH)
     return status
+
+
+def _say_what_is_wrong_in_the_files(host: Host) -> None:
+    """Show the mistakes in the files: the unit that has applied them tells the journal alone."""
+    problems: Sequence[Problem]
+    try:
+        problems = load(host).problems
+    except ConfigError as error:
+        problems = error.problems
+    except NethookError as error:
+        warn(str(error))
+        return
+    show_first_problems(problems, sys.stderr)
+    if problems:
+        warn("lines with mistakes are not in force: correct them, and run `nethook apply`")
 
 
 def _answer_to(options: Namespace) -> Callable[[str], bool]:

@@ -191,8 +191,9 @@ def _refusal(word: Word, before: dict[str, str], prefix: Prefix | None) -> Refus
     key, equals, value = word.text.partition("=")
     shown = excerpt(key)
     if not equals:
-        advice = 'write KEY=VALUE; a network name with spaces needs quotes: "my network"'
-        return f"{shown} is not an option", advice
+        key, value = next(reversed(before.items()), ("", "my network"))
+        whose = f'{key}="{value} {word.text}"' if key else '"my network"'
+        return f"{shown} is not an option", f"write KEY=VALUE; a name with spaces needs quotes: {whose}"
     if key not in OPTIONS:
         return f"there is no option {shown}=", suggestion(key, tuple(OPTIONS))
     if key in before:

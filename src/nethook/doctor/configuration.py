@@ -32,7 +32,8 @@ def files(host: Host) -> tuple[Configuration | None, list[Finding]]:
 
 def sound(configuration: Configuration) -> Finding:
     """Return the finding for files without mistakes."""
-    return Finding(OK, STATION, f"{len(configuration.routed_ips)} lines without mistakes")
+    number = len(configuration.routed_ips)
+    return Finding(OK, STATION, f"{number} line{'s' * (number != 1)} without mistakes")
 
 
 def mistakes(problems: Iterable[Problem], wanted: Sequence[Prefix], lost: Sequence[Prefix]) -> Iterator[Finding]:

@@ -31,7 +31,8 @@ FILTERED = frozenset({"", "nat", "route"})
 JUMP = "-j LIBVIRT_"
 """A part of the rules that lead from FORWARD to libvirt's chains, such as LIBVIRT_FWI."""
 AFTER_RESTART = (
-    "if it is running: shut it down and start it again, because restarting a network disconnects running guests"
+    "if it is running: systemctl restart libvirtd (or virtqemud), which plugs it in again; "
+    "a restart of the network disconnects running guests"
 )
 
 

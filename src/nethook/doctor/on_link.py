@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STATION = "neighbour table"
 SETTINGS = "net/ipv6/neigh/default"
 SIZE = "net.ipv6.neigh.default.gc_thresh3"
-ADVICE = "write via= with an address that its guest has, such as its link-local one; docs/providers.md says why"
+ADVICE = "write via= with an address that its guest has, such as its link-local one; routed-ips(5) says why"
 
 
 class NeighbourTable:
@@ -43,8 +43,8 @@ class NeighbourTable:
         if prefix.family == 4 or line.via or prefix.host_mask < self.size:
             return ""
         return (
-            f"{prefix} is on the link: outsiders who send {self.per_second} packets a second to unused addresses of it "
-            f"keep the host's IPv6 neighbour table full ({SIZE} = {self.size}, for all devices)"
+            f"{prefix} is on the link: whoever sends {self.per_second} packets a second to its unused addresses keeps "
+            f"the host's IPv6 neighbour table full ({SIZE} = {self.size}), and IPv6 fails on all devices"
         )
 
 

@@ -48,19 +48,18 @@ def select(words: Sequence[str], lines: Sequence[RoutedIP]) -> Selection:
         raise NethookError(one_line(f"{' and '.join(guests)} are several guests: ask for one at a time"))
     guest = guests[0] if guests else ""
     chosen = [_chosen(block, lines) for block in blocks] or _bound_to(guest, lines)
-    elsewhere = [] if blocks else [each for each in chosen if each.line.via]
-    if len(elsewhere) < len(chosen):  # the guest has other addresses too, so it may be the next hop itself
-        chosen = [each for each in chosen if each not in elsewhere]
+    behind = [] if blocks else [each for each in chosen if each.line.via]
+    if len(behind) == len(chosen):  # the guest has no other address, so it is the next hop itself
+        behind = []
+    chosen = [each for each in chosen if each not in behind]
     network = _only("network", [(each, each.line.network) for each in chosen])
     guest = _only("guest", [(each, each.line.guest or guest) for each in chosen] + [(None, guest)])
     mac = _only("NIC", [(each, each.line.mac or "") for each in chosen])
     addresses: dict[str, None] = {}
-    remarks = [f"{each.block} is routed via {each.line.via}, so it is no address of this NIC" for each in elsewhere]
+    remarks = [f"{each.block} is routed via {each.line.via}, so it is no address of this NIC" for each in behind]
     for each in chosen:
         if each.line.via:
-            raise NethookError(
-                f"{each.block} is routed via {each.line.via}: the guest's NIC has that address, not one of the prefix"
-            )
+            remarks.append(f"{each.block} is routed via {each.line.via}: this NIC must have that address as well")
         found = _addresses(each, lines)
         addresses.update(dict.fromkeys(found))
         if not each.block.is_address and len(found) == 1:

@@ -192,7 +192,7 @@ class FallbackRule(Key):
         return self[2]
 
 
-class FallbackRules(Objects, words={"fallback_rule": "routing rule to {to}, for {prefix}"}):
+class FallbackRules(Objects, words={"fallback_rule": "routing rule for {prefix}: {to}"}):
     """The rules that lead to our fallback routes."""
 
     name = "fallback_rule"
@@ -227,8 +227,8 @@ class FallbackRules(Objects, words={"fallback_rule": "routing rule to {to}, for 
         """Return where the rule leads in words: its number tells nobody anything."""
         length, is_main = divmod(int(key.number), 2)
         if is_main:
-            return f"routes of the main table longer than /{length - 1 if length else SHORT}"
-        return f"fallback routes of /{length}" if length else "fallback routes"
+            return f"first the main table's routes longer than /{length - 1 if length else SHORT}"
+        return f"then fallback routes of /{length}" if length else "then fallback routes"
 
     def family_option(self, key: FallbackRule) -> str:
         """Return the option. ip does not look at the prefix of a rule."""

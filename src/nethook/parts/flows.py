@@ -101,7 +101,7 @@ def note(host: Host, prefixes: Iterable[str]) -> Owed:
     return Owed(prefixes, [path])
 
 
-class Flows(Part, words={"flows": "flows of {prefix} from before"}):
+class Flows(Part, words={"flows": "open connections of {prefix} to where it was before"}):
     """Connections of addresses that moved."""
 
     name = "flows"
