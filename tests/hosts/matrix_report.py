@@ -25,6 +25,8 @@ class Row(NamedTuple):
     good: bool
     seconds: float
     """How long the disturbance and the look at all cells of its host took together."""
+    late: str
+    """What was still wrong when all others had settled, and then was not; '' for most."""
 
 
 def rows(reports: Iterable[pytest.TestReport]) -> list[Row]:
@@ -48,5 +50,6 @@ def table(rows: list[Row]) -> str:
         signs = ("".join("+" if row.good else "!" for row in here if row.mode == mode) for mode in modes)
         columns = " ".join(f"{sign:8}" for sign in signs)
         lines.append(f"{host:22} {disturbance:50} {columns} {here[0].seconds:7.0f}")
+        lines += [f"    settled late: {late}" for late in dict.fromkeys(row.late for row in here) if late]
     good = sum(row.good for row in rows)
     return "\n".join([*lines, f"{good} of {len(rows)} cells as they should be"])

@@ -35,7 +35,7 @@ def warned() -> list[str]:
 def test_the_warning_names_the_numbers_of_this_host(settings: dict[str, int]) -> None:
     (warning,) = on_link.warnings(routed("2001:db8:7::/64 public"))
     assert str(warning) == (
-        "routed-ips:1:1: warning: 2001:db8:7::/64 is on the link: whoever sends 341 packets a second to its unused "
+        "routed-ips:1:1: warning: 2001:db8:7::/64 is on the link: anybody who sends 341 packets a second to its unused "
         "addresses keeps the host's IPv6 neighbour table full (net.ipv6.neigh.default.gc_thresh3 = 1024), and IPv6 "
         "fails on all devices; write via= with an address that its guest has, such as its link-local one; "
         "routed-ips(5) says why"

@@ -43,8 +43,8 @@ class NeighbourTable:
         if prefix.family == 4 or line.via or prefix.host_mask < self.size:
             return ""
         return (
-            f"{prefix} is on the link: whoever sends {self.per_second} packets a second to its unused addresses keeps "
-            f"the host's IPv6 neighbour table full ({SIZE} = {self.size}), and IPv6 fails on all devices"
+            f"{prefix} is on the link: anybody who sends {self.per_second} packets a second to its unused addresses "
+            f"keeps the host's IPv6 neighbour table full ({SIZE} = {self.size}), and IPv6 fails on all devices"
         )
 
 
