@@ -52,9 +52,10 @@ def network(facts: Facts, target: Target) -> Iterator[Finding]:
         what = f"network {name} is not running"
         yield _failure(target, what, command=f"virsh net-start {word(name)}")
     elif not links.exists(bridge):
-        command = f"virsh net-destroy {word(name)} && virsh net-start {word(name)}"
-        advice = "then restart its guests"
-        yield _failure(target, f"network {name} is running, but its bridge {bridge} is gone", command, advice)
+        command, advice = f"virsh net-destroy {word(name)} && virsh net-start {word(name)}", "then restart its guests"
+        if not live.network.is_libvirts_own:
+            command, advice = "", f"make {bridge} in the network configuration of this host: libvirt does not make it"
+        yield _failure(target, f"network {name} is running, but there is no bridge {bridge}", command, advice)
     else:
         target.bridge = bridge
         yield Finding(OK, NETWORK, f"network {name} is running, its bridge is {bridge}", addresses=[target.name])

@@ -109,6 +109,12 @@ def dangers(
                 is_fine = what == CONNECTED and line and line.prefix.text in in_force
                 if line and not is_fine and not leads_there(line, device):
                     refuse(line, f"{what.format(address)}: with this line, the host would not reach it any more")
+    for address, length, device in needs.addresses:
+        for family, longer in lengths if device not in bridges else ():
+            line = by_prefix.get(_block(address, longer).text) if family == address.family else None
+            if line and length < longer < BITS[family] and not leads_there(line, device):
+                what = f"{line.prefix} is a part of the subnet of {device}, with this host's address {address} in it"
+                refuse(line, f"{what}: with this line, the host would not reach its neighbours there")
     return list(found.values())
 
 
