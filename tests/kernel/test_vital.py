@@ -17,10 +17,7 @@ REFUSED = [
     ("198.51.100.1", "198.51.100.1 is a next hop of this host's routes, on uplink"),
     ("198.51.100.0/25", "198.51.100.1 is a next hop of this host's routes, on uplink"),
     ("198.51.100.0/24", "198.51.100.0/24 is the subnet of uplink, by which this host reaches the outside"),
-    (
-        "198.51.100.0/28",
-        "198.51.100.0/28 is a part of the subnet of uplink, with this host's address 198.51.100.2 in it",
-    ),
+    ("198.51.100.2/31", "198.51.100.2/31 is a part of the subnet of uplink, with this host's address 198.51.100.2"),
     ("198.51.100.2", "198.51.100.2 is an address of this host, on uplink"),
     ("198.51.100.53", "198.51.100.53 is a resolver of this host, on uplink"),
     ("198.51.100.7", "198.51.100.7 is a next hop of this host's routes, on uplink"),
