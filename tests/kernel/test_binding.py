@@ -700,7 +700,7 @@ def test_a_moved_address_leaves_no_connections_behind(nftables_world: World) -> 
     [
         ("203.0.113.32/29 public via={private}", "203.0.113.33", 4),
         ("2001:db8:7:2::/64 public via={private}", "2001:db8:7:2::1", 6),
-        ("2001:db8:7:2::/64 public via=fe80::1 guest=web1", "2001:db8:7:2::1", 6),
+        ("2001:db8:7:2::/64 public via=fe80::9 guest=web1", "2001:db8:7:2::1", 6),
         ("203.0.113.32/29 public via=203.0.113.33 guest=web1", "203.0.113.33", 4),
     ],
 )
@@ -709,7 +709,7 @@ def test_a_guest_routes_a_prefix_on(nftables_world: World, line: str, address: s
     world = nftables_world
     network = world.network("public", 1)
     router = world.guest(network)
-    router.namespace.ip("address add fe80::1/64 dev eth0", f"address add {address} dev lo")
+    router.namespace.ip("address add fe80::9/64 dev eth0", f"address add {address} dev lo")
     world.configure(line.format(private=network.address(family, 2)))
     assert not world.exchange(world.outside(family), router.at(address))
     world.event(network, "port-created", port=WorldPort("web1", router.mac))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Each takes less than a millisecond. Before one is added here, see with `python3 -X importtime` what it costs.
 CHEAP = {
-    *("__future__", "_bisect", "_socket", "_struct", "binascii", "bisect", "fcntl", "gc", "pyexpat"),
+    *("__future__", "_bisect", "_socket", "_struct", "binascii", "bisect", "errno", "fcntl", "gc", "pyexpat"),
     *("select", "struct", "syslog"),
     *("_collections_abc", "_stat", "genericpath", "os", "posixpath", "stat"),  # os, and what it needs
 }

@@ -248,7 +248,7 @@ class Kernel:
         return [
             RouteGroup(
                 route.table,
-                0 if route.prefix == "default" else parse_prefix(route.prefix).length,
+                parse_prefix(route.prefix).length,
                 [route.prefix],
                 device=route.device,
                 via=route.via,
@@ -257,6 +257,7 @@ class Kernel:
             )
             for route in self.routes
             if route.protocol == protocol
+            and route.prefix != "default"
             and (route.kind == UNREACHABLE or (route.kind == UNICAST and (route.onlink or not route.via)))
         ]
 
