@@ -71,7 +71,7 @@ class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
     def want(self, case: Case) -> Wanted:
         """Want one on each of libvirt's own bridges that has routed addresses of the family.
 
-        A bridge on which the address is a next hop has somebody else with it. So has one on which it is taken.
+        A bridge on which the address is taken has somebody else with it.
         """
         wanted = self._desired(case)
         taken = self._taken(case, wanted)
@@ -85,7 +85,6 @@ class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
     def _desired(self, case: Case) -> dict[Gateway, RoutedIP]:
         """Return the gateways that lines want, also those that are taken."""
         routes = case.wanted(ROUTES).keys
-        next_hops = {(route.via, route.device) for route in routes}
         first: dict[tuple[str, bool], RoutedIP] = {}
         for route, line in routes.items():
             first.setdefault((route[1], ":" in route[0]), line)
@@ -93,7 +92,7 @@ class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
         wanted: dict[Gateway, RoutedIP] = {}
         for (bridge, _), line in first.items():
             address = case.settings.gateway(line.prefix.family)
-            if address and (bridge,) in bridges and (address, bridge) not in next_hops:
+            if address and (bridge,) in bridges:
                 # A bridge with IPv6 by our doing has no other link-local address.
                 is_bare = line.prefix.family == 4 or IPV6.is_ours(case, bridge)
                 wanted.setdefault(Gateway((address, bridge, "" if is_bare else WITHOUT_ROUTE)), line)
