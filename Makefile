@@ -1,10 +1,10 @@
 # `make` says what there is. Everything that a target needs, it installs: Debian packages with apt, the rest into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test shell lint bench completions clean
+.PHONY: help demo check test shell lint types-of-program types-of-tests bench completions clean
 PYTHON := .venv/bin/python
 TESTS ?= tests
 # Tests of booted hosts wait more than they compute.
-PROCESSES ?= $(shell echo $$(($$(nproc) + 1)))
+PROCESSES ?= $(shell echo $$(($$(nproc) + 2)))
 HOST ?= trixie
 BACKEND ?=
 
@@ -26,8 +26,12 @@ shell: .venv/ready ## a shell on a freshly booted host: make shell HOST=trixie B
 lint: .venv/ready ## ruff and mypy --strict
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
+	@$(MAKE) --no-print-directory --jobs=2 types-of-program types-of-tests
+
+types-of-program:
 	.venv/bin/mypy
-	.venv/bin/mypy --python-version 3.11 lab tests bench demo tools
+types-of-tests:
+	.venv/bin/mypy --python-version 3.11 --cache-dir .mypy_cache/tests lab tests bench demo tools
 
 bench: .venv/ready ## how long the hook takes, beside its predecessor and the floor (as root)
 	/usr/bin/python3 -m bench

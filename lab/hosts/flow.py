@@ -64,7 +64,7 @@ class PingFlow:
 def flow(wan: Wan, address: str) -> Iterator[PingFlow]:
     """From the client to this address and back, for the time of the block."""
     source = CLIENT.of_family(ip_address(address).version)
-    argv = wan.namespace.command(["ping", "-i", "0.05", "-I", source, address])
+    argv = wan.namespace.command(["ping", "-n", "-i", "0.05", "-I", source, address])
     with TemporaryFile("w+") as said, Popen(argv, stdout=said, text=True) as process:
         running = PingFlow(lambda: os.pread(said.fileno(), MOST, 0).decode())
         try:
@@ -117,7 +117,7 @@ class Silence:
 def silence(wan: Wan, address: str) -> Iterator[Silence]:
     """Ask from the client for the time of the block, from its first answer to one that comes behind the block."""
     source = CLIENT.of_family(ip_address(address).version)
-    argv = ["ping", "-D", "-i", "0.02", "-I", source, address]
+    argv = ["ping", "-n", "-D", "-i", "0.02", "-I", source, address]
     heard = Silence(address)
     with Popen(wan.namespace.command(argv), stdout=PIPE, stderr=DEVNULL, text=True) as process:
         assert process.stdout

@@ -122,7 +122,7 @@ class Wan:
 
     def ping(self, address: str, timeout: int = 2) -> bool:
         source = CLIENT.of_family(ip_address(address).version)
-        argv = ["ping", "-q", "-c", "1", "-W", str(timeout), "-I", source, address]
+        argv = ["ping", "-n", "-q", "-c", "1", "-W", str(timeout), "-I", source, address]
         return self.namespace.run(argv, check=False).returncode == 0
 
     def web_server_log(self) -> str:

@@ -31,6 +31,8 @@ HOSTS = {
 SETTLED_SECONDS = 30
 LATE_SECONDS = 10
 """Whatever takes longer is told in the table, although all is well then."""
+LONG_SECONDS = 25
+"""A row that takes longer tells where the time went."""
 
 pytestmark = pytest.mark.hosts
 
@@ -53,14 +55,18 @@ def test_routed_ips_stay_as_they_are(site: Site, disturbance: Disturbance, reque
     host_name = request.node.callspec.params["site"]
     started = time.monotonic()
     with site.flow_through_bystander() as flow, disturbance.happen(site), ThreadPoolExecutor(len(MODES)) as pool:
+        happened = time.monotonic()
         looks = pool.map(lambda mode: _look(site, mode), MODES)
         diagnosed, late = _settled(site.diagnosed)
         found = dict(zip(MODES, looks))
+        looked = time.monotonic()
     seconds = time.monotonic() - started
+    if seconds > LONG_SECONDS:
+        late.append(f"{happened - started:.0f} s until it had happened, {looked - happened:.0f} s of looking")
     wrong = []
     for mode, (cells, cells_late) in found.items():
         for kind, sentences in cells.items():
-            at_last = "; ".join(cells_late or late)
+            at_last = "; ".join([*cells_late, *late])
             row = Row(host_name, disturbance.name, mode.name, kind, not sentences, seconds, at_last)
             request.node.user_properties.append((CELL, list(row)))
             wrong += [f"{mode.name}, {kind}: {sentence}" for sentence in sentences]
