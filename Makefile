@@ -33,8 +33,9 @@ types-of-program:
 types-of-tests:
 	.venv/bin/mypy --python-version 3.11 --cache-dir .mypy_cache/tests lab tests bench demo tools
 
-bench: .venv/ready ## how long the hook takes, beside its predecessor and the floor (as root)
+bench: .venv/ready ## how long the hook takes, beside its predecessor and the floor, and with many events at once (as root)
 	/usr/bin/python3 -m bench
+	$(PYTHON) -m bench --storms
 
 completions: .venv/ready ## write the shell completions anew
 	$(PYTHON) tools/completions.py

@@ -76,7 +76,7 @@ def test_mistakes_in_the_files_are_shown(host: InstallationHost) -> None:
     host.machine.write("/etc/nethook/routed-ips", "203.0.113.10O public\n203.0.113.11 public\n")
     _, said = host.nethook("install")
     assert "/etc/nethook/routed-ips:1:1: 203.0.113.10O is not an IP address" in said
-    assert "lines with mistakes are not in force: correct them, and run `nethook apply`" in said
+    assert "correct these mistakes, and run `nethook apply`" in said
 
 
 def test_a_second_time_nothing_changes(host: InstallationHost) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import nethook.host as edge
-from nethook.doctor import host_problems, ours
+from nethook.doctor import host_problems, networks, ours
 from nethook.doctor.facts import Facts, Target
 from nethook.engine.plan import Plan
 from nethook.libvirt import Network, Port, Ports
@@ -131,3 +131,18 @@ def test_lines_of_a_network_that_can_never_be_routed_to() -> None:
         "routed-ips:2:14: network public has no bridge (forward mode bridge); "
         "choose a network with a bridge of the kernel"
     ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "command", "advice"),
+    [
+        ("nat", "virsh net-destroy public && virsh net-start public", "then restart its guests"),
+        ("bridge", "", "make nobr0 in the network configuration of this host: libvirt does not make it"),
+    ],
+)
+def test_a_network_whose_bridge_is_not_there(mode: str, command: str, advice: str) -> None:
+    live = {"public": LiveNetwork(Network("public", "nobr0", mode), is_active=True)}
+    target = Target(OTHER, "203.0.113.17", is_exact=True)
+    (finding,) = networks.network(Facts(configuration(LINES), live, edge.Host(1)), target)
+    assert finding.text == "network public is running, but there is no bridge nobr0"
+    assert (finding.command, finding.advice, target.bridge) == (command, advice, "")

@@ -67,7 +67,7 @@ def _say_what_is_wrong_in_the_files(host: Host) -> None:
         return
     show_first_problems(problems, sys.stderr)
     if problems:
-        warn("lines with mistakes are not in force: correct them, and run `nethook apply`")
+        warn("correct these mistakes, and run `nethook apply`")
 
 
 def _answer_to(options: Namespace) -> Callable[[str], bool]:

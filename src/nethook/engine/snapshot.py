@@ -167,9 +167,9 @@ def read(question: Question) -> Snapshot:
         found = iter(results())
     listings = {gate: [next(found) for _ in asked] for gate, asked in calls.items()}
     openings = _openings(chosen, listings, host)
-    for gate in left_out:
+    for gate in [each for each in left_out if each in calls]:
         try:
-            openings += _openings([gate] if gate in calls else [], listings, host)
+            openings += _openings([gate], listings, host)
         except ReadError:
             continue
     standing_in, inherited = foreign.routes(found) if foreign else (set(), set())
