@@ -9,24 +9,33 @@ import sys
 import time
 from ipaddress import ip_address
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from lab.firewalls import FIREWALLS
 from lab.processes import Runner
 from lab.world.machine import PRIVATE_FILES
-from lab.world.network import WorldNetwork
+from lab.world.network import WorldNetwork, WorldPort
 from lab.world.syslog import Syslog
 from nethook.config.settings import GATEWAY4, ROUTE_PROTOCOL
 from nethook.install.package import stub
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 REPOSITORY = Path(__file__).resolve().parent.parent
-NETWORK = WorldNetwork("bench", 0, "nat")
+GUEST, ONE_MORE = WorldPort("web", "52:54:00:7b:35:01", 1), WorldPort("more", "52:54:00:7b:35:02", 2)
+"""The guest of nearly all forwards, and that of one forward."""
+NETWORK = WorldNetwork("bench", 0, "nat", reserves=((GUEST.mac, "192.0.2.2"), (ONE_MORE.mac, "192.0.2.3")))
 SCRATCH = Path("/mnt/bench")
 HOOK = f"{SCRATCH}/50-nethook"
 XML = SCRATCH / "event.xml"
 BACKENDS = {"nftables": FIREWALLS["libvirt-nftables"], "iptables": FIREWALLS["iptables-nft"]}
 """libvirt, by the backend of its firewall."""
 ROUTED_IPS = Path("/etc/nethook/routed-ips")
+FORWARDED_PORTS = Path("/etc/nethook/forwarded-ports")
+PUBLIC = "203.0.113.1"
+"""The address whose ports are forwarded."""
+FIRST_PORT = 10_001
 EMPTY = Path("/dev/null")
 
 LIBVIRTS_ENVIRONMENT = {
@@ -54,8 +63,20 @@ def enter_namespaces() -> NoReturn:
     os.execvpe("unshare", [*unshare, sys.executable, "-m", "bench", *sys.argv[1:]], environment)  # noqa: S606 - no shell
 
 
+class Taken(NamedTuple):
+    """What a program takes: seconds of the clock, and of processors, which say more on a busy machine."""
+
+    clock: float
+    processors: float
+
+
 def seconds(argv: tuple[str, ...], stdin: Path = EMPTY) -> float:
     """How long a program runs."""
+    return taken(argv, stdin).clock
+
+
+def taken(argv: tuple[str, ...], stdin: Path = EMPTY) -> Taken:
+    """What a program takes, with those that it starts."""
     files = [
         (os.POSIX_SPAWN_OPEN, 0, str(stdin), os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
@@ -63,11 +84,11 @@ def seconds(argv: tuple[str, ...], stdin: Path = EMPTY) -> float:
     ]
     start = time.perf_counter()
     pid = os.posix_spawnp(argv[0], argv, LIBVIRTS_ENVIRONMENT, file_actions=files)
-    _, status = os.waitpid(pid, 0)
+    _, status, used = os.wait4(pid, 0)
     elapsed = time.perf_counter() - start
     if status != 0:
         raise SystemExit(f"bench: {' '.join(argv)[:80]} ended with {os.waitstatus_to_exitcode(status)}")
-    return elapsed
+    return Taken(elapsed, used.ru_utime + used.ru_stime)
 
 
 class BenchHost(Runner):
@@ -79,16 +100,20 @@ class BenchHost(Runner):
         # As systemd sets it. With the kernel's 10, who logs would wait for whoever reads.
         Path("/proc/sys/net/unix/max_dgram_qlen").write_text("512", encoding="ascii")
         self._log = Syslog(Path("/dev/log"))
-        _install_hook()
+        install_hook(HOOK, REPOSITORY)
         self.run("ip", "link", "set", "lo", "up")
         self.run("ip", "link", "add", NETWORK.bridge, "type", "bridge")
         self.run("ip", "link", "set", NETWORK.bridge, "up")
         self.run("ip", "addr", "add", f"{NETWORK.address(4, 1)}/29", "dev", NETWORK.bridge)
         self.run("ip", "addr", "add", f"{NETWORK.address(6, 1)}/64", "dev", NETWORK.bridge)
 
-    def configure(self, count: int) -> None:
-        """Route so many addresses to the network: written to the file, not yet to the kernel."""
+    def configure(self, count: int = 0, *, forwards: Iterable[str] = ()) -> None:
+        """Route so many addresses to the network, with these lines of forwards: written, not yet in the kernel."""
         ROUTED_IPS.write_text("".join(f"{address} {NETWORK.name}\n" for address in addresses(count)), encoding="ascii")
+        FORWARDED_PORTS.unlink(missing_ok=True)
+        text = "".join(f"{line}\n" for line in forwards)
+        if text:
+            FORWARDED_PORTS.write_text(text, encoding="ascii")
 
     def reset(self, network: WorldNetwork = NETWORK) -> None:
         """The kernel as libvirt leaves it when this network starts, without anything of ours or of a predecessor."""
@@ -101,14 +126,36 @@ class BenchHost(Runner):
 
     def hook(self, operation: str = "started") -> float:
         """Run the hook as libvirt does, and say how many seconds it took."""
-        return seconds((HOOK, NETWORK.name, operation, "begin", "-"), XML)
+        return self._hook(operation).clock
+
+    def plug(
+        self, port: WorldPort, operation: str = "port-created", *, hook: str = HOOK, network: WorldNetwork = NETWORK
+    ) -> float:
+        """Run the hook for a guest that is plugged in, and say how many seconds of processors it took."""
+        XML.write_text(network.event_xml(port), encoding="utf-8")
+        return self._hook(operation, hook).processors
+
+    def _hook(self, operation: str, hook: str = HOOK) -> Taken:
+        return taken((hook, NETWORK.name, operation, "begin", "-"), XML)
 
     def require_success(self, count: int) -> None:
         """End the bench if a hook failed or there are not so many routes: then its times mean nothing."""
-        routes = self.run("ip", "route", "show", "dev", NETWORK.bridge, "proto", str(ROUTE_PROTOCOL)).count("\n")
+        routes = self.run("ip", "route", "show", "dev", NETWORK.bridge, "proto", str(ROUTE_PROTOCOL))
+        self._require(routes.count("\n"), count)
+
+    def require_forwards(self, count: int) -> None:
+        """End the bench if a hook failed or not so many ports are forwarded."""
+        self._require(self.run("nft", "list", "map", "ip", "nethook", "ports").count(". tcp ."), count)
+
+    def _require(self, there: int, count: int) -> None:
         errors = [logged.text for logged in self._log.new() if logged.is_error]
-        if routes != count or errors:
-            raise SystemExit("\n".join((f"bench: {routes} routes of {count}; the log says:", *errors[:5])))
+        if there != count or errors:
+            raise SystemExit("\n".join((f"bench: {there} of {count} are in force; the log says:", *errors[:5])))
+
+
+def forward(ports: str, to: WorldPort = GUEST) -> str:
+    """The line that forwards these ports to this guest."""
+    return f"{PUBLIC}:{ports} {NETWORK.name} guest={to.guest}"
 
 
 def addresses(count: int) -> list[str]:
@@ -117,12 +164,12 @@ def addresses(count: int) -> list[str]:
     return [str(ip_address(first + number)) for number in range(1, count + 1)]
 
 
-def _install_hook() -> None:
-    """The package with its bytecode and the stub for it, as an installation has them."""
-    packages = f"{SCRATCH}/packages"
+def install_hook(hook: str, repository: Path) -> None:
+    """Install the package of a repository with its bytecode, and the stub for it, as an installation has them."""
+    packages = f"{hook}-packages"
     package = f"{packages}/nethook"
-    shutil.copytree(REPOSITORY / "src/nethook", package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(repository / "src/nethook", package, ignore=shutil.ignore_patterns("__pycache__"))
     compileall.compile_dir(package, quiet=1)
-    hook = Path(HOOK)
-    hook.write_text(stub(sys.executable, packages), encoding="utf-8")
-    hook.chmod(0o755)
+    file = Path(hook)
+    file.write_text(stub(sys.executable, packages), encoding="utf-8")
+    file.chmod(0o755)

@@ -58,21 +58,20 @@ class Rates:
 
 
 def measure_rates(host: BenchHost, series: RateSeries, progress: Callable[[str], None]) -> Rates:
-    """Measure all in turn, so many times."""
-    _connect(host)
+    """Measure all in turn, so many times. Guest and outside are connected already."""
     most = max(series.addresses)
-    setups: dict[str, Callable[[], None]] = {"no rules": partial(_no_rules, host)}
-    setups |= {f"{count} addresses": partial(_routed, host, count) for count in series.addresses}
+    setups: dict[str, Callable[[], None]] = {"no rules": partial(no_rules, host)}
+    setups |= {f"{count} addresses": partial(route, host, count) for count in series.addresses}
     setups["a line that waits"] = partial(_waiting, host)
     setups["predecessor"] = partial(_predecessor, host, most)
     setups[PLAIN] = partial(host.reset, ROUTE_NETWORK)
-    setups[BESIDE_PLAIN] = partial(_routed, host, 1, ROUTE_NETWORK)
+    setups[BESIDE_PLAIN] = partial(route, host, 1, ROUTE_NETWORK)
     rates: dict[str, list[float]] = {name: [] for name in setups}
     for sample in range(series.samples):
         for name, set_up in setups.items():
             progress(f"forwarding, {name}, sample {sample + 1} of {series.samples} …")
             set_up()
-            rates[name].append(_rate(host, OWN_ADDRESS if name == PLAIN else GUEST_ADDRESS, series.seconds))
+            rates[name].append(rate(host, OWN_ADDRESS if name == PLAIN else GUEST_ADDRESS, series.seconds))
     progress("")
     medians = {name: median(values) for name, values in rates.items()}
     return Rates(
@@ -85,7 +84,7 @@ def measure_rates(host: BenchHost, series: RateSeries, progress: Callable[[str],
     )
 
 
-def _connect(host: BenchHost) -> None:
+def connect(host: BenchHost) -> None:
     """Cables from outside to the host and from the bridge to the guest, and the routes that use them."""
     for name in (OUTSIDE, GUEST):
         host.run("ip", "netns", "add", name)
@@ -102,13 +101,15 @@ def _connect(host: BenchHost) -> None:
     host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
 
 
-def _no_rules(host: BenchHost) -> None:
+def no_rules(host: BenchHost) -> None:
+    """A route to the guest, and no rules of anybody."""
     host.reset()
     host.run("nft", "flush", "ruleset")
     host.run("ip", "route", "add", GUEST_ADDRESS, "dev", NETWORK.bridge, "proto", "218")
 
 
-def _routed(host: BenchHost, count: int, network: WorldNetwork = NETWORK) -> None:
+def route(host: BenchHost, count: int, network: WorldNetwork = NETWORK) -> None:
+    """Route so many addresses to the network, the first of them to the guest."""
     host.reset(network)
     host.configure(count)
     host.hook()
@@ -116,13 +117,13 @@ def _routed(host: BenchHost, count: int, network: WorldNetwork = NETWORK) -> Non
 
 
 def _waiting(host: BenchHost) -> None:
-    _routed(host, 1)
+    route(host, 1)
     for key in sorted(rules_for({WAITING}, ()), reverse=True):
         host.run("ip", *FALLBACK_RULES.add(key, ROUTE_PROTOCOL).split())
 
 
 def _predecessor(host: BenchHost, count: int) -> None:
-    _no_rules(host)
+    no_rules(host)
     rules = [
         f"-I FORWARD -{side} {address} -{way} {NETWORK.bridge} -j ACCEPT"
         for address in addresses(count)
@@ -132,19 +133,20 @@ def _predecessor(host: BenchHost, count: int) -> None:
     host.run("iptables-restore", stdin="\n".join(["*filter", *rules, "COMMIT", ""]))
 
 
-def _rate(host: BenchHost, address: str, seconds: float) -> float:
+def rate(host: BenchHost, address: str, seconds: float) -> float:
     """Packets a second that reach the guest at this address."""
-    _send(host, address, 0.05)  # neighbours are found, caches warm
-    before = _received(host)
-    elapsed = _send(host, address, seconds)
-    return (_received(host) - before) / elapsed
+    send(host, address, "0.05")  # neighbours are found, caches warm
+    before = received(host)
+    elapsed = send(host, address, str(seconds))
+    return (received(host) - before) / elapsed
 
 
-def _send(host: BenchHost, address: str, seconds: float) -> float:
-    sender = (sys.executable, "-m", "bench.sender", address, str(seconds))
-    return float(host.run("ip", "netns", "exec", OUTSIDE, *sender))
+def send(host: BenchHost, address: str, *options: str) -> float:
+    """Send packets to this address, and say how many seconds that took."""
+    return float(host.run("ip", "netns", "exec", OUTSIDE, sys.executable, "-m", "bench.sender", address, *options))
 
 
-def _received(host: BenchHost) -> int:
+def received(host: BenchHost) -> int:
+    """How many packets have come to the guest."""
     [link] = json.loads(host.run("ip", "-n", GUEST, "-json", "-statistics", "link", "show", "eth0"))
     return int(link["stats64"]["rx"]["packets"])

@@ -7,12 +7,17 @@ import platform
 from statistics import median
 from typing import TYPE_CHECKING
 
+from bench.connections import FEW, MANY, TRACKED
+from bench.forward_rates import RULES
 from bench.hook_time import PREDECESSOR_LIMIT
 from lab.processes import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from bench.connections import Deletions
+    from bench.forward_rates import ForwardRates
+    from bench.forward_times import ForwardTimes
     from bench.forwarding import Rates
     from bench.hook_time import HookTimes
 
@@ -48,6 +53,26 @@ def hook_times(times: Sequence[HookTimes], ignored_event: Sequence[float]) -> st
     )
 
 
+def forward_times(times: Sequence[ForwardTimes]) -> str:
+    """The table of what the hook takes with forwards."""
+    rows: list[tuple[str, ...]] = [
+        ("forwards", "first run", "nothing to do", "one more", "nft, one", "first, routed", "nothing, routed")
+    ]
+    for time in times:
+        columns = (time.first, time.again, time.one_more, time.element, time.first_routed, time.again_routed)
+        rows.append((f"{time.forwards:,}", *map(_milliseconds, columns)))
+    return "\n".join(
+        (
+            "Time of one run of the hook with forwards, in milliseconds of processors (medians of rounds)",
+            *_aligned(rows),
+            "one more     an event that forwards one guest more",
+            "nft, one     nft alone, which adds one element to as many",
+            "routed       with as many routed IPs, and no forwards",
+            "",
+        )
+    )
+
+
 def rates(measured: Rates) -> str:
     """The table of how many packets reach a guest."""
     rows = [("rules", "packets/s"), ("none", f"{measured.no_rules:,.0f}")]
@@ -68,16 +93,65 @@ def rates(measured: Rates) -> str:
     )
 
 
-def targets(times: Sequence[HookTimes], measured: Rates) -> str:
+def forward_rates(measured: ForwardRates) -> str:
+    """The table of how many connections and packets reach a guest through a forwarded port."""
+    rows = [("rules", "new connections/s", "packets/s of one")]
+    rows += [
+        (f"nethook, forwards: {count:,}", f"{median(new):,.0f}", f"{median(measured.packets[count]):,.0f}")
+        for count, new in measured.new.items()
+    ]
+    rows.append((f"iptables, rules: {RULES:,}", f"{median(measured.new_by_rules):,.0f}", NOT_MEASURED))
+    rows.append(("nethook, a routed IP", NOT_MEASURED, f"{median(measured.routed):,.0f}"))
+    return "\n".join(("Through a forwarded port of UDP, from outside, with one CPU as above", *_aligned(rows), ""))
+
+
+def deletions(measured: Sequence[Deletions]) -> str:
+    """The table of how long deletions of connections take."""
+    rows: list[tuple[str, ...]] = [("family", "none", f"{FEW}", f"{MANY:,}")]
+    rows += [(f"IPv{each.family}", *(_milliseconds([part]) for part in each[1:])) for each in measured]
+    return "\n".join(
+        (
+            f"Time to delete connections of one port, of {TRACKED:,} that the kernel tracks, in milliseconds",
+            *_aligned(rows),
+            "IPv6         kernels compare its addresses the wrong way round, so they send all connections of the port",
+            "",
+        )
+    )
+
+
+def targets(found: Iterable[Target]) -> str:
     """Each target beside what was measured."""
     rows = [("target", "bound", "measured", "")]
-    for what, sign, bound, value in _targets(times, measured):
+    for what, sign, bound, value in found:
         is_reached = value <= bound if sign == "<=" else value >= bound
         rows.append((what, f"{sign} {bound:g}", f"{value:.3f}", "reached" if is_reached else "missed"))
     return "\n".join(_aligned(rows))
 
 
-def _targets(times: Sequence[HookTimes], measured: Rates) -> Iterator[Target]:
+def targets_of_forwards(
+    times: Sequence[ForwardTimes], deleted: Sequence[Deletions], measured: ForwardRates
+) -> Iterator[Target]:
+    """Yield each target of forwards with what was measured."""
+    for time in times:
+        if time.forwards >= 10_000:
+            at = f"at {time.forwards:,}"
+            # Small beside all of an event. The least of each, because a noisy moment can only add.
+            more = min(time.one_more) - min(time.again)
+            what = f"one forward more, beyond nothing to do / nft's one element {at}"
+            yield what, "<=", 2, more / median(time.element)
+            ratio = _ratio(time.again, time.again_routed)
+            yield f"nothing to do / with as many routed IPs {at}", "<=", 1.3, ratio
+    for each in deleted:
+        yield f"seconds to delete {FEW} of {TRACKED:,} connections of IPv{each.family}", "<=", 0.1, each.few
+    few, many = measured.new.values()
+    what = "new connections/s at {1:,} / at {0:,} forwards".format(*measured.new)
+    yield what, ">=", 0.9, _ratio(many, few)
+    for count, packets in measured.packets.items():
+        yield f"packets/s of a forwarded / of a routed flow, at {count:,}", ">=", 0.9, _ratio(packets, measured.routed)
+
+
+def targets_of_addresses(times: Sequence[HookTimes], measured: Rates) -> Iterator[Target]:
+    """Yield each target of routed IPs with what was measured."""
     for time in times:
         at = f"at {time.addresses:,}"
         if time.addresses in {1, 10_000}:

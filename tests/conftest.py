@@ -16,9 +16,19 @@ from tests.signals import keep_ignored_signals_from_children
 
 LOGS = Path(__file__).parents[1] / "test-logs"
 LONGEST = (
-    *("test_matrix", "test_firewalld", "test_doctor", "test_binding", "test_commands", "test_install", "test_reach"),
-    *("test_told", "test_faults", "test_packets", "test_reconcile", "test_harmless", "test_admins_table"),
-    *("test_mark_bit_changes", "test_golden", "test_gates_wanted", "test_scale"),
+    *(
+        "test_matrix",
+        "test_announcing",
+        "test_firewalld",
+        "test_doctor",
+        "test_binding",
+        "test_commands",
+        "test_install",
+    ),
+    *("test_networks", "test_forwards", "test_cockpit", "test_guests_as_shipped", "test_deb", "test_reach"),
+    *("test_forwards_reach", "test_event_faults", "test_readme", "test_ansible"),
+    *("test_told", "test_faults", "test_packets", "test_reconcile", "test_harmless", "test_trace"),
+    *("test_admins_table", "test_mark_bit_changes", "test_golden", "test_gates_wanted", "test_scale"),
 )
 """Modules whose tests take longest, in that order; groups of the others take less than a minute."""
 

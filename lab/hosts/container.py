@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from lab.hosts.footprint import PROC, Footprint
 from lab.hosts.named_namespace import NamedNamespace
@@ -19,9 +18,11 @@ from lab.waiting import WaitError, wait_for
 # Where a container sees the folder that it shares with the machine.
 SHARED = "/var/lib/bench/shared"
 
-# Arguments: the root below, the container's folder, the command to run with all that.
+# Arguments: the root below, the container's folder, the command to run with all that. Nobody needs a container after a
+# crash, so its fsyncs wait for no disk. The kernel mounts such an overlay anew only without what it left behind.
 MOUNT_AND_RUN = """
-mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
+(cd "$2/scratch" && rm -rf work/incompat)
+mount -t overlay overlay -o "volatile,lowerdir=$1,upperdir=$2/upper,workdir=$2/scratch" "$2/root"
 mkdir -p /run/systemd/nspawn
 mount -t tmpfs tmpfs /run/systemd/nspawn
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -51,15 +52,15 @@ ENVIRONMENT = [
 
 
 class Container:
-    def __init__(self, footprint: Footprint, namespace: NamedNamespace, name: str, lower: Path) -> None:
-        """Prepare a container on the root `lower`; nothing runs before `start`."""
+    def __init__(self, footprint: Footprint, namespace: NamedNamespace, name: str, lower: Argument) -> None:
+        """Prepare a container on the root `lower`, or on layers of one; nothing runs before `start`."""
         self._footprint = footprint
         self.name = name
         self.namespace = namespace
         self._lower = lower
         self._folder = footprint.folder / name
         self._upper = self._folder / "upper"
-        for part in ("upper", "work", "root"):
+        for part in ("upper", "scratch", "root"):
             (self._folder / part).mkdir(parents=True)
         # below the lab's folder, not the container's: paths of sockets have to be short
         self.shared = footprint.folder / f"{name}-shared"

@@ -6,8 +6,8 @@ same: a system of its own, whose eth0 is on the bridge.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from lab.hosts.container import SHARED, Container
 from lab.hosts.named_namespace import NamedNamespace
@@ -34,12 +34,28 @@ systemctl restart systemd-udevd
 """
 
 
+class Image(NamedTuple):
+    """How a guest comes: Debian's suite, files that only root may read, and services, by the names of their units."""
+
+    suite: str = "trixie"
+    files: Mapping[str, str] = {}
+    services: Sequence[str] = ()
+
+
 class DebianGuest:
     """Nothing of its network is configured before a test does it; its web server answers on every address."""
 
-    def __init__(self, footprint: Footprint, name: str) -> None:
+    def __init__(self, footprint: Footprint, name: str, image: Image | None = None) -> None:
+        """``image`` is what the guest has in addition to Debian's packages, and which of them start by themselves."""
+        image = image or Image()
+        root = guest_root(image.suite)
         self._namespace = NamedNamespace(footprint, name)
-        self._container = Container(footprint, self._namespace, name, guest_root())
+        self._container = Container(footprint, self._namespace, name, root)
+        for path, text in image.files.items():
+            self._container.add_file(path, text, mode=0o600)
+        for service in image.services:  # in place of the link to /dev/null
+            unit = root / "usr/lib/systemd/system" / service
+            self._container.add_file(f"/etc/systemd/system/{service}", unit.read_text())
         (self._container.shared / WEB_SERVER.name).write_text(WEB_SERVER.read_text())
 
     def boot(self) -> None:
@@ -47,6 +63,7 @@ class DebianGuest:
         self._container.start(["--boot"])
         wait_for(self._is_up, "the guest is up", 180)
         self.sh(SYSFS_OF_ITS_OWN)
+        self.sh("udevadm trigger --settle --subsystem-match=net --action=add")
         self.run(["systemd-run", "--quiet", "python3", f"{SHARED}/{WEB_SERVER.name}"])
 
     def plug(self, host: Host, bridge: str, mac: str) -> None:
@@ -57,6 +74,17 @@ class DebianGuest:
     def unplug(self) -> None:
         """Take the NIC away, and with it all that was configured of it."""
         self._namespace.ip(f"link delete {NIC}")
+
+    def reboot(self, host: Host, bridge: str, mac: str) -> None:
+        """Shut it down, and boot it with a fresh NIC."""
+        self.shut_down()
+        self.plug(host, bridge, mac)
+        self.boot()
+
+    def shut_down(self) -> None:
+        """Shut it down, and take its NIC away."""
+        self._container.shut_down()
+        self.unplug()
 
     def run(self, argv: Sequence[Argument], *, check: bool = True, stdin: str = "", timeout: float = 180) -> Completed:
         """Run a command in the guest; see processes.run."""

@@ -91,7 +91,7 @@ def flow_from(guest: Guest, address: str) -> Iterator[PingFlow]:
 
 
 class Silence:
-    """The answers to a ping every 20 ms; ``longest`` is the longest time in seconds without one, known at the end."""
+    """The answers to pings; ``longest`` is the longest time in seconds without one, known at the end."""
 
     longest = 0.0
 
@@ -114,10 +114,13 @@ class Silence:
 
 
 @contextmanager
-def silence(wan: Wan, address: str) -> Iterator[Silence]:
-    """Ask from the client for the time of the block, from its first answer to one that comes behind the block."""
+def silence(wan: Wan, address: str, interval: float = 0.02) -> Iterator[Silence]:
+    """Ask from the client for the time of the block, from its first answer to one that comes behind the block.
+
+    There are so many seconds from one ping to the next.
+    """
     source = CLIENT.of_family(ip_address(address).version)
-    argv = ["ping", "-n", "-D", "-i", "0.02", "-I", source, address]
+    argv = ["ping", "-n", "-D", "-i", str(interval), "-I", source, address]
     heard = Silence(address)
     with Popen(wan.namespace.command(argv), stdout=PIPE, stderr=DEVNULL, text=True) as process:
         assert process.stdout

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from lab.hosts import logs, program
 from lab.hosts.container import Container
@@ -102,10 +103,11 @@ class Host(ABC):
         mode: str | None = "nat",
         bridge: str | None = None,
         addresses: Sequence[str] = (),
+        reserves: Mapping[str, str] = MappingProxyType({}),
     ) -> HostNetwork:
         """Define a network and start it: from libvirt's XML, or from what network_xml needs to know."""
         network = HostNetwork(self, name)
-        network.define(xml or network_xml(name, mode, bridge or f"br-{name}", addresses))
+        network.define(xml or network_xml(name, mode, bridge or f"br-{name}", addresses, reserves))
         network.start()
         return network
 

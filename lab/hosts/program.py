@@ -11,19 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.hosts.container import SHARED
-from lab.processes import run
+from lab.processes import CommandError, run
 
 if TYPE_CHECKING:
     from lab.hosts.host import Host
 
 REPOSITORY = Path(__file__).parents[2]
+STATE = """journalctl --no-pager -o short-monotonic -u libvirtd -u nethook -n 50 | grep -Ev 'ethtool|: [+] '
+systemctl list-jobs; systemctl --no-pager --lines=0 status libvirtd nethook"""
+INSTALL_SECONDS = 300
+"""It waits for libvirt, and for systemd."""
 HOOK = "/etc/libvirt/hooks/network.d/50-nethook"
 
 
 def install(host: Host) -> None:
     """Install the wheel and the hook, and put the files in force."""
     put(host)
-    host.run(["nethook", "install", "--yes"])
+    try:
+        host.run(["nethook", "install", "--yes"], timeout=INSTALL_SECONDS)
+    except CommandError as error:  # so that the test says it, wherever it runs; CI shows only the end
+        raise CommandError(f"{host.run(['sh', '-c', STATE], check=False).stdout}\n{error}") from None
     host.run(["nethook", "apply"])  # where systemd runs, its unit has done it
 
 

@@ -21,6 +21,8 @@ from lab.hosts.named_namespace import NamedNamespace
 from lab.waiting import wait_for
 
 SWITCH = "switch"
+SWITCH_MAC = "02:00:c6:33:64:01"
+"""Of its own: without, the router would get another MAC address when a host is unplugged."""
 UPLINK = "uplink0"
 
 WEB_SERVER = Path(__file__).with_name("web_server.py")
@@ -57,7 +59,7 @@ class Wan:
         self.namespace.sysctl("ipv4/ip_forward", 1)
         self.namespace.sysctl("ipv6/conf/all/forwarding", 1)
         self.namespace.ip(
-            f"link add {SWITCH} type bridge",
+            f"link add {SWITCH} address {SWITCH_MAC} type bridge",
             f"link set {SWITCH} up",
             f"address add {CLIENT.ipv4} dev lo",
             f"address add {CLIENT.ipv6} dev lo",
@@ -83,6 +85,14 @@ class Wan:
             f"route add default via {ROUTER.ipv6}",
         )
         return place
+
+    def unplug(self, number: int) -> None:
+        """Take the host with this number from the switch. Neither end notices, as when a machine loses its power."""
+        self.namespace.ip(f"link set port{number} nomaster")
+
+    def plug(self, number: int) -> None:
+        """Put it back."""
+        self.namespace.ip(f"link set port{number} master {SWITCH}")
 
     def deliver(self, prefix: str, host: Uplinked) -> None:
         """Route a prefix to the host, as a provider does with addresses that were ordered."""

@@ -41,6 +41,8 @@ class WorldNetwork(NamedTuple):
     """nat (of both families), route, open, or ISOLATED."""
     device: str = ""
     """The name of its bridge, where that is not the usual one."""
+    reserves: tuple[tuple[str, str], ...] = ()
+    """MAC or name of a guest, and the address reserved for it. libvirt takes a MAC for IPv4 alone."""
 
     @property
     def bridge(self) -> str:
@@ -74,10 +76,10 @@ class WorldNetwork(NamedTuple):
   <mac address='52:54:00:be:81:{self.number:02d}'/>
   <ip address='{self.address(4, 1)}' netmask='255.255.255.248'>
     <dhcp>
-      <range start='{self.address(4, 2)}' end='{self.address(4, 6)}'/>
+      <range start='{self.address(4, 2)}' end='{self.address(4, 6)}'/>{self._reserved(4)}
     </dhcp>
   </ip>
-  <ip family='ipv6' address='{self.address(6, 1)}' prefix='64'>
+  <ip family='ipv6' address='{self.address(6, 1)}' prefix='64'>{self._reserved(6)}
   </ip>
 </network>
 {self._port_xml(port) if port else ""}</hookData>
@@ -86,6 +88,14 @@ class WorldNetwork(NamedTuple):
     def _port_xml(self, port: WorldPort) -> str:
         guest, mac, bridge = escape(port.guest), quoteattr(port.mac), quoteattr(self.bridge)
         return PORT.format(uuid=port.uuid, guest=guest, mac=mac, bridge=bridge)
+
+    def _reserved(self, family: int) -> str:
+        hosts = ((whom, address) for whom, address in self.reserves if (":" in address) == (family == 6))
+        found = [
+            f"<host {'mac' if ':' in whom else 'name'}={quoteattr(whom)} ip='{address}'/>" for whom, address in hosts
+        ]
+        text = "".join(f"\n      {each}" for each in found)
+        return f"\n    <dhcp>{text}\n    </dhcp>" if found and family == 6 else text
 
     @property
     def _nat(self) -> str:

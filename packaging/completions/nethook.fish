@@ -4,6 +4,24 @@
 # 2) Ensure a binary named nethook is in your PATH
 # See also: https://fishshell.com/docs/current/completions.html#where-to-put-completions
 
+# Custom Preamble
+function _nethook_addresses
+  sh -c 'grep -hosE "^[[:blank:]]*[][0-9A-Fa-f.:,/-]+(/?[tcpud,]+)?" /etc/nethook/routed-ips /etc/nethook/routed-ips.d/*.conf /etc/sysconfig/routed-ips /etc/sysconfig/routed-ips.d/*.conf /etc/default/routed-ips /etc/default/routed-ips.d/*.conf /etc/nethook/forwarded-ports /etc/nethook/forwarded-ports.d/*.conf /etc/sysconfig/forwarded-ports /etc/sysconfig/forwarded-ports.d/*.conf /etc/default/forwarded-ports /etc/default/forwarded-ports.d/*.conf $(sed -nE "s/^[[:blank:]]*(routed-ips|forwarded-ports)[[:blank:]]*=//p" /etc/nethook/nethook.conf) | tr -d "[:blank:]"' 2>/dev/null </dev/null
+end
+
+function _nethook_networks
+  timeout 2 virsh --connect qemu:///system --readonly --quiet net-list --all --name 2>/dev/null </dev/null
+end
+
+function _nethook_guests
+  timeout 2 virsh --connect qemu:///system --readonly --quiet list --all --name 2>/dev/null </dev/null
+end
+
+function _nethook_addresses_or_guests
+  _nethook_addresses
+  _nethook_guests
+end
+# End Custom Preamble
 
 # Parse current commandline:
 # - _shtab_nethook_cmdpath=(sub)command path seen so far
@@ -50,8 +68,8 @@ function _shtab_nethook_using
   test "$_shtab_nethook_cmdpath" = "$argv"
 end
 
-set -g _shtab_nethook_commands check plan apply status doctor guest-config clear install uninstall
-set -g _shtab_nethook_opts_with_value --dns --format --interface --mac --private
+set -g _shtab_nethook_commands check plan apply add remove edit watch status wait metrics doctor trace guest-config networks routing-daemon import reserve restart-network clear install uninstall
+set -g _shtab_nethook_opts_with_value --as --asn --count --dns --format --guest --interface --mac --neighbor --network --peer --port --private --replace --seconds --state
 
 complete -c nethook -e
 complete -c nethook -f
@@ -62,47 +80,144 @@ complete -c nethook -n _shtab_nethook_using -l debug -d 'show where in the progr
 complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a check -d 'Reads the configuration and shows every mistake with its line and what to write'
 complete -c nethook -n '_shtab_nethook_using check' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '_shtab_nethook_using check' -l debug -d 'show where an error came from'
-complete -c nethook -n '_shtab_nethook_using check; and test $_shtab_nethook_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'files of routed IPs; default: those in use'
+complete -c nethook -n '_shtab_nethook_using check' -l as -x -d 'check FILE as if it were this file, together with the others that are in use'
+complete -c nethook -n '_shtab_nethook_using check' -l json -d 'as JSON, for programs'
+complete -c nethook -n '_shtab_nethook_using check; and test $_shtab_nethook_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'files of either kind, which their names tell; default: those in use'
 complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a plan -d 'Compares the files and libvirt'"'"'s networks with the kernel, and shows each'
 complete -c nethook -n '_shtab_nethook_using plan' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '_shtab_nethook_using plan' -l debug -d 'show where an error came from'
 complete -c nethook -n '_shtab_nethook_using plan' -l json -d 'as JSON, for programs'
 complete -c nethook -n '_shtab_nethook_using plan' -l commands -d 'as the commands that apply would run'
 complete -c nethook -n '_shtab_nethook_using plan' -l keep-going -d 'despite mistakes in the files: use the right lines, and leave the addresses of wrong lines as they are'
+complete -c nethook -n '_shtab_nethook_using plan; and test $_shtab_nethook_npos -ge 0' -ka "(_nethook_networks)" -d 'compare only these libvirt networks; default: everything'
 complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a apply -d 'Puts the files in force: new, removed and moved lines, networks that started or'
 complete -c nethook -n '_shtab_nethook_using apply' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '_shtab_nethook_using apply' -l debug -d 'show where an error came from'
 complete -c nethook -n '_shtab_nethook_using apply' -l keep-going -d 'despite mistakes in the files: use the right lines, and leave the addresses of wrong lines as they are'
 complete -c nethook -n '_shtab_nethook_using apply' -l yes -d 'withdraw addresses of a file that is ignored because another file comes first'
-complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a status -d 'Shows for each line whether its address is routed, and if not, why; its traffic'
+complete -c nethook -n '_shtab_nethook_using apply' -l force -d 'also put forwarded ports in force that may lock you out, such as the one by which you are connected'
+complete -c nethook -n '_shtab_nethook_using apply' -s v -l verbose -d 'list each change, as plan does'
+complete -c nethook -n '_shtab_nethook_using apply' -l json -d 'print what was changed as JSON, for programs'
+complete -c nethook -n '_shtab_nethook_using apply; and test $_shtab_nethook_npos -ge 0' -ka "(_nethook_networks)" -d 'change only these libvirt networks; default: everything'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a add -d 'Adds a line to routed-ips, or to forwarded-ports if the address has ports.'
+complete -c nethook -n '_shtab_nethook_using add' -s h -l help -d 'show this help message and exit'
+complete -c nethook -n '_shtab_nethook_using add' -l debug -d 'show where an error came from'
+complete -c nethook -n '_shtab_nethook_using add' -l forward -d 'forward the address as a whole: the line is for forwarded-ports'
+complete -c nethook -n '_shtab_nethook_using add' -l replace -x -d 'put it where the line is that names exactly WORD; may be repeated, with other words of that line'
+complete -c nethook -n '_shtab_nethook_using add' -l yes -d 'write and apply it without a question'
+complete -c nethook -n '_shtab_nethook_using add' -l no-apply -d 'write it without a question, and do not apply it'
+complete -c nethook -n '_shtab_nethook_using add' -l dry-run -d 'only show the line, and what it would change'
+complete -c nethook -n '_shtab_nethook_using add' -l json -d 'as JSON, for programs; needs --yes, --no-apply or --dry-run'
+complete -c nethook -n '_shtab_nethook_using add; and test $_shtab_nethook_npos -eq 1' -ka "(_nethook_networks)" -d 'a network of libvirt'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a remove -d 'Removes the line that names exactly this address, prefix, or address with'
+complete -c nethook -n '_shtab_nethook_using remove' -s h -l help -d 'show this help message and exit'
+complete -c nethook -n '_shtab_nethook_using remove' -l debug -d 'show where an error came from'
+complete -c nethook -n '_shtab_nethook_using remove' -l yes -d 'write and apply it without a question'
+complete -c nethook -n '_shtab_nethook_using remove' -l no-apply -d 'write it without a question, and do not apply it'
+complete -c nethook -n '_shtab_nethook_using remove' -l dry-run -d 'only show the line, and what it would change'
+complete -c nethook -n '_shtab_nethook_using remove' -l json -d 'as JSON, for programs; needs --yes, --no-apply or --dry-run'
+complete -c nethook -n '_shtab_nethook_using remove; and test $_shtab_nethook_npos -eq 0' -ka "(_nethook_addresses)" -d 'what the line begins with'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a edit -d 'Opens a copy of the file in your editor: VISUAL, EDITOR, or the usual one of'
+complete -c nethook -n '_shtab_nethook_using edit' -s h -l help -d 'show this help message and exit'
+complete -c nethook -n '_shtab_nethook_using edit' -l debug -d 'show where an error came from'
+complete -c nethook -n '_shtab_nethook_using edit' -l yes -d 'write and apply it without a question'
+complete -c nethook -n '_shtab_nethook_using edit' -l no-apply -d 'write it without a question, and do not apply it'
+complete -c nethook -n '_shtab_nethook_using edit; and test $_shtab_nethook_npos -eq 0' -ka "routed-ips forwarded-ports" -d 'the file; default: routed-ips'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a watch -d 'Applies the files, and then stays: it hears what other programs change in the'
+complete -c nethook -n '_shtab_nethook_using watch' -s h -l help -d 'show this help message and exit'
+complete -c nethook -n '_shtab_nethook_using watch' -l debug -d 'show where an error came from'
+complete -c nethook -n '_shtab_nethook_using watch' -l once -d 'apply the files and end'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a status -d 'Shows for each line whether its address is routed or its ports are forwarded,'
 complete -c nethook -n '_shtab_nethook_using status' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '_shtab_nethook_using status' -l debug -d 'show where an error came from'
-complete -c nethook -n '_shtab_nethook_using status' -l json -d 'as JSON, for programs'
+complete -c nethook -n '_shtab_nethook_using status' -l network -xka "(_nethook_networks)" -d 'only lines of this libvirt network; may be repeated'
+complete -c nethook -n '_shtab_nethook_using status' -l guest -xka "(_nethook_guests)" -d 'only lines with this guest=; may be repeated'
+complete -c nethook -n '_shtab_nethook_using status' -l state -xka "routed forwarded waiting blocked not-applied unknown" -d 'list only lines in this state; may be repeated: routed, forwarded, waiting, blocked, not-applied, unknown'
+complete -c nethook -n '_shtab_nethook_using status' -l strict -d 'exit status 1 also for lines that wait, unless their network or guest is off and has no autostart'
+complete -c nethook -n '_shtab_nethook_using status' -l no-pager -d 'print everything at once'
+complete -c nethook -n '_shtab_nethook_using status' -l json -d 'as JSON, for programs; with --watch, one line of it every 2 s'
 complete -c nethook -n '_shtab_nethook_using status' -l watch -d 'live, with rates, until q or Ctrl-C'
+complete -c nethook -n '_shtab_nethook_using status; and test $_shtab_nethook_npos -ge 0' -ka "(_nethook_addresses)" -d 'addresses, prefixes or ADDRESS:PORT to show; default: all lines'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a wait -d 'Returns as soon as the lines of all these addresses are routed or forwarded, as'
+complete -c nethook -n '_shtab_nethook_using wait' -s h -l help -d 'show this help message and exit'
+complete -c nethook -n '_shtab_nethook_using wait' -l debug -d 'show where an error came from'
+complete -c nethook -n '_shtab_nethook_using wait' -l seconds -x -d 'how long to wait at most; default: 60'
+complete -c nethook -n '_shtab_nethook_using wait; and test $_shtab_nethook_npos -ge 0' -ka "(_nethook_addresses)" -d 'addresses, prefixes, or ADDRESS:PORT'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a metrics -d 'Prints what status shows, and what has been changed since the host started, in'
+complete -c nethook -n '_shtab_nethook_using metrics' -s h -l help -d 'show this help message and exit'
+complete -c nethook -n '_shtab_nethook_using metrics' -l debug -d 'show where an error came from'
+complete -c nethook -n '_shtab_nethook_using metrics' -l write -d 'write them to the file that metrics-file in nethook.conf names, for node_exporter'
 complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a doctor -d 'Follows the way of a packet to each address, station by station: files,'
 complete -c nethook -n '_shtab_nethook_using doctor' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '_shtab_nethook_using doctor' -l debug -d 'show where an error came from'
+complete -c nethook -n '_shtab_nethook_using doctor' -l probe -d 'also try one address with real packets: one of this host to the guest, and what comes in 10 s'
 complete -c nethook -n '_shtab_nethook_using doctor' -l json -d 'as JSON, for programs'
 complete -c nethook -n '_shtab_nethook_using doctor' -s v -l verbose -d 'also show stations without a problem'
+complete -c nethook -n '_shtab_nethook_using doctor; and test $_shtab_nethook_npos -ge 0' -ka "(_nethook_addresses)" -d 'addresses, prefixes or ADDRESS:PORT to examine; default: all lines'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a trace -d 'Shows what the kernel does with packets to and from an address while they come:'
+complete -c nethook -n '_shtab_nethook_using trace' -s h -l help -d 'show this help message and exit'
+complete -c nethook -n '_shtab_nethook_using trace' -l debug -d 'show where an error came from'
+complete -c nethook -n '_shtab_nethook_using trace' -l to-guest -d 'only packets to the guest'
+complete -c nethook -n '_shtab_nethook_using trace' -l from-guest -d 'only packets from the guest'
+complete -c nethook -n '_shtab_nethook_using trace' -l port -x -d 'only TCP and UDP packets of this port of the guest'
+complete -c nethook -n '_shtab_nethook_using trace' -l peer -x -d 'only packets from this address outside, or to it, as on a busy host'
+complete -c nethook -n '_shtab_nethook_using trace' -l count -x -d 'end after so many packets were shown; default: 10'
+complete -c nethook -n '_shtab_nethook_using trace' -l seconds -x -d 'end after so many seconds; default: 30'
+complete -c nethook -n '_shtab_nethook_using trace' -l probe -d 'send a packet from this host to the guest, and nowhere else: a ping, or a connection to its port'
+complete -c nethook -n '_shtab_nethook_using trace' -l json -d 'as JSON at the end, for programs'
+complete -c nethook -n '_shtab_nethook_using trace; and test $_shtab_nethook_npos -eq 0' -ka "(_nethook_addresses)" -d 'an address within a line, or a forwarded ADDRESS:PORT'
 complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a guest-config -d 'Prints the configuration that a guest needs to use its routed addresses, in the'
 complete -c nethook -n '_shtab_nethook_using guest-config' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '_shtab_nethook_using guest-config' -l debug -d 'show where an error came from'
-complete -c nethook -n '_shtab_nethook_using guest-config' -l format -xka "netplan networkd ifupdown networkmanager ifcfg cloud-init alpine freebsd windows" -d 'one of netplan, networkd, ifupdown, networkmanager, ifcfg, cloud-init, alpine, freebsd, windows; default: netplan'
+complete -c nethook -n '_shtab_nethook_using guest-config' -l format -xka "netplan networkd ifupdown networkmanager ifcfg cloud-init alpine freebsd windows ubuntu debian debian-cloud fedora rhel centos alma rocky opensuse rhel8 arch json" -d 'one of netplan, networkd, ifupdown, networkmanager, ifcfg, cloud-init, alpine, freebsd, windows; the guest'"'"'s system: ubuntu, debian, debian-cloud, fedora, rhel, centos, alma, rocky, opensuse, rhel8, arch; or json, with all formats, for programs; default: netplan'
 complete -c nethook -n '_shtab_nethook_using guest-config' -l mac -x -d 'the MAC address of the NIC'
 complete -c nethook -n '_shtab_nethook_using guest-config' -l interface -x -d 'what the guest calls the NIC'
 complete -c nethook -n '_shtab_nethook_using guest-config' -l private -x -d 'also a private address of the network: by DHCP, or this one'
 complete -c nethook -n '_shtab_nethook_using guest-config' -l dns -x -d 'a DNS server; default: those of the host'
+complete -c nethook -n '_shtab_nethook_using guest-config; and test $_shtab_nethook_npos -ge 0' -ka "(_nethook_addresses_or_guests)" -d 'routed addresses or prefixes, and a guest'"'"'s name'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a networks -d 'Lists libvirt'"'"'s networks, each with its forward mode, its bridge, its subnets'
+complete -c nethook -n '_shtab_nethook_using networks' -s h -l help -d 'show this help message and exit'
+complete -c nethook -n '_shtab_nethook_using networks' -l debug -d 'show where an error came from'
+complete -c nethook -n '_shtab_nethook_using networks' -l json -d 'as JSON, for programs; also with guests, and devices and addresses of this host'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a routing-daemon -d 'Prints what a routing daemon needs to announce the addresses and prefixes of'
+complete -c nethook -n '_shtab_nethook_using routing-daemon' -s h -l help -d 'show this help message and exit'
+complete -c nethook -n '_shtab_nethook_using routing-daemon' -l debug -d 'show where an error came from'
+complete -c nethook -n '_shtab_nethook_using routing-daemon' -l asn -x -d 'the AS number of this host, for BGP'
+complete -c nethook -n '_shtab_nethook_using routing-daemon' -l neighbor -x -d 'a router for a BGP session, with its AS number if it matters; may be repeated'
+complete -c nethook -n '_shtab_nethook_using routing-daemon' -l bfd -d 'notice within a second that a neighbor is gone, if it does BFD as well'
+complete -c nethook -n '_shtab_nethook_using routing-daemon; and test $_shtab_nethook_npos -eq 0' -ka "bird frr" -d 'the routing daemon: BIRD 2 or FRR'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a import -d 'Reads hooks.json of libvirt-hook-qemu, mapping.json of libvirt-hook-nftables,'
+complete -c nethook -n '_shtab_nethook_using import' -s h -l help -d 'show this help message and exit'
+complete -c nethook -n '_shtab_nethook_using import' -l debug -d 'show where an error came from'
+complete -c nethook -n '_shtab_nethook_using import' -l write -d 'append the lines to the file forwarded-ports, which is made if it does not exist'
+complete -c nethook -n '_shtab_nethook_using import; and test $_shtab_nethook_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'files of other programs; - for standard input'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a reserve -d 'Adds a DHCP reservation for the guest'"'"'s NIC to a network, or changes it, in the'
+complete -c nethook -n '_shtab_nethook_using reserve' -s h -l help -d 'show this help message and exit'
+complete -c nethook -n '_shtab_nethook_using reserve' -l debug -d 'show where an error came from'
+complete -c nethook -n '_shtab_nethook_using reserve' -l mac -x -d 'the NIC, if the guest has several on the network'
+complete -c nethook -n '_shtab_nethook_using reserve' -l yes -d 'do not ask'
+complete -c nethook -n '_shtab_nethook_using reserve' -l dry-run -d 'only show the reservation'
+complete -c nethook -n '_shtab_nethook_using reserve; and test $_shtab_nethook_npos -eq 0' -ka "(_nethook_guests)" -d 'the name of a guest'
+complete -c nethook -n '_shtab_nethook_using reserve; and test $_shtab_nethook_npos -eq 1' -ka "(_nethook_networks)" -d 'a network of libvirt that the guest has a NIC on'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a restart-network -d 'Shows whether the network needs a restart to run as it is defined, or the'
+complete -c nethook -n '_shtab_nethook_using restart-network' -s h -l help -d 'show this help message and exit'
+complete -c nethook -n '_shtab_nethook_using restart-network' -l debug -d 'show where an error came from'
+complete -c nethook -n '_shtab_nethook_using restart-network' -l yes -d 'do not ask'
+complete -c nethook -n '_shtab_nethook_using restart-network' -l dry-run -d 'only show what it is needed for, and whom it interrupts'
+complete -c nethook -n '_shtab_nethook_using restart-network; and test $_shtab_nethook_npos -eq 0' -ka "(_nethook_networks)" -d 'a network of libvirt'
 complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a clear -d 'Removes the routes, the nftables tables and the rules in other firewalls that'
 complete -c nethook -n '_shtab_nethook_using clear' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '_shtab_nethook_using clear' -l debug -d 'show where an error came from'
 complete -c nethook -n '_shtab_nethook_using clear' -l yes -d 'do not ask'
+complete -c nethook -n '_shtab_nethook_using clear' -l dry-run -d 'only show what would be removed'
 complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a install -d 'Writes the hook of this installation where libvirt looks for it, after a check'
 complete -c nethook -n '_shtab_nethook_using install' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '_shtab_nethook_using install' -l debug -d 'show where an error came from'
 complete -c nethook -n '_shtab_nethook_using install' -l enable-forwarding -d 'also make the kernel forward IPv4 and IPv6, now and after each boot'
 complete -c nethook -n '_shtab_nethook_using install' -l dry-run -d 'only print what would be done'
+complete -c nethook -n '_shtab_nethook_using install' -l json -d 'print what was changed, or would be, as JSON, for programs'
 complete -c nethook -n '_shtab_nethook_using install' -l yes -d 'replace the link of release 0.6 without asking'
-complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a uninstall -d 'Removes the hook and the units that `nethook install` wrote. Addresses stay'
+complete -c nethook -n '_shtab_nethook_using; and test $_shtab_nethook_npos -eq 0' -a uninstall -d 'Removes the hook and the unit that `nethook install` wrote. Addresses stay'
 complete -c nethook -n '_shtab_nethook_using uninstall' -s h -l help -d 'show this help message and exit'
 complete -c nethook -n '_shtab_nethook_using uninstall' -l debug -d 'show where an error came from'
 complete -c nethook -n '_shtab_nethook_using uninstall' -l dry-run -d 'only print what would be done'

@@ -1,3 +1,3 @@
 """Routes extra public IP addresses of a host to the guests of libvirt networks."""
 
-__version__ = "1.0.0.dev0"
+__version__ = "1.0.0"

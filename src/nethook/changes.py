@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final
 
-    from nethook.config import RoutedIP
+    from nethook.config.text import Entry
     from nethook.host import Host
     from nethook.parts.part import Objects
 
@@ -56,7 +56,7 @@ class Effect:
         prefix: str = "",
         bridge: str = "",
         to: str = "",
-        line: RoutedIP | None = None,
+        line: Entry | None = None,
         note: str = "",
     ) -> None:
         self.sign = sign
@@ -103,11 +103,13 @@ PLACE = 6
 BIND = 7
 """The nft transaction that keeps addresses to their guests."""
 PLACE_BOUND = 8
-FLOWS = 9
+FORWARD = 9
+"""The nft transactions that lead ports and addresses of this host to guests."""
+FLOWS = 10
 """Connections of addresses that moved, without the lock."""
-SETTLE = 10
+SETTLE = 11
 """Only if nothing failed before: gates for a former mark bit, and what release 0.6 left."""
-LAST = 11
+LAST = 12
 """Our tables, when everything goes, and only if nothing failed: they keep foreign marks from passing a gate."""
 STAGES = range(LAST + 1)
 

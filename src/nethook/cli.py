@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from nethook.commands.parser import build_parser
@@ -41,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: Namespace) -> int:
     try:
-        status: int = import_module(f"nethook.commands.{options.verb.replace('-', '_')}").run(options)
+        module = options.verb.replace("-", "_") + "_" * iskeyword(options.verb)
+        status: int = import_module(f"nethook.commands.{module}").run(options)
         return status
     except Exception as error:
         if options.debug:

@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nethook.config.settings import Settings
     from nethook.config.text import Problem
 
 
@@ -14,12 +15,16 @@ class NethookError(Exception):
 
 
 class ConfigError(NethookError):
-    """The configuration cannot be relied on, so nothing was changed; ``problems`` are its mistakes."""
+    """The configuration cannot be relied on, so nothing was changed; ``problems`` are its mistakes.
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    ``settings`` has those that are right, if some are wrong, for whatever must tell of the mistakes.
+    """
+
+    def __init__(self, problems: Sequence[Problem], settings: Settings | None = None) -> None:
         others = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         super().__init__(f"{problems[0]}{others}")
         self.problems = problems
+        self.settings = settings
 
 
 class ReadError(NethookError):

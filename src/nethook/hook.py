@@ -12,7 +12,8 @@ import sys
 from nethook import log
 from nethook.changes import REMOVE
 from nethook.config import load
-from nethook.engine.run import reconcile
+from nethook.engine.applied import NOT_NOTED, after_event
+from nethook.engine.run import EVENT, count_run, reconcile
 from nethook.engine.snapshot import Question
 from nethook.errors import ConfigError, NethookError
 from nethook.host import Host
@@ -38,7 +39,6 @@ SECONDS = 8.0
 
 def main(arguments: Sequence[str]) -> None:
     """Handle the event that libvirt's four arguments and standard input describe."""
-    log.open_log()
     try:
         event = parse_event(arguments, sys.stdin.buffer.read())
     except Exception as error:
@@ -64,7 +64,8 @@ def _report(error: Exception, reason: str, host: Host) -> None:
     elif isinstance(error, NethookError):
         log.errors([f"{reason}: {error}"], host)
     else:
-        log.errors([f"{reason}: defect in nethook: {_where(error)}"], host)
+        log.errors([f"{reason}: defect in nethook: {log.where(error)}"], host)
+    count_run(EVENT, (), [reason], host)
 
 
 def _handle(event: Event, reason: str, host: Host) -> None:
@@ -83,15 +84,20 @@ def _handle(event: Event, reason: str, host: Host) -> None:
         if not configuration.is_current(host):
             configuration = load(host)
         told = unwritten or record.read(host)
-        up = [network] if event.is_up and is_usable and host.number_of(network.bridge) else []
-        outcome = reconcile(Question(configuration, up, _scope(event, configuration, told, host), host))
+        in_force, is_noted = after_event(configuration, host, network.name)
+        is_up = event.is_up and network.name in told.up
+        up = [network] if is_up and is_usable and host.number_of(network.bridge) else []
+        outcome = reconcile(Question(in_force, up, _scope(event, in_force, told, host), host))
     outcome.finish(host)
     outcome.failures += _taken_away(event, outcome)
-    if not is_usable and any(routed.network == network.name for routed in configuration.routed_ips):
+    if not is_noted:
+        outcome.failures.append(NOT_NOTED)
+    if not is_usable and any(routed.network == network.name for routed in configuration.lines):
         outcome.failures.append(network.why_unroutable)
     log.problems([*configuration.problems, *outcome.refused], host)
     log.info((f"{effect} [{reason}]" for effect in outcome.done), host)
     log.errors((f"{reason}: {failure}" for failure in outcome.failures), host)
+    count_run(EVENT, outcome.done, outcome.failures, host)
 
 
 def _record(event: Event, reason: str, host: Host) -> Record | None:
@@ -111,12 +117,12 @@ def _record(event: Event, reason: str, host: Host) -> Record | None:
 
 def _scope(event: Event, configuration: Configuration, told: Record, host: Host) -> Scope:
     """Return the scope of this event. A network of which libvirt has not told may not exist."""
-    lines = configuration.routed_ips
     return scope_of(
         [event.network],
-        lines,
+        configuration.routed_ips,
         [*told.up.values(), *_unknown(told, event, host)],
-        unresolved={line.prefix.text for line in lines if not told.knows(line.network)},
+        down=[*told.down.values()],
+        unresolved={line.key for line in configuration.lines if not told.knows(line.network)},
         starting=event.network.own_prefixes if event.begins else (),
     )
 
@@ -132,17 +138,9 @@ def _unknown(told: Record, event: Event, host: Host) -> list[Network]:
     """Return the bridges with guests of libvirt of which nobody has told: they are taken for isolated networks.
 
     Before the first apply, or when an event was lost, that is what keeps them from being taken for the outside. A
-    network that should be down, and whose bridge has guests, has started unseen, unless this is its own event.
+    network that should be down, and whose bridge has guests, has started unseen, unless it stops by this event.
     """
-    known = {event.network.bridge, *(network.bridge for network in told.up.values())}
+    known = {network.bridge for network in told.up.values()}
+    known.update([] if event.begins or event.is_up else [event.network.bridge])
     known.update(network.bridge for network in told.down.values() if not network.is_libvirts_own)
     return [Network("", name, ISOLATED) for name in guest_bridges(host.links()) if name not in known]
-
-
-def _where(error: Exception) -> str:
-    """Return the error and the last line of ours that it came through, without importing ``traceback``."""
-    traceback = error.__traceback__
-    while traceback and traceback.tb_next:
-        traceback = traceback.tb_next
-    place = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback else "?"
-    return f"{type(error).__name__}: {error} ({place})"

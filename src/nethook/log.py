@@ -17,13 +17,8 @@ MAX_LINES = 1000
 """No more lines of one run are written, only counted, because the journal would drop those that follow."""
 
 
-MOST_PROBLEMS = 10
+MOST_LOGGED = 10
 """Mistakes in the files are logged again at every event, so only this many."""
-
-
-def open_log() -> None:
-    """Open the log. Call this before anything is logged."""
-    syslog.openlog("nethook", syslog.LOG_PID, syslog.LOG_DAEMON)
 
 
 def info(lines: Iterable[str], host: Host) -> None:
@@ -38,10 +33,19 @@ def errors(lines: Iterable[str], host: Host) -> None:
 
 def problems(found: Sequence[Problem], host: Host) -> None:
     """Log the first mistakes in the files, and the number of the others."""
-    errors((str(problem) for problem in found[:MOST_PROBLEMS]), host)
-    more = sum(problem.mistakes for problem in found[MOST_PROBLEMS:])
+    errors((str(problem) for problem in found[:MOST_LOGGED]), host)
+    more = sum(problem.mistakes for problem in found[MOST_LOGGED:])
     if more:
         errors([f"{more:,} more mistakes in the files: run `nethook check`"], host)
+
+
+def where(error: BaseException) -> str:
+    """Return the error and the last line of ours that it came through, without importing ``traceback``."""
+    traceback = error.__traceback__
+    while traceback and traceback.tb_next:
+        traceback = traceback.tb_next
+    place = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback else "?"
+    return f"{type(error).__name__}: {error} ({place})"
 
 
 def _write(priority: int, lines: list[str], host: Host) -> None:

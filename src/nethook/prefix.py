@@ -119,6 +119,15 @@ def parse_prefix(text: str) -> Prefix:
     return prefix
 
 
+def is_address(text: str) -> bool:
+    """Return whether parse_address takes it."""
+    try:
+        parse_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_prefix(text: str) -> bool:
     """Return whether parse_prefix takes it."""
     try:
@@ -221,13 +230,14 @@ def in_order(prefix: Prefix) -> tuple[int, int, int]:
     return prefix.family, prefix.first, prefix.length
 
 
+LINK_LOCAL = "link-local"
 # First address, last address, kind: from the IANA special-purpose address registries (RFC 6890). Private and
 # documentation blocks are not here, because people route them, the latter in labs.
 _KINDS = {
     4: (
         (0x00000000, 0x00FFFFFF, "unspecified"),
         (0x7F000000, 0x7FFFFFFF, "loopback"),
-        (0xA9FE0000, 0xA9FEFFFF, "link-local"),
+        (0xA9FE0000, 0xA9FEFFFF, LINK_LOCAL),
         (0xE0000000, 0xEFFFFFFF, "multicast"),
         (0xF0000000, 0xFFFFFFFE, "reserved"),
         (0xFFFFFFFF, 0xFFFFFFFF, "broadcast"),
@@ -236,10 +246,16 @@ _KINDS = {
         (0, 0, "unspecified"),
         (1, 1, "loopback"),
         (0xFFFF << 32, (0x10000 << 32) - 1, "IPv4-mapped"),
-        (0xFE80 << 112, (0xFEC0 << 112) - 1, "link-local"),
+        (0xFE80 << 112, (0xFEC0 << 112) - 1, LINK_LOCAL),
         (0xFF00 << 112, (1 << 128) - 1, "multicast"),
     ),
 }
+
+
+def is_link_local(address: str) -> bool:
+    """Return whether each link may have this address for itself. ValueError if it is none."""
+    family, number = parse_address(address)
+    return unroutable_kind(Prefix(family, number, BITS[family])) == LINK_LOCAL
 
 
 def unroutable_kind(prefix: Prefix) -> str | None:

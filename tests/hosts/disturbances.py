@@ -186,11 +186,75 @@ def own_table_deleted_one_event(site: Site) -> Iterator[None]:
 
 @disturbance("every ruleset flushed, libvirtd restarted", spares_bystander=False)
 def all_flushed(site: Site) -> Iterator[None]:
+    with _service(site):
+        site.host.run(["nft", "flush", "ruleset"])
+        site.host.restart_libvirtd()
+        yield
+
+
+@contextmanager
+def _service(site: Site) -> Iterator[None]:
+    """The service, which runs in no other rows, because they are about the hook."""
     site.host.run(["systemctl", "start", "nethook"])
-    site.host.run(["nft", "flush", "ruleset"])
-    site.host.restart_libvirtd()
-    yield
-    site.host.run(["systemctl", "stop", "nethook"])
+    try:
+        yield
+    finally:
+        site.host.run(["systemctl", "stop", "nethook"])
+
+
+@disturbance("own table deleted, with the service")
+def own_table_deleted_with_service(site: Site) -> Iterator[None]:
+    with _service(site):
+        site.host.run(["nft", "delete", "table", "inet", "nethook"])
+        yield
+
+
+@disturbance("own table deleted, and the service killed")
+def service_killed(site: Site) -> Iterator[None]:
+    with _service(site):
+        site.host.run(["sh", "-c", "nft delete table inet nethook; systemctl kill -s KILL nethook"])
+        yield
+
+
+@disturbance("libvirtd stopped and started, with the service")
+def libvirtd_stopped_with_service(site: Site) -> Iterator[None]:
+    with _service(site):
+        site.host.run(["systemctl", "stop", "libvirtd"])
+        site.host.run(["nft", "delete", "table", "inet", "nethook"])
+        site.host.run(["systemctl", "start", "libvirtd"])
+        site.host.wait_for_libvirt()
+        yield
+
+
+TAPS_OUT = """
+for tap in $(ip -o link | grep -v br-bystander | grep -o 'vnet[0-9]*'); do
+    ip link set $tap nomaster
+done
+"""
+
+
+@disturbance("taps taken out of their bridges, with the service")
+def taps_out_with_service(site: Site) -> Iterator[None]:
+    with _service(site):
+        site.host.run(["sh", "-ec", TAPS_OUT])
+        yield
+
+
+@disturbance("systemd-networkd restarted, with the service")
+def networkd_restarted_with_service(site: Site) -> Iterator[None]:
+    """It takes routes of others away when it takes over a device: ManageForeignRoutes= in networkd.conf(5)."""
+    with _service(site):
+        site.host.run(["systemctl", "restart", "systemd-networkd"])
+        yield
+        site.host.run(["systemctl", "stop", "systemd-networkd"])
+
+
+@disturbance("FORWARD policy DROP, with the service", spares_bystander=False)
+def forward_policy_drop_with_service(site: Site) -> Iterator[None]:
+    with _service(site):
+        _forward_policy(site, "DROP")
+        yield
+        _forward_policy(site, "ACCEPT")
 
 
 @disturbance("firewalld started", spares_bystander=False)
@@ -217,17 +281,15 @@ def firewalld_restarted(site: Site) -> Iterator[None]:
 def _firewalld(site: Site) -> Iterator[None]:
     """firewalld, started while guests run, with the uplink in its zone as NetworkManager puts it there."""
     site.host.run(["firewall-offline-cmd", "--zone=public", f"--add-interface={UPLINK}"])
-    site.host.run(["systemctl", "start", "firewalld"])
     try:
-        yield
+        with _service(site):
+            site.host.run(["systemctl", "start", "firewalld"])
+            yield
     finally:
         flushes = _flushes_iptables(site.host)
         site.host.run(["systemctl", "stop", "firewalld"])
         if flushes:  # also libvirt's rules, and libvirt is told only of a start
             site.host.restart_libvirtd()
-        # What has been left to do would start nethook.service, which is stopped in the matrix.
-        site.host.run(["systemctl", "restart", "nethook-firewalld"])
-        site.host.run(["systemctl", "stop", "nethook"])
         site.host.nethook("apply")
         site.host.run(["firewall-offline-cmd", "--zone=public", f"--remove-interface={UPLINK}"])
 
@@ -241,6 +303,16 @@ def _flushes_iptables(host: Host) -> bool:
 def ufw_enabled(site: Site) -> Iterator[None]:
     with _ufw(site):
         yield
+
+
+@disturbance("ufw enabled, with the service", spares_bystander=False)
+def ufw_enabled_with_service(site: Site) -> Iterator[None]:
+    with _service(site):
+        site.host.run(["ufw", "--force", "enable"])
+        try:
+            yield
+        finally:
+            site.host.run(["ufw", "--force", "disable"])
 
 
 @disturbance("ufw reloaded", spares_bystander=False)
@@ -272,6 +344,12 @@ def docker_27_started(site: Site) -> Iterator[None]:
 def docker_28_started(site: Site) -> Iterator[None]:
     with _docker(site, docker.RULES_28):
         site.host.restart_libvirtd()
+        yield
+
+
+@disturbance("Docker 28 started, with the service", spares_bystander=False)
+def docker_28_started_with_service(site: Site) -> Iterator[None]:
+    with _service(site), _docker(site, docker.RULES_28):
         yield
 
 

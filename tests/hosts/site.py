@@ -17,10 +17,11 @@ from lab.hosts.flow import PingFlow, flow
 from lab.hosts.guest import Guest
 from lab.hosts.host import Host
 from lab.hosts.network import HostNetwork
-from lab.hosts.wan import CLIENT, Wan
+from lab.hosts.wan import CLIENT, AddressPair, Wan
 
 DELIVERED = ("203.0.113.0/24", "2001:db8:7::/48")
 FILE = "/etc/sysconfig/routed-ips"
+FORWARDS = "/etc/sysconfig/forwarded-ports"
 BYSTANDER = "192.0.2.130"
 BYSTANDERS = "192.0.2.128/28"
 
@@ -68,6 +69,37 @@ class Mode:
         ]
 
     @property
+    def mac(self) -> str:
+        """The MAC of the guest's NIC, for which its network reserves the private IPv4 address."""
+        return f"52:54:00:f0:00:{self.number:02x}"
+
+    @property
+    def port(self) -> int:
+        """The port of the host that is forwarded to the guest's web server."""
+        return 8000 + self.number
+
+    @property
+    def any_port(self) -> int:
+        """The port of all addresses of the host that is forwarded there."""
+        return 8100 + self.number
+
+    @property
+    def whole(self) -> str:
+        """The address that is forwarded to the guest as a whole, which nobody has."""
+        return f"203.0.113.{90 + self.number}"
+
+    def forwards(self, place: AddressPair) -> list[str]:
+        """The lines of its forwards, on the host at this place: IPv4 by reservation, IPv6 by the guest's address."""
+        name, private = self.name, self.private[1].partition("/")[0]
+        return [
+            f"{place.ipv4}:{self.port}  {name}  guest={name} to=80",
+            f"[{place.ipv6}]:{self.port}  {name}  guest={name} to=[{private}]:80",
+            f"0.0.0.0:{self.any_port}  {name}  guest={name} to=80",
+            f"[::]:{self.any_port}  {name}  guest={name} to=[{private}]:80",
+            f"{self.whole}  {name}  guest={name}",
+        ]
+
+    @property
     def unconfigured(self) -> list[str]:
         """Addresses that the guest uses and the provider delivers, but no line names."""
         return [f"203.0.113.{60 + self.number}", f"2001:db8:7:ff::{self.number}"]
@@ -95,6 +127,9 @@ class Site:
         self.guests = {mode: self._guest(mode) for mode in MODES}
         at_once([guest.start for guest in (self.bystander, *self.guests.values())])
         host.write(FILE, "".join(self._lines()))
+        self._named = host.place
+        """Where the host was when the lines were written."""
+        host.write(FORWARDS, "".join(f"{line}\n" for mode in MODES for line in mode.forwards(host.place)))
 
     def deliver(self) -> None:
         """Have the provider route our prefixes to the host, where it is now."""
@@ -108,13 +143,18 @@ class Site:
 
     def _network(self, name: str, mode: Mode) -> HostNetwork:
         addresses = [f"{mode.gateways[0]}/24", f"{mode.gateways[1]}/64"]
-        return self.host.network(name, mode=mode.forward, addresses=addresses)
+        reserves = {mode.mac: mode.private[0].partition("/")[0]}
+        return self.host.network(name, mode=mode.forward, addresses=addresses, reserves=reserves)
 
     def _guest(self, mode: Mode) -> Guest:
         used = [*(kind.address for kind in mode.kinds), *mode.unconfigured]
         addresses = [f"{address}/{128 if ':' in address else 32}" for address in used]
         return self.host.guest(
-            mode.name, network=mode.name, addresses=[*mode.private, *addresses], gateways=mode.gateways
+            mode.name,
+            network=mode.name,
+            addresses=[*mode.private, *addresses],
+            gateways=mode.gateways,
+            mac=mode.mac,
         )
 
     def _lines(self) -> Iterator[str]:
@@ -123,9 +163,10 @@ class Site:
         yield from (f"{kind.line}\tsecond\n" for kind in SECOND.kinds)
 
     def failures(self, mode: Mode) -> dict[str, list[str]]:
-        """What is wrong with the mode's routed IP of each kind right now: nothing if it is as it should be."""
+        """What is wrong with the mode's routed IP or forward of each kind right now: nothing if all is well."""
         clients = {kind.address: CLIENT.of_family(6 if ":" in kind.address else 4) for kind in mode.kinds}
-        all_seen = self.guests[mode].fetch_from(clients, timeout=2)
+        private = mode.private[0].partition("/")[0]
+        *all_seen, leaves_as = self.guests[mode].fetch_from({**clients, private: CLIENT.ipv4}, timeout=2)
         found: dict[str, list[str]] = {}
         for kind, client, seen in zip(mode.kinds, clients.values(), all_seen):
             wrong = found.setdefault(kind.name, [])
@@ -134,11 +175,26 @@ class Site:
                 wrong.append(f"from outside: {answer or 'no answer'}")
             if seen != kind.address:
                 wrong.append(f"towards the outside: {'seen as ' + seen if seen else 'no answer'}")
+        place = self.host.place
+        forwarded = mode.port if place == self._named else mode.any_port
+        for name, address, port in (
+            ("IPv4 port", place.ipv4, forwarded),
+            ("IPv6 port", place.ipv6, forwarded),
+            ("whole address", mode.whole, 80),
+        ):
+            client = CLIENT.of_family(6 if ":" in address else 4)
+            answer = self.wan.fetch(address, port, timeout=2)
+            found[name] = [] if answer == f"{mode.name} {client}" else [f"from outside: {answer or 'no answer'}"]
+        if leaves_as != mode.whole:
+            found["whole address"].append(
+                f"towards the outside: {'seen as ' + leaves_as if leaves_as else 'no answer'}"
+            )
         return found
 
     def diagnosed(self) -> list[str]:
         """What the doctor finds wrong with any of the addresses: nothing as long as all of them answer."""
         addresses = [kind.address for mode in MODES for kind in mode.kinds]
+        addresses += [*(mode.whole for mode in MODES), self._named.ipv4, self._named.ipv6]
         found = json.loads(self.host.nethook("doctor", "--json", *addresses).stdout)
         failures = [finding for finding in found["findings"] if finding["verdict"] == "failure"]
         stopped = [found["stopped_by"]] if found["stopped_by"] else []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 
 import pytest
 
 from lab.hosts.cache import cached
+from lab.hosts.locking import take_one
 
 
 class Builder:
@@ -52,3 +54,16 @@ def test_interrupted_build_is_never_used() -> None:
         cached("root", "recipe", interrupted)
     folder = cached("root", "recipe", Builder())
     assert [path.name for path in folder.iterdir()] == ["content"]
+
+
+def test_who_finds_no_place_waits_for_one(tmp_path: Path) -> None:
+    places = [tmp_path / "place-0", tmp_path / "place-1"]
+    held = [take_one(places), take_one(places)]
+    assert {file.name for file in held} == {str(place) for place in places}
+    with ThreadPoolExecutor(1) as pool:
+        third = pool.submit(take_one, places)
+        with pytest.raises(FutureTimeoutError):
+            third.result(timeout=0.5)
+        held[1].close()
+        third.result(timeout=60).close()
+    held[0].close()

@@ -33,7 +33,7 @@ LISTINGS = (
     "ip -4 route show table all",
     "ip -6 route show table all",
     "ip rule",
-    "ls /run/nethook",
+    "ls --ignore=runs --ignore=applied /run/nethook",  # which say what was done, also by clear
     "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/*/disable_ipv6",
 )
 
@@ -59,10 +59,12 @@ class Site(NamedTuple):
 
     def apply(self, *arguments: str) -> list[str]:
         """What is done; nothing may be left to do."""
-        applied = self.host.nethook("apply", *arguments)
+        applied = self.host.nethook("apply", "--verbose", *arguments)
         assert applied.returncode == 0, applied.stderr
         assert self.plan(*arguments) == []
-        return applied.stdout.splitlines()
+        *done, result = applied.stdout.splitlines()
+        assert re.match(r"\d+ lines?: |no lines$", result)
+        return done
 
     def put_in_force(self, *expected: str) -> None:
         """Plan and apply have to say the same; ``expected`` are lines of it."""
@@ -245,9 +247,10 @@ def test_the_gate_of_a_family_goes_with_its_last_line(site: Site) -> None:
 def test_several_at_once_do_not_keep_each_other_from_it(site: Site) -> None:
     site.host.nethook("clear", "--yes")
     with ThreadPoolExecutor() as pool:
-        ended = list(pool.map(lambda _: site.host.nethook("apply"), range(4)))
+        ended = list(pool.map(lambda _: site.host.nethook("apply", "--verbose"), range(4)))
     assert [(each.returncode, each.stderr.replace("nethook: nothing to do\n", "")) for each in ended] == [(0, "")] * 4
-    assert sum(bool(each.stdout) for each in ended) == 1
+    assert sum("+ route" in each.stdout for each in ended) == 1
+    assert {each.stdout.splitlines()[-1] for each in ended} == {"1 line: 1 routed"}
     assert site.answers(STEADY) == "web1"
 
 
@@ -274,7 +277,7 @@ def test_a_file_that_changes_while_another_run_goes_first(site: Site) -> None:
 def test_all_is_logged_although_nobody_reads_it(site: Site) -> None:
     site.host.nethook("clear", "--yes")
     site.configure(*(f"203.0.113.{number} first" for number in range(100, 200)), f"{STEADY} first")
-    site.host.run(["sh", "-c", "nethook apply | head -1"])
+    site.host.run(["sh", "-c", "nethook apply --verbose | head -1"])
     last = f"+ route {STEADY} → br-first (first), {FILE}:101 [apply]"
     wait_for(lambda: last in site.host.syslog("nethook"), "the last change is in the log")
 
@@ -453,7 +456,7 @@ def test_a_file_that_hides_the_one_in_force_withdraws_nothing_by_itself(hidden: 
     status = hidden.host.nethook("status")
     assert status.returncode == 1
     assert f"{STEADY} of {FILE} stay in force" in status.stderr
-    withdrawn = hidden.host.nethook("apply", "--yes")
+    withdrawn = hidden.host.nethook("apply", "--yes", "--verbose")
     assert withdrawn.returncode == 0, withdrawn.stderr
     assert f"- route {STEADY} → br-first" in withdrawn.stdout.splitlines()
     assert hidden.answers(STEADY) is None
@@ -505,6 +508,7 @@ def test_an_uplink_that_is_not_there(site: Site) -> None:
     assert "default routes use: uplink0\n" in checked.stdout
     applied = site.host.nethook("apply")
     assert (applied.returncode, applied.stderr) == (1, f"nethook: cannot add proxy {STEADY} dev nope0: {what}\n")
+    assert applied.stdout == "1 line: 1 blocked; to see why, run `nethook status`\n"
     assert site.states() == {STEADY: "blocked"}
     shown = site.host.nethook("status").stdout
     assert what in shown
@@ -574,7 +578,7 @@ def test_an_address_is_whole_at_a_terminal(site: Site, arguments: list[str]) -> 
     assert max(len(line) for line in lines[lines.index(heading) :]) <= 80
     at = [next(number for number, line in enumerate(lines) if line.startswith(f"{a} ")) for a in (STEADY, MOVING, SIX)]
     assert lines[at[1] + 1] == "    libvirt has no network nowhere"
-    assert at == [at[0], at[0] + 1, at[0] + 3]
+    assert at == [at[1] + 2, at[1], at[1] + 3]  # what waits comes first
 
 
 @pytest.mark.parametrize(("answer", "is_cleared"), [("y", True), ("n", False), ("", False)])

@@ -46,7 +46,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         routed = [kind.address for mode in MODES for kind in mode.kinds]
         assert lab.wan.answering(routed) == [], "reachable although nothing is installed"
         host.install()
-        host.run(["systemctl", "stop", "nethook"])  # at a restart of libvirtd it would do what the hook has to
+        host.run(["systemctl", "stop", "nethook"])  # it would do what the hook has to
         yield site
 
 

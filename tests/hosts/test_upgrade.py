@@ -70,7 +70,7 @@ def test_its_routes_rules_and_link_are_replaced(lab: Lab, host: Host) -> None:
 
 def test_its_link_keeps_working(lab: Lab, host: Host) -> None:
     host.run(["rm", HOOK])
-    host.run(["systemctl", "stop", "nethook"])  # it would put in force at the restart what this link has to
+    host.run(["systemctl", "stop", "nethook"])  # it would put in force what this link has to
     program_of_0_6 = host.run(["sh", "-c", "command -v lv-setup-routed-ips"]).stdout.strip()
     host.run(["ln", "-s", program_of_0_6, LINK])
     host.restart_libvirtd()

@@ -10,6 +10,8 @@ import pytest
 
 from lab.firewalls import FIREWALLS
 from lab.world.world import World
+from tests.kernel.forwarded_guests import Forwarding
+from tests.kernel.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,3 +45,27 @@ def nftables_world() -> Iterator[World]:
     made = World(FIREWALLS["libvirt-nftables"])
     yield made
     made.close()
+
+
+@pytest.fixture
+def here(world: World) -> Iterator[Forwarding]:
+    """A host that forwards, for each of libvirt's firewalls."""
+    made = Forwarding(world)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def plain(nftables_world: World) -> Iterator[Forwarding]:
+    """For what has nothing to do with the firewall of others."""
+    made = Forwarding(nftables_world)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def service_host() -> Iterator[Watched]:
+    """A world with the service, one for all tests of a module: each leaves it as it was."""
+    made = Watched()
+    yield made
+    made.world.close()

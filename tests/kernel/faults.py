@@ -5,8 +5,14 @@ Only the host of the test sees it, because the host has a ``/usr`` of its own.
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import nethook
+from lab.world.hook_process import HOOK
+from nethook.install.package import stub
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +47,7 @@ KINDS = {
     "nothing": 'exec "$real" "$@"',
 }
 
+_PROGRAM = "/usr/lib/nethook-other"
 _REAL = "/usr/libexec/nethook-test"
 _CALLS = "/mnt/calls"
 # A folder is made or not made, never both: so calls at the same time get different numbers.
@@ -112,6 +119,26 @@ class Missing:
         """Install it."""
         for path in self._paths:
             _move(self._machine, f"{path}.away", path)
+
+
+class OtherProgram:
+    """The hook with another text in one place of the program."""
+
+    def __init__(self, machine: Machine, file: str, text: str, other: str) -> None:
+        self._machine = machine
+        self._stub = (machine.root / HOOK.lstrip("/")).read_text(encoding="utf-8")
+        package = machine.root / _PROGRAM.lstrip("/") / "nethook"
+        shutil.rmtree(package, ignore_errors=True)
+        shutil.copytree(Path(nethook.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+        module = package / file
+        before = module.read_text(encoding="utf-8")
+        assert before.count(text) == 1
+        module.write_text(before.replace(text, other), encoding="utf-8")
+        machine.write(HOOK, stub("/usr/bin/python3", _PROGRAM), 0o755)
+
+    def mend(self) -> None:
+        """Put the program's own hook back."""
+        self._machine.write(HOOK, self._stub, 0o755)
 
 
 def _move(machine: Machine, path: str, to: str) -> None:

@@ -31,12 +31,13 @@ ANYCAST = "anycast fe80:: dev "
 """How begins one that it makes for a gateway where no other address on the bridge needs it."""
 _OUR_TABLE = re.compile(r"table inet nethook \{.*?^\}\n", re.S | re.M)
 _OUR_BINDING = re.compile(r"table bridge nethook \{.*?^\}\n", re.S | re.M)
+_OUR_FORWARDS = re.compile(r"table ip6? nethook \{.*?^\}\n", re.S | re.M)
 _OUR_ARP_TABLE = re.compile(r"table arp nethook \{.*?^\}\n", re.S | re.M)
 _IPTABLES_TABLE = re.compile(r"table ip6? (filter|nat|mangle|raw|security) \{.*?^\}\n", re.S | re.M)
 _LIBVIRTS_FORWARD = re.compile(r"^table (ip6?) libvirt_network \{.*?^\tchain forward \{(.*?)^\t\}", re.S | re.M)
 _SEPARATOR = "=== next"
-_BLOCK = re.compile(r"^\t(?:set|chain) .*?^\t\}\n", re.S | re.M)
-_BLOCKS = re.compile(r"^\t(?:set|chain) .*^\t\}\n", re.S | re.M)
+_BLOCK = re.compile(r"^\t(?:set|map|chain) .*?^\t\}\n", re.S | re.M)
+_BLOCKS = re.compile(r"^\t(?:set|map|chain) .*^\t\}\n", re.S | re.M)
 _COUNTERS = re.compile(r"counter packets \d+ bytes \d+")
 _ARP_FINGERPRINT = re.compile(r"(?<=towards guests only )[0-9a-f]{8}")
 _FINGERPRINT = re.compile(r'([" ])[0-9a-f]{8}"')
@@ -90,7 +91,13 @@ def _read(machine: Machine, *keys: str) -> dict[str, str]:
 
 def _foreign(kernel: dict[str, str]) -> str:
     tables = kernel["nft"]
-    for ours in (_OUR_TABLE, _OUR_BINDING, _OUR_ARP_TABLE, _IPTABLES_TABLE):  # of iptables', what it lists tells more
+    for ours in (
+        _OUR_TABLE,
+        _OUR_BINDING,
+        _OUR_FORWARDS,
+        _OUR_ARP_TABLE,
+        _IPTABLES_TABLE,
+    ):  # of iptables', what it lists tells more
         tables = ours.sub("", tables)
     lines = [
         *_COUNTERS.sub("counter", tables).splitlines(),
@@ -113,7 +120,8 @@ def _ours(kernel: dict[str, str]) -> str:
     tables = (_our_table(kernel), _ARP_FINGERPRINT.sub("FINGERPRINT", arp[0]) if arp else "")
     rules = [" ".join(line.split()) for line in kernel["rules"].splitlines() if f"proto {OUR_PROTOCOL}" in line]
     routing = [*_our_routes(kernel), *rules, *gateways]
-    return "\n".join((*routing, "", *tables, *_our_gates(kernel), "", *_our_bindings(kernel)))
+    forwards = [_normal(found) for found in _OUR_FORWARDS.finditer(kernel["nft"])]
+    return "\n".join((*routing, "", *tables, *forwards, *_our_gates(kernel), "", *_our_bindings(kernel)))
 
 
 def _our_routes(kernel: dict[str, str]) -> list[str]:

@@ -18,8 +18,11 @@ from nethook.host.fake import FakeHost
 from nethook.host.process import Call, Result, refusals
 from nethook.parts.binding import BINDING
 from nethook.parts.classifying import CLASSIFYING
+from nethook.parts.forwards.ruleset import FAMILIES
+from nethook.parts.forwards.ruleset import SETS as FORWARDS
 
 if TYPE_CHECKING:
+    from nethook.host.netlink import Key
     from nethook.host.nftables import Table
 
 ROOT = Path(__file__).parents[2]
@@ -64,9 +67,9 @@ class Player:
             return str(error.strerror)
         return ""
 
-    def _elements(self, family: str, new: dict[str, list[str]], gone: dict[str, list[str]]) -> str:
-        def keys(names: dict[str, list[str]]) -> dict[str, list[bytes]]:
-            return {name: [each.encode().ljust(16, b"\0") for each in devices] for name, devices in names.items()}
+    def _elements(self, family: str, new: dict[str, list[list[str]]], gone: dict[str, list[list[str]]]) -> str:
+        def keys(written: dict[str, list[list[str]]]) -> dict[str, list[Key]]:
+            return {name: [tuple(map(bytes.fromhex, key)) for key in each] for name, each in written.items()}
 
         try:
             self.host.change_elements(family, keys(new), keys(gone))
@@ -78,9 +81,11 @@ class Player:
         host = self.host
         links = {link.number: link for link in host.links()}
         return {
+            "tables": sorted(host.tables()),
             "inet": _table(host.table("inet", CLASSIFYING.sets)),
             "bridge": _table(host.table("bridge", BINDING.sets)),
             "arp": _table(host.table("arp", {})),
+            **{ip: _table(host.table(ip, FORWARDS[family])) for family, ip in FAMILIES.items()},
             "links": sorted(
                 [link.name, link.mac, links[link.master].name if link.master in links else "", link.learns]
                 for link in links.values()
@@ -153,8 +158,6 @@ def answer(result: Result) -> dict[str, Any]:
     if tool == "nft":  # its texts but for this one are for people alone
         listed = [_HANDLE.sub("handle", line.strip()) for line in result.out.splitlines()] if "chain" in words else []
         return {"status": result.status, "is missing": "No such file or directory" in result.err, "listed": listed}
-    if tool == "conntrack":
-        return {"status": result.status, "said": result.err.partition("): ")[2]}
     if tool == "ip":
         out: Any = sorted(" ".join(line.replace("linkdown", "").split()) for line in result.out.splitlines())
         if "-json" in words:

@@ -33,10 +33,12 @@ from lab.waiting import wait_for
 from lab.world.hook_process import HookProcess
 from lab.world.network import WorldPort
 from lab.world.tap import SECONDS, Tap, arrives
+from lab.world.tracking import track
 from lab.world.world import SOURCE
 from nethook.config.text import in_quotes
 from tests.kernel import golden, listings
-from tests.kernel.faults import Fault
+from tests.kernel.faults import Fault, OtherProgram
+from tests.unit.machine import connection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -665,10 +667,14 @@ def test_nobody_waits_for_connections_that_take_long_to_delete(nftables_world: W
     port = WorldPort("web1", "52:54:00:00:01:02")
     world.configure(*[f"203.0.113.{number} public guest=web1" for number in range(10, 30)], "203.0.113.99 other")
     world.event(public, "port-created", port=port)
-    Fault(world.machine, ["conntrack"], "hang")
+    with world.host.entered():
+        track([connection("192.0.2.1", "203.0.113.10")])
+    line = "            found = _find(netlink, about)\n"
+    pause = "            open('/run/is-slow', 'w').close()\n            time.sleep(4)\n"
+    OtherProgram(world.machine, "host/conntrack.py", line, pause + line)
     with HookProcess(world.machine, public.name, "port-deleted") as slow:
         slow.give(public.event_xml(port).encode())
-        wait_for(lambda: "sleep 1000" in world.machine.processes(), "it is at the connections")
+        wait_for((world.machine.root / "run/is-slow").exists, "it is at the connections")
         world.machine.run("flock", "--nonblock", "/run/nethook", "true")
         with HookProcess(world.machine, other.name, "started") as hook:
             hook.give(other.event_xml().encode())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from lab.world.machine import Machine
 from nethook.host.fake import FakeHost
 from nethook.host.fake.kernel import Kernel
 from tests.kernel.playing import OnFake, in_namespace
-from tests.kernel.wrong_calls import BRIDGES, IP, IPTABLES, NFT
+from tests.kernel.wrong_calls import BRIDGES, FORWARDS, IP, IPTABLES, NFT, written
 from tests.unit.machine import World
 from tests.unit.scenarios import SCENARIOS, steps_of
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from nethook.host.fake.answer import Answer
     from nethook.host.links import Link
+    from nethook.host.netlink import Key
     from nethook.host.nftables import ForeignChain
     from nethook.host.process import Call
     from tests.kernel.playing import Step
@@ -82,12 +84,9 @@ class Recorder(FakeHost):
         return found
 
     def _change_elements(
-        self, family: str, new: Mapping[str, Sequence[bytes]], gone: Mapping[str, Sequence[bytes]]
+        self, family: str, new: Mapping[str, Sequence[Key]], gone: Mapping[str, Sequence[Key]]
     ) -> None:
-        def names(keys: Mapping[str, Sequence[bytes]]) -> dict[str, list[str]]:
-            return {name: [each.rstrip(b"\0").decode() for each in devices] for name, devices in keys.items()}
-
-        self.script.append(["elements", family, names(new), names(gone)])
+        self.script.append(["elements", family, written(new), written(gone)])
         super()._change_elements(family, new, gone)
 
 
@@ -108,7 +107,9 @@ def compare(machine: Machine, script: list[Step]) -> None:
 def differing(found: Any, wanted: Any) -> Any:
     """Return what is not the same, of what was found."""
     if isinstance(found, dict) and isinstance(wanted, dict):
-        return {key: differing(found[key], wanted[key]) for key in found if found[key] != wanted.get(key)}
+        return {key: differing(found[key], wanted.get(key)) for key in found if found[key] != wanted.get(key)}
+    if isinstance(found, list) and isinstance(wanted, list):
+        return [differing(each, other) for each, other in zip_longest(found, wanted) if each != other]
     return found
 
 
@@ -125,6 +126,6 @@ def test_a_life(machine: Machine, name: str) -> None:
     compare(machine, host.script)
 
 
-@pytest.mark.parametrize("steps", [NFT, [*BRIDGES, *IP], IPTABLES], ids=["nft", "ip", "iptables"])
+@pytest.mark.parametrize("steps", [NFT, FORWARDS, [*BRIDGES, *IP], IPTABLES], ids=["nft", "forwards", "ip", "iptables"])
 def test_what_goes_wrong(machine: Machine, steps: list[Step]) -> None:
     compare(machine, [each for step in steps for each in (step, ["state"])])

@@ -80,7 +80,7 @@ def write(host: InstallationHost, written: str) -> None:
 def said(host: InstallationHost, written: str) -> str:
     """What install says when somebody has written this."""
     write(host, written)
-    return host.nethook("install", "--dry-run")[1]
+    return host.nethook("install", "--dry-run", status=1)[1]
 
 
 @pytest.mark.parametrize("written", FOUND)
@@ -96,7 +96,7 @@ def test_what_does_not_use_our_bit_is_not_named(host: InstallationHost) -> None:
     """All of it together, because each of it would be named."""
     for written in NOT_FOUND:
         write(host, written)
-    assert "of the packet mark" not in host.nethook("install", "--dry-run")[1]
+    assert "of the packet mark" not in host.nethook("install", "--dry-run", status=1)[1]
 
 
 def test_the_bit_of_the_settings_is_looked_for(host: InstallationHost) -> None:
@@ -109,7 +109,7 @@ def test_the_bit_of_the_settings_is_looked_for(host: InstallationHost) -> None:
 def test_what_cannot_be_read_is_not_looked_at_and_ends_nothing(host: InstallationHost, tool: str, kind: str) -> None:
     host.machine.run("iptables-legacy", "-t", "mangle", "-A", "PREROUTING", "-j", "ACCEPT")
     fault = Fault(host.machine, [tool], kind)
-    out, err = host.nethook("install", "--dry-run")
+    out, err = host.nethook("install", "--dry-run", status=1)
     fault.mend()
     assert "would write /etc/libvirt/hooks/network.d/50-nethook" in out
     if kind == "exit 1" or not tool.endswith("save"):
@@ -119,6 +119,6 @@ def test_what_cannot_be_read_is_not_looked_at_and_ends_nothing(host: Installatio
 @pytest.mark.parametrize("tool", ["iptables-nft-save", "nft"])
 def test_a_tool_that_is_not_there_ends_nothing(host: InstallationHost, tool: str) -> None:
     missing = Missing(host.machine, tool)
-    out, _ = host.nethook("install", "--dry-run")
+    out, _ = host.nethook("install", "--dry-run", status=1)
     missing.mend()
     assert "would write /etc/libvirt/hooks/network.d/50-nethook" in out

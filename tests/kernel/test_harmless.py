@@ -178,17 +178,19 @@ def test_a_full_run_does_not_matter(nftables_world: World) -> None:
     nftables_world.machine.run("dd", "if=/dev/zero", "of=/run/full", "bs=4k", check=False)
     with pytest.raises(OSError, match="No space left"):
         nftables_world.machine.write("/run/one-more-file", "x")
-    (said,) = errors(scenario.event("started"))
+    said, not_counted = errors(scenario.event("started"))
     assert "cannot record this event in /run/nethook/told" in said
+    assert not_counted == "cannot count this run in /run/nethook/runs: No space left on device"
     check_unchanged(scenario)
 
 
 def test_a_run_where_not_even_a_folder_can_be_made(nftables_world: World) -> None:
     scenario = Scenario(nftables_world)
     nftables_world.machine.run("mount", "-o", "remount,nr_inodes=3", "/run")
-    not_recorded, not_locked = errors(scenario.event("started"))
+    not_recorded, not_locked, not_counted = errors(scenario.event("started"))
     assert "cannot record this event in /run/nethook" in not_recorded
     assert "cannot lock /run/nethook" in not_locked
+    assert "cannot count this run in /run/nethook" in not_counted
     assert listings.table(scenario.machine) == ""
     nftables_world.machine.run("mount", "-o", "remount,nr_inodes=100", "/run")
     scenario.event("started")

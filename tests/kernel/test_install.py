@@ -9,8 +9,10 @@ import pytest
 
 from lab.waiting import wait_for
 from lab.world.hook_process import HookProcess
+from nethook.engine.run import APPLIED, NOTHING_APPLIED
+from nethook.install.own_files import MARK
 from nethook.install.package import stub
-from nethook.install.units import UNITS as NAMES
+from nethook.install.units import FORMER
 from tests.kernel.installation_host import HOOK, HOOKS, ONLY_HOOK, PYTHON, SERVICE, UNITS, InstallationHost
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 OLD_PROGRAM = "/usr/local/bin/lv-setup-routed-ips"
 FOREIGN = b"#!/bin/sh\n# firewall of the admin\nexit 0\n"
 PROFILES = "docker-default (enforce)\nlibvirtd (%s)\nlibvirtd//qemu_bridge_helper (enforce)\n"
+RESTARTED = ["reset-failed nethook.service", "restart nethook.service"]
 
 
 @pytest.fixture
@@ -48,12 +51,12 @@ def test_a_fresh_installation_runs(host: InstallationHost) -> None:
     assert out.splitlines() == [
         f"+ {HOOK}",
         "reloaded libvirtd.service",
-        *(f"+ {UNITS}/{unit}" for unit in NAMES),
+        f"+ {SERVICE}",
         "systemd has read its units",
         "enabled nethook.service",
         "started nethook.service",
     ]
-    assert "systemctl enable --now nethook.path" in err
+    assert err.endswith("write this line to /etc/nethook/nethook.conf: auto-apply = yes\n")
     assert host.systemctl_calls() == [
         "reload libvirtd.service",
         "daemon-reload",
@@ -61,7 +64,7 @@ def test_a_fresh_installation_runs(host: InstallationHost) -> None:
         "start nethook.service",
     ]
     assert host.file(HOOK).read_text() == stub(PYTHON, host.packages)
-    assert f"ExecStart={PYTHON} -I -m nethook apply --keep-going\n" in host.file(SERVICE).read_text()
+    assert f"ExecStart={PYTHON} -I -m nethook watch\n" in host.file(SERVICE).read_text()
     assert host.machine.run("find", HOOKS, "-printf", "%P %m %U\n").splitlines() == [
         " 755 0",
         "network.d 755 0",
@@ -94,36 +97,95 @@ def test_what_somebody_changed_is_put_right(host: InstallationHost) -> None:
     host.nethook("install")
     host.machine.run("chmod", "-x", HOOK)
     host.file(SERVICE).write_text(host.file(SERVICE).read_text() + "# changed\n")
-    host.machine.run("rm", f"{UNITS}/nethook.path")
     host.systemctl_calls()
     host.nethook("install")
-    assert host.systemctl_calls() == ["reload libvirtd.service", "daemon-reload", "restart nethook.service"]
+    assert host.systemctl_calls() == ["reload libvirtd.service", "daemon-reload", *RESTARTED]
     assert host.nethook("install") == ("everything is already in place\n", "")
 
 
-def test_what_watches_the_files_starts_anew_where_its_unit_was_changed(host: InstallationHost) -> None:
-    host.systemd("libvirtd.service", "nethook.path")
+def with_former_units(host: InstallationHost, *running: str) -> None:
+    """A host on which a version with five units was installed, of which these run."""
+    host.systemd("libvirtd.service", *running)
     host.nethook("install")
-    host.machine.run("rm", f"{UNITS}/nethook-file@.path")
+    for unit in ("nethook.service", *FORMER):
+        host.machine.write(f"{UNITS}/{unit}", f"{MARK}\n[Service]\nType=oneshot\n")
+    for unit in running:
+        host.machine.write(f"/run/units/{unit}.enabled", "")
     host.systemctl_calls()
-    host.nethook("install")
-    assert host.systemctl_calls() == ["daemon-reload", "restart nethook.path"]
+
+
+def units_of(host: InstallationHost) -> list[str]:
+    """The unit files with our name."""
+    return sorted(path.name for path in host.file(UNITS).glob("nethook*"))
+
+
+def test_the_units_of_a_former_version_become_one(host: InstallationHost) -> None:
+    with_former_units(host, "nethook-firewalld.service")
+    host.machine.write(f"{UNITS}/nethook-reload.service", "[Service]\nExecStart=true\n")
+    out, err = host.nethook("install")
+    assert out.splitlines() == [
+        "disabled nethook-firewalld.service",
+        *(f"- {UNITS}/{unit}" for unit in FORMER if unit != "nethook-reload.service"),
+        f"+ {SERVICE}",
+        "systemd has read its units",
+        "restarted nethook.service",
+    ]
+    assert "automatically until now" not in err
+    assert host.systemctl_calls() == [
+        "disable --now --quiet nethook-firewalld.service",
+        "reset-failed nethook-firewalld.service",
+        "daemon-reload",
+        *RESTARTED,
+    ]
+    assert units_of(host) == ["nethook-reload.service", "nethook.service"]  # the one of somebody else, and ours
+    assert host.nethook("install") == ("everything is already in place\n", "")
+
+
+def test_whoever_had_changes_applied_learns_how_to_keep_that(host: InstallationHost) -> None:
+    with_former_units(host, "nethook.path")
+    says = "nethook.path applied changes automatically until now. To keep that, write this line to "
+    dry, err = host.nethook("install", "--dry-run", status=1)
+    assert (dry.splitlines()[0], says in err) == ("would disable nethook.path", True)
+    out, err = host.nethook("install")
+    assert out.splitlines()[0] == "disabled nethook.path"
+    assert err == f"nethook: {says}/etc/nethook/nethook.conf: auto-apply = yes\n"
+
+
+def test_where_changes_are_applied_nothing_is_said(host: InstallationHost) -> None:
+    with_former_units(host, "nethook.path")
+    host.machine.write("/etc/nethook/nethook.conf", "auto-apply = yes\n")
+    out, err = host.nethook("install")
+    assert ("disabled nethook.path" in out, err) == (True, "")
+
+
+def test_uninstall_removes_the_units_of_a_former_version(host: InstallationHost) -> None:
+    with_former_units(host, "nethook-firewalld.service", "nethook.path")
+    out, _ = host.nethook("uninstall")
+    assert out.splitlines()[:-2] == [
+        "disabled nethook-firewalld.service",
+        "disabled nethook.path",
+        *(f"- {UNITS}/{unit}" for unit in FORMER),
+        "disabled nethook.service",
+        f"- {SERVICE}",
+        "systemd has read its units",
+    ]
+    assert units_of(host) == []
 
 
 def test_a_dry_run_says_the_same_and_touches_nothing(host: InstallationHost) -> None:
     host.systemd("libvirtd.service")
     before = host.state()
-    out, _ = host.nethook("install", "--dry-run")
+    out, _ = host.nethook("install", "--dry-run", status=1)
     assert out.splitlines() == [
         f"would write {HOOK}",
         "would reload libvirtd.service",
-        *(f"would write {UNITS}/{unit}" for unit in NAMES),
+        f"would write {SERVICE}",
         "would have systemd read its units",
         "would enable nethook.service",
         "would start nethook.service",
     ]
     assert (host.state(), host.systemctl_calls()) == (before, [])
-    assert host.nethook("install", "--dry-run", user=1000)[0] == out
+    assert host.nethook("install", "--dry-run", status=1, user=1000)[0] == out
 
 
 @pytest.mark.parametrize("verb", ["install", "uninstall"])
@@ -161,12 +223,24 @@ def test_a_version_that_is_not_understood(host: InstallationHost) -> None:
 
 
 def test_without_systemd_the_process_is_told(host: InstallationHost) -> None:
+    host.machine.write("/usr/bin/systemctl", "#!/bin/sh\necho called >>/run/systemctl.log\nexit 1\n", 0o755)
     host.start_libvirt()
     out, err = host.nethook("install")
     assert "reloaded libvirtd, process " in out
-    assert "at boot" in err
+    assert "have `nethook watch` run from boot on" in err
     wait_for(host.file("/run/reloads").exists, "the signal has arrived")
     assert not host.file(SERVICE).exists()
+    assert host.systemctl_calls() == [], "where systemd does not run, there may be no systemctl"
+
+
+def test_the_service_applies_the_files_although_all_was_cleared_before(host: InstallationHost) -> None:
+    host.systemd("libvirtd.service")
+    host.machine.write(APPLIED, NOTHING_APPLIED)
+    host.nethook("install")
+    assert not host.file(APPLIED).exists()
+    host.machine.write(APPLIED, NOTHING_APPLIED)
+    host.nethook("install")
+    assert host.file(APPLIED).exists(), "one that runs leaves alone what was cleared"
 
 
 def test_a_process_that_took_over_the_number_is_not_signalled(host: InstallationHost) -> None:
@@ -218,7 +292,8 @@ def test_copies_of_the_hook_are_named(host: InstallationHost) -> None:
         host.machine.run("cp", "-p", HOOK, f"{HOOKS}/network.d/{name}")
     host.machine.write(f"{HOOKS}/network.d/README", host.file(HOOK).read_bytes(), 0o644)
     _, err = host.nethook("install")
-    assert [word for word in err.split() if word.startswith(f"{HOOKS}/network.d/")] == [
+    named = [word.strip("'") for word in err.split()]
+    assert [word for word in named if word.startswith(f"{HOOKS}/network.d/")] == [
         *[f"{HOOKS}/network.d/50-nethook.dpkg-old"] * 2,
         *[f"{HOOKS}/network.d/50-nethook~"] * 2,
     ]
@@ -250,7 +325,7 @@ def test_at_a_terminal_it_asks(host: InstallationHost, answer: str, stays: bool)
 
 def test_a_dry_run_does_not_ask(host: InstallationHost) -> None:
     old_link(host)
-    _, err = host.nethook("install", "--dry-run", answer="y\n")
+    _, err = host.nethook("install", "--dry-run", status=1, answer="y\n")
     assert "[y/N]" not in err
 
 
@@ -318,7 +393,7 @@ def test_a_folder_that_a_group_may_change(host: InstallationHost) -> None:
     folder = f"{host.package}/../.."
     host.machine.run("chmod", "2775", folder)
     host.machine.run("chgrp", "staff", folder)
-    assert "would write" in host.nethook("install", "--dry-run")[0]
+    assert "would write" in host.nethook("install", "--dry-run", status=1)[0]
     host.machine.run("usermod", "--append", "--groups", "staff", "nobody")
     check_refused(host, says="can be written by nobody, who could become root")
 
@@ -334,7 +409,7 @@ def test_a_link_on_the_way_that_others_may_change(host: InstallationHost) -> Non
     host.machine.run("mkdir", "-m", "1777", "/usr/local/own")
     host.machine.run("ln", "-s", PYTHON, "/usr/local/own/python")
     host.machine.run("ln", "-s", "own/python", "/usr/local/python")
-    host.nethook("install", "--dry-run", python="/usr/local/python")
+    host.nethook("install", "--dry-run", status=1, python="/usr/local/python")
     host.machine.run("chmod", "755", "/usr/local/own")  # else the kernel might not follow it (fs.protected_symlinks)
     host.machine.run("chown", "-h", "1000", "/usr/local/own/python")
     check_refused(host, says="/usr/local/own/python belongs to user 1000", python="/usr/local/python")
@@ -378,25 +453,24 @@ def test_a_place_that_cannot_be_written(host: InstallationHost) -> None:
     assert not host.file(SERVICE).exists()
 
 
-@pytest.mark.parametrize("unit", NAMES)
-def test_a_unit_of_somebody_else_stays(host: InstallationHost, unit: str) -> None:
+def test_a_unit_of_somebody_else_stays(host: InstallationHost) -> None:
     host.systemd()
-    host.machine.write(f"{UNITS}/{unit}", "[Service]\nExecStart=true\n")
+    host.machine.write(SERVICE, "[Service]\nExecStart=true\n")
     check_refused(host, "--yes", says="is a foreign unit")
     host.nethook("uninstall")
-    assert host.file(f"{UNITS}/{unit}").read_text() == "[Service]\nExecStart=true\n"
+    assert host.file(SERVICE).read_text() == "[Service]\nExecStart=true\n"
 
 
-def test_units_of_a_package_are_only_enabled(host: InstallationHost) -> None:
+def test_a_unit_of_a_package_is_only_enabled(host: InstallationHost) -> None:
     host.systemd("libvirtd.service")
     host.nethook("install")
     host.machine.write("/usr/lib/systemd/system/nethook.service", "[Service]\n")
     host.systemctl_calls()
     out, _ = host.nethook("install")
-    # Those of the installation before the package:
-    assert out.splitlines()[: len(NAMES)] == [f"- {UNITS}/{unit}" for unit in NAMES]
-    assert host.systemctl_calls() == ["daemon-reload", "restart nethook.service"]
-    assert host.nethook("install")[0] == "everything is already in place\n"
+    assert out.splitlines()[0] == f"- {SERVICE}"  # that of the installation before the package
+    assert host.systemctl_calls() == ["daemon-reload", *RESTARTED]
+    by_whom = "the package libvirt-nethook-helper has installed it"
+    assert host.nethook("install")[0] == f"everything is already in place: {by_whom}\n"
     host.nethook("uninstall")
     assert host.systemctl_calls() == [
         "disable --now --quiet nethook.service",
@@ -417,32 +491,28 @@ def test_a_service_that_fails(host: InstallationHost) -> None:
 
 
 def test_uninstall_removes_what_install_wrote(host: InstallationHost) -> None:
-    host.systemd("libvirtd.service", "nethook.path")
+    host.systemd("libvirtd.service")
     host.nethook("install")
     host.systemctl_calls()
     before = host.state()
-    dry, _ = host.nethook("uninstall", "--dry-run")
+    dry, _ = host.nethook("uninstall", "--dry-run", status=1)
     assert host.state() == before
     out, err = host.nethook("uninstall")
     assert out.splitlines() == [
-        "disabled nethook.path",
         "disabled nethook.service",
-        *(f"- {UNITS}/{unit}" for unit in NAMES),
+        f"- {SERVICE}",
         "systemd has read its units",
         f"- {HOOK}",
         "reloaded libvirtd.service",
     ]
     assert dry.splitlines() == [
-        "would disable nethook.path",
         "would disable nethook.service",
-        *(f"would remove {UNITS}/{unit}" for unit in NAMES),
+        f"would remove {SERVICE}",
         "would have systemd read its units",
         f"would remove {HOOK}",
         "would reload libvirtd.service",
     ]
     assert host.systemctl_calls() == [
-        "disable --now --quiet nethook.path",
-        "reset-failed nethook.path",
         "disable --now --quiet nethook.service",
         "reset-failed nethook.service",
         "daemon-reload",
@@ -491,7 +561,7 @@ def test_forwarding_is_turned_on_when_that_is_wanted(host: InstallationHost) -> 
     namespace.sysctl("ipv6/conf/up1/accept_ra", 0)  # systemd-networkd looks at them, and the kernel does not
     host.nethook("install")
     assert values(host, *SWITCHES) == ["0", "0"]
-    assert f"would write {FORWARDING}" in host.nethook("install", "--enable-forwarding", "--dry-run")[0]
+    assert f"would write {FORWARDING}" in host.nethook("install", "--enable-forwarding", "--dry-run", status=1)[0]
     assert host.nethook("install", "--enable-forwarding")[0].splitlines() == [
         f"+ {FORWARDING}",
         "net/ipv6/conf/up.10/accept_ra = 2",

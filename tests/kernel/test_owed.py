@@ -8,14 +8,23 @@ import pytest
 
 from lab.waiting import wait_for
 from lab.world.network import WorldPort
-from tests.kernel.faults import EVERY_CALL, Fault, Missing
+from lab.world.tracking import track
+from tests.kernel.faults import Fault, OtherProgram
+from tests.unit.machine import connection
 
 if TYPE_CHECKING:
     from lab.world.syslog import Logged
     from lab.world.world import World
 
 MOVED, STAYS, BOUND = "203.0.113.10", "203.0.113.17", "203.0.113.30"
-FLOWS = f"- open connections of {MOVED} to where it was before"
+FLOWS = f"- connections of {MOVED} to its former place"
+DELETION = ("host/conntrack.py", "            found = _find(netlink, about)\n")
+"""The file and the line at which connections are looked for, before they are deleted."""
+FAULTS = {
+    "the kernel refuses": "            raise ReadError('injected failure')\n",
+    "it takes too long": "            time.sleep(3)\n",
+    "killed": "            os.kill(os.getpid(), 9)\n",
+}
 
 
 class Move:
@@ -87,9 +96,9 @@ def test_where_the_run_is_killed_behind_the_tables(move: Move) -> None:
     move.check()
 
 
-@pytest.mark.parametrize("kind", ["exit 1", "hang", "kill -9 before"])
-def test_where_conntrack_fails(move: Move, kind: str) -> None:
-    fault = Fault(move.world.machine, ["conntrack"], kind, EVERY_CALL)
+@pytest.mark.parametrize("what", FAULTS)
+def test_where_they_cannot_be_deleted(move: Move, what: str) -> None:
+    fault = OtherProgram(move.world.machine, *DELETION, FAULTS[what] + DELETION[1])
     logged = move.move()
     assert [line for line in logged if line.is_error]
     fault.mend()
@@ -112,15 +121,6 @@ def test_where_it_cannot_be_noted(move: Move) -> None:
     move.check()
 
 
-def test_without_conntrack_nothing_is_owed(move: Move) -> None:
-    """A host without the program has nothing that could pay, and must not try for ever."""
-    missing = Missing(move.world.machine, "conntrack")
-    assert not [line for line in move.move() if line.is_error]
-    assert move.noted == ""
-    missing.mend()
-    assert move.world.event(move.there, "updated") == []
-
-
 def test_what_takes_too_long_goes_on_with_the_next_run(move: Move) -> None:
     """A file is paid in parts: those that are done are not done again. A busy machine may need more than one run."""
 
@@ -131,7 +131,10 @@ def test_what_takes_too_long_goes_on_with_the_next_run(move: Move) -> None:
     lines = [f"{address} here" for address in addresses]
     move.world.configure(*lines, f"{STAYS} here")
     move.world.event(move.here, "updated")
-    fault = Fault(move.world.machine, ["conntrack"], "hang", 20)
+    with move.world.host.entered():
+        track(connection("192.0.2.1", address) for address in addresses)
+    late = "time.monotonic() > deadline"
+    fault = OtherProgram(move.world.machine, DELETION[0], late, f"sum(counts.values()) >= 5 or {late}")
     move.world.configure(*(line.replace("here", "there") for line in lines), f"{STAYS} here")
     logged = move.world.event(move.there, "updated")
     assert [line for line in logged if line.is_error]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.processes import Runner
+from lab.waiting import wait_for
 from lab.world.network import WorldPort
 from nethook.libvirt.record import FILE
 from tests.kernel import listings
@@ -21,6 +23,8 @@ BLOCK = "198.51.100.64/30"
 MEMBERS = [f"198.51.100.{number}" for number in range(64, 68)]
 ARP, IPV6 = 0x0806, 0x86DD
 PROXY_NDP = "/proc/sys/net/ipv6/conf/uplink/proxy_ndp"
+ANY_PROXY_NDP = "/proc/sys/net/ipv6/conf/all/proxy_ndp"
+NOT_OURS = "2001:db8:ffff::51"
 
 
 @pytest.fixture
@@ -56,11 +60,50 @@ def test_an_address_on_the_link_of_the_uplink(world: World, family: int) -> None
     assert world.exchange(outside, guest.at(A[family]))
     assert world.exchange(guest.at(A[family]), outside) == A[family]
     assert world.event(public, "port-created") == []
-    assert (world.machine.run("cat", PROXY_NDP).strip() == "1") == (family == 6)
+    for setting in (PROXY_NDP, ANY_PROXY_NDP):
+        assert (world.machine.run("cat", setting).strip() == "1") == (family == 6)
     world.event(public, "stopped")
     assert proxies(world) == []
     assert world.machine.run("cat", PROXY_NDP).strip() == "0"
     assert not world.machine.run("ip", "route", "show", "dev", "virbr1", "proto", "218")
+
+
+def state_after_a_probe(world: World, address: str) -> str:
+    """What the outside thinks of a neighbour after it has asked that address itself whether it is still there."""
+    _, _, mac, *_ = world.machine.run("ip", "-brief", "link", "show", "uplink").split()
+    outside = world.outside(6).namespace
+    outside.ip(f"neigh replace {address} dev eth0 lladdr {mac} nud probe")
+
+    def state() -> str:
+        return Runner().run("nsenter", f"--net={outside.path}", "ip", "-6", "neigh", "show", address).split()[-1]
+
+    wait_for(lambda: state() not in {"PROBE", "DELAY"}, "the kernel of the outside has made up its mind")
+    return state()
+
+
+def test_a_router_that_asks_the_address_itself_is_answered(world: World) -> None:
+    """It does so from time to time while packets flow, and without an answer they wait until it has asked everybody."""
+    public = world.network("public", 1)
+    world.guest(public, A[6], NOT_OURS)
+    world.configure(f"{A[6]} public proxy=uplink", f"{NOT_OURS} public")
+    world.event(public, "started")
+    assert state_after_a_probe(world, A[6]) == "REACHABLE"
+    assert state_after_a_probe(world, NOT_OURS) == "FAILED"
+    world.event(public, "stopped")
+    assert world.machine.run("cat", ANY_PROXY_NDP).strip() == "0"
+    assert state_after_a_probe(world, A[6]) == "FAILED"
+
+
+def test_entries_that_somebody_has_turned_off_stay_off(world: World) -> None:
+    """With the setting for all devices, they would count."""
+    public = world.network("public", 1)
+    world.guest(public, A[6])
+    world.host.ip("link add up2 type bridge", "link set up2 up", f"neigh add proxy {NOT_OURS} dev up2")
+    world.configure(f"{A[6]} public proxy=uplink")
+    assert not [line for line in world.event(public, "started") if line.is_error]
+    settings = [world.machine.run("cat", path).strip() for path in (PROXY_NDP, ANY_PROXY_NDP)]
+    assert settings == ["1", "0"]
+    assert world.event(public, "updated") == []
 
 
 def test_an_ipv4_prefix_has_an_entry_for_each_address(world: World) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from lab.world.hook_process import HOOK
 from lab.world.world import SOURCE
 from nethook.engine.run import MOST_BY_EVENT
-from nethook.install.package import stub
+from tests.kernel.faults import OtherProgram
 
 if TYPE_CHECKING:
     from lab.world.world import World
 
 SECONDS = 180
-LIMITED = "/usr/lib/nethook-limited"
 APPLY = f"""
 import sys
 sys.path.insert(0, "{SOURCE}")
@@ -49,20 +46,10 @@ def addresses(number: int) -> list[str]:
     return [f"198.18.{at // 250}.{at % 250} public" for at in range(number)]
 
 
-def limit_events(world: World, most: int) -> None:
-    """Have a hook that takes so many new addresses for too many, because a busy machine has less time for more."""
-    package = world.machine.root / LIMITED.lstrip("/") / "nethook"
-    shutil.copytree(SOURCE / "nethook", package, ignore=shutil.ignore_patterns("__pycache__"))
-    module = package / "engine/run.py"
-    text = module.read_text(encoding="utf-8")
-    assert f"MOST_BY_EVENT = {MOST_BY_EVENT:_}\n" in text
-    module.write_text(text.replace(f"{MOST_BY_EVENT:_}", str(most)), encoding="utf-8")
-    world.machine.write(HOOK, stub("/usr/bin/python3", LIMITED), 0o755)
-
-
 def test_more_new_addresses_than_an_event_has_time_for(nftables_world: World) -> None:
     world = nftables_world
-    limit_events(world, 500)
+    # A busy machine has less time for more.
+    OtherProgram(world.machine, "engine/run.py", f"MOST_BY_EVENT = {MOST_BY_EVENT:_}\n", "MOST_BY_EVENT = 500\n")
     network = world.network("public", 1)
     last = "203.0.113.10"
     guest = world.guest(network, last)

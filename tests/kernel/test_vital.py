@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,6 +90,18 @@ def test_a_line_that_takes_nothing_away(nftables_world: World, prefix: str) -> N
         assert world.exchange(world.outside(family), world.host_itself(family))
 
 
+def test_the_hosts_own_address_can_be_forwarded_but_for_that_of_a_bridge(nftables_world: World) -> None:
+    """What comes to a bridge's own address comes from its guests."""
+    world = nftables_world
+    public = world.network("public", 1)
+    world.configure("198.51.100.2 public", "192.0.2.9 public")
+    of_uplink, of_bridge = errors(world.event(public, "started"))
+    assert "198.51.100.2 is an address of this host, on uplink" in of_uplink
+    assert of_uplink.endswith("nethook add --forward 198.51.100.2 NETWORK guest=GUEST")
+    assert "192.0.2.9 is an address of this host, on virbr1" in of_bridge
+    assert "--forward" not in of_bridge
+
+
 NEXT_HOPS = {
     "192.0.2.9": "is an address of this host, on virbr1",  # the bridge's own
     "198.51.100.2": "is an address of this host, on uplink",
@@ -156,6 +170,26 @@ def test_where_the_administrator_is(nftables_world: World, environment: str) -> 
     assert "203.0.113.72" not in said
 
 
+@pytest.mark.parametrize(("family", "client"), [(4, "203.0.113.99"), (6, "2001:db8:7::99")])
+def test_where_another_administrator_is(nftables_world: World, family: int, client: str) -> None:
+    """A real connection to port 22 of the host, and an event, which has no session of its own."""
+    world = nftables_world
+    public = world.network("public", 1)
+    outside, address = world.outside(family).namespace, world.host_itself(family).address
+    outside.ip(f"address add {client}/{128 if family == 6 else 32} dev lo")
+    with world.host.entered():
+        listening = socket.create_server(("::", 22), family=socket.AF_INET6, dualstack_ipv6=True)
+    with closing(listening):
+        with outside.entered():
+            session = socket.create_connection((address, 22), 5, (client, 0))
+        with closing(session):
+            world.configure(f"{client} public")
+            (said,) = errors(world.event(public, "started"))
+            assert f"somebody is connected by SSH from {client}" in said
+            assert in_force(world) == set()
+            assert world.exchange(world.outside(family), world.host_itself(family))
+
+
 def test_a_network_that_nobody_knows_withdraws_nothing(nftables_world: World) -> None:
     """A typing error in the name, and then an event of the network that has the address."""
     world = nftables_world
@@ -186,6 +220,7 @@ def test_the_uplink_is_known_by_what_is_reached_through_it(nftables_world: World
     world.configure("198.51.100.0/24 public", "203.0.113.1 public")
     first, second = errors(world.event(public, "started"))
     assert "is an address of this host" in first
+    assert "nethook add --forward 203.0.113.1 NETWORK guest=GUEST" in first
     assert "is a next hop" in second
     assert in_force(world) == set()
 

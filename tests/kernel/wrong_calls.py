@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from nethook.host.nftables import encoded
+from nethook.parts import classifying
+from nethook.parts.forwards.ruleset import SETS, layout
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nethook.host.netlink import Key
+    from nethook.host.nftables import Element
     from tests.kernel.playing import Step
 
 
@@ -34,6 +40,21 @@ def restore(*commands: str, tool: str = "iptables-nft") -> Step:
 def run(*argv: str) -> Step:
     """One call."""
     return ["call", list(argv), "", ""]
+
+
+def written(keys: Mapping[str, Sequence[Key]]) -> dict[str, list[list[str]]]:
+    """Return keys of elements as a script has them."""
+    return {name: [[end.hex() for end in key] for key in each] for name, each in keys.items()}
+
+
+def elements(family: str, new: Mapping[str, Sequence[Element]], gone: Mapping[str, Sequence[Element]]) -> Step:
+    """One change over netlink."""
+
+    def keys(named: Mapping[str, Sequence[Element]]) -> dict[str, list[list[str]]]:
+        types = {**classifying.SETS, **SETS[6 if family == "ip6" else 4]}
+        return written({name: [encoded(types[name], each) for each in some] for name, some in named.items()})
+
+    return ["elements", family, keys(new), keys(gone)]
 
 
 TABLE = [
@@ -112,11 +133,11 @@ NFT = [
         'add element inet nethook to6_prefixes { "virbr1" . 2001:db8::/80 }',
     ),
     nft('add element inet nethook bridges { "virbr1", "a,b", "star\\*" }'),
-    ["elements", "inet", {"bridges": ["virbr1", "virbr2"]}, {}],
-    ["elements", "inet", {}, {"bridges": ["virbr2"]}],
-    ["elements", "inet", {"bridges": ["virbr3"]}, {"bridges": ["virbr9"]}],
-    ["elements", "inet", {"nothing": ["virbr3"]}, {}],
-    ["elements", "bridge", {"bridges": ["virbr3"]}, {}],
+    elements("inet", {"bridges": [("virbr1",), ("virbr2",)]}, {}),
+    elements("inet", {}, {"bridges": [("virbr2",)]}),
+    elements("inet", {"bridges": [("virbr3",)]}, {"bridges": [("virbr9",)]}),
+    elements("inet", {"linked": [("virbr3",)]}, {}),
+    elements("bridge", {"bridges": [("virbr3",)]}, {}),
     nft("flush chain inet nethook allow", "add rule inet nethook allow drop", "add rule inet nethook nowhere accept"),
     nft("delete table inet nethook", *TABLE),
     nft("delete table arp nethook"),
@@ -128,6 +149,62 @@ NFT = [
     ),
     chain("ip", "libvirt_network", "forward"),
     chain("ip", "libvirt_network", "guest_input"),
+]
+PORTS = "add element ip nethook ports"
+OTHER = "203.0.113.1 . tcp . 80 : 192.0.2.3 . 8"
+RANGES = "add element ip nethook ranges"
+FROM_RANGES = "add element ip nethook from_ranges"
+FORWARDS = [
+    nft(*layout(4, 0x10).creation()),
+    nft(*layout(6, 0x10).creation()),
+    nft(*layout(4, 0x10, [0x20]).creation()),
+    nft("add set ip nethook ports { type ipv4_addr . inet_proto . inet_service; }"),
+    nft("add map ip nethook addresses { type ipv4_addr : ipv4_addr . inet_service; }"),
+    nft(f"{PORTS} {{ 203.0.113.1 . tcp . 80 : 192.0.2.2 . 8080, 203.0.113.1 . udp . 80 : 192.0.2.2 . 80 }}"),
+    nft(f"{PORTS} {{ 203.0.113.1 . tcp . 80 : 192.0.2.2 . 8080 }}"),
+    nft(
+        f"{PORTS} {{ 203.0.113.1 . tcp . 81 : 192.0.2.2 . 81 }}",
+        f"{PORTS} {{ 203.0.113.1 . tcp . 80 : 192.0.2.3 . 8 }}",
+    ),
+    nft("delete element ip nethook ports { 203.0.113.1 . tcp . 99 }"),
+    nft(
+        "delete element ip nethook ports { 203.0.113.1 . tcp . 80 }",
+        f"{PORTS} {{ 203.0.113.1 . tcp . 80 : 192.0.2.3 . 8 }}",
+    ),
+    nft(f"{RANGES} {{ 203.0.113.1 . tcp . 5000-5999 : 192.0.2.2 }}"),
+    nft(f"{RANGES} {{ 203.0.113.1 . tcp . 5000-5999 : 192.0.2.3 }}"),
+    nft(f"{RANGES} {{ 203.0.113.1 . tcp . 5500-6500 : 192.0.2.2 }}"),
+    nft(f"{RANGES} {{ 203.0.113.1 . tcp . 4500-5500 : 192.0.2.2 }}"),
+    nft(f"{RANGES} {{ 203.0.113.1 . tcp . 5100-5200 : 192.0.2.2 }}"),
+    nft(f"{RANGES} {{ 203.0.113.1 . tcp . 5000-6500 : 192.0.2.2 }}"),
+    nft(f"{RANGES} {{ 203.0.113.1 . tcp . 6000-6500 : 192.0.2.3, 203.0.113.1 . udp . 5000-5999 : 192.0.2.2 }}"),
+    nft(f"{RANGES} {{ 203.0.113.1 . tcp . 4000-7000 : 192.0.2.4 }}"),
+    nft("delete element ip nethook ranges { 203.0.113.1 . tcp . 5000-5998 }"),
+    nft("delete element ip nethook ranges { 203.0.113.1 . tcp . 6000-6500 }"),
+    nft(
+        "delete element ip nethook ranges { 203.0.113.1 . udp . 5000-5999 }",
+        f"{RANGES} {{ 203.0.113.1 . udp . 5000-5999 : 192.0.2.5 }}",
+    ),
+    nft("delete element ip nethook ranges { 203.0.113.1 . udp . 80 }"),
+    nft(f"{FROM_RANGES} {{ 198.51.100.0/24 . 203.0.113.1 . tcp . 1-65535 : 192.0.2.2 }}"),
+    nft(f"{FROM_RANGES} {{ 198.51.100.7 . 203.0.113.1 . tcp . 22 : 192.0.2.3 }}"),
+    nft(f"{FROM_RANGES} {{ 198.51.0.0/16 . 203.0.113.1 . tcp . 7 : 192.0.2.3 }}"),
+    nft(f"{FROM_RANGES} {{ 0.0.0.0/0 . 203.0.113.2 . tcp . 7 : 192.0.2.3 }}"),
+    nft(f"{FROM_RANGES} {{ 192.0.2.7 . 203.0.113.2 . tcp . 8 : 192.0.2.3 }}"),
+    nft("add element ip nethook addresses { 203.0.113.5 : 192.0.2.2 }", "add element ip nethook nothing { 1 : 2 }"),
+    nft("add element ip6 nethook addresses { 2001:db8:7::5 : 2001:db8:101::5 }"),
+    nft("add element ip6 nethook from_ports { 2001:db8::/32 . 2001:db8:7::1 . udp . 53 : 2001:db8:101::5 . 5353 }"),
+    nft("add element ip6 nethook ranges { 2001:db8:7::1 . tcp . 1-9 : 2001:db8:101::5 }"),
+    nft('add element ip nethook outgoing { "virbr1" . 192.0.2.2 : 203.0.113.5 }'),
+    nft("add element ip nethook any_ports { tcp . 25565 : 192.0.2.2 . 25565, udp . 53 : 192.0.2.2 . 53 }"),
+    nft("delete element ip nethook any_ports { tcp . 25565 }"),
+    elements("ip", {"isolated": [("virbr1",)], "on_link": [("virbr1", "192.0.2.8/29"), ("a b", "192.0.2.9")]}, {}),
+    elements("ip6", {"linked": [("virbr1",)], "on_link": [("virbr1", "2001:db8:101::/64")]}, {}),
+    elements("ip", {"on_link": [("virbr1", "192.0.2.8/29")], "gateways": [("192.0.2.9",)]}, {}),
+    elements("ip", {"on_link": [("virbr1", "192.0.2.0/24")]}, {"on_link": [("virbr1", "192.0.2.8/29")]}),
+    elements("ip", {}, {"on_link": [("virbr1", "192.0.2.8/29")]}),
+    elements("ip", {"linked": [("virbr2",)]}, {"on_link": [("virbr2", "192.0.2.8/29")]}),
+    nft("delete table ip nethook"),
 ]
 IP = [
     ip(
@@ -219,7 +296,7 @@ IP = [
     ip(
         "address add 169.254.0.1/32 dev virbr1 metric 218",
         "address add 169.254.0.1/32 dev virbr1 metric 218",
-        "address add 169.254.0.1/32 dev virbr2 metric 218",
+        "address add 169.254.0.1/32 dev virbr2 metric 218 label virbr2:nethook",
         "address add fe80::1/64 dev virbr1 metric 218 nodad noprefixroute",
         "address add fe80::1/64 dev virbr1 metric 218 nodad noprefixroute",
         "address add fe80::1/64 dev virbr2 metric 218 nodad",
@@ -256,8 +333,6 @@ IP = [
     ["link", "vnet1", "tun", "fe:54:00:00:00:01", "virbr1"],
     ["unlink", "vnet1"],
     ["unlink", "virbr1"],
-    run("conntrack", "-D", "-f", "ipv4", "--orig-src", "203.0.113.10"),
-    run("conntrack", "-D", "-f", "ipv6", "--orig-dst", "2001:db8:7::10"),
 ]
 IPTABLES = [
     step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from lab.processes import run
@@ -44,8 +45,9 @@ ZSH = "zmodload zsh/zpty && zpty shell zsh -di && while zpty -r shell; do :; don
 
 
 def bash(line: str, _: Path) -> set[str]:
-    """What bash offers."""
-    return _words(run(["bash", "--norc", "-c", BASH, "bash", str(COMPLETIONS / "nethook"), *line.split(" ")]).stdout)
+    """What bash offers. It ends words at colons, too."""
+    words = [word for part in re.split("( )", line) if part != " " for word in re.findall(":+|[^:]+", part) or [""]]
+    return _words(run(["bash", "--norc", "-c", BASH, "bash", str(COMPLETIONS / "nethook"), *words]).stdout)
 
 
 def fish(line: str, folder: Path) -> set[str]:

@@ -8,6 +8,7 @@ from lab.hosts.program import built_wheel
 
 WANTED = {
     "share/man/man5/nethook.conf.5",
+    "share/man/man5/forwarded-ports.5",
     "share/man/man5/routed-ips.5",
     "share/man/man8/nethook.8",
     "share/bash-completion/completions/nethook",

@@ -16,7 +16,7 @@ from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.flows import FLOWS, Owed
 from nethook.parts.gateways import ARP
 from nethook.parts.neighbours import NEIGHBOURS
-from nethook.parts.part import Objects, TablePart
+from nethook.parts.part import CREATED, REMOVED, Objects, TablePart
 from nethook.parts.routes import ROUTES
 from nethook.parts.switches import SwitchState
 from nethook.placement.scope import Scope
@@ -51,7 +51,8 @@ def empty() -> States:
     """The states of all parts where nothing of ours is in the kernel."""
     states: States = {part: SwitchState({}, ()) for part in PARTS}
     states.update({part: set() for part in PARTS if isinstance(part, Objects)})
-    states.update({CLASSIFYING: None, BINDING: None, ARP: [], FLOWS: Owed()})
+    states.update({part: None for part in PARTS if isinstance(part, TablePart)})
+    states.update({ARP: [], FLOWS: Owed()})
     return states
 
 
@@ -84,7 +85,7 @@ def applied(made: Case) -> States:
     for part in PARTS:
         if isinstance(part, Objects):
             states[part] = made.afterwards(part)
-        elif isinstance(part, TablePart) and (part is not BINDING or made.wanted(part).named):
+        elif isinstance(part, TablePart) and made.delta(part).what != REMOVED and _is_there(made, part):
             layout = part.layout(made)
             table = Table(part.sets)
             table.elements = {name: set(elements) for name, elements in part.elements(made).items()}
@@ -92,6 +93,10 @@ def applied(made: Case) -> States:
             states[part] = table
     states[ARP] = list(made.wanted(ARP).comments)
     return states
+
+
+def _is_there(made: Case, part: TablePart) -> bool:
+    return made.state(part) is not None or made.delta(part).what == CREATED
 
 
 def steps(made: Case, parts: Sequence[Part] = ABOUT_ADDRESSES, gates: Sequence[Piece] = ()) -> list[Step]:

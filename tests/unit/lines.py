@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nethook.config import Configuration, RoutedIP, Settings
+from nethook.config.forwarded_ports import parse_forwarded_ports
 from nethook.config.routed_ips import parse_routed_ips
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nethook.config.forwarded_ports import Forward
     from nethook.config.text import Problem
 
 
@@ -29,3 +31,10 @@ def routed(text: str) -> list[RoutedIP]:
     result = configuration(text)
     assert result.problems == []
     return result.routed_ips
+
+
+def forwarded(text: str) -> list[Forward]:
+    """The lines of a file ``forwarded-ports`` without mistakes."""
+    found, problems = parse_forwarded_ports([("forwarded-ports", text.encode())])
+    assert problems == []
+    return found

@@ -12,20 +12,22 @@ from lab.firewalls import FIREWALLS
 from lab.processes import Runner
 from lab.world.network import ISOLATED
 from nethook import hook
-from nethook.config import ROUTED_IPS_FILES, SETTINGS_FILE, Configuration, Settings, load
+from nethook.config import FORWARDED_PORTS_FILES, ROUTED_IPS_FILES, SETTINGS_FILE, Configuration, Settings, load
 from nethook.engine.run import clear, reconcile
 from nethook.engine.snapshot import Question
 from nethook.errors import NethookError
+from nethook.host.conntrack import PROTOCOLS, Entry
 from nethook.host.fake import FakeHost, Killed
 from nethook.host.fake.kernel import Route
 from nethook.host.links import BRIDGE
 from nethook.libvirt import Port, Ports, record
 from nethook.libvirt.event import parse_event
 from nethook.placement.scope import Scope
+from nethook.prefix import parse_address
 from tests.unit.state import GATE, chains, has, is_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from lab.world.network import WorldNetwork, WorldPort
     from nethook.libvirt import Network as Told
@@ -41,10 +43,23 @@ OF_OTHERS = (
     "neighbour add proxy 198.51.100.99 dev uplink protocol 99",
 )
 
+MAPS = {
+    **dict.fromkeys(("ports", "from_ports"), "taken"),
+    **dict.fromkeys(("ranges", "from_ranges"), "taken_ranges"),
+    **dict.fromkeys(("addresses", "from_addresses"), "taken_addresses"),
+    "any_ports": "taken_any",
+}
+"""The set that has the keys of each map of forwards."""
 RULE_OF_OTHERS = "from 0.0.0.0/0 pref 32765 lookup 100 protocol 99"
 
 
 _INET, _BRIDGE = ("inet", "nethook"), ("bridge", "nethook")
+
+
+def connection(source: str, to: str, *, port: int = 80, at: str = "", left_as: str = "") -> Entry:
+    """Return a tracked TCP connection; nobody has rewritten an address that is not named."""
+    addresses = tuple(parse_address(each)[1] for each in (to, source, at or to, left_as or source))
+    return Entry(6 if ":" in to else 4, addresses, PROTOCOLS["tcp"], port)
 
 
 class FakeRunner(Runner):
@@ -106,9 +121,12 @@ class World:
         made.broken = set()
         return made
 
-    def configure(self, *lines: str, settings: str = "") -> None:
+    def configure(self, *lines: str, settings: str = "", forwards: Iterable[str] = ()) -> None:
         """Have the files say this."""
         self.host.files.texts[SETTINGS_FILE] = settings
+        self.host.files.texts.pop(FORWARDED_PORTS_FILES[0], None)
+        if forwards:
+            self.host.files.texts[FORWARDED_PORTS_FILES[0]] = "".join(f"{line}\n" for line in forwards)
         self.host.files.texts[ROUTED_IPS_FILES[0]] = "".join(f"{line}\n" for line in lines)
         self.configuration = load(self.host)
 
@@ -121,8 +139,9 @@ class World:
         sets = {name: each.elements for name, each in tables[_INET].sets.items()} if _INET in tables else {}
         bound = {name: each.elements for name, each in tables[_BRIDGE].sets.items()} if _BRIDGE in tables else {}
         guests = {line.prefix.text for line in self.configuration.routed_ips if line.guest}
+        proxied = {line.prefix.text for line in self.configuration.forwards if line.proxy}
         for route in host.kernel.routes:
-            if is_ours(route) and route.kind == "unicast" and route not in self.before:
+            if is_ours(route) and route.kind == "unicast" and route not in self.before and route.prefix not in proxied:
                 if not has(sets, "to", (route.device,), route.prefix):
                     yield f"routed, but not accepted: {route.prefix} {route.device}"
                 if route.prefix in guests and not has(bound, "bound", (), route.prefix):
@@ -133,8 +152,27 @@ class World:
                     yield f"passes for the outside: {network.bridge}"
                 if network.mode == ISOLATED and (network.bridge,) not in sets["isolated"]:
                     yield f"not isolated: {network.bridge}"
+        yield from self._broken_forwards(host)
         if _INET not in tables and any(GATE in rule for _, rules in chains(host) for rule in rules):
             yield "a gate without our table"
+
+    def _broken_forwards(self, host: FakeHost) -> Iterator[str]:
+        for family in ("ip", "ip6"):
+            table = host.nftables.tables.get((family, "nethook"))
+            sets = {name: each.elements for name, each in table.sets.items()} if table else {}
+            led = {name: sets[name] for name in sorted(sets.keys() & MAPS)}
+            for name, members in led.items():
+                taken = MAPS[name]
+                for element in members:
+                    key = element[name.startswith("from") :][: 1 if "addresses" in name else 2 if "any" in name else 3]
+                    if key not in sets[taken]:
+                        yield f"forwarded, but not taken: {element}"
+            if any(led.values()):
+                for network in (each.network for each in self.up.values() if each.network.bridge in self.known):
+                    if (network.bridge,) not in sets["bridges"]:
+                        yield f"passes for the outside, to forwards: {network.bridge}"
+                    if network.mode == ISOLATED and (network.bridge,) not in sets["isolated"]:
+                        yield f"not isolated from forwards: {network.bridge}"
 
     # What libvirt does
 
@@ -202,12 +240,12 @@ class World:
     def apply(self) -> list[str]:
         """Do what ``nethook apply`` does when libvirt has told its networks; returns what failed."""
         self._begin()
-        up = [self._live(each) for each in self.up.values()]
+        up = self.networks()
         own = {network.bridge for network in up}
         hosts = [link.name for link in self.host.kernel.links.values() if link.kind == BRIDGE and link.name not in own]
         try:
-            with self.host.locked() as lock:
-                record.learn([(network, True) for network in up], hosts, lock, self.host)
+            with self.host.version(record.FILE) as asked, self.host.locked():
+                record.learn([(network, True) for network in up], hosts, asked, self.host)
                 outcome = reconcile(Question(self.configuration, up, Scope(known=up), self.host, is_thorough=True))
             outcome.finish(self.host)
         except Killed:
@@ -227,6 +265,10 @@ class World:
         except (NethookError, OSError) as error:
             return [str(error)]
         return outcome.failures
+
+    def networks(self) -> list[Told]:
+        """Return the networks that are up, as libvirt tells of them when it is asked."""
+        return [self._live(each) for each in self.up.values()]
 
     def _live(self, each: Machined) -> Told:
         network: Told = self._told(each.network, "started", None, has_ipv6=each.has_ipv6).network

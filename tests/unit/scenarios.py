@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from lab.world.network import ISOLATED, WorldNetwork, WorldPort
-from tests.unit.machine import UPLINK, World
+from tests.unit.machine import UPLINK, World, connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +31,9 @@ class Scenario(NamedTuple):
     settings: str = ""
     edits: tuple[tuple[tuple[str, ...], str], ...] = ()
     """Lines and settings that somebody writes while the networks are up."""
+    forwards: tuple[str, ...] = ()
+    """Lines of forwarded-ports."""
+    edits_of_forwards: tuple[tuple[str, ...], ...] = ()
 
 
 PLAIN = ("203.0.113.10 public", "203.0.113.16/29 public", "2001:db8:7::10 public", "2001:db8:7:1::/64 public")
@@ -42,6 +45,32 @@ BOUND = (
     "2001:db8:7:1::/64 public guest=web1",
     "203.0.113.40 public",
 )
+NAT = PUBLIC._replace(
+    reserves=(
+        (WEB.mac, PUBLIC.address(4, 2)),
+        (DB.mac, PUBLIC.address(4, 3)),
+        (WEB.guest, PUBLIC.address(6, 2)),
+        (DB.guest, PUBLIC.address(6, 3)),
+    )
+)
+FORWARDS = (
+    "198.51.100.2:80,443 public guest=web1",
+    "198.51.100.2:2201 public guest=web1 to=22",
+    "198.51.100.2:53/tcp,udp public guest=db",
+    "198.51.100.2:5000-5999/udp public guest=web1",
+    "198.51.100.2:8000-8002 public guest=db to=9000-9002",
+    "198.51.100.2:3389 public guest=db from=203.0.113.192/27,192.0.2.200",
+    f"198.51.100.2:8443 public to={PUBLIC.address(4, 2)}:443",
+    "203.0.113.60 public guest=web1",
+    "203.0.113.60:22 -",
+    f"203.0.113.61 public guest=db proxy={UPLINK}",
+    "0.0.0.0:25565/tcp,udp public guest=db",
+    "198.51.100.2:51820/udp public guest=web1 outgoing=yes as=host",
+    "[2001:db8:ffff::2]:443 public guest=web1",
+    f"[2001:db8:ffff::2]:5000-5999/udp public to={PUBLIC.address(6, 3)}",
+    "2001:db8:7::60 public guest=db",
+)
+CONNECTIONS = (("192.0.2.1", "203.0.113.10"), ("192.0.2.1", "203.0.113.40"), ("2001:db8::1", "2001:db8:7::10"))
 SCENARIOS = {
     "plain": Scenario(PLAIN),
     "iptables-nft": Scenario(PLAIN, firewall="iptables-nft"),
@@ -82,6 +111,34 @@ SCENARIOS = {
         edits=((PLAIN, "mark-bit = 0x20000000\n"), (PLAIN, "gates = libvirt-nftables\n")),
     ),
     "no lines": Scenario((), networks=(PUBLIC, LONELY)),
+    "forwards": Scenario((), networks=(NAT, LONELY), guests=(WEB, DB), forwards=FORWARDS),
+    "forwards change": Scenario(
+        PLAIN,
+        networks=(NAT, ROUTED),
+        guests=(WEB, DB),
+        forwards=FORWARDS,
+        edits_of_forwards=(
+            (
+                "198.51.100.2:80 public guest=db",
+                "198.51.100.2:5000-5500/udp public guest=web1",
+                "198.51.100.2:2201 public guest=web1 to=2222",
+                "203.0.113.61 public guest=db",
+                "[2001:db8:ffff::2]:443 public guest=web1 from=2001:db8:9::/48",
+            ),
+            (),
+        ),
+    ),
+    "forwards on the uplink": Scenario(
+        ("203.0.113.60/30 public via=192.0.2.10", "2001:db8:7::60 public guest=web1"),
+        networks=(NAT, ROUTED),
+        forwards=(
+            f"203.0.113.59:80 public to={PUBLIC.address(4, 2)} proxy={UPLINK}",
+            f"203.0.113.59:443 routed to={ROUTED.address(4, 2)} proxy={UPLINK}",
+            f"203.0.113.61:443 routed to={ROUTED.address(4, 2)} proxy={UPLINK}",
+            f"[2001:db8:7::60]:443 routed to={ROUTED.address(6, 2)} proxy={UPLINK}",
+        ),
+    ),
+    "forwards, iptables": Scenario((), networks=(NAT,), firewall="iptables-nft", forwards=FORWARDS),
 }
 
 
@@ -96,7 +153,8 @@ class Step(NamedTuple):
 def world_of(scenario: Scenario) -> World:
     """Return a world in which nothing has happened yet."""
     made = World(scenario.firewall)
-    made.configure(*scenario.lines, settings=scenario.settings)
+    made.configure(*scenario.lines, settings=scenario.settings, forwards=scenario.forwards)
+    made.host.connections = [connection(*each) for each in CONNECTIONS]
     return made
 
 
@@ -122,6 +180,9 @@ def steps_of(scenario: Scenario) -> Iterator[Step]:
     def write(lines: tuple[str, ...], settings: str) -> Callable[[World], object]:
         return lambda world: world.configure(*lines, settings=settings)
 
+    def forward(lines: tuple[str, ...]) -> Callable[[World], object]:
+        return lambda world: world.configure(*scenario.lines, settings=scenario.settings, forwards=lines)
+
     for network in scenario.networks:
         yield Step(f"start {network.name}", _nothing, event(network, "start"))
         yield Step(f"started {network.name}", up(network), event(network, "started"))
@@ -129,6 +190,9 @@ def steps_of(scenario: Scenario) -> Iterator[Step]:
         yield from plug(port)
     for number, (lines, settings) in enumerate(scenario.edits, 1):
         yield Step(f"edit {number}", write(lines, settings), event(first, "updated"))
+        yield Step("apply", _nothing, World.apply)
+    for number, forwards in enumerate(scenario.edits_of_forwards, 1):
+        yield Step(f"edit {number} of forwards", forward(forwards), event(first, "updated"))
         yield Step("apply", _nothing, World.apply)
     gone = scenario.guests[0]
     yield Step(f"port-deleted {gone.mac}", lambda world: world.pull(first, gone), event(first, "port-deleted", gone))

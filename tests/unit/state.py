@@ -40,10 +40,11 @@ def ours(host: FakeHost) -> dict[str, Any]:
         "gates": sorted((chain, tuple(rules)) for chain, rules in chains(host) if any(GATE in rule for rule in rules)),
         "settings": kernel.settings,
         "deaf": sorted(link.name for link in kernel.links.values() if link.kind == BRIDGE and not link.learns),
+        "connections": sorted((each.addresses, each.port) for each in host.connections),
         "files": {
             path: lines
             for path, text in sorted(host.files.texts.items())
-            if not path.startswith("/run/nethook/told") and (lines := _of_today(host, text))
+            if not path.startswith(("/run/nethook/told", "/run/nethook/applied")) and (lines := _of_today(host, text))
         },
     }
 

@@ -33,7 +33,7 @@ def test_where_an_error_came_from_is_shown_on_demand(
 ) -> None:
     assert main([*arguments, str(tmp_path / "missing")]) == 2
     said = capsys.readouterr().err
-    assert "in _given\n" in said
+    assert "in _data\n" in said
     assert said.endswith(f"nethook: {tmp_path}/missing: no such file\n")
 
 
@@ -148,10 +148,14 @@ def test_a_line_goes_where_its_folder_is(tmp_path: Path) -> None:
     [
         (("routed-ips", "203.0.113.10 public\n"), "nothing is wrong with 1 line\n"),
         (("routed-ips", "203.0.113.10 public\n203.0.113.11 public\n"), "nothing is wrong with 2 lines\n"),
-        (("routed-ips", "# none\n"), "nothing is wrong with {}, which has no lines of routed IPs\n"),
-        (("nethook.conf", "mark-bit = 0x80\n"), "nothing is wrong with {}, which has no lines of routed IPs\n"),
+        (("routed-ips", "# none\n"), "nothing is wrong with {}, which has no lines\n"),
+        (("nethook.conf", "mark-bit = 0x80\n"), "nothing is wrong with {}, which has no lines\n"),
         (("nethook.conf", "mark-bit = 3\n"), "1 mistake\n"),
         (("routed-ips", "203.0.113.10\n203.0.113.300 x\n"), "2 mistakes\n"),
+        (("forwarded-ports", "203.0.113.1:80 public guest=web1\n"), "nothing is wrong with 1 line\n"),
+        (("forwarded-ports.new", "203.0.113.1:80 public\n203.0.113.1\n"), "2 mistakes\n"),
+        (("forwarded-ports.d/web.conf", "203.0.113.1:80 public guest=web1\n"), "nothing is wrong with 1 line\n"),
+        (("routed-ips.d/web.conf", "203.0.113.1:80 public guest=web1\n"), "1 mistake\n"),
     ],
 )
 def test_what_check_sums_up(
@@ -163,11 +167,25 @@ def test_what_check_sums_up(
 ) -> None:
     monkeypatch.setattr(check, "host_problems", lambda *_: [])
     monkeypatch.setattr(check, "live_networks", dict)
+    monkeypatch.setattr(check, "live_guests", dict)
     monkeypatch.setattr(check, "foreign_marks", lambda _: ForeignMarks([]))
     path = tmp_path / file[0]
+    path.parent.mkdir(exist_ok=True)
     path.write_text(file[1])
     main(["check", str(path)])
     assert capsys.readouterr().err == "nethook: " + said.format(path)
+
+
+def test_check_compares_the_files_that_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(check, "host_problems", lambda *_: [])
+    monkeypatch.setattr(check, "live_networks", dict)
+    monkeypatch.setattr(check, "foreign_marks", lambda _: ForeignMarks([]))
+    for name, text in (("routed-ips", "203.0.113.10 x\n"), ("forwarded-ports", "203.0.113.10 default guest=a\n")):
+        (tmp_path / name).write_text(text)
+    assert main(["check", str(tmp_path / "routed-ips"), str(tmp_path / "forwarded-ports")]) == 1
+    assert "203.0.113.10 is routed to network x, by 203.0.113.10 at" in capsys.readouterr().out
 
 
 def test_a_warning_of_check_does_not_change_its_exit_status(
@@ -194,9 +212,7 @@ def test_what_check_looked_for(
     monkeypatch.setattr(check, "live_networks", dict)
     monkeypatch.setattr(check, "foreign_marks", lambda _: ForeignMarks([]))
     assert main(["check"]) == 0
-    assert (
-        f"there are no routed IPs, because none of these files exists: {', '.join(search)}" in capsys.readouterr().err
-    )
+    assert f"there are no lines, because none of these files exists: {', '.join(search)}" in capsys.readouterr().err
 
 
 def test_mistakes_in_settings_are_shown_with_their_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,7 +242,13 @@ def test_a_wrong_command_line_is_status_2(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], *([verb, "--help"] for verb in ("check", "plan", "apply", "status", "guest-config", "install"))],
+    [
+        ["--help"],
+        *(
+            [verb, "--help"]
+            for verb in ("check", "plan", "apply", "add", "remove", "edit", "status", "guest-config", "install")
+        ),
+    ],
 )
 def test_help_fits_a_narrow_terminal(
     arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nethook.config import Configuration, load
-from nethook.config.files import find_routed_ips, read_file
+from nethook.config.files import find_files, read_file
 from nethook.config.files import refusal as refusal_of
 from nethook.errors import ConfigError, ReadError
 from nethook.host import Host
@@ -37,7 +37,7 @@ def write(path: str | Path, content: str) -> None:
 
 
 def found(search: list[str], chosen: str | None = None) -> list[tuple[str, bytes]]:
-    return find_routed_ips(HOST, chosen, search)
+    return find_files(HOST, "routed-ips", chosen, search)
 
 
 def refusal(path: str | Path) -> str:
@@ -121,7 +121,7 @@ def test_a_failure_is_not_an_empty_file(tmp_path: Path) -> None:
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path / "fifo", tmp_path):
-        assert refusal(path) == f"{path}: this is not a regular file; put a file of text there"
+        assert refusal(path) == f"{path}: this is not a regular file; put a regular file there"
 
 
 def test_huge_files_are_refused(tmp_path: Path) -> None:

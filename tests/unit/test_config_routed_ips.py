@@ -13,6 +13,7 @@ from nethook.config.routed_ips import parse_routed_ips
 from nethook.config.text import MOST_LINES, MOST_PROBLEMS, Problem, in_quotes
 
 PROVIDER = "write an address or prefix that your provider routes to this host"
+PORTS = "write lines with ports to the file forwarded-ports: forwarded-ports(5)"
 ADDRESS_FIRST = "begin the line with an address or prefix, such as 203.0.113.10 or 2001:db8:7::/64"
 FOUR_NUMBERS = "write four numbers from 0 to 255, such as 203.0.113.10"
 NAME = "write the name as virsh net-list --all shows it"
@@ -217,7 +218,7 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
             "203.0.113.10 my network",
             "a:1:17",
             "network is not an option",
-            'write KEY=VALUE; a name with spaces needs quotes: "my network"',
+            'write guest=network if this is the guest; a name with spaces needs quotes: "my network"',
         ),
         (
             "203.0.113.10 public guest=mail server",
@@ -225,6 +226,10 @@ def test_wrong_prefixes(prefix: str, what: str, advice: str) -> None:
             "server is not an option",
             'write KEY=VALUE; a name with spaces needs quotes: guest="mail server"',
         ),
+        ("203.0.113.10 public guest", "a:1:21", "guest has no value", "write guest=VALUE"),
+        ("203.0.113.10:53/udp public", "a:1:1", "203.0.113.10:53/udp has a port", PORTS),
+        ("203.0.113.10:80,443 public", "a:1:1", "203.0.113.10:80,443 has a port", PORTS),
+        ("[2001:db8::1]:443 public", "a:1:1", "[2001:db8::1]:443 has a port", PORTS),
         ("203.0.113.10 public gest=web1", "a:1:21", "there is no option gest=", "did you mean guest?"),
         ("203.0.113.10 public GUEST=web1", "a:1:21", "there is no option GUEST=", "did you mean guest?"),
         (

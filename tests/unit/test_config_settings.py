@@ -41,17 +41,29 @@ def test_all_settings() -> None:
         'routed-ips ="/srv/my ips"\r\n'
         "gates= iptables firewalld\r\n"
         "gateway4 = 10.0.0.1\r\n"
-        "gateway6 = none"
+        "gateway6 = none\n"
+        'metrics-file = "/srv/my metrics.prom"\n'
+        "on-change = /etc/nethook/on-change"
     )
     assert settings.mark_bit == 0x80000000
     assert settings.route_protocol == 77
     assert settings.routed_ips == "/srv/my ips"
     assert settings.gates == ("iptables", "firewalld")
     assert (settings.gateway(4), settings.gateway(6)) == ("10.0.0.1", None)
+    assert settings.metrics_file == "/srv/my metrics.prom"
+    assert settings.on_change == "/etc/nethook/on-change"
 
 
 def test_a_gateway_is_kept_as_the_kernel_prints_it() -> None:
     assert parse("gateway6 = FE80:0::A").gateway6 == "fe80::a"
+
+
+def test_changed_files_are_applied_only_where_that_is_wanted() -> None:
+    assert not parse("").auto_apply
+    assert not parse("auto-apply = no").auto_apply
+    assert parse("auto-apply = yes").auto_apply
+    wrong = "conf:1:14: true is neither yes nor no; write yes to apply changed files automatically, or no"
+    assert problems("auto-apply = true") == [wrong]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +82,8 @@ def test_spaces_around_the_equals_sign_are_free(line: str) -> None:
             " zzz = 1",
             2,
             "there is no setting zzz",
-            "choose from: mark-bit, route-protocol, routed-ips, gates, gateway4, gateway6",
+            "choose from: mark-bit, route-protocol, routed-ips, forwarded-ports, gates, gateway4, gateway6, "
+            "metrics-file, auto-apply, on-change",
         ),
         ("mark-bit", 1, "mark-bit is not a setting", "write KEY = VALUE"),
         ("mark-bit 0x40", 1, "mark-bit is not a setting", "write KEY = VALUE"),
@@ -125,6 +138,18 @@ def test_spaces_around_the_equals_sign_are_free(line: str) -> None:
             12,
             "127.0.0.1 cannot be a gateway, loopback addresses never are",
             "write 169.254.0.1",
+        ),
+        (
+            "metrics-file = nethook.prom",
+            16,
+            "nethook.prom is not an absolute path",
+            "write one, such as /var/lib/prometheus/node-exporter/nethook.prom",
+        ),
+        (
+            "metrics-file = /run/nethook.txt",
+            16,
+            "/run/nethook.txt does not end in .prom",
+            "write a path such as /var/lib/prometheus/node-exporter/nethook.prom",
         ),
         ('gates = "', 9, "the quote is not closed", 'write " at the end of the name'),
     ],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import json
+import socket
+import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
@@ -12,26 +14,33 @@ import pytest
 
 import nethook.host as edge
 from nethook.commands import doctor
-from nethook.commands.doctor import doctor_text
+from nethook.config.forwarded_ports import parse_forwarded_ports
 from nethook.doctor import configuration as files_station
 from nethook.doctor import installation, programs, walk
+from nethook.doctor import plugged as plugged_station
 from nethook.doctor.configuration import mistakes
-from nethook.doctor.facts import Facts, Target, set_sysctl, targets
-from nethook.doctor.finding import FAILURE, OK, WARNING, Finding, merged
+from nethook.doctor.facts import Facts, Target, asked_for, set_sysctl, targets
+from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.firewalls import sees_mark
 from nethook.doctor.iptables_judge import Ruling, parse
 from nethook.doctor.iptables_judge import judge as judge_iptables
 from nethook.doctor.kernel_settings import manages_foreign_routes
-from nethook.doctor.networks import is_libvirts, ports
+from nethook.doctor.libvirts_rules import is_libvirts
 from nethook.doctor.nft_chains import BaseChain
-from nethook.doctor.nft_judge import Judge, Judgement, Packet
-from nethook.doctor.routing import deletion, rule_text
-from nethook.doctor.walk import Diagnosis
+from nethook.doctor.nft_judge import Judge, Judgement
+from nethook.doctor.nft_match import Packet
+from nethook.doctor.plugged import Trouble, plugged
+from nethook.doctor.routing import deletion
+from nethook.doctor.services import unanswered
+from nethook.doctor.way_back import rule_text
+from nethook.engine.situation import asked_about
 from nethook.errors import NethookError, ReadError
 from nethook.gates.gate import Chain, Gate, Rule
 from nethook.gates.iptables import IptablesGate
 from nethook.gates.libvirt_nftables import LibvirtNftablesGate
+from nethook.install import daemon
 from nethook.libvirt import Network, Port, Ports, live
+from nethook.libvirt.details import ASLEEP, CRASHED, PAUSED, Details, GuestDetails, Tap
 from nethook.libvirt.live import LiveGuest, LiveNetwork
 from nethook.prefix import parse_prefix
 from tests.unit.lines import configuration, routed
@@ -121,13 +130,72 @@ def test_what_does_not_match_goes_on(conditions: list[dict[str, Any]]) -> None:
     assert judge([*conditions, ACCEPT], policy="drop") == Judgement(True)
 
 
-@pytest.mark.parametrize(
-    "condition",
-    [HTTP, {"limit": {"rate": 5}}, {"xt": None}, match(meta("mark"), 0x40), match(field("daddr"), "x", "<")],
-)
-def test_what_nobody_can_tell_is_no_failure(condition: dict[str, Any]) -> None:
+A_PART = [
+    HTTP,
+    match(meta("l4proto"), "udp"),
+    match(field("protocol"), "tcp"),
+    match({"payload": {"base": "th", "offset": 16, "len": 16}}, 80),
+    match(field("dport", "tcp"), 1024, "<"),
+    match({"concat": [field("daddr"), field("dport", "tcp")]}, {"set": [{"concat": [GUEST, 80]}]}),
+]
+UNKNOWN = [
+    {"limit": {"rate": 5}},
+    {"xt": None},
+    match(meta("mark"), 0x41),
+    match({"&": [meta("mark"), 0xFF]}, 0x41),
+    match({"fib": {"result": "oif", "flags": ["saddr", "mark", "iif"]}}, True),
+    match({"socket": {"key": "transparent"}}, 1),
+    match({"ct": {"key": "mark"}}, 1),
+    match(field("flags", "tcp"), "syn"),
+    match({"&": [field("flags", "tcp"), ["syn", "rst"]]}, "syn"),
+    match(field("saddr", "ether"), "52:54:00:00:00:01"),
+]
+
+
+@pytest.mark.parametrize("condition", A_PART)
+def test_what_is_about_a_part_is_no_failure(condition: dict[str, Any]) -> None:
     outcome = judge([condition, DROP])
     assert (outcome.blocked, outcome.may_block and outcome.may_block["handle"]) == (False, 1)
+    assert judge([condition, ACCEPT], policy="drop").blocked, "the others are dropped"
+    assert judge([condition, {"return": None}], [DROP]).may_block is not None
+
+
+@pytest.mark.parametrize("condition", UNKNOWN)
+def test_what_is_not_understood_is_said_neither_to_drop_nor_to_let_pass(condition: dict[str, Any]) -> None:
+    assert judge([condition, DROP]) == Judgement(False)
+    assert judge([condition, ACCEPT], policy="drop") == Judgement(False)
+    assert judge([condition, ACCEPT], [DROP]) == Judgement(False)
+    assert judge([HTTP, condition, ACCEPT], policy="drop").blocked, "that is about a part"
+    assert judge([condition, {"jump": {"target": "sub"}}], policy="drop", sub=[[ACCEPT]]) == Judgement(False)
+    assert judge([{"jump": {"target": "sub"}}], [DROP], sub=[[condition, {"return": None}], [ACCEPT]]) == Judgement(
+        False
+    )
+    assert judge([TO_GUEST, condition, DROP]).may_block, "it names the guest"
+
+
+def test_a_firewall_by_reverse_path_drops_nothing() -> None:
+    """As NixOS writes it."""
+    dhcp = {"concat": [field("sport", "udp"), field("dport", "udp")]}
+    reverse_path = {"fib": {"result": "oif", "flags": ["saddr", "mark", "iif"]}}
+    rules = [
+        [match(dhcp, {"set": [{"concat": [67, 68]}, {"concat": [68, 67]}]}), ACCEPT],
+        [match(reverse_path, True), ACCEPT],
+    ]
+    assert judge(*rules, policy="drop") == Judgement(False)
+    assert judge(rules[0], policy="drop").blocked
+
+
+def test_a_mark_that_is_compared_as_a_whole_is_never_that_of_a_routed_address() -> None:
+    whole = [match(meta("mark"), 1), ACCEPT]
+    assert judge(whole, policy="drop").blocked
+    assert not judge(whole, policy="drop", packet=THERE._replace(mark=0)).blocked
+
+
+def test_a_program_or_an_unknown_map_may_accept() -> None:
+    assert judge([{"queue": {"num": 1}}], policy="drop") == Judgement(False)
+    assert judge([HTTP, {"queue": {"num": 1}}], policy="drop").blocked
+    assert judge([{"vmap": {"key": meta("iifname"), "data": "@zones"}}], policy="drop") == Judgement(False)
+    assert judge([{"vmap": {"key": field("dport", "tcp"), "data": "@ports"}}], policy="drop").blocked
 
 
 def test_a_policy_drops_what_no_rule_accepts() -> None:
@@ -156,6 +224,23 @@ def test_jumps() -> None:
     assert judge(goto, [ACCEPT], policy="drop", sub=[[COUNTER]]) == Judgement(True)
     assert judge(goto, [DROP], sub=[[COUNTER]]) == Judgement(False)
     assert judge([{"jump": {"target": "base"}}]) == Judgement(False)  # the kernel refuses such a loop
+
+
+@pytest.mark.parametrize(("is_forwarded", "blocked"), [(True, False), (False, True)])
+def test_forwarded_packets_have_the_status_of_dnat(is_forwarded: bool, blocked: bool) -> None:
+    packet = THERE._replace(is_forwarded=is_forwarded)
+    let_pass = {"expr": [match({"ct": {"key": "status"}}, "dnat", "in"), ACCEPT], "handle": 1}
+    judge = Judge({"f": [let_pass]}, lambda *_: None)
+    assert judge.judge("f", "drop", packet).blocked is blocked
+    listing = parse("-P FORWARD DROP\n-A FORWARD -m conntrack --ctstate DNAT -j ACCEPT\n")
+    assert judge_iptables(listing, "FORWARD", packet).stops is blocked
+
+
+def test_a_port_at_which_nothing_listens_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        ends = [listening.getsockname(), closed.getsockname()]
+        assert unanswered(ends) == {ends[1]: errno.ECONNREFUSED}
 
 
 def test_verdict_maps() -> None:
@@ -198,7 +283,14 @@ def test_only_forward_chains_behind_ours_see_the_mark(hook: str, priority: int, 
         ("-d 203.0.113.10/32 -j DOCKER-USER", False),
         ("-d 203.0.113.10/32 -p tcp -m tcp --dport 25 -j DROP", None),
         ("-m conntrack --ctstate INVALID -j DROP", False),
-        ("-m set --match-set bad src -j DROP", None),
+        ("-m set --match-set bad src -j DROP", False),
+        ("-d 203.0.113.10/32 -m set --match-set bad src -j DROP", None),
+        ("-m rpfilter --validmark --invert -j DROP", False),
+        ("-m addrtype --dst-type LOCAL -j DROP", False),
+        ("-m mark --mark 0x40/0x40 -j DROP", True),
+        ("-m mark ! --mark 0x40/0x40 -j DROP", False),
+        ("-m mark --mark 1 -j DROP", False),
+        ("-m mark --mark 0x41 -j DROP", False),
     ],
 )
 def test_rules_of_iptables(rule: str, stops: bool | None) -> None:
@@ -220,10 +312,16 @@ def test_rules_of_iptables(rule: str, stops: bool | None) -> None:
         ("-A FORWARD -j absent\n-A FORWARD -d 203.0.113.0/24 -j DROP", Ruling(True, "-d 203.0.113.0/24 -j DROP")),
         (
             "-A FORWARD -d 203.0.113.10/32 -p tcp -j ACCEPT\n-A FORWARD -d 203.0.113.10/32 -j DROP",
-            Ruling(None, "-d 203.0.113.10/32 -j DROP"),
+            Ruling(None, "-d 203.0.113.10/32 -j DROP", is_meant=True),
         ),
         ("-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-P FORWARD DROP", Ruling(True)),
         ("-A FORWARD -m conntrack --ctstate NEW -j ACCEPT\n-P FORWARD DROP", Ruling(False)),
+        ("-A FORWARD -m set --match-set good src -j ACCEPT\n-P FORWARD DROP", Ruling(False)),
+        ("-A FORWARD -p tcp -m set --match-set good src -j ACCEPT\n-P FORWARD DROP", Ruling(True)),
+        ("-A FORWARD -j NFQUEUE --queue-num 1\n-P FORWARD DROP", Ruling(False)),
+        ("-A FORWARD -j TTL --ttl-set 64\n-P FORWARD DROP", Ruling(True)),
+        ("-N EMPTY\n-A FORWARD -j EMPTY\n-P FORWARD DROP", Ruling(True)),
+        ("-A FORWARD -m owner -j mine\n-A mine -j ACCEPT\n-P FORWARD DROP", Ruling(False)),
     ],
 )
 def test_chains_of_iptables(listing: str, ruling: Ruling) -> None:
@@ -256,6 +354,34 @@ def test_the_line_of_an_address_is_the_longest_prefix_around_it() -> None:
     assert targets(routed(LINES), [parse_prefix("192.0.2.1")]) == ([], [parse_prefix("192.0.2.1")])
 
 
+@pytest.mark.parametrize(
+    ("wanted", "forwards", "lost"),
+    [
+        ([], ["203.0.113.1:22/tcp", "203.0.113.1:443/tcp", "203.0.113.5"], []),
+        (["203.0.113.1"], ["203.0.113.1:22/tcp", "203.0.113.1:443/tcp"], []),
+        (["203.0.113.1:443"], ["203.0.113.1:443/tcp"], []),
+        (["203.0.113.1:443/tcp"], ["203.0.113.1:443/tcp"], []),
+        (["203.0.113.1:443/udp"], [], ["203.0.113.1:443/udp"]),
+        (["203.0.113.1:81", "203.0.113.5:81"], ["203.0.113.5"], ["203.0.113.1:81"]),
+        (["203.0.113.0/29"], ["203.0.113.1:22/tcp", "203.0.113.1:443/tcp", "203.0.113.5"], []),
+        ([f"{GUEST}:81", "203.0.113.11"], [], ["203.0.113.11"]),
+    ],
+)
+def test_of_an_address_only_the_ports_are_examined_that_are_asked_for(
+    wanted: list[str], forwards: list[str], lost: list[str]
+) -> None:
+    data = b"203.0.113.1:22 public guest=a\n203.0.113.1:443 public guest=b\n203.0.113.5 public guest=c"
+    lines, _ = parse_forwarded_ports([("forwarded-ports", data)])
+    _, found, without = asked_for(routed(f"{GUEST} public"), lines, asked_about(wanted))
+    assert ([line.text for line in found], [each.text for each in without]) == (forwards, lost)
+
+
+def test_a_port_without_a_line_is_told_as_a_port() -> None:
+    (found,) = files_station.lines_lacking(asked_about(["203.0.113.1:81"]), "routed-ips")
+    assert (found.text, found.addresses) == ("no line of the files names 203.0.113.1:81", ["203.0.113.1:81"])
+    assert "`203.0.113.1:81  NETWORK guest=GUEST` to forwarded-ports(5)" in found.advice
+
+
 def test_the_last_word_about_foreign_routes_counts() -> None:
     off, on = "[Network]\nManageForeignRoutes = no\n", "[Network]\nManageForeignRoutes=yes"
     assert manages_foreign_routes(iter([]))
@@ -275,42 +401,6 @@ def test_commands() -> None:
     assert set_sysctl("net/ipv4/conf/eth0.7/rp_filter", 2) == "sysctl -w net/ipv4/conf/eth0.7/rp_filter=2"
     rule = {"priority": 100, "src": "all", "dst": "203.0.113.0", "dstlen": 24, "table": "7"}
     assert rule_text(rule) == "100: from all to 203.0.113.0/24 lookup 7"
-
-
-def diagnosis(*findings: Finding) -> Diagnosis:
-    found = Diagnosis()
-    found.addresses = ["203.0.113.10", "203.0.113.11"]
-    found.findings = merged(findings)
-    return found
-
-
-def text(found: Diagnosis, *, verbose: bool = False) -> list[str]:
-    return doctor_text(found, io.StringIO(), verbose=verbose).splitlines()
-
-
-def test_failures_come_first_and_the_same_of_several_addresses_once() -> None:
-    found = diagnosis(
-        Finding(OK, "tools", "nft"),
-        Finding(WARNING, "boot", "not at boot", command="enable it"),
-        *(Finding(FAILURE, "route", "gone", command="c", addresses=[address]) for address in ("203.0.113.10", "x")),
-    )
-    assert text(found) == [
-        "failure: 203.0.113.10, x: route: gone",
-        "    # c",
-        "warning: boot: not at boot",
-        "    # enable it",
-        "",
-        "1 of 2 addresses healthy; 1 failure, 1 warning",
-    ]
-    assert "ok: tools: nft" in text(found, verbose=True)
-
-
-def test_a_failure_of_the_host_leaves_nothing_healthy() -> None:
-    assert text(diagnosis())[-1] == "2 addresses healthy; 0 warnings"
-    assert text(diagnosis(Finding(FAILURE, "gate", "missing")))[-1] == "0 of 2 addresses healthy; 1 failure, 0 warnings"
-    stopped = diagnosis()
-    stopped.stopped_by = "nft does not answer"
-    assert stopped.healthy == []
 
 
 @pytest.mark.parametrize(
@@ -337,18 +427,39 @@ def test_the_exit_status(
 
     monkeypatch.setattr(walk, "_walk", walk_until_it_fails)
     monkeypatch.setattr(doctor, "require_root", lambda _: None)
-    assert doctor.run(Namespace(addresses=["203.0.113.10"], json=True, verbose=False)) == status
+    assert doctor.run(Namespace(addresses=["203.0.113.10"], json=True, verbose=False, probe=False)) == status
     printed = capsys.readouterr()
     assert [each["verdict"] for each in json.loads(printed.out)["findings"]] == [each.verdict for each in findings]
     assert ("the rest was not examined: nft does not answer" in printed.err) == fails
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_json_at_a_terminal_is_json_alone(
+    as_json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in `ssh -t host nethook doctor --json ADDRESS | jq`."""
+    monkeypatch.setattr(walk, "_walk", lambda *_: iter([Finding(OK, "tools", "nft")]))
+    monkeypatch.setattr(doctor, "require_root", lambda _: None)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    doctor.run(Namespace(addresses=["203.0.113.10"], json=as_json, verbose=False, probe=False))
+    printed = capsys.readouterr().out
+    assert printed.endswith("nethook doctor --probe 203.0.113.10\n") != as_json
+    assert not as_json or json.loads(printed)
+
+
+@pytest.mark.parametrize("addresses", [[], ["203.0.113.10", "203.0.113.11"]])
+def test_one_address_is_tried(addresses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "require_root", lambda _: None)
+    with pytest.raises(NethookError, match="--probe tries one address"):
+        doctor.run(Namespace(addresses=addresses, json=False, verbose=False, probe=True))
+
+
 def test_what_is_no_address_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "require_root", lambda _: None)
-    with pytest.raises(NethookError, match="not an IP address: web1"):
-        doctor.run(Namespace(addresses=["web1"], json=False, verbose=False))
+    with pytest.raises(NethookError, match="not an IP address: web1; write an address"):
+        doctor.run(Namespace(addresses=["web1"], json=False, verbose=False, probe=False))
     with pytest.raises(NethookError, match=r"boundary: write 203.0.113.8/29 for the block, 203.0.113.10 for"):
-        doctor.run(Namespace(addresses=["203.0.113.10/29"], json=False, verbose=False))
+        doctor.run(Namespace(addresses=["203.0.113.10/29"], json=False, verbose=False, probe=False))
 
 
 TYPO = "203.0.113.300 public"
@@ -365,22 +476,20 @@ TYPO = "203.0.113.300 public"
         (f"{GUEST} public x\n203.0.113.11 public", [], [(FAILURE, [GUEST])]),
         (f"{GUEST} public x\n{TYPO}", [GUEST], [(FAILURE, [GUEST]), (WARNING, [])]),
         ("203.0.113.16/29 public x", ["203.0.113.17"], [(FAILURE, ["203.0.113.17"])]),
+        (f"{GUEST} public x", [f"{GUEST}:443"], [(WARNING, [GUEST])]),
+        (f"{GUEST} public x", [f"{GUEST}:443", GUEST], [(FAILURE, [GUEST])]),
+        (f"{GUEST} public x", [f"{GUEST}:80"], [(FAILURE, [f"{GUEST}:80"])]),
     ],
 )
 def test_a_wrong_line_is_the_cause_only_of_what_may_be_meant_by_it(
     lines: str, wanted: list[str], said: list[tuple[str, list[str]]]
 ) -> None:
     files = configuration(lines)
-    prefixes = [parse_prefix(text) for text in wanted]
-    _, lost = targets(files.routed_ips, prefixes)
-    found = mistakes(files.problems, prefixes, lost)
+    forwards, _ = parse_forwarded_ports([("forwarded-ports", f"{GUEST}:443 public guest=web1".encode())])
+    asked = asked_about(wanted)
+    _, _, lost = asked_for(files.routed_ips, forwards, asked)
+    found = mistakes(files.problems, asked, lost)
     assert [(finding.verdict, finding.addresses) for finding in found] == said
-
-
-def test_a_line_that_names_no_address_makes_none_ill() -> None:
-    found = diagnosis(Finding(FAILURE, "configuration", "routed-ips:2:1: 203.0.113.300 is not an IPv4 address"))
-    assert found.healthy == found.addresses
-    assert text(found)[-1] == "2 of 2 addresses healthy; 1 failure, 0 warnings"
 
 
 def test_without_its_binding_libvirt_is_not_to_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,7 +523,7 @@ OFF, ON = LiveGuest([NIC], is_running=False), LiveGuest([NIC], is_running=True)
         (
             {"web1": ON},
             "guest web1, to which it is bound, is not plugged",
-            "start it; if it is running: systemctl restart libvirtd",
+            "systemctl restart virtqemud.service",
         ),
         (
             {"web1": LiveGuest([("inner", "x")], is_running=True)},
@@ -426,15 +535,95 @@ OFF, ON = LiveGuest([NIC], is_running=False), LiveGuest([NIC], is_running=True)
         (None, "guest web1, to which it is bound, is not plugged", "or write another guest at "),
     ],
 )
-def test_why_a_bound_guest_is_not_there(guests: dict[str, LiveGuest] | None, text: str, mends: str) -> None:
+def test_why_a_bound_guest_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, guests: dict[str, LiveGuest] | None, text: str, mends: str
+) -> None:
+    monkeypatch.setattr(daemon, "of_guests", lambda _: "virtqemud.service")
     (line,) = routed(f"{GUEST} public guest=web1")
-    host = Facts(configuration(""), {"public": LiveNetwork(PUBLIC, is_active=True)}, edge.Host(1))
-    vars(host).update(guests=guests)
-    target = Target(line, GUEST, is_exact=True)
-    (found,) = ports(host, target)
+    (found,) = plugged(host_with(guests=guests), Target(line, GUEST, is_exact=True))
     assert (found.verdict, found.addresses) == (FAILURE, [GUEST])
     assert text in found.text
     assert mends in (found.command or found.advice)
+
+
+def host_with(network: Network = PUBLIC, **facts: Any) -> Facts:
+    """Facts about a host with this network and without devices, but for what is given."""
+    host = Facts(configuration(""), {network.name: LiveNetwork(network, is_active=True)}, edge.Host(1))
+    vars(host).update({"guests": {}, "details": Details(), "devices": {}, **facts})
+    return host
+
+
+TAP = Tap("vnet0", "public", "virbr1", "52:54:00:00:00:01", is_linked=True, is_isolated=False, is_plain=True)
+UNKNOWN_TAP = TAP._replace(mac="52:54:00:00:00:07")
+MEMBER = {"master": "virbr1", "flags": ["UP"]}
+OUTSIDE_OF_IT = {"flags": ["UP"]}
+RUNNING = GuestDetails("", is_libvirts_pause=False, starts_at_boot=True, taps=[TAP])
+RESTART = "systemctl restart libvirtd.service"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (RUNNING, OUTSIDE_OF_IT, {}, "NIC vnet0 of web 1 is not in bridge virbr1", "ip link set vnet0 master virbr1"),
+        (RUNNING._replace(taps=[UNKNOWN_TAP]), OUTSIDE_OF_IT, {}, "not in bridge", RESTART),
+        (RUNNING._replace(taps=[TAP._replace(is_plain=False)]), OUTSIDE_OF_IT, {}, "not in bridge", RESTART),
+        (RUNNING, OUTSIDE_OF_IT, {"particular": frozenset({"public"})}, "not in bridge", RESTART),
+        (RUNNING, {"master": "virbr1", "flags": []}, {}, "NIC vnet0 of web 1 is down", "ip link set vnet0 up"),
+        (
+            RUNNING._replace(taps=[TAP._replace(is_linked=False)]),
+            MEMBER,
+            {},
+            "has no link",
+            "virsh domif-setlink 'web 1' vnet0 up",
+        ),
+        (RUNNING._replace(state=PAUSED), MEMBER, {}, "guest web 1 is paused", "virsh resume 'web 1'"),
+        (RUNNING._replace(state=ASLEEP), MEMBER, {}, "guest web 1 is asleep", ""),
+        (RUNNING._replace(state=CRASHED), MEMBER, {}, "guest web 1 has crashed", ""),
+        (RUNNING._replace(state=PAUSED, is_libvirts_pause=True), MEMBER, {}, "is paused while libvirt saves", ""),
+        (RUNNING, MEMBER, {}, "", ""),
+    ],
+)
+@pytest.mark.parametrize("is_bound", [False, True])
+def test_why_a_running_guest_cannot_answer(monkeypatch: pytest.MonkeyPatch, case: Any, is_bound: bool) -> None:
+    guest, device, details, text, repair = case
+    monkeypatch.setattr(daemon, "of_guests", lambda _: "libvirtd.service")
+    (line,) = routed(f"{GUEST} public")
+    line.guest = "web 1" if is_bound else None
+    ports = Ports([Port("", TAP.mac, "web 1")], all_known=True)
+    host = host_with(
+        Network("public", "virbr1", "nat", ports),
+        details=Details({"web 1": guest}, **details),
+        devices={"vnet0": device},
+    )
+    target = Target(line, GUEST, is_exact=True)
+    target.bridge = "virbr1"
+    found = [finding for finding in plugged(host, target) if finding.verdict != OK]
+    assert [(finding.verdict, finding.command) for finding in found] == ([(FAILURE, repair)] if text else [])
+    assert all(text in finding.text for finding in found)
+
+
+def test_who_cannot_answer_is_said_once_for_all() -> None:
+    troubles = [Trouble(f"vnet{number} of web{number}", "is down", "repair") for number in (1, 2, 3, 4, 5, 5)]
+    (one,) = plugged_station.findings(troubles[:1], FAILURE, [GUEST])
+    (all_of_them,) = plugged_station.findings(troubles, FAILURE, [GUEST], "; really")
+    assert one.text == "NIC vnet1 of web1 is down"
+    assert all_of_them.text.endswith("vnet3 of web3, vnet4 of web4 and 1 more: each is down; really")
+
+
+@pytest.mark.parametrize(
+    ("off", "command", "advice"),
+    [
+        ([], "", "start the guest that has the address"),
+        (["web1"], "virsh start web1", ""),
+        (["web1", "web2"], "", "start the guest that has the address: web1, web2"),
+    ],
+)
+def test_a_network_without_guests(off: list[str], command: str, advice: str) -> None:
+    (line,) = routed(f"{GUEST} public")
+    target = Target(line, GUEST, is_exact=True)
+    target.bridge = "virbr1"
+    (found,) = plugged(host_with(guests=dict.fromkeys(off, OFF)), target)
+    assert (found.verdict, found.command, found.advice) == (FAILURE, command, advice)
 
 
 NFTABLES, IPTABLES = LibvirtNftablesGate(4, 0x40), IptablesGate("iptables-nft", 0x40)

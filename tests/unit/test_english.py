@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     Documented = ast.Module | ast.ClassDef | ast.FunctionDef
 
 VERBS = {
-    *("Add", "Announce", "Apply", "Ask", "Bind", "Call", "Carry", "Check", "Close"),
+    *("Add", "Announce", "Apply", "Ask", "Bind", "Call", "Carry", "Check", "Close", "Connect"),
     *("Collect", "Compare", "Create", "Decide", "Delete", "Describe", "Drop", "Examine", "Find"),
     *("Flush", "Forget", "Import", "Install", "Keep", "Let", "Log", "Look", "Make"),
     *("Merge", "Note", "Open", "Parse", "Print", "Put", "Raise", "Read", "Record"),
     *("Remove", "Rename", "Replace", "Report", "Return", "Run", "Send", "Set", "Show"),
-    *("Sort", "Start", "Stop", "Take", "Turn", "Undo", "Uninstall", "Wait", "Warn"),
+    *("Sort", "Start", "Stop", "Take", "Trace", "Turn", "Undo", "Uninstall", "Wait", "Warn"),
     *("Write", "Yield"),
-    *("Change", "Do", "Enter", "Give", "Handle", "Have", "List", "Switch", "Tell", "Want"),
+    *("Begin", "Change", "Do", "End", "Enter", "Give", "Handle", "Have", "Hear", "List"),
+    *("Pass", "Plug", "Remember", "Say", "Switch", "Tell", "Want", "Watch"),
 }
 """The words that a function's docstring may begin with. Add a verb if another one fits better."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nethook.engine.run import APPLIED, TALLY
 from nethook.host.fake import Fault
 from nethook.host.fake.machine import IPTABLES
 from tests.unit.machine import World
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 ALL_THAT_IS_READ = {"plain", "iptables-legacy", "proxy", "guests", "isolated first", "IPv6 is off"}
 """The scenarios in which anything is read that is not read in others; a failed read is tried in these alone."""
 KILLS = {Fault.KILLS_BEFORE, Fault.KILLS_AFTER}
-OF_THE_KERNEL = {"addresses", "chain", "existence", "neighbours", "proxies", "routes", "routing", "table"}
+COUNTED = f"record {TALLY}"
+NOT_COUNTED = f"cannot count this run in {TALLY}: Input/output error"
+OF_THE_KERNEL = {"addresses", "chain", "existence", "neighbours", "proxies", "routes", "routing", "sockets", "table"}
 """The first words of what a run reads of the kernel without a tool, before it changes anything."""
 
 
@@ -71,10 +74,13 @@ def mistakes(world: World, step: Step, number: int, fault: Fault, expected: Expe
         yield "not done, and nobody is told"
     touch = expected.touched[number - 1]
     if not touch.changes and (touch.by_tool or touch.what.split()[0] in OF_THE_KERNEL):
-        changed = [each.what for each in world.host.touched[number:] if each.changes]
+        changed = [each.what for each in world.host.touched[number:] if each.changes and each.what != COUNTED]
         if changed or not said:
             yield f"a failed read, after which {changed} was changed, and {said} was said"
-    state = repr((left, world.host.files.texts))
+    if touch.what == COUNTED and (left != expected.at_once or {*said} - {NOT_COUNTED, "killed"}):
+        yield f"a run that was not counted did less: {said}"
+    texts = {path: text for path, text in world.host.files.texts.items() if path not in {TALLY, APPLIED}}
+    state = repr((left, texts))
     if state not in expected.seen:  # what comes next depends on nothing else
         expected.seen.add(state)
         yield from mistakes_next(world, step, expected, was_known=fault is not Fault.GARBAGE)

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab.world.network import WorldPort
+from lab.world.network import ISOLATED, WorldNetwork, WorldPort
 from nethook.host.fake import FakeHost
+from nethook.host.sockets import Socket
 from nethook.libvirt import record
-from tests.unit.machine import UPLINK, World
-from tests.unit.scenarios import DB, LONELY, PUBLIC, ROUTED, SCENARIOS, WEB, WEB_TOO, Scenario, steps_of, world_of
+from tests.unit.machine import UPLINK, World, connection
+from tests.unit.scenarios import DB, LONELY, NAT, PUBLIC, ROUTED, SCENARIOS, WEB, WEB_TOO, Scenario, steps_of, world_of
 from tests.unit.state import foreign, ours
 
 if TYPE_CHECKING:
-    from lab.world.network import WorldNetwork
     from nethook.host.lock import Locked
 
 
@@ -98,12 +98,13 @@ def test_clear_leaves_nothing_and_apply_brings_it_back(name: str) -> None:
 def test_a_table_that_somebody_deletes_comes_back(name: str) -> None:
     world = started(name)
     state = ours(world.host)
-    for family in ("inet", "bridge", "arp"):
+    first = SCENARIOS[name].networks[0]
+    for family in ("inet", "bridge", "arp", "ip", "ip6"):
         if (family, "nethook") in world.host.nftables.tables:
             damaged = world.copy()
             damaged.host.by_others("nft", "-f", "-", stdin=f"delete table {family} nethook")
             repaired = damaged.copy()
-            assert damaged.event(PUBLIC, "updated", has_ipv6=SCENARIOS[name].has_ipv6) == []
+            assert damaged.event(first, "updated", has_ipv6=SCENARIOS[name].has_ipv6) == []
             assert repaired.apply() == []
             if world.up.keys() == {PUBLIC.name}:
                 assert ours(damaged.host) == state
@@ -146,11 +147,12 @@ def test_a_proxy_entry_is_announced_once() -> None:
     world = started("proxy")
     entries = [("203.0.113.30", UPLINK), ("2001:db8:7::30", UPLINK)]
     assert sorted(world.host.announced) == sorted(entries) == sorted(ours(world.host)["proxies"])
-    assert world.host.kernel.settings[f"/proc/sys/net/ipv6/conf/{UPLINK}/proxy_ndp"] == "1"
+    settings = [f"/proc/sys/net/ipv6/conf/{device}/proxy_ndp" for device in (UPLINK, "all")]
+    assert [world.host.kernel.settings[each] for each in settings] == ["1", "1"]
     world.take_down(PUBLIC)
     assert world.event(PUBLIC, "stopped") == []
     assert ours(world.host)["proxies"] == []
-    assert world.host.kernel.settings[f"/proc/sys/net/ipv6/conf/{UPLINK}/proxy_ndp"] == "0"
+    assert [world.host.kernel.settings[each] for each in settings] == ["0", "0"]
 
 
 def test_addresses_are_kept_to_their_guests() -> None:
@@ -202,10 +204,11 @@ def test_ipv6_is_turned_on_and_off_again() -> None:
 
 def test_connections_of_an_address_that_moves_are_deleted() -> None:
     world = started("guests")
-    world.host.flows = {"203.0.113.10", "203.0.113.40"}
+    moves, stays = connection("192.0.2.1", "203.0.113.10"), connection("192.0.2.1", "203.0.113.40")
+    world.host.connections = [moves, stays, connection("203.0.113.10", "192.0.2.1")]
     world.configure("203.0.113.10 public guest=db", "203.0.113.40 public")
     assert world.event(PUBLIC, "updated") == []
-    assert world.host.flows == {"203.0.113.40"}
+    assert world.host.connections == [stays]
     assert [path for path in world.host.files.texts if "owed" in path] == []
 
 
@@ -238,6 +241,60 @@ def test_the_lock_of_another_run_that_takes_too_long() -> None:
     assert "nothing was changed" in error
     assert record.read(world.host).knows(PUBLIC.name), "recorded all the same"
     assert world.host.take_missed()
+
+
+@pytest.mark.parametrize("mode", [ISOLATED, "nat"])
+@pytest.mark.parametrize("failing", ["start", "updated"])
+def test_a_network_that_has_failed_to_start_leaves_its_bridge_to_the_next(failing: str, mode: str) -> None:
+    """No event tells of the failure. libvirt then gives the bridge's name to another network."""
+    world = World()
+    world.configure("203.0.113.10 public", forwards=["198.51.100.2:80 public guest=web1"])
+    wide = Wide("test", 0, mode, device=PUBLIC.bridge)
+    assert world.event(wide, failing) == []
+    _start(world, NAT)
+    world.announce(NAT, WEB)
+    assert world.event(NAT, "port-created", WEB) == []
+    found = elements(world)
+    assert (found["bridges"], found.get("isolated")) == ({(NAT.bridge,)}, None)
+    assert elements(world, "ip")["on_link"] == {(NAT.bridge, NAT.ipv4)}
+    assert elements(world, "ip")["ports"] == {("198.51.100.2", "tcp", "80", NAT.address(4, 2), "80")}
+    assert list(record.read(world.host).up) == [NAT.name]
+    before = ours(world.host)
+    assert world.apply() == []
+    assert ours(world.host) == before, "apply agrees with the events"
+
+
+class Wide(WorldNetwork):
+    """A network with all of 192.0.2.0/24, in which the subnets of all others lie."""
+
+    def event_xml(self, port: WorldPort | None = None) -> str:
+        """What libvirt writes to a hook's standard input."""
+        return super().event_xml(port).replace("255.255.255.248", "255.255.255.0")
+
+
+def test_a_start_that_must_fail_opens_no_network() -> None:
+    """Two networks have the same bridge, because somebody has written libvirt's files by hand."""
+    world = World()
+    world.configure("203.0.113.10 routed")
+    _start(world, LONELY)
+    _start(world, ROUTED)
+    assert world.event(WorldNetwork("other", 5, "nat", device=LONELY.bridge), "start") == []
+    assert world.event(ROUTED, "updated") == []
+    assert elements(world)["isolated"] == {(LONELY.bridge,)}
+
+
+def test_an_update_of_a_network_that_is_down_leaves_it_down() -> None:
+    """As ``virsh net-update --config`` does."""
+    world = World()
+    world.configure("203.0.113.10 public", forwards=["198.51.100.2:80 public guest=web1"])
+    for operation in ("updated", "stopped", "updated"):
+        assert world.event(PUBLIC, operation) == []
+        told = record.read(world.host)
+        assert (list(told.up), list(told.down)) == ([], [PUBLIC.name])
+    world.bring_up(PUBLIC)  # unseen
+    assert world.event(PUBLIC, "updated") == []
+    assert list(record.read(world.host).up) == [PUBLIC.name]
+    assert elements(world)["to4"] == {(PUBLIC.bridge, "203.0.113.10")}
 
 
 def _start(world: World, network: WorldNetwork) -> None:
@@ -306,3 +363,177 @@ def test_ignored_files_keep_what_is_in_force() -> None:
     del world.host.files.texts["/etc/default/routed-ips"]
     assert world.event(PUBLIC, "updated") == []
     assert routes(world) == {("203.0.113.10", PUBLIC.bridge, "")}
+
+
+def test_lines_with_ipv6_cost_a_host_without_it_nothing_else() -> None:
+    world = World()
+    world.host.has_ipv6_at_all = False
+    world.configure(forwards=["[2001:db8:ffff::2]:80 public guest=web1", "198.51.100.2:80 public guest=web1"])
+    world.bring_up(NAT, has_ipv6=False)
+    assert world.event(NAT, "started", has_ipv6=False) == []
+    world.announce(NAT, WEB)
+    assert world.event(NAT, "port-created", WEB, has_ipv6=False) == []
+    assert elements(world, "ip")["ports"] == {("198.51.100.2", "tcp", "80", NAT.address(4, 2), "80")}
+    assert ("ip6", "nethook") not in world.host.nftables.tables
+    assert world.apply() == []
+
+
+def ssh_from(peer: str) -> Socket:
+    session = Socket("tcp", "198.51.100.2", 22, peer, "1", is_listening=False)
+    session.program = "sshd"
+    return session
+
+
+def routed(world: World) -> set[str]:
+    return {route.prefix for route in world.host.kernel.routes if route.protocol == 218 and route.device == NAT.bridge}
+
+
+def test_a_line_around_an_administrators_address_waits_at_events_too() -> None:
+    """The hook has no session of its own, unlike `apply`."""
+    world = World()
+    world.host.opened = [ssh_from("203.0.113.99")]
+    world.configure("203.0.113.0/24 public", "203.0.112.0/24 public")
+    world.bring_up(NAT)
+    for operation in ("started", "updated"):
+        (said,) = world.event(NAT, operation)
+        assert "somebody is connected by SSH from 203.0.113.99: with this line, the host would not reach it" in said
+        assert routed(world) == {"203.0.112.0/24"}
+    world.host.opened = []
+    assert world.event(NAT, "updated") == []
+    assert routed(world) == {"203.0.112.0/24", "203.0.113.0/24"}
+
+
+def test_who_has_a_session_decides_for_the_others() -> None:
+    """A guest may be connected from its address when everything was removed, and `apply` is to bring it back."""
+    world = World()
+    world.host.opened = [ssh_from("203.0.113.99")]
+    world.host.files.texts["/proc/self/environ"] = "SSH_CONNECTION=198.51.100.9 5000 198.51.100.2 22\0"
+    world.host.files.texts["/proc/self/stat"] = "1 (x) S 1"
+    world.configure("203.0.113.0/24 public", "198.51.100.9 public")
+    world.bring_up(NAT)
+    world.apply()
+    assert routed(world) == {"203.0.113.0/24"}
+
+
+def test_an_administrator_behind_a_guest_does_not_keep_its_address_away() -> None:
+    """The session is there still when the network has stopped and starts again."""
+    world = World()
+    world.configure("203.0.113.0/24 public")
+    world.bring_up(NAT)
+    assert world.event(NAT, "started") == []
+    world.host.opened = [ssh_from("203.0.113.99")]
+    world.take_down(NAT)
+    assert world.event(NAT, "stopped") == []
+    world.bring_up(NAT)
+    assert world.event(NAT, "started") == []
+    assert routed(world) == {"203.0.113.0/24"}
+
+
+@pytest.mark.parametrize("around", ["198.51.100.2 public guest=web1", "0.0.0.0:22 public guest=web1"])
+def test_a_port_stays_with_the_host_while_somebody_is_connected_to_it(around: str) -> None:
+    """Also if its line has gone, and whichever network has an event."""
+    world, kept = World(), {("198.51.100.2", "tcp", "22")}
+    world.host.opened = [ssh_from("198.51.100.1")]
+    world.configure(forwards=[around, "198.51.100.2:22 -"])
+    for network in (NAT, LONELY):
+        world.bring_up(network)
+        assert world.event(network, "started") == []
+    assert elements(world, "ip")["kept"] == kept
+    world.configure(forwards=[around])
+    for network in (LONELY, NAT):
+        world.event(network, "updated")
+        assert elements(world, "ip")["kept"] == kept
+    world.apply()
+    assert elements(world, "ip")["kept"] == kept
+    world.host.kernel.add_address("198.51.100.3/24", UPLINK)
+    world.host.opened = []
+    assert world.apply() == []
+    assert "kept" not in elements(world, "ip")
+
+
+@pytest.mark.parametrize("line", ["198.51.100.2 public guest=web1", "198.51.100.2:22 public guest=web1"])
+def test_a_lockout_is_refused_whichever_network_has_an_event(line: str) -> None:
+    """A table that is made anew has the lines of all networks."""
+    world = World()
+    world.host.opened = [ssh_from("198.51.100.1")]
+    world.configure(forwards=[line, "198.51.100.3:80 public guest=web1"])
+    for network in (LONELY, NAT):
+        world.bring_up(network)
+        world.event(network, "started")
+        assert "taken_addresses" not in elements(world, "ip")
+        assert elements(world, "ip")["taken"] == {("198.51.100.3", "tcp", "80")}
+    world.apply()
+    assert "taken_addresses" not in elements(world, "ip")
+
+
+TAKEN = "203.0.113.11"
+TO_GUEST = f"{TAKEN}:22 public to={NAT.address(4, 2)} proxy={UPLINK}"
+
+
+def accepted(world: World) -> set[str]:
+    """The bridges whose guests may use the address."""
+    return {bridge for bridge, address in elements(world, "inet").get("to4", set()) if address == TAKEN}
+
+
+@pytest.mark.parametrize(
+    ("lines", "forwards"),
+    [
+        ((f"{TAKEN} routed",), (TO_GUEST,)),
+        ((f"{TAKEN} custmer",), (TO_GUEST,)),
+        ((), (TO_GUEST, f"{TAKEN} nowhere to={NAT.address(4, 2)} proxy={UPLINK}")),
+    ],
+    ids=["of a network that was not told of", "of an unknown network", "of a forward as a whole"],
+)
+def test_no_guest_may_use_an_address_of_which_ports_are_forwarded(
+    lines: tuple[str, ...], forwards: tuple[str, ...]
+) -> None:
+    """Whatever line is beside the forward, whose route is for the host alone."""
+    world = World()
+    world.configure(*lines, forwards=forwards)
+    world.bring_up(NAT)
+    for _ in range(3):
+        world.event(NAT, "started")
+        assert accepted(world) == set()
+    world.apply()
+    world.event(NAT, "updated")
+    assert accepted(world) == set()
+
+
+def test_no_guest_may_use_it_when_our_table_was_deleted() -> None:
+    world = World()
+    world.configure(forwards=[TO_GUEST])
+    for network in (NAT, LONELY):
+        world.bring_up(network)
+        world.event(network, "started")
+    del world.host.nftables.tables["inet", "nethook"]
+    world.event(LONELY, "updated")
+    assert accepted(world) == set()
+
+
+def test_a_line_beside_it_that_waits_leaves_nothing_to_do() -> None:
+    world = World()
+    world.configure(f"{TAKEN} public guest=web2", forwards=[TO_GUEST])
+    world.bring_up(NAT)
+    world.event(NAT, "started")
+    for _ in range(2):
+        world.apply()
+        assert accepted(world) == set()
+        world.event(NAT, "updated")
+        assert accepted(world) == set()
+
+
+@pytest.mark.parametrize(("operation", "is_seen"), [("start", True), ("updated", True), ("start", False)])
+def test_a_network_that_is_down_takes_no_bridge_of_one_that_runs(operation: str, *, is_seen: bool) -> None:
+    """Both have the same bridge name, and the isolated network has the bridge, whether or not its start was seen."""
+    twin = NAT._replace(name="twin", number=LONELY.number)
+    world = World()
+    world.configure("203.0.113.10 twin", "203.0.113.11 lonely")
+    world.bring_up(LONELY)
+    if is_seen:
+        world.event(LONELY, "started")
+    world.announce(LONELY, DB)
+    world.put_in(LONELY, DB)
+    world.event(twin, operation)
+    assert (LONELY.bridge,) in elements(world)["isolated"]
+    there = {route.prefix for route in world.host.kernel.routes if route.device == LONELY.bridge}
+    assert there & {"203.0.113.10", "203.0.113.11"} == ({"203.0.113.11"} if is_seen else set())

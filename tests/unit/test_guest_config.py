@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from nethook.cli import main
 from nethook.commands import guest_config
+from nethook.config.forwarded_ports import parse_forwarded_ports
 from nethook.config.settings import GATEWAY4, GATEWAY6
 from nethook.errors import NethookError
-from nethook.guest_config import FORMATS, format_named
+from nethook.guest_config import FORMATS, SYSTEMS, format_named
 from nethook.guest_config.nic import Nic
 from nethook.guest_config.resolvers import resolvers
 from nethook.guest_config.selection import select
 from nethook.libvirt import Network
 from nethook.libvirt.live import LiveGuest, LiveNetwork
 from nethook.prefix import parse_prefix
-from tests.unit.lines import routed
+from tests.unit.lines import configured, routed
 
 GUESTS = Path(__file__).parents[2] / "docs" / "guests.md"
 TEXTS = Path(__file__).with_name("guest_config")
@@ -74,6 +78,13 @@ def test_a_fixed_private_address_comes_after_the_routed_ones(name: str) -> None:
     printed = text(name, DUAL_STACK._replace(private=["192.168.50.2/24", "fd00:50::2/64"]))
     for routed_one, private in (("203.0.113.17", "192.168.50.2"), ("2001:db8:7::1", "fd00:50::2")):
         assert printed.index(routed_one) < printed.index(private)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_link_local_gateway_names_its_nic(name: str) -> None:
+    """They are all of fe80::/10."""
+    other = DUAL_STACK._replace(gateways={4: GATEWAY4, 6: "fe90::1"})
+    assert text(name, other) == text(name, DUAL_STACK).replace(GATEWAY6, "fe90::1")
 
 
 def test_dhcp_keeps_its_address_and_not_its_default_route() -> None:
@@ -228,3 +239,69 @@ def test_a_private_address_that_no_guest_can_have(private: str, why: str, public
     with pytest.raises(NethookError) as refused:
         public.own(private)
     assert str(refused.value) == why
+
+
+@pytest.fixture
+def asking(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Return what runs guest-config on a host with LINES and one forward."""
+    forwards, _ = parse_forwarded_ports([("forwarded-ports", b"203.0.113.5 lan guest=mail\n")])
+    found = configured(LINES).replaced(forwards=forwards)
+    monkeypatch.setattr(guest_config, "load", lambda _: found)
+    monkeypatch.setattr(guest_config, "resolvers", lambda: ["192.0.2.53"])
+    return lambda *words: main(["guest-config", *words])
+
+
+def test_all_formats_for_programs(asking: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["203.0.113.10", "2001:db8:7::10", "--mac", "52:54:00:12:34:56"]
+    assert asking(*words, "--format", "json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["address"], told["gateway"]) == ("203.0.113.10/32", GATEWAY4)
+    assert told["addresses"][1] == {"address": "2001:db8:7::10/128", "gateway": GATEWAY6}
+    assert (told["nameservers"], told["network"], told["mac"]) == (["192.0.2.53"], "public", "52:54:00:12:34:56")
+    assert [each["format"] for each in told["configurations"]] == list(FORMATS)
+    for each in told["configurations"]:
+        for name in (each["format"], *each["systems"]):
+            asking(*words, "--format", name)
+            printed, said = capsys.readouterr()
+            assert printed == each["text"]
+            assert ("assuming that the guest calls the NIC" in said) != each["is_interface_certain"]
+        assert each["path"] is None or each["path"] in each["text"].splitlines()[0]
+        assert each["title"]
+    assert {name for each in told["configurations"] for name in each["systems"]} == set(SYSTEMS)
+
+
+def test_programs_learn_what_is_only_forwarded(asking: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert asking("203.0.113.5", "--format", "json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["addresses"], told["configurations"]) == ([], [])
+    assert "forwarded as a whole" in told["remarks"][0]
+
+
+def test_a_guest_with_forwards_gets_an_address_too(
+    asking: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With an address, its name chooses the NIC; alone, it stands for its lines."""
+    mac = "52:54:00:12:34:56"
+    monkeypatch.setattr(guest_config, "live_guests", lambda: {"mail": LiveGuest([("public", mac)], is_running=True)})
+    assert asking("203.0.113.10", "mail") == 0
+    printed, said = capsys.readouterr()
+    assert f'macaddress: "{mac}"' in printed
+    assert not said
+    assert asking("mail") == 0
+    assert "nothing has to be configured" in capsys.readouterr().err
+
+
+def test_the_name_of_a_nic_that_is_assumed(asking: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert asking("203.0.113.10") == 0
+    assert "NIC enp1s0; otherwise, name the guest, or add --interface NAME" in capsys.readouterr().err
+    assert asking("203.0.113.10", "--format", "alpine") == 0
+    assert "NIC eth0; otherwise, add --interface NAME" in capsys.readouterr().err
+
+
+def test_an_installed_debian_differs_from_its_cloud_image(
+    asking: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asking("203.0.113.10", "--format", "debian") == 0
+    printed, said = capsys.readouterr()
+    assert printed.startswith("# /etc/network/interfaces.d/nethook")
+    assert "--format debian-cloud" in said

@@ -7,14 +7,18 @@ import pwd
 import re
 import stat
 import struct
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from nethook.install import confinement, hook_file, package, units
+from nethook.errors import NethookError
+from nethook.host import process
+from nethook.host.process import CALL_SECONDS, Call, Result, Tools
+from nethook.install import confinement, hook_file, package, systemd, units
 from nethook.install.own_files import MARK, is_ours, write
 from nethook.install.package import PACKAGE, stub
-from nethook.install.task import RefusedError
+from nethook.install.task import SECONDS, RefusedError, patient_host
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +33,7 @@ def test_the_place_of_the_hook(version: tuple[int, int], place: str) -> None:
 
 def test_all_that_is_written_is_known_again(tmp_path: Path) -> None:
     assert is_ours(str(PACKAGE / "lv-setup-routed-ips"))
-    texts = [stub("/usr/bin/python3", "/somewhere"), *(units.text(unit, "/usr/bin/python3") for unit in units.UNITS)]
+    texts = [stub("/usr/bin/python3", "/somewhere"), units.text("/usr/bin/python3")]
     for text in texts:
         (tmp_path / "file").write_text(text)
         assert is_ours(str(tmp_path / "file"))
@@ -54,36 +58,27 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
 
 def test_no_placeholder_is_left_in_a_unit() -> None:
-    for unit in units.UNITS:
-        assert not re.search("@[A-Z]+@", units.text(unit, "/usr/bin/python3"))
+    assert not re.search("@[A-Z]+@", units.text("/usr/bin/python3"))
 
 
-def _settings(unit: str) -> list[str]:
-    return units.text(unit, "/usr/bin/python3").splitlines()
+def _settings() -> list[str]:
+    return units.text("/usr/bin/python3").splitlines()
 
 
-def test_the_service_writes_its_own_folder_and_the_lock_of_iptables_only() -> None:
-    service = _settings(units.SERVICE)
+def test_the_service_writes_its_own_folder_the_lock_of_iptables_and_metrics_only() -> None:
+    service = _settings()
     assert "ProtectSystem=strict" in service
     assert [line for line in service if line.startswith(("ReadWritePaths=", "RuntimeDirectory"))] == [
         "RuntimeDirectory=nethook",
         "RuntimeDirectoryMode=0700",
         "RuntimeDirectoryPreserve=yes",
         "ReadWritePaths=-/run/xtables.lock",
+        "ReadWritePaths=-/var/lib/prometheus/node-exporter -/var/lib/node_exporter/textfile_collector",
     ]
 
 
-@pytest.mark.parametrize("unit", [unit for unit in units.UNITS if unit.endswith(".service")])
-def test_all_that_a_unit_says_is_found_under_our_name(unit: str) -> None:
-    assert "SyslogIdentifier=nethook" in _settings(unit)
-
-
-def test_the_watcher_of_firewalld_hears_nobody_else() -> None:
-    watcher = _settings(units.FIREWALLD)
-    matches = [line for line in watcher if line.startswith('"--match=')]
-    assert len(matches) == 2
-    assert all(",sender=" in line for line in matches)
-    assert "TasksMax=16" in watcher
+def test_all_that_the_service_says_is_found_under_our_name() -> None:
+    assert "SyslogIdentifier=nethook" in _settings()
 
 
 @pytest.mark.parametrize(
@@ -223,3 +218,60 @@ def test_writing_is_all_or_nothing(tmp_path: Path) -> None:
     assert seen == [(b"text", 0o755)] * 2
     assert path.read_bytes() == b"text"
     assert [entry.name for entry in folder.iterdir()] == ["network.d"]
+
+
+class _StuckTools(Tools):
+    """Tools of a host where systemctl never ends, on a clock of their own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        super().__init__(60.0)
+
+    def run(self, call: Call) -> Result:
+        self.now = self.deadline
+        return Result(call, None, "", "")
+
+
+def test_a_unit_that_never_finishes_takes_no_time_from_the_tasks_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = _StuckTools(monkeypatch)
+    with pytest.raises(NethookError, match=r"libvirtd\.service has not finished after 200 s; look later: "):
+        systemd.reload(tools, "libvirtd.service").run()
+    assert (tools.now, tools.seconds_left) == (200.0, 60.0)
+
+
+def test_systemd_may_take_longer_than_a_program_of_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`systemctl daemon-reload` does on a busy host, and the installation must not fail by that."""
+    limits: list[float] = []
+
+    class Child:
+        pidfd = -1
+
+        def __init__(self, call: Call) -> None:
+            self.call = call
+
+        def result(self, *, ended: bool) -> Result:
+            return Result(self.call, 0 if ended else None, "", "")
+
+    def wait(_: int, until: float) -> bool:
+        limits.append(until - time.monotonic())
+        return True
+
+    monkeypatch.setattr(process, "_Child", Child)
+    monkeypatch.setattr(process, "_wait", wait)
+    for tools in (Tools(SECONDS), patient_host()):
+        assert tools.run(Call(("systemctl", "daemon-reload"))).status == 0
+    assert limits == pytest.approx([CALL_SECONDS, SECONDS], abs=1)
+
+
+def test_a_unit_that_was_restarted_often_is_restarted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd refuses the sixth start within 10 s, unless it forgets the others: systemd.unit(5), StartLimitBurst."""
+    asked: list[str] = []
+
+    def run(_: Tools, call: Call) -> Result:
+        asked.append(str(call))
+        return Result(call, 0, "", "")
+
+    monkeypatch.setattr(Tools, "run", run)
+    systemd.restart(Tools(1), "libvirtd.service").run()
+    assert asked == ["systemctl reset-failed libvirtd.service", "systemctl restart libvirtd.service"]

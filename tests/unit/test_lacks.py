@@ -93,15 +93,29 @@ def test_what_is_not_there_for_the_way_to_a_guest() -> None:
     ]
 
 
-@pytest.mark.parametrize(("off", "is_deaf"), [({"lo"}, True), ({"eth9"}, False), (set(), False)])
-def test_proxy_ndp_is_off_only_where_it_has_to_be_turned_on(off: set[str], is_deaf: bool) -> None:
+@pytest.mark.parametrize(
+    ("off", "expected"),
+    [
+        ({"lo"}, ["the kernel ignores our proxy entries on lo: proxy_ndp is off"]),
+        ({"eth9"}, []),
+        (set(), []),
+        (
+            {"all"},
+            [
+                "the host does not answer routers on lo that send their question to the address itself: "
+                "proxy_ndp is off in net.ipv6.conf.all"
+            ],
+        ),
+    ],
+)
+def test_proxy_ndp_is_off_only_where_it_has_to_be_turned_on(off: set[str], expected: list[str]) -> None:
     there = {**applied(case(LINES, [PUBLIC])), PROXY_NDP_SWITCH: SwitchState({}, off)}
     host = Facts(configuration(LINES), {"public": LiveNetwork(PUBLIC, is_active=True)}, edge.Host(1))
     host.__dict__["plan"] = Plan(case(LINES, [PUBLIC], there), [], [])
     target = Target(LINE, "2001:db8::1", is_exact=True)
     target.bridge = "virbr1"
     said = [finding.text for finding in ours.lacking(host, target)]
-    assert said == ["the kernel ignores our proxy entries on lo: proxy_ndp is off"] * is_deaf
+    assert said == expected
 
 
 def test_what_is_said_of_many_lines_is_said_once() -> None:

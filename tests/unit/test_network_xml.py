@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nethook.errors import ReadError
-from nethook.libvirt import XML, Network, _subnet, read_network
-from nethook.libvirt.live import _nics
+from nethook.libvirt import XML, Network, read_network, subnet_of
+from nethook.libvirt.live import nics_of
 from nethook.placement import place
 from nethook.placement.scope import Scope
 from nethook.status.line_states import states_without_root
@@ -26,8 +26,8 @@ from tests.unit.lines import configuration
         ({"address": "192.168.50.1"}, "192.168.50.0/24"),
     ],
 )
-def test_subnets(attributes: dict[str, str], subnet: str) -> None:
-    assert _subnet(attributes).text == subnet
+def testsubnet_ofs(attributes: dict[str, str], subnet: str) -> None:
+    assert subnet_of(attributes).text == subnet
 
 
 def test_a_network_is_read_by_exact_place() -> None:
@@ -52,7 +52,7 @@ def test_the_nics_of_a_guest_are_those_on_networks() -> None:
     <interface type='user'><mac address='52:54:00:aa:00:03'/></interface>
     <interface type='network'><mac address='52:54:00:aa:00:04'/><source network='inner'/></interface>
     </devices></domain>"""
-    assert _nics(xml) == [("public", "52:54:00:aa:00:01"), ("inner", "52:54:00:aa:00:04")]
+    assert nics_of(xml) == [("public", "52:54:00:aa:00:01"), ("inner", "52:54:00:aa:00:04")]
 
 
 NETWORKS = {

@@ -20,7 +20,7 @@ from nethook.engine.snapshot import Question
 from nethook.errors import NethookError, ReadError
 from nethook.host import Host, files, nftables
 from nethook.host.fake import FakeHost, Fault
-from nethook.host.layout import SetType
+from nethook.host.layout import ADDRESS, SetType
 from nethook.host.netlink import NETLINK_ROUTE, NFTABLES, Netlink, attributes
 from nethook.host.nftables import ForeignChain, foreign_chain, read_chain
 from nethook.host.process import LONGEST_SHOWN, Call, Result, Tools, refusals
@@ -76,9 +76,9 @@ def test_a_number_of_another_script_is_no_line_number() -> None:
 def test_a_length_of_nothing_ends_the_reading() -> None:
     with pytest.raises(ReadError, match="has no length"):
         list(attributes(pack("HH", 0, 1) * 4, 0, 16))
-    kind = SetType("to", family=4)
-    with pytest.raises(ReadError, match="does not begin with its key"):
-        nftables.single_keys(kind, [(pack("HHHH", 0, 1, 0, nftables.KEY) + bytes(16), 0, 24)])
+    kind = SetType("to", ADDRESS[4])
+    with pytest.raises(ReadError, match="an element is cut"):
+        nftables.single_keys(kind, [(pack("HHHH", 0, 1, 0, 1) + bytes(16), 0, 24)])
 
 
 def attribute(number: int, content: bytes) -> bytes:
@@ -158,10 +158,11 @@ class Wordless:
     def send(self, _: bytes) -> None:
         pass
 
-    def recv(self, _: int) -> bytes:
+    def recv_into(self, part: memoryview) -> int:
         if not self.data:
             raise BlockingIOError
-        return self.data
+        part[: len(self.data)] = self.data
+        return len(self.data)
 
     def close(self) -> None:
         self.is_closed = True
@@ -249,7 +250,9 @@ def test_a_module_that_is_gone_does_not_cost_the_report(monkeypatch: pytest.Monk
             return [done], ["failed"]
 
     class Plan:
+        case = None
         refused: tuple[Problem, ...] = ()
+        warnings: tuple[Problem, ...] = ()
         failures: tuple[str, ...] = ()
         steps = (Step(),)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nethook.prefix import BITS, Prefix, address_text, parse_address, parse_prefix
+from nethook.prefix import BITS, Prefix, address_text, is_link_local, parse_address, parse_prefix
 
 networks = st.one_of(
     st.tuples(st.integers(0, (1 << 32) - 1), st.integers(0, 32)),
@@ -44,3 +44,15 @@ def test_the_text_is_canonical() -> None:
 def test_what_is_no_prefix(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_prefix(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        *[(each, True) for each in ("fe80::1", "fe90::1", "febf:ffff::1", "169.254.0.1", "169.254.255.255")],
+        *[(each, False) for each in ("fe7f::1", "fec0::1", "fe8::1", "2001:db8::fe80", "169.253.0.1", "203.0.113.10")],
+    ],
+)
+def test_link_local_addresses(address: str, expected: bool) -> None:
+    """RFC 4291: fe80::/10, which ends at febf."""
+    assert is_link_local(address) == expected

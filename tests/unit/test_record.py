@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nethook.host import Host, files, lock
-from nethook.host.lock import Locked, last_run
 from nethook.libvirt import Network, Port, Ports, record
 from nethook.libvirt.event import Event
 from nethook.prefix import parse_prefix
@@ -29,8 +28,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "run"
 
 
-def network(name: str, bridge: str = "virbr1", mode: str = "nat", ports: Iterable[Port] = ()) -> Network:
-    return Network(name, bridge, mode, Ports([*ports], all_known=True))
+def network(name: str, mode: str = "nat", ports: Iterable[Port] = ()) -> Network:
+    return Network(name, f"bridge of {name}", mode, Ports([*ports], all_known=True))
 
 
 def tell(operation: str, name: str = "my network", port: Port | None = None, mode: str = "nat") -> Network:
@@ -72,6 +71,27 @@ def test_what_others_have_told_stays() -> None:
     tell("stopped", "third")
     assert list(record.read(HOST).up) == ["my network", "other"]
     assert ports() == [("a", MAC, "web 1")]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "up"),
+    [
+        (("virbr1", ""), ("virbr1", "nat"), ["second"]),
+        (("virbr1", "nat"), ("virbr2", "nat"), ["first", "second"]),
+        (("br0", "bridge"), ("br0", "bridge"), ["first", "second"]),
+        (("br0", "bridge"), ("br0", "nat"), ["first", "second"]),
+        (("", "nat"), ("", "nat"), ["first", "second"]),
+    ],
+)
+def test_one_network_at_a_time_has_a_bridge_of_libvirt(
+    first: tuple[str, str], second: tuple[str, str], up: list[str]
+) -> None:
+    """Several networks may have one of the host's own bridges."""
+    for name, (bridge, mode) in (("first", first), ("second", second)):
+        record.tell(Event("start", Network(name, bridge, mode), None), HOST)
+    told = record.read(HOST)
+    assert list(told.up) == up
+    assert told.knows("first")
 
 
 def test_prefixes_and_any_names_come_back_as_they_were() -> None:
@@ -132,10 +152,8 @@ def test_a_record_that_cannot_be_kept_is_said(folder: Path, obstacle: str) -> No
 
 def test_apply_learns_all_networks_and_the_bridges_of_the_host() -> None:
     tell("started", "gone")
-    before = last_run()
-    with Locked(as_of=before) as held:
-        assert held.is_current
-        assert record.learn([(network("a", ports=[WEB]), True), (network("b"), False)], ["br0"], held, HOST)
+    with HOST.version(record.FILE) as asked:
+        assert record.learn([(network("a", ports=[WEB]), True), (network("b"), False)], ["br0"], asked, HOST)
     told = record.read(HOST)
     assert list(told.up) == ["a", "/br0"]
     assert list(told.down) == ["b"]
@@ -143,13 +161,24 @@ def test_apply_learns_all_networks_and_the_bridges_of_the_host() -> None:
     assert ports("a") == [("a", MAC, "web 1")]
 
 
-def test_what_apply_has_heard_before_an_event_is_out_of_date() -> None:
-    tell("started", "a")
-    before = last_run()
-    tell("started", "b")
-    with Locked(as_of=before) as held:
-        assert not held.is_current
-    with Locked() as held:
-        tell("started", "c")
-        assert not record.learn([(network("a"), True)], [], held, HOST)
-    assert list(record.read(HOST).up) == ["a", "b", "c"]
+@pytest.mark.parametrize("before", [[], ["stopped"]])
+@pytest.mark.parametrize("meanwhile", [["start"], ["start", "stopped"], ["start", "started", "stopped", "start"]])
+def test_what_apply_has_heard_before_an_event_is_out_of_date(before: list[str], meanwhile: list[str]) -> None:
+    """Also if the record says the same again, and its new file has the number of an old one."""
+    for operation in before:
+        tell(operation)
+    with HOST.version(record.FILE) as asked:
+        for operation in meanwhile:
+            tell(operation)
+        written = files.recorded(record.FILE)
+        assert not record.learn([(network("another"), True)], [], asked, HOST)
+    assert files.recorded(record.FILE) == written
+
+
+def test_an_event_that_changes_nothing_makes_no_answer_out_of_date() -> None:
+    tell("started")
+    with HOST.version(record.FILE) as asked:
+        tell("updated")
+        assert record.learn([(network("a"), True)], [], asked, HOST)
+        assert not record.learn([(network("b"), True)], [], asked, HOST)
+    assert list(record.read(HOST).up) == ["a"]

@@ -12,7 +12,7 @@ from nethook.engine.run import Outcome
 
 @pytest.fixture(autouse=True)
 def no_syslog(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("open_log", "info", "errors"):
+    for name in ("info", "errors"):
         monkeypatch.setattr(log, name, lambda *_: None)
 
 

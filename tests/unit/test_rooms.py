@@ -29,12 +29,13 @@ FLOORS = (
     ("log", "libvirt"),
     ("changes", "terminal", "placement"),
     ("gates", "parts"),
-    ("guest_config", "install"),
+    ("guest_config", "install", "importing", "editing", "routing_daemons"),
     ("legacy06",),
     ("engine",),
-    ("status", "doctor"),
+    ("doctor", "status"),
+    ("watch", "tracing"),
     ("commands",),
-    ("cli", "hook", "__main__"),
+    ("cli", "hook", "packaged", "__main__"),
 )
 """Each room imports rooms of the floors below it, and of its own floor only what comes before it there."""
 
@@ -114,7 +115,7 @@ def test_the_core_imports_nothing_that_touches_the_machine() -> None:
     assert found == {"prefix.py imports _socket"}
 
 
-MOST_MODULES = 47
+MOST_MODULES = 49
 """Of ours that an event imports. Each costs it some 150 µs, beside what is in it: find, read, unmarshal, execute."""
 
 

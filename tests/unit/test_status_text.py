@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import re
-from argparse import Namespace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from nethook.changes import ADD, REMOVE, Effect
 from nethook.commands import status as status_verb
+from nethook.commands.parser import build_parser
 from nethook.config.routed_ips import parse_routed_ips
 from nethook.errors import NethookError
 from nethook.host.traffic import Traffic
+from nethook.libvirt import Network
+from nethook.libvirt.details import Details, GuestDetails
+from nethook.libvirt.live import LiveGuest, LiveNetwork
+from nethook.status.hindrances import Note
+from nethook.status.intentions import Intentions
 from nethook.status.line_states import LineState
 from nethook.status.overview import Overview
-from nethook.status.status_text import messages, status_text
+from nethook.status.status_text import messages, result, status_text
 from nethook.status.traffic_text import RATES, human
 from nethook.status.watch import Rates
 from tests.unit.lines import configuration, routed
+
+if TYPE_CHECKING:
+    from argparse import Namespace
 
 LONG = "2001:db8:1234:5678:9abc:def0:1234:5678"
 
@@ -38,15 +48,24 @@ def overview() -> Overview:
     return Overview(states, [], [("ip libvirt_network forward", "open")], changes)
 
 
+def test_the_result_of_a_verb() -> None:
+    states = overview().lines
+    assert result(states[:1]) == "1 line: 1 routed"
+    assert result(states) == "3 lines: 1 routed, 1 waiting, 1 not applied; to see why, run `nethook status`"
+    assert result([]) == "no lines"
+
+
 def test_plain() -> None:
     assert status_text(overview(), None) == (
+        "1 of 3 lines routed, 1 waiting, 1 not applied.\n"
+        "\n"
         "ADDRESS                                 STATE        NETWORK                     BRIDGE"
         "       IN       OUT  LINE\n"
-        "203.0.113.10                            routed       public                      virbr1"
-        "   7 448B  12k 99MB     1\n"
         f"{LONG}  not applied  a-network-with-a-long-name  virbr10       -         -     2  run nethook apply\n"
         "203.0.113.12                            waiting      gone                        -"
         "             -         -     3  libvirt has no network gone\n"
+        "203.0.113.10                            routed       public                      virbr1"
+        "   7 448B  12k 99MB     1\n"
         "\n"
         "IN, OUT: packets, bytes. LINE: of routed-ips\n"
         "\n"
@@ -78,6 +97,7 @@ def without_colours(text: str) -> list[str]:
 def test_on_a_terminal_no_line_is_cut_and_no_address_folded(width: int, coloured: bool) -> None:
     found = bound()
     lines = without_colours(status_text(found, width, coloured=coloured))
+    lines = lines[lines.index("") + 1 :]  # what follows the sentence
     assert max(map(len, lines)) <= width
     for state in found.lines:
         (at,) = [number for number, line in enumerate(lines) if line.split()[:1] == [state.line.prefix.text]]
@@ -94,8 +114,8 @@ def test_on_a_terminal_no_line_is_cut_and_no_address_folded(width: int, coloured
 
 def test_a_reason_is_below_its_line() -> None:
     lines = status_text(bound(), 120).split("\n")
-    assert lines[4:6] == [lines[4], "    libvirt has no network gone"]
-    assert lines[4].startswith("203.0.113.12 ")
+    (at,) = [number for number, line in enumerate(lines) if line.startswith("203.0.113.12 ")]
+    assert lines[at + 1] == "    libvirt has no network gone"
 
 
 def test_a_terminal_of_80_columns_has_room_for_a_bound_address() -> None:
@@ -103,6 +123,8 @@ def test_a_terminal_of_80_columns_has_room_for_a_bound_address() -> None:
     state = LineState(line, "virbr1", "routed", "", "52:54:00:00:00:01")
     state.received, state.sent, state.spoofed = Traffic(7, 448), Traffic(12_345, 98_765_432), 0
     assert status_text(Overview([state], []), 80).split("\n") == [
+        "1 of 1 line routed.",
+        "",
         "ADDRESS       STATE   NETWORK  GUEST      IN       OUT  SPOOFED  LINE",
         "203.0.113.10  routed  public   web1   7 448B  12k 99MB        0     1",
         "",
@@ -152,7 +174,7 @@ def test_a_forged_name_cannot_paint_the_terminal() -> None:
 def test_nothing_to_show_says_what_to_write() -> None:
     assert status_text(Overview([], []), None) == ""
     assert list(messages(Overview([], []))) == [
-        "the files have no lines: write ADDRESS NETWORK, a line each, see routed-ips(5)"
+        "the files have no lines: write ADDRESS NETWORK, a line each, see routed-ips(5) and forwarded-ports(5)"
     ]
 
 
@@ -178,6 +200,11 @@ def test_rates_are_what_was_added() -> None:
             assert rate is None
 
 
+def asked(*words: str) -> Namespace:
+    """The options of `nethook status` with these words."""
+    return build_parser().parse_args(["status", *words])
+
+
 @pytest.mark.parametrize(
     ("states", "problems", "status"),
     [
@@ -193,14 +220,122 @@ def test_the_exit_status(states: list[str], problems: int, status: int, monkeypa
     shown = [LineState(line, "virbr1", state, "") for line, state in zip(lines, states)]
     wrong = configuration("203.0.113.300 public\n" * problems).problems
     monkeypatch.setattr(status_verb, "overview", lambda: Overview(shown, wrong))
-    assert status_verb.run(Namespace(addresses=[], watch=False, json=False)) == status
+    assert status_verb.run(asked()) == status
     # the wrong line is not about this one
-    alone = Namespace(addresses=["203.0.113.10"], watch=False, json=False)
-    assert status_verb.run(alone) == {"routed": 0, "unknown": 2}[states[0]]
+    assert status_verb.run(asked("203.0.113.10")) == {"routed": 0, "unknown": 2}[states[0]]
 
 
 def test_a_wrong_line_may_be_meant_for_what_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = configuration("203.0.113.300 public").problems
     monkeypatch.setattr(status_verb, "overview", lambda: Overview([], wrong))
     with pytest.raises(NethookError, match=r"no line of the files names 203.0.113.30, .*; but the files have mistakes"):
-        status_verb.run(Namespace(addresses=["203.0.113.30"], watch=False, json=False))
+        status_verb.run(asked("203.0.113.30"))
+
+
+@pytest.mark.parametrize(
+    ("states", "sentence"),
+    [
+        (["routed"], "1 of 1 line routed."),
+        (["routed"] * 3, "3 of 3 lines routed."),
+        (["blocked", "routed", "waiting", "routed"], "2 of 4 lines routed, 1 waiting, 1 blocked."),
+        (["unknown", "not applied"], "0 of 2 lines routed, 1 not applied, 1 unknown."),
+    ],
+)
+def test_one_sentence_says_it_all(states: list[str], sentence: str) -> None:
+    lines = routed("".join(f"203.0.113.{number} public\n" for number in range(len(states))))
+    found = Overview([LineState(line, "virbr1", state, "") for line, state in zip(lines, states)], [])
+    assert status_text(found, None).split("\n")[:2] == [sentence, ""]
+
+
+def several() -> Overview:
+    """Lines of two networks, a guest, and each state that most lines have."""
+    lines = routed(
+        "203.0.113.10 public guest=web1\n203.0.113.11 public\n203.0.113.16/29 other\n203.0.113.17 other guest=web1"
+    )
+    states = [LineState(line, "virbr1", state, "") for line, state in zip(lines, ["routed", "blocked"] * 2)]
+    return Overview(states, [], notes=[Note("other", "tap vnet2 of guest web2 is not in bridge virbr2")])
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ([], [11, 17, 10, 16]),
+        (["--network", "public"], [11, 10]),
+        (["--guest", "web1"], [17, 10]),
+        (["--network", "other", "--guest", "web1"], [17]),
+        (["203.0.113.18"], [16]),
+        (["203.0.113.0/24", "--network", "public"], [11, 10]),
+        (["--state", "blocked"], [11, 17]),
+        (["--state", "blocked", "--state", "waiting", "--network", "public"], [11]),
+        (["--state", "not-applied"], []),
+    ],
+)
+def test_lines_are_chosen(
+    words: list[str], shown: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(status_verb, "overview", several)
+    status_verb.run(asked(*words))
+    printed = capsys.readouterr().out
+    assert [int(each) for each in re.findall(r"^203.0.113.(\d+)", printed, re.M)] == shown
+    assert ("tap vnet2" in printed) == ("public" not in words)
+    status_verb.run(asked("--json", *words))
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["lines"]) == len(shown)
+    assert sum(found["summary"]["lines"].values()) == int(printed.split()[2])
+
+
+@pytest.mark.parametrize("words", [["--network", "pubic"], ["--guest", "web9"]])
+def test_a_name_without_lines_is_said(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_verb, "overview", several)
+    with pytest.raises(NethookError, match=f"no line of the files is for .* {words[1]}"):
+        status_verb.run(asked(*words))
+
+
+def test_a_line_that_is_only_in_an_ignored_file_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = several()
+    found.unread = routed("203.0.113.30 public")
+    monkeypatch.setattr(status_verb, "overview", lambda: found)
+    with pytest.raises(NethookError, match=r"no line that is read names 203.0.113.30: routed-ips:1 does, but"):
+        status_verb.run(asked("203.0.113.30"))
+
+
+def test_files_that_are_not_read_are_named() -> None:
+    found = Overview([], [], ignored=["/etc/default/routed-ips is ignored, because /etc/nethook/routed-ips exists"])
+    assert "/etc/default/routed-ips is ignored, because /etc/nethook/routed-ips exists" in messages(found)
+
+
+OFF, ON = LiveGuest([("public", "52:54:00:00:00:01")], is_running=False), LiveGuest([], is_running=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_on_purpose"),
+    [
+        ("203.0.113.10 public guest=off", True),
+        ("203.0.113.10 public guest=auto", False),
+        ("203.0.113.10 public guest=on", False),  # it runs, and is not plugged in
+        ("203.0.113.10 public guest=typo", False),
+        ("203.0.113.10 public", False),  # auto would use it
+        ("203.0.113.10 lonely", True),
+        ("203.0.113.10 stopped", True),
+        ("203.0.113.10 stopped-auto", False),
+        ("203.0.113.10 typo", False),
+    ],
+)
+def test_what_is_off_on_purpose(line: str, is_on_purpose: bool) -> None:
+    names = {"public": True, "lonely": True, "stopped": False, "stopped-auto": False}
+    networks = {name: LiveNetwork(Network(name, "virbr1", "nat"), is_active=on) for name, on in names.items()}
+    starts = {name: GuestDetails("", False, name == "auto", ()) for name in ("off", "auto", "on")}
+    known = Intentions(networks, {"off": OFF, "auto": OFF, "on": ON}, Details(starts, frozenset({"stopped"})))
+    (entry,) = routed(line)
+    assert known.is_off_on_purpose(entry) == is_on_purpose
+
+
+@pytest.mark.parametrize("is_on_purpose", [True, False])
+def test_strict(is_on_purpose: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = routed("203.0.113.10 lonely")
+    networks = {"lonely": LiveNetwork(Network("lonely", "virbr1", "nat"), is_active=False)}
+    known = Intentions(networks, {}, Details(off_at_boot=frozenset({"lonely"} if is_on_purpose else ())))
+    monkeypatch.setattr(status_verb, "overview", lambda: Overview([LineState(line, "", "waiting", "")], []))
+    monkeypatch.setattr(status_verb, "intentions", lambda: known)
+    assert status_verb.run(asked()) == 0
+    assert status_verb.run(asked("--strict")) == (not is_on_purpose)

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from nethook.config.routed_ips import parse_routed_ips
-from nethook.terminal import coloured, columns_of, confirm, folded, show_problems, takes_colours
+from nethook.terminal import choose, coloured, columns_of, confirm, folded, show_problems, takes_colours
 from nethook.terminal.screen import cut
 
 
@@ -63,11 +63,23 @@ def test_a_question_is_answered_at_a_terminal(answer: str, confirmed: bool, monk
     assert asked.getvalue() == "Sure? [y/N] "
 
 
+@pytest.mark.parametrize(
+    ("answer", "chosen", "times"), [("e\n", "e", 1), ("K\n", "k", 1), ("x\n\ne\n", "e", 3), ("", "d", 1)]
+)
+def test_one_of_several_answers(answer: str, chosen: str, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Terminal()
+    monkeypatch.setattr("sys.stderr", asked)
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    assert choose("What now?", {"e": "edit", "k": "keep", "d": "discard"}) == chosen
+    assert asked.getvalue() == "What now? (e) edit, (k) keep, (d) discard: " * times
+
+
 def test_a_question_that_nobody_can_answer_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Terminal()
     monkeypatch.setattr("sys.stderr", asked)
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     assert not confirm("Sure?")
+    assert choose("What now?", {"e": "edit", "d": "discard"}) == "d"
     assert asked.getvalue() == ""
 
 

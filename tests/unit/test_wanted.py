@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from nethook.config.settings import Settings
 from nethook.libvirt import Network
 from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.fallbacks import FALLBACKS
-from nethook.parts.gateways import GATEWAYS
+from nethook.parts.gateways import GATEWAYS, Gateway
 from nethook.parts.neighbours import PROXIES, Proxy
 from nethook.parts.routes import ROUTES, Route
 from nethook.parts.switches import IPV6, SwitchState
@@ -177,3 +178,18 @@ def test_proxies_of_lines_that_are_not_decided_about_stay() -> None:
     states = {**empty(), PROXIES: there, ROUTES: {Route(("203.0.113.20", "virbr1", ""))}}
     wanted = case(lines, [PUBLIC], states, scope_of([PUBLIC], routed(lines))).wanted(PROXIES)
     assert wanted.stay == {(f"203.0.113.{number}", "", "eth0") for number in (9, 20, 30)}
+
+
+@pytest.mark.parametrize(
+    ("bridge", "label"),
+    [
+        ("virbr1", " label virbr1:nethook"),
+        ("twelve-chars", " label twelve-chars:ne"),
+        ("fourteen-chars", " label fourteen-chars:"),
+        ("fifteen-chars-x", ""),
+    ],
+)
+def test_a_gateway_has_a_label_that_is_not_its_bridges_name(bridge: str, label: str) -> None:
+    """Or dnsmasq would take it for an address of the network."""
+    line = GATEWAYS.add(Gateway(("169.254.0.1", bridge, "")), 218)
+    assert line == f"address add 169.254.0.1/32 dev {bridge} metric 218{label}"

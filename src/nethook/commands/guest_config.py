@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nethook.config import load
 from nethook.config.text import one_line, suggestion
 from nethook.errors import NethookError
 from nethook.exit_status import OK
-from nethook.guest_config import FORMATS, format_named
+from nethook.guest_config import FORMATS, JSON, configurations, format_named
 from nethook.guest_config.nic import Nic, family_of
 from nethook.guest_config.resolvers import resolvers
 from nethook.guest_config.selection import select
@@ -23,10 +24,16 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable, Sequence
 
-    from nethook.config import Settings
+    from nethook.config import Configuration, Settings
     from nethook.guest_config.selection import Selection
     from nethook.libvirt.live import LiveGuest, LiveNetwork
 
+VERSION = 1
+"""The version of the JSON format, which docs/json.md describes."""
+HINTS = {
+    "debian": "as Debian's installer sets up a guest; if it is from a cloud image of Debian: --format debian-cloud"
+}
+"""What to say of a system that has several formats."""
 DHCP = "dhcp"
 """The value of --private that stands for an address by DHCP."""
 
@@ -37,37 +44,86 @@ INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()-]*")
 
 def run(options: Namespace) -> int:
     """Print the configuration on stdout, and assumptions on stderr."""
-    chosen = format_named(options.format)
+    chosen = None if options.format == JSON else format_named(options.format)
     configuration = load(Host(0))
-    selection = select(options.wanted, configuration.routed_ips)
-    private = [text for text in options.private if text != DHCP]
+    said = {word: _if_forwarded(word, configuration) for word in options.wanted}
+    if not all(said.values()):  # with an address, the name of a guest says who gets it
+        guests = {line.guest for line in configuration.forwards}
+        said.update((word, "") for word in said if word in guests)
+    wanted = [word for word in said if not said[word]]
+    for sentence in filter(None, said.values()):
+        _remark(sentence)
+    if not wanted:
+        if not chosen:
+            print(json.dumps({"version": VERSION, "addresses": [], "remarks": [*said.values()], "configurations": []}))
+        return OK
+    selection = select(wanted, configuration.routed_ips)
     wants_dhcp = DHCP in options.private
-    if wants_dhcp and not chosen.keeps_dhcp:
+    if wants_dhcp and chosen and not chosen.keeps_dhcp:
         able = ", ".join(name for name in FORMATS if format_named(name).keeps_dhcp)
         raise NethookError(
             f"{options.format} cannot combine DHCP with these addresses: write --private ADDRESS, or use {able}"
         )
-    network = _Network(selection.network)
-    mac = _mac(options.mac) if options.mac else selection.mac or _mac_of(selection)
-    nic = Nic(
-        interface=_interface(options.interface) if options.interface else chosen.interface,
-        mac=mac,
-        routed=[f"{address}/{BITS[family_of(address)]}" for address in selection.addresses],
-        private=[network.own(text) for text in private],
-        automatic=frozenset(network.families) if wants_dhcp else frozenset(),
-        gateways={},
-    )
-    families = [family for family in (4, 6) if nic.addresses(family)]
-    nic = nic._replace(
-        gateways={family: _gateway(family, nic, configuration.settings, network) for family in families},
-        dns=_dns(options.dns, {*families, *nic.automatic}),
-    )
+    interface = _interface(options.interface) if options.interface else ""
+    nic = _nic(selection, configuration.settings, options)._replace(interface=interface)
+    if chosen is None:
+        print(json.dumps(_as_json(nic, selection), indent=2))
+        return OK
+    nic = nic._replace(interface=interface or chosen.interface)
     sys.stdout.write(chosen.text(nic))
     for remark in selection.remarks:
         _remark(remark)
-    if not options.interface and not (mac and chosen.matches_mac):
-        _remark(f"assuming that the guest calls the NIC {nic.interface}; otherwise, add --interface NAME")
+    if options.format in HINTS:
+        _remark(HINTS[options.format])
+    if not interface and not (nic.mac and chosen.matches_mac):
+        by_name = "name the guest, or " if chosen.matches_mac and not selection.guest else ""
+        _remark(f"assuming that the guest calls the NIC {nic.interface}; otherwise, {by_name}add --interface NAME")
     return OK
+
+
+def _nic(selection: Selection, settings: Settings, options: Namespace) -> Nic:
+    """Return the NIC that gets the selected addresses, without its name."""
+    network = _Network(selection.network)
+    nic = Nic(
+        interface="",
+        mac=_mac(options.mac) if options.mac else selection.mac or _mac_of(selection),
+        routed=[f"{address}/{BITS[family_of(address)]}" for address in selection.addresses],
+        private=[network.own(text) for text in options.private if text != DHCP],
+        automatic=frozenset(network.families) if DHCP in options.private else frozenset(),
+        gateways={},
+    )
+    families = [family for family in (4, 6) if nic.addresses(family)]
+    return nic._replace(
+        gateways={family: _gateway(family, nic, settings, network) for family in families},
+        dns=_dns(options.dns, {*families, *nic.automatic}),
+    )
+
+
+def _as_json(nic: Nic, selection: Selection) -> dict[str, Any]:
+    """Return the NIC, and its configuration in all formats, as JSON. ``address`` and ``gateway`` are the first ones."""
+    addresses = [{"address": each, "gateway": nic.gateways[family_of(each)]} for each in nic.routed]
+    return {
+        "version": VERSION,
+        **addresses[0],
+        "addresses": addresses,
+        "private": list(nic.private),
+        "nameservers": list(nic.dns),
+        "network": selection.network,
+        "guest": selection.guest or None,
+        "mac": nic.mac or None,
+        "remarks": list(selection.remarks),
+        "configurations": list(configurations(nic, nic.interface)),
+    }
+
+
+def _if_forwarded(word: str, configuration: Configuration) -> str:
+    """Return what to say of an address or guest that only lines of forwarded-ports are about; '' for another one."""
+    lines = [line for line in configuration.forwards if word in {line.guest, line.address}]
+    if not lines or any(word in {line.guest, line.prefix.text} for line in configuration.routed_ips):
+        return ""
+    what = "forwarded as a whole" if lines[0].is_whole else "forwarded"
+    about = f"what {one_line(word)} gets is {what}" if word == lines[0].guest else f"{word} is {what}"
+    return f"{about}: nothing has to be configured in the guest, which keeps the address that its network gives it"
 
 
 class _Network:

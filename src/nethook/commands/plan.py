@@ -18,11 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nethook.changes import Effect, Step
+    from nethook.config.text import Problem
+    from nethook.engine.plan import Plan
+    from nethook.engine.situation import Situation
 
 VERSION = 1
 """The version of the JSON format, which docs/json.md describes."""
 
-TO = {"route": "via", "neighbour": "mac", "bound": "mac", "proxy": "uplink", "proxy_ndp": "uplink"}
+TO = {
+    "route": "via",
+    "neighbour": "mac",
+    "bound": "mac",
+    "proxy": "uplink",
+    "proxy_ndp": "uplink",
+    "forward": "target",
+    "outgoing": "target",
+}
 """The JSON key for ``to`` of an effect, by the effect's kind."""
 
 ACTIONS = {ADD: "add", REMOVE: "remove", REPLACE: "replace"}
@@ -41,24 +52,35 @@ def run(options: Namespace) -> int:
     now = situation(configuration, options.networks)
     plan = decide(now.question(limited_host()))
     if options.json:
-        print(json.dumps({"version": VERSION, "changes": [as_json(effect) for effect in plan.effects]}, indent=2))
+        changes = [as_json(effect) for effect in plan.effects]
+        print(json.dumps({"version": VERSION, "changes": changes, "failures": [*plan.failures]}, indent=2))
     elif options.commands:
         _print_commands(plan.steps)
     else:
-        for effect in plan.effects:
-            print(painted(effect, sys.stdout))
+        show_effects(plan)
+    mistakes = show_remarks(now, plan)
+    return DIFFERENT if plan.effects or mistakes else UNKNOWN if plan.failures else OK
+
+
+def show_effects(plan: Plan) -> None:
+    """Print each difference."""
+    for effect in plan.effects:
+        print(painted(effect, sys.stdout))
+
+
+def show_remarks(now: Situation, plan: Plan) -> list[Problem]:
+    """Print failures, mistakes, warnings, and that there is nothing to do. Return the mistakes."""
     for failure in plan.failures:
         print(f"nethook: {failure}", file=sys.stderr)
     mistakes = now.mistakes(plan.refused)
-    show_problems(mistakes, sys.stderr)
+    show_problems([*mistakes, *plan.warnings], sys.stderr)
     now.say_what_is_odd()
-    if not plan.effects:  # there may be steps without an effect, such as noting a guest's tap
+    if not plan.effects and not plan.failures:  # there may be steps without an effect, such as noting a guest's tap
         print("nethook: nothing to do", file=sys.stderr)
-    return DIFFERENT if plan.effects or mistakes else OK
+    return mistakes
 
 
 def as_json(effect: Effect) -> dict[str, Any]:
-    """Return an effect as JSON."""
     """Return an effect as JSON."""
     found: dict[str, Any] = {"action": ACTIONS[effect.sign], "kind": effect.kind, "text": effect.text}
     if effect.prefix:
@@ -73,6 +95,17 @@ def as_json(effect: Effect) -> dict[str, Any]:
             found["guest"] = effect.line.guest
         found.update(network=effect.line.network, file=place.file, line=place.line)
     return found
+
+
+def problem_as_json(problem: Problem) -> dict[str, Any]:
+    """Return a mistake or warning as JSON."""
+    return {
+        "file": problem.place.file,
+        "line": problem.place.line or None,
+        "column": problem.place.column or None,
+        "what": problem.what,
+        "advice": problem.advice,
+    }
 
 
 def _print_commands(steps: Sequence[Step]) -> None:

@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from nethook.engine.run import Outcome
 
 
-def report(outcome: Outcome, verb: str, nothing: str) -> int:
+def report(outcome: Outcome, verb: str, nothing: str, *, shows: bool = True) -> int:
     """Print and log what was done and what failed, and return the exit status.
 
-    If nothing was done and nothing failed, print the sentence ``nothing``, unless it is empty.
+    If nothing was done and nothing failed, print the sentence ``nothing``, unless it is empty. With ``shows`` off, what
+    was done is not printed.
     """
-    log.open_log()  # first, because printing may fail when nobody reads
     host = Host(0)
+    # The log first, because printing may fail when nobody reads.
     log.info((f"{effect} [{verb}]" for effect in outcome.done), host)
     log.errors((f"{verb}: {failure}" for failure in outcome.failures), host)
-    for effect in outcome.done:
+    for effect in outcome.done if shows else ():
         print(painted(effect, sys.stdout))
     for failure in outcome.failures:
         print(f"nethook: {one_line(failure)}", file=sys.stderr)

@@ -5,24 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nethook.engine.situation import require_root
-from nethook.exit_status import OK
-from nethook.host import Host
+from nethook.exit_status import DIFFERENT, OK
 from nethook.install import daemon, firewalld_files, forwarding, hook_file, systemd, units
-from nethook.install.task import run_tasks, show, warn
+from nethook.install.package import DISTRIBUTED, PACKAGES
+from nethook.install.task import patient_host, run_tasks, show, warn
 from nethook.legacy06 import old_link
 from nethook.libvirt import record
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-SECONDS = 60.0
-
 
 def run(options: Namespace) -> int:
     """Uninstall, or print what would be done, and return the exit status."""
     if not options.dry_run:
         require_root("remove the hook")
-    tools = Host(SECONDS)
+    tools = patient_host()
     tasks = units.removal(tools) if systemd.runs() else []
     sees_all = firewalld_files.can_look()
     if not sees_all:
@@ -41,11 +39,13 @@ def run(options: Namespace) -> int:
         return OK
     if options.dry_run:
         show(tasks)
-        return OK
+        return DIFFERENT
     status = run_tasks(tasks)
     if hook:  # without the hook, the record gets out of date
         record.forget(tools)
-    warn("addresses stay routed until you run `nethook clear`")
+    if PACKAGES == DISTRIBUTED:
+        warn("the package libvirt-nethook-helper stays: remove it, or run `nethook install` to undo this")
+    warn("addresses stay routed, and ports forwarded, until you run `nethook clear`")
     if settings:
         warn("forwarding stays on until the next boot")
     return status

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from nethook.host import Host
 
-    Source = tuple[str, bytes]
+    File = tuple[str, bytes]
 
 
-def find_routed_ips(host: Host, chosen: str | None, search: Sequence[str]) -> list[Source]:
-    """Return names and contents of the files that list routed IPs.
+def find_files(host: Host, setting: str, chosen: str | None, search: Sequence[str]) -> list[File]:
+    """Return names and contents of the files of one kind, such as those that list routed IPs.
 
-    The file is ``chosen``, the one in the settings, which must exist; or else the first of ``search`` that exists.
+    The file is ``chosen``, that of the ``setting``, which must exist; or else the first of ``search`` that exists.
     After it come all ``*.conf`` in the directory of the same name with ``.d``. That directory may also exist without
     the file. ConfigError for a file that is refused, ReadError for one that cannot be read.
     """
@@ -29,7 +29,7 @@ def find_routed_ips(host: Host, chosen: str | None, search: Sequence[str]) -> li
         if data is None:
             raise _refused(
                 chosen,
-                "this file, which the setting routed-ips names, does not exist",
+                f"this file, which the setting {setting} names, does not exist",
                 "create it, or remove the setting",
             )
         return [(chosen, data), *(_drop_ins(host, chosen) or [])]
@@ -44,7 +44,7 @@ def find_routed_ips(host: Host, chosen: str | None, search: Sequence[str]) -> li
     return []
 
 
-def hidden_routed_ips(host: Host, search: Sequence[str]) -> list[Source]:
+def hidden_files(host: Host, search: Sequence[str]) -> list[File]:
     """Return names and contents of the files of ``search`` that are ignored because another one comes first.
 
     A file that cannot be read or trusted is left out.
@@ -83,7 +83,7 @@ def read_file(host: Host, path: str) -> bytes | None:
         raise _unreadable(path, error) from error
 
 
-def _drop_ins(host: Host, path: str) -> list[Source] | None:
+def _drop_ins(host: Host, path: str) -> list[File] | None:
     """Return names and contents of the ``*.conf`` in the directory ``path``.d, sorted; None without that directory."""
     directory = f"{path}.d"
     try:
@@ -100,12 +100,12 @@ def _drop_ins(host: Host, path: str) -> list[Source] | None:
 
 
 def refusal(error: UnfitError) -> NethookError:
-    """Return what to say about a file that was not read because of this."""
+    """Return what to say about a file that was not read, or not run, because of this."""
     path = error.path
     if error.why == BROKEN_LINK:
         return ReadError(one_line(f"{path}: is a link to {error.target}, which does not exist"))
     if error.why == NOT_REGULAR:
-        return _refused(path, "this is not a regular file", "put a file of text there")
+        return _refused(path, "this is not a regular file", "put a regular file there")
     if error.why == TOO_LARGE:
         advice = "split it, or remove what does not belong in it"
         return _refused(path, f"the file is larger than {SIZE_LIMIT >> 20} MiB", advice)

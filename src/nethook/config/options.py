@@ -1,13 +1,16 @@
-"""The options of a routed IP: ``key=value`` from the third column on. The registry is OPTIONS."""
+"""The options of a line: ``key=value`` from the third column on.
+
+Each file has a registry of its options. The one of ``routed-ips`` is OPTIONS.
+"""
 
 from __future__ import annotations
 
 from nethook.config.text import LineError, Word, excerpt, suggestion
-from nethook.prefix import is_mac, is_safe, parse_prefix, unroutable_kind
+from nethook.prefix import LINK_LOCAL, is_mac, is_safe, parse_prefix, unroutable_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from nethook.config.text import Word
     from nethook.prefix import Prefix
@@ -30,8 +33,8 @@ GROUP_BIT = 1
 class Option:
     """One option: its ``key``, and the mistakes that its value can have.
 
-    To add one, derive from this class in this file, and put an instance into the registry OPTIONS. The part that needs
-    it reads ``line.options``. ``needs`` is the key of another option without which it means nothing, and ``means`` what
+    To add one, derive from this class, and put an instance into the registry of its file. The part that needs it reads
+    ``line.options``. ``needs`` is the key of another option without which it means nothing, and ``means`` what
     it does.
     """
 
@@ -120,32 +123,50 @@ class ProxyOption(Option):
 
 
 OPTIONS: dict[str, Option] = {option.key: option for option in (GuestOption(), MacOption(), ViaOption(), ProxyOption())}
-"""The registry."""
+"""The registry of routed-ips."""
 
 
-def is_option(words: list[Word]) -> bool:
+def may_be_option(word: Word, known: Mapping[str, Option]) -> bool:
+    """Return whether the word has the key of a known option, whatever its value."""
+    return word.text.partition("=")[0] in known
+
+
+def behind_network(words: list[Word], known: Mapping[str, Option], errors: list[LineError]) -> list[Word]:
+    """Check the network, append its mistake to ``errors``, and return the words after it."""
+    if len(words) == 1:
+        advice = "write the name of the libvirt network after the address"
+        errors.append(LineError(words[0].end, "the network is missing", advice))
+    elif _is_option(words[1:], known):
+        advice = f"write its name before {excerpt(words[1].source)}; a network with that very name needs quotes"
+        errors.append(LineError(words[1].column, "the network is missing", advice))
+        return words[1:]
+    else:
+        reason = name_refusal(words[1].text, "network")
+        if reason:
+            errors.append(LineError(words[1].column, *reason))
+    return words[2:]
+
+
+def _is_option(words: list[Word], known: Mapping[str, Option]) -> bool:
     """Return whether the first of these words must be an option and cannot be the name of a network."""
     key, equals, _ = words[0].source.partition("=")
-    return key in OPTIONS and (bool(equals) or _words_of_option(words) > 1)
+    return key in known and (bool(equals) or _words_of_option(words, known) > 1)
 
 
-def may_be_option(word: Word) -> bool:
-    """Return whether the word has the key of an option, whatever its value."""
-    return word.text.partition("=")[0] in OPTIONS
-
-
-def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineError]) -> dict[str, str]:
+def read_options(
+    words: list[Word], known: Mapping[str, Option], prefix: Prefix | None, errors: list[LineError]
+) -> dict[str, str]:
     """Return the values of the options in these words by key, spelled as the kernel's tools print them.
 
     ``prefix`` is the prefix of the line, None if it is wrong itself. Mistakes are appended to ``errors``.
     """
     options: dict[str, str] = {}
     columns: dict[str, int] = {}
-    for word, has_spaces in _without_spaces(words):
+    for word, has_spaces in _without_spaces(words, known):
         key, _, value = word.text.partition("=")
-        reason = _refusal(word, options, prefix)
+        reason = _refusal(word, known, options, prefix)
         if not reason:
-            value = OPTIONS[key].canonical(value)
+            value = known[key].canonical(value)
         if has_spaces and value:
             what = f"there are spaces around the = of {key}="
             errors.append(LineError(word.column, what, f"write {excerpt(word.source)}"))
@@ -154,18 +175,18 @@ def read_options(words: list[Word], prefix: Prefix | None, errors: list[LineErro
         options.setdefault(key, value)
         columns.setdefault(key, word.column)
     for key in options:
-        needs = OPTIONS[key].needs if key in OPTIONS else ""
+        needs = known[key].needs if key in known else ""
         if needs and needs not in options:
-            what = f"{key}= {OPTIONS[key].means}, but {needs}= is missing"
+            what = f"{key}= {known[key].means}, but {needs}= is missing"
             errors.append(LineError(columns[key], what, f"add {needs}=NAME"))
     return options
 
 
-def _without_spaces(words: list[Word]) -> Iterator[tuple[Word, bool]]:
+def _without_spaces(words: list[Word], known: Mapping[str, Option]) -> Iterator[tuple[Word, bool]]:
     """Yield each word with False, and each option with spaces around its ``=`` as one word with True."""
     at = 0
     while at < len(words):
-        parts = words[at : at + _words_of_option(words[at:])]
+        parts = words[at : at + _words_of_option(words[at:], known)]
         if parts[1:]:
             source = "".join(word.source for word in parts)
             yield Word(parts[0].column, "".join(word.text for word in parts), source), True
@@ -174,11 +195,11 @@ def _without_spaces(words: list[Word]) -> Iterator[tuple[Word, bool]]:
         at += len(parts)
 
 
-def _words_of_option(words: list[Word]) -> int:
+def _words_of_option(words: list[Word], known: Mapping[str, Option]) -> int:
     """Return the number of words, from the first on, that make one option: more than 1 if its ``=`` has spaces."""
     first, *rest = words
     key = first.source.removesuffix("=")
-    if key not in OPTIONS or not rest:
+    if key not in known or not rest:
         return 1
     following = rest[0].source
     if key == first.source:
@@ -186,21 +207,24 @@ def _words_of_option(words: list[Word]) -> int:
     return 1 if "=" in following else 2
 
 
-def _refusal(word: Word, before: dict[str, str], prefix: Prefix | None) -> Refusal | None:
+def _refusal(word: Word, known: Mapping[str, Option], before: dict[str, str], prefix: Prefix | None) -> Refusal | None:
     """Return the mistake in the word as an option, and advice; None if it is right. ``before`` has earlier options."""
     key, equals, value = word.text.partition("=")
     shown = excerpt(key)
     if not equals:
-        key, value = next(reversed(before.items()), ("", "my network"))
+        if key in known:
+            return f"{shown} has no value", f"write {key}=VALUE"
+        key, value = next(reversed(before.items()), ("", ""))
+        what = "KEY=VALUE" if key else f"guest={excerpt(word.source)} if this is the guest"
         whose = f'{key}="{value} {word.text}"' if key else '"my network"'
-        return f"{shown} is not an option", f"write KEY=VALUE; a name with spaces needs quotes: {whose}"
-    if key not in OPTIONS:
-        return f"there is no option {shown}=", suggestion(key, tuple(OPTIONS))
+        return f"{shown} is not an option", f"write {what}; a name with spaces needs quotes: {whose}"
+    if key not in known:
+        return f"there is no option {shown}=", suggestion(key, tuple(known))
     if key in before:
         return f"{key}= is given twice", "keep one of them"
     if not value:
         return f"{key}= has no value", f"write {key}=VALUE, or remove it"
-    return OPTIONS[key].refusal_of_word(word) or OPTIONS[key].refusal(value, prefix)
+    return known[key].refusal_of_word(word) or known[key].refusal(value, prefix)
 
 
 def _mac_refusal(text: str) -> Refusal | None:
@@ -227,7 +251,7 @@ def _address_refusal(text: str) -> Refusal | None:
         return f"{excerpt(text)} is not an IP address", advice
     if "/" in text:
         return f"{text} is not one address", advice
-    if unroutable_kind(prefix) not in {None, "link-local"}:
+    if unroutable_kind(prefix) not in {None, LINK_LOCAL}:
         return f"{text} cannot be a next hop, {unroutable_kind(prefix)} addresses never are", advice
     return None
 

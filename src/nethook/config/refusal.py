@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nethook.config.text import excerpt
-from nethook.prefix import BITS, Prefix, address_text, parse_address, set_behind_length, unroutable_kind
+from nethook.prefix import BITS, Prefix, address_text, is_address, parse_address, set_behind_length, unroutable_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _PROVIDER = "write an address or prefix that your provider routes to this host"
 _FOUR_NUMBERS = "write four numbers from 0 to 255, such as 203.0.113.10"
 _ADDRESS_FIRST = "begin the line with an address or prefix, such as 203.0.113.10 or 2001:db8:7::/64"
+_PORTS = "write lines with ports to the file forwarded-ports: forwarded-ports(5)"
 
 
 def refusal(text: str) -> Reason:
@@ -41,7 +42,7 @@ def refusal(text: str) -> Reason:
 def _with_commas(text: str) -> Reason | None:
     """Return the reason if the text consists only of addresses and commas, else None."""
     parts = text.strip(",").split(",")
-    if not all(_is_address(part.partition("/")[0]) for part in parts):
+    if not all(is_address(part.partition("/")[0]) for part in parts):
         return None
     if parts[1:]:
         return f"{excerpt(text)} is a list", "write a line for each address or prefix"
@@ -51,23 +52,26 @@ def _with_commas(text: str) -> Reason | None:
 def _not_an_address(address: str, tail: str) -> Reason:
     numbers = address.split(".")
     if all(number.isascii() and number.isdigit() for number in numbers):
-        return _not_four_numbers(numbers, tail)
+        return not_four_numbers(numbers, tail)
+    host, colon, _ = address.rpartition(":")
+    if colon and is_address(host.strip("[]")) and (":" not in host or host.startswith("[")):
+        return f"{excerpt(address + tail)} has a port", _PORTS
     bare, zone, _ = address.partition("%")
-    if zone and _is_address(bare):
+    if zone and is_address(bare):
         return f"{excerpt(address)} has a zone, but a routed address has none", f"write {bare}{tail}"
     bare = (address + tail).translate({ord(bracket): None for bracket in "[]"})
-    if bare != address + tail and _is_address(bare.partition("/")[0]):
+    if bare != address + tail and is_address(bare.partition("/")[0]):
         return f"{excerpt(address + tail)} has brackets", f"write {bare}"
-    if _is_address(address.partition("-")[0]):
+    if is_address(address.partition("-")[0]):
         return f"{excerpt(address)} is a range", "write a prefix, or a line for each address"
     return f"{excerpt(address + tail)} is not an IP address", _ADDRESS_FIRST
 
 
-def _not_four_numbers(numbers: list[str], tail: str) -> Reason:
+def not_four_numbers(numbers: list[str], tail: str) -> Reason:
     what = f"{excerpt('.'.join(numbers))} is not an IPv4 address"
     plain = [number.lstrip("0") or "0" for number in numbers]
     filled = ".".join(plain + ["0"] * (4 - len(plain)))
-    if not _is_address(filled):
+    if not is_address(filled):
         return what, _FOUR_NUMBERS
     if len(numbers) == 4:
         return f"{what}: some programs read numbers with leading zeros as octal", f"write {filled}{tail}"
@@ -105,11 +109,3 @@ def _without_mapping(block: Prefix) -> str:
     length = block.length - 96
     text = address_text(4, block.first & 0xFFFFFFFF)
     return text if length == BITS[4] else f"{text}/{length}"
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parse_address(text)
-    except ValueError:
-        return False
-    return True

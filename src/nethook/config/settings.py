@@ -1,18 +1,18 @@
 """The file ``nethook.conf``: settings for the whole host, ``key = value``, all optional.
 
-Unlike a wrong line of routed-ips, a wrong setting stops the run. With a wrong mark bit or route protocol, a run could
-open firewalls for foreign packets, or delete foreign routes.
+Unlike a wrong line of the other files, a wrong setting stops the run. With a wrong mark bit or route protocol, a run
+could open firewalls for foreign packets, or delete foreign routes.
 """
 
 from __future__ import annotations
 
 from nethook.config.text import MOST_PROBLEMS, LineError, Word, excerpt, read_lines, split_words, suggestion
 from nethook.errors import ConfigError
-from nethook.prefix import parse_prefix, unroutable_kind
+from nethook.prefix import LINK_LOCAL, parse_prefix, unroutable_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from nethook.config.text import Line, Place
@@ -24,6 +24,10 @@ GATEWAY4 = "169.254.0.1"
 GATEWAY6 = "fe80::1"
 """The gateway of guests, the same on every host and network."""
 NO_GATEWAY = "none"
+METRICS_SUFFIX = ".prom"
+USUAL_METRICS_FILE = "/var/lib/prometheus/node-exporter/nethook.prom"
+"""In the folder that Debian's node_exporter reads."""
+YES, NO = "yes", "no"
 
 # A program takes all routes with its number for its own, and so do we. So these numbers cannot be ours:
 # iproute2's rt_protos, FRR's rt_netlink.h, Calico (80), OVN (84).
@@ -33,12 +37,18 @@ _FOREIGN_PROTOCOLS = frozenset([*range(5), *range(8, 19), 42, 80, 84, 99, *range
 class Settings:
     """The settings of the host, or their defaults.
 
-    ``mark_bit`` has exactly one bit set. ``routed_ips`` is a path, or None for the usual places. ``gateway4`` and
-    ``gateway6`` are addresses in canonical text, or None if guests get no such gateway. ``gates`` are the names of the
-    gates that nethook opens, or None for all.
+    ``mark_bit`` has exactly one bit set. ``routed_ips`` and ``forwarded_ports`` are paths, or None for the usual ones;
+    ``metrics_file`` is one, or None for no such file; ``on_change`` is that of a program, or None.
+    ``gateway4`` and ``gateway6`` are addresses in canonical text, or None if guests get no such gateway. ``gates`` are
+    the names of the gates that nethook opens, or None for all. With ``auto_apply``, the service applies changed files.
+    ``places`` are those of the settings in the file, by their keys there; VALUES, the names of all others.
     """
 
-    __slots__ = ("gates", "gateway4", "gateway6", "mark_bit", "route_protocol", "routed_ips")
+    VALUES = (
+        *("auto_apply", "forwarded_ports", "gates", "gateway4", "gateway6"),
+        *("mark_bit", "metrics_file", "on_change", "route_protocol", "routed_ips"),
+    )
+    __slots__ = (*VALUES, "places")
 
     def __init__(
         self,
@@ -47,15 +57,24 @@ class Settings:
         routed_ips: str | None = None,
         gates: tuple[str, ...] | None = None,
         *,
+        forwarded_ports: str | None = None,
         gateway4: str | None = GATEWAY4,
         gateway6: str | None = GATEWAY6,
+        metrics_file: str | None = None,
+        auto_apply: bool = False,
+        on_change: str | None = None,
     ) -> None:
         self.mark_bit = mark_bit
         self.route_protocol = route_protocol
         self.routed_ips = routed_ips
+        self.forwarded_ports = forwarded_ports
         self.gates = gates
         self.gateway4 = gateway4
         self.gateway6 = gateway6
+        self.metrics_file = metrics_file
+        self.auto_apply = auto_apply
+        self.on_change = on_change
+        self.places: Mapping[str, Place] = {}
 
     def opens(self, gate: str) -> bool:
         """Return whether nethook opens the gate with this name."""
@@ -80,9 +99,11 @@ def parse_settings(file: str, data: bytes) -> Settings:
             problems.append(line.problem(error))
             if len(problems) == MOST_PROBLEMS:  # a single one refuses the file
                 break
+    settings = Settings(**values)
+    settings.places = places
     if problems:
-        raise ConfigError(problems)
-    return Settings(**values)
+        raise ConfigError(problems, settings)
+    return settings
 
 
 def _set(line: Line, words: list[Word], values: dict[str, Any], places: dict[str, Place]) -> None:
@@ -147,11 +168,39 @@ def _route_protocol(value: list[Word]) -> int:
 
 
 def _routed_ips(value: list[Word]) -> str:
+    return _path(value, "/etc/nethook/routed-ips")
+
+
+def _forwarded_ports(value: list[Word]) -> str:
+    return _path(value, "/etc/nethook/forwarded-ports")
+
+
+def _metrics_file(value: list[Word]) -> str:
+    path = _path(value, USUAL_METRICS_FILE)
+    if not path.endswith(METRICS_SUFFIX):  # node_exporter reads no other files
+        what = f"{excerpt(path)} does not end in {METRICS_SUFFIX}"
+        raise LineError(value[0].column, what, f"write a path such as {USUAL_METRICS_FILE}")
+    return path
+
+
+def _on_change(value: list[Word]) -> str:
+    return _path(value, "/etc/nethook/on-change")
+
+
+def _path(value: list[Word], usual: str) -> str:
     word = _only(value)
     if not word.text.startswith("/") or "\0" in word.text:
         what = f"{excerpt(word.text)} is not an absolute path"
-        raise LineError(word.column, what, "write one, such as /etc/nethook/routed-ips")
+        raise LineError(word.column, what, f"write one, such as {usual}")
     return word.text
+
+
+def _auto_apply(value: list[Word]) -> bool:
+    word = _only(value)
+    if word.text not in {YES, NO}:
+        what = f"{excerpt(word.text)} is neither {YES} nor {NO}"
+        raise LineError(word.column, what, f"write {YES} to apply changed files automatically, or {NO}")
+    return word.text == YES
 
 
 def _gates(value: list[Word]) -> tuple[str, ...]:
@@ -185,7 +234,7 @@ def _gateway(value: list[Word], family: int, usual: str) -> str | None:
         what = f"{excerpt(word.text)} is not an IPv{family} address"
         raise LineError(word.column, what, f"write one, such as {usual}, or {NO_GATEWAY}")
     kind = unroutable_kind(address)
-    if kind not in {None, "link-local"}:
+    if kind not in {None, LINK_LOCAL}:
         raise LineError(word.column, f"{address} cannot be a gateway, {kind} addresses never are", f"write {usual}")
     if family == 6 and kind is None:  # a bridge always needs a link-local address, for NDP, and may have no other
         raise LineError(word.column, f"{address} is not a link-local address", f"write one, such as {usual}")
@@ -207,7 +256,11 @@ _READERS: dict[str, Callable[[list[Word]], object]] = {
     "mark-bit": _mark_bit,
     "route-protocol": _route_protocol,
     "routed-ips": _routed_ips,
+    "forwarded-ports": _forwarded_ports,
     "gates": _gates,
     "gateway4": _gateway4,
     "gateway6": _gateway6,
+    "metrics-file": _metrics_file,
+    "auto-apply": _auto_apply,
+    "on-change": _on_change,
 }

@@ -14,9 +14,15 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Union
 
     from nethook.prefix import Prefix
+
+    Content = Union[bytes, Mapping[int, str]]
+    """Of a file: all of it, or some of its lines, by their numbers."""
+    Source = tuple[str, Content]
+    """The name of a file, and its content."""
 
 # Longer than any address or option with a typing error, and short enough for a line of syslog.
 _EXCERPT = 60
@@ -125,16 +131,176 @@ class Line:
         return Problem(self.place(error.column), error.what, error.advice, text, prefix)
 
 
-def read_lines(file: str, data: bytes, most: int = MOST_LINES) -> Iterator[Line]:
+def read_lines(file: str, data: Content, most: int = MOST_LINES) -> Iterator[Line]:
     """Yield the lines of the file, without line ends and byte-order mark.
 
-    After the first ``most`` lines, the rest of the file is yielded as one line.
+    After the first ``most`` lines, the rest of the file is yielded as one line. Of some lines by their numbers, all are
+    yielded.
     """
+    if not isinstance(data, bytes):
+        yield from (Line(file, number, text) for number, text in data.items())
+        return
     if data.startswith(BYTE_ORDER_MARK):
         data = data[len(BYTE_ORDER_MARK) :]
     text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
     for number, line in enumerate(text.split("\n", most), start=1):
         yield Line(file, number, line)
+
+
+class Entry:
+    """A right line of a file that lists addresses: its address or prefix, network, options, and where each of them is.
+
+    ``options`` are by key. Those that much of the program knows have a name of their own.
+    """
+
+    __slots__ = (
+        *("_line", "_words"),
+        *("guest", "network", "options", "prefix", "proxy"),
+    )
+
+    is_hosts: bool = False
+    """True if the line names no network, because its ports stay with the host."""
+
+    def __init__(self, prefix: Prefix, line: Line, words: Sequence[Word], options: Mapping[str, str]) -> None:
+        """Make an entry of the ``words`` of a line; the second is the network, and options follow."""
+        self._line = line
+        self._words = words
+        self.prefix = prefix
+        self.network = words[1].text
+        self.options = options
+        self.guest = options.get("guest")
+        """The name of the guest that the line is for, or None."""
+        self.proxy = options.get("proxy")
+        """The uplink on which the host answers for the prefix, or None."""
+
+    @property
+    def mac(self) -> str | None:
+        """The MAC address of the guest's NIC, or None."""
+        return self.options.get("mac")
+
+    @property
+    def text(self) -> str:
+        """The first word of the line in its canonical spelling: what the line is about."""
+        return self.prefix.text
+
+    @property
+    def key(self) -> str:
+        """The text that tells it from all other right lines of its file."""
+        return self.text
+
+    @property
+    def source(self) -> Line:
+        """The line of the file as it is written."""
+        return self._line
+
+    @property
+    def written(self) -> list[str]:
+        """The words of the line as they are written, with their quotes."""
+        return [word.source for word in self._words]
+
+    @property
+    def place(self) -> Place:
+        """The position of the address or prefix."""
+        return self._line.place(self._words[0].column)
+
+    def problem(self, what: str, advice: str) -> Problem:
+        """Return a problem of the address or prefix."""
+        return self._line.problem(LineError(self._words[0].column, what, advice), self.prefix)
+
+    def problem_of_network(self, what: str, advice: str) -> Problem:
+        """Return a problem of the network."""
+        return self._line.problem(LineError(self._words[1].column, what, advice), self.prefix)
+
+    def problem_of_option(self, key: str, what: str, advice: str) -> Problem:
+        """Return a problem of one of the options."""
+        column = next(word.column for word in self._words[2:] if word.text.startswith(f"{key}="))
+        return self._line.problem(LineError(column, what, advice), self.prefix)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.prefix}, {self.network!r}, {self.place})"
+
+
+class Reader:
+    """Reads the lines of files one by one, and collects what they say and their problems.
+
+    A foreign file may have millions of mistakes, and libvirt waits. So only the first MOST_PROBLEMS mistakes are
+    explained. After them, only lines that may be right are read closely, and after MOST_LINES lines nothing is read.
+
+    A class derived from this one knows what the words of a line mean.
+    """
+
+    def __init__(self) -> None:
+        self._problems: list[Problem] = []
+        self._unexplained = 0
+        self._first_unexplained: Place | None = None
+
+    def read_words(self, line: Line, words: list[Word]) -> None:
+        """Take over what the words of the line say, or ``add`` its mistakes."""
+        raise NotImplementedError
+
+    def may_be_right(self, words: list[Word]) -> bool:
+        """Return False if the line is certainly wrong. This must be cheap."""
+        raise NotImplementedError
+
+    def why_too_full(self) -> tuple[str, str] | None:
+        """Return why the line that was read last is one too many, and what to do; None if it is not.
+
+        Such a line must not count, and no line after it is read.
+        """
+        raise NotImplementedError
+
+    def read(self, sources: Iterable[Source]) -> list[Problem]:
+        """Read all files, and return the problems. A source is a file's name and content.
+
+        Of more than MOST_PROBLEMS problems, the last one says how many there are.
+        """
+        self._read(sources)
+        if self._first_unexplained:  # a problem without a prefix, because the counted lines may be about any prefix
+            what = f"{self._unexplained:,} more mistakes, from here on"
+            advice = "correct the mistakes above first"
+            self._problems.append(Problem(self._first_unexplained, what, advice, mistakes=self._unexplained))
+        return self._problems
+
+    def add(self, errors: Iterable[LineError], line: Line, prefix: Prefix | None = None) -> None:
+        """Add the mistakes of a line, whose prefix is this one, if known."""
+        for error in errors:
+            if len(self._problems) < MOST_PROBLEMS:
+                self._problems.append(line.problem(error, prefix))
+            else:
+                self._count(line)
+
+    def _read(self, sources: Iterable[Source]) -> None:
+        left = MOST_LINES
+        for file, data in sources:
+            for line in read_lines(file, data, left):
+                if left:
+                    left -= 1
+                    self._read_line(line)
+                    full = self.why_too_full()
+                    if full:
+                        what = f"this line and all after it are ignored: {full[0]}"
+                        self._problems.append(line.problem(LineError(1, what, full[1])))
+                        return
+                elif line.text.strip():  # the line after MOST_LINES, which holds the rest of its file
+                    what = f"the files have more than {MOST_LINES:,} lines; from here on they are not read"
+                    self._problems.append(Problem(line.place(1), what, "remove lines that are not yours"))
+                    return
+
+    def _read_line(self, line: Line) -> None:
+        try:
+            words = split_words(line.text)
+        except LineError as error:
+            self.add([error], line)
+            return
+        if words:
+            if len(self._problems) < MOST_PROBLEMS or self.may_be_right(words):
+                self.read_words(line, words)
+            else:
+                self._count(line)
+
+    def _count(self, line: Line) -> None:
+        self._unexplained += 1
+        self._first_unexplained = self._first_unexplained or line.place(1)
 
 
 class Word:

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 
 from nethook.doctor import packets
 from nethook.doctor.finding import FAILURE, WARNING, Finding
-from nethook.doctor.iptables_judge import STOPPING, Listing, judge, parse, target_of, words_of
+from nethook.doctor.iptables_judge import STOPPING, Listing, judge, parse
+from nethook.doctor.iptables_match import target_of, words_of
 from nethook.doctor.ours import chains
 from nethook.errors import ReadError
 from nethook.gates.gate import first_blocker
 from nethook.gates.iptables import LEGACY_TABLES, WAIT_SECONDS, IptablesGate
 from nethook.host.files import read
 from nethook.host.process import Call
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nethook.doctor.facts import Facts, Target
+    from nethook.doctor.facts import AnyTarget, Facts
     from nethook.doctor.iptables_judge import Ruling
     from nethook.gates.gate import Chain
 
@@ -33,7 +35,7 @@ AS_MEANT = "nothing to do if that is how you filter this guest"
 EXCEPT_THEM = "and except these addresses in the configuration that this rule comes from"
 
 
-def in_front_of_gates(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
+def in_front_of_gates(facts: Facts, targets: Sequence[AnyTarget]) -> Iterator[Finding]:
     """Yield the rules of an admin in FORWARD that stop packets before they reach the gate."""
     for gate, chain in chains(facts, {target.family for target in targets}):
         if not isinstance(gate, IptablesGate) or is_known_to_nft_alone(chain):
@@ -42,12 +44,12 @@ def in_front_of_gates(facts: Facts, targets: Sequence[Target]) -> Iterator[Findi
         rules = [rule for rule in chain.rules[: ours[0] if ours else first_blocker(chain.rules)] if not rule.blocks]
         if not rules:
             continue
-        listing = _listing(facts, gate.tool, "filter")
-        in_front = Listing({}, {**listing.rules, "FORWARD": [rule.name for rule in rules]})
+        rules_of_table = listing(facts, gate.tool, "filter")
+        in_front = Listing({}, {**rules_of_table.rules, "FORWARD": [rule.name for rule in rules]})
         for target in targets:
             if target.family != gate.family:
                 continue
-            what, ruling = _judged(facts, target, "FORWARD", in_front)
+            what, ruling = _judged(facts, target, "FORWARD", in_front, has_mark=True)
             if ruling.stops is not False:
                 yield Finding(
                     FAILURE if ruling.stops else WARNING,
@@ -65,16 +67,18 @@ def is_known_to_nft_alone(chain: Chain) -> bool:
     return any(rule.hides for rule in chain.rules)
 
 
-def legacy_tables(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
+def legacy_tables(facts: Facts, targets: Sequence[AnyTarget]) -> Iterator[Finding]:
     """Yield the rules of the legacy variant in tables other than filter that stop packets, which have no mark there."""
     for name, path in LEGACY_TABLES.items():
         members = [target for target in targets if (target.family == 6) == name.startswith("ip6")]
         tool = f"{name}-legacy"
         for table in sorted(TABLES.intersection((read(path) or "").split()) if members else ()):
-            listing = _listing(facts, tool, table)
-            for chain in (chain for chain in CHAINS if chain in listing.policies):
+            rules = listing(facts, tool, table)
+            for chain in (chain for chain in CHAINS if chain in rules.policies):
                 for target in members:
-                    what, ruling = _judged(facts, target, chain, listing)
+                    if target.is_forwarded and chain != "FORWARD":
+                        continue  # before and after routing, its packets have other addresses
+                    what, ruling = _judged(facts, target, chain, rules, is_tracked=table != "raw")
                     if ruling.stops is False:
                         continue
                     yield Finding(
@@ -88,22 +92,24 @@ def legacy_tables(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
                     )
 
 
-def by_address(tool: str, table: str, chain: str, target: Target) -> str:
+def by_address(tool: str, table: str, chain: str, target: AnyTarget) -> str:
     """Return the command that lets packets of the target pass a chain in which they carry no mark."""
-    block = target.line.prefix.text
-    return " && ".join(f"{tool} -w -t {table} -I {chain} {option} {block} -j ACCEPT" for option in ("-d", "-s"))
+    return " && ".join(f"{tool} -w -t {table} -I {chain} {option} {target.block} -j ACCEPT" for option in ("-d", "-s"))
 
 
-def _judged(facts: Facts, target: Target, chain: str, listing: Listing) -> tuple[str, Ruling]:
-    """Return the worse verdict on the two packets of the target, and the name of that packet."""
+def _judged(
+    facts: Facts, target: AnyTarget, chain: str, rules: Listing, *, has_mark: bool = False, is_tracked: bool = True
+) -> tuple[str, Ruling]:
+    """Return the worst verdict on the packets of the target, and the name of that packet."""
     found = [
-        (what, judge(listing, chain, packet))
-        for what, packet in packets.routed(facts, target, chain.lower(), is_marked=False)
+        (what, judge(rules, chain, packet))
+        for what, packet in packets.routed(facts, target, chain.lower(), is_marked=has_mark, is_tracked=is_tracked)
     ]
     return min(found, key=lambda each: (True, None, False).index(each[1].stops))
 
 
-def _listing(facts: Facts, tool: str, table: str) -> Listing:
+def listing(facts: Facts, tool: str, table: str) -> Listing:
+    """Return the rules of a table. ReadError."""
     result = facts.tools.run(Call((tool, "-w", WAIT_SECONDS, "-t", table, "-S")))
     if result.status != 0:
         raise ReadError(result.failure)
@@ -120,4 +126,4 @@ def _past(facts: Facts, tool: str, rule: str) -> str:
     if target in STOPPING:
         return f"{tool} -w -D FORWARD {join(words)}"
     bit = f"{facts.settings.mark_bit:#x}"
-    return f"{tool} -w -I {target} -m mark --mark {bit}/{bit} -j RETURN"
+    return f"{tool} -w -I {word(target)} -m mark --mark {bit}/{bit} -j RETURN"

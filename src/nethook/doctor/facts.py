@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from nethook.doctor.host_problems import own_addresses, vital_problems
 from nethook.doctor.ip_answers import ask
+from nethook.doctor.nft_chains import NftOnce
 from nethook.engine.plan import decide
 from nethook.engine.snapshot import Question
 from nethook.host import links
+from nethook.libvirt.details import details
 from nethook.libvirt.live import live_guests
 from nethook.libvirt.names import unresolved
 from nethook.placement import Placement
@@ -22,15 +24,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from nethook.config import Configuration, RoutedIP
+    from nethook.config.forwarded_ports import Forward
     from nethook.config.text import Problem
     from nethook.doctor.host_problems import OwnAddress
     from nethook.doctor.ip_answers import Answer
+    from nethook.doctor.plugged import Nics
     from nethook.engine.plan import Plan
+    from nethook.engine.situation import Asked
     from nethook.host import Host
+    from nethook.libvirt.details import Details
     from nethook.libvirt.live import LiveGuest, LiveNetwork
+    from nethook.placement.forwarded import Forwarding
 
 SOMEBODY = {4: "8.8.8.8", 6: "2001:4860:4860::8888"}
 """An address outside, for questions about routes. Nothing is sent to it."""
+MOST_ASKED = 16
+"""Of a larger prefix, no address is asked."""
 
 
 class Target:
@@ -40,6 +49,7 @@ class Target:
     """
 
     __slots__ = ("address", "bridge", "is_exact", "line")
+    is_forwarded = False
 
     def __init__(self, line: RoutedIP, address: str, *, is_exact: bool) -> None:
         self.line = line
@@ -58,14 +68,72 @@ class Target:
         return self.address if self.is_exact else self.line.prefix.text
 
     @property
+    def block(self) -> str:
+        """The addresses that the line lets pass, for rules."""
+        return self.line.prefix.text
+
+    @property
     def link_address(self) -> str:
         """The address for which a guest must answer on the bridge; '' if it is unknown."""
         return self.line.via or (self.address if self.is_exact else "")
 
     @property
+    def link_addresses(self) -> list[str]:
+        """The addresses of which one has to answer on the bridge; none if they are too many to be asked for."""
+        prefix = self.line.prefix
+        if self.link_address:
+            return [self.link_address]
+        if prefix.host_mask >= MOST_ASKED:
+            return []
+        return prefix.addresses()
+
+    @property
+    def how_to_answer(self) -> str:
+        """The advice if the guest does not answer."""
+        address, length = self.link_address or "ADDRESS", 32 if self.family == 4 else 128
+        whole = "" if self.line.via else f"; `nethook guest-config {address}` prints the whole configuration"
+        return f"run in the guest: ip address add {address}/{length} dev NIC{whole}"
+
+    @property
     def route(self) -> tuple[str, str]:
         """The key of its route: prefix and bridge."""
         return self.line.prefix.text, self.bridge
+
+
+class ForwardTarget:
+    """A guest's address to which a line of forwarded-ports leads: the ``link_address``. ``name`` is the line's text.
+
+    In the forward hook, packets to the guest have its ``address`` as destination already, and answers have it still.
+    """
+
+    is_forwarded = True
+
+    def __init__(self, forwarding: Forwarding) -> None:
+        self.name = forwarding.line.text
+        self.network = forwarding.line.network
+        self.bridge = forwarding.bridge
+        self.family = forwarding.line.family
+        self.address = self.block = self.link_address = forwarding.target
+        self.link_addresses = [self.link_address]
+        tcp = forwarding.line.target_ports if "tcp" in forwarding.line.protocols else ()
+        self.single_tcp_ports = [first for first, last in tcp if first == last]
+        self.how_to_answer = (
+            f"let the guest ask for an address by DHCP, if its network reserves {self.link_address} for it; "
+            f"or configure {self.link_address} in the guest. It may also still be starting"
+        )
+
+
+if TYPE_CHECKING:
+    AnyTarget = Union[Target, ForwardTarget]
+
+
+def asked_for(
+    lines: Sequence[RoutedIP], forwards: Sequence[Forward], wanted: Sequence[Asked]
+) -> tuple[list[Target], list[Forward], list[Asked]]:
+    """Return the targets and the forwards that ``wanted`` is about, all if it is empty; and what has no line."""
+    about, without = targets(lines, [asked.prefix for asked in wanted])
+    lost = [asked for asked in wanted if asked.prefix in without and not any(map(asked.has, forwards))]
+    return about, [line for line in forwards if not wanted or any(asked.has(line) for asked in wanted)], lost
 
 
 def targets(lines: Sequence[RoutedIP], wanted: Iterable[Prefix]) -> tuple[list[Target], list[Prefix]]:
@@ -105,7 +173,11 @@ def _example(line: RoutedIP, lines: Iterable[RoutedIP]) -> str:
 class Facts:
     """Facts about this host. Each is read when it is first needed, and raises NethookError if it cannot be read."""
 
-    def __init__(self, configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Host) -> None:
+    def __init__(
+        self, configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Host, plan: Plan | None = None
+    ) -> None:
+        """``plan`` is that of `nethook apply`, if it is known already."""
+        self._plan = plan
         self.configuration = configuration
         self.settings = configuration.settings
         self.live = live
@@ -117,15 +189,19 @@ class Facts:
         ]
         self._uplinks: dict[int, list[str]] = {}
         self._ports: dict[str, list[str]] = {}
+        self.nics: dict[tuple[str, str | None, str | None], Nics] = {}
+        """The NICs that plugged.py has found."""
         self.bridges = {network.bridge for network in self.up if network.is_libvirts_own}
 
     @cached_property
     def plan(self) -> Plan:
         """The plan of `nethook apply`."""
+        if self._plan:
+            return self._plan
         scope = Scope(
             known=[each.network for each in self.live.values() if each.is_active],
             down=[each.network for each in self.live.values() if not each.is_active],
-            unresolved={line.prefix.text for line, _ in unresolved(self.configuration.routed_ips, self.live)[0]},
+            unresolved={line.key for line, _ in unresolved(self.configuration.lines, self.live)[0]},
         )
         return decide(Question(self.configuration, self.up, scope, self.tools, is_thorough=True))
 
@@ -156,6 +232,16 @@ class Facts:
         return live_guests()
 
     @cached_property
+    def details(self) -> Details:
+        """The taps and states of libvirt's guests, and what starts at boot."""
+        return details()
+
+    @cached_property
+    def nft(self) -> NftOnce:
+        """The reader of foreign chains of nftables."""
+        return NftOnce(self.tools)
+
+    @cached_property
     def own_addresses(self) -> list[OwnAddress]:
         """The addresses of the host itself."""
         return own_addresses(self.tools)
@@ -184,11 +270,16 @@ class Facts:
             self._uplinks[family] = self._find_uplinks(family)
         return self._uplinks[family]
 
+    @cached_property
+    def devices(self) -> dict[str, dict[str, Any]]:
+        """The network devices of this host by name, as ``ip link`` lists them."""
+        return {device["ifname"]: device for device in self.ask(4, ["link show"])[0].listed}
+
     def ports(self, bridge: str) -> list[str]:
         """Return the ports of this bridge, without the dummy port that libvirt adds (up to 7.0)."""
         if bridge not in self._ports:
-            (answer,) = self.ask(4, [f"link show master {bridge}"])
-            self._ports[bridge] = [port["ifname"] for port in answer.listed if port["ifname"] != f"{bridge}-nic"]
+            members = (name for name, device in self.devices.items() if device.get("master") == bridge)
+            self._ports[bridge] = [name for name in members if name != f"{bridge}-nic"]
         return self._ports[bridge]
 
     def _find_uplinks(self, family: int) -> list[str]:

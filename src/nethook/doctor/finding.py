@@ -22,9 +22,11 @@ class Finding:
 
     ``command`` repairs it when root runs it. ``advice`` tells what else to do or to write. Both may be ''.
     ``addresses`` are the addresses or prefixes that it is about; it is empty for a finding about the host.
+    ``is_answer``: somebody has answered at each of them. ``is_silence``: nothing shows that packets reach them and come
+    back, so they are not called healthy.
     """
 
-    __slots__ = ("addresses", "advice", "command", "station", "text", "verdict")
+    __slots__ = ("addresses", "advice", "command", "is_answer", "is_silence", "station", "text", "verdict")
 
     def __init__(
         self,
@@ -35,6 +37,8 @@ class Finding:
         command: str = "",
         advice: str = "",
         addresses: Iterable[str] = (),
+        is_answer: bool = False,
+        is_silence: bool = False,
     ) -> None:
         self.verdict = verdict
         self.station = station
@@ -44,9 +48,11 @@ class Finding:
         self.command = command if command.isprintable() else ""
         self.advice = one_line(advice)
         self.addresses = list(addresses)
+        self.is_answer = is_answer
+        self.is_silence = is_silence
 
     @property
-    def key(self) -> tuple[str, str, str, str, str]:
+    def key(self) -> tuple[str, ...]:
         """The finding without its addresses."""
         return self.verdict, self.station, self.text, self.command, self.advice
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from nethook.doctor import admin_iptables, packets
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
-from nethook.doctor.nft_chains import Nft
 from nethook.doctor.nft_judge import Judge
 from nethook.doctor.ours import chains, firewalld
 from nethook.errors import ReadError
@@ -23,9 +22,10 @@ from nethook.shell import word
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nethook.doctor.facts import Facts, Target
+    from nethook.doctor.facts import AnyTarget, Facts
     from nethook.doctor.nft_chains import BaseChain
-    from nethook.doctor.nft_judge import Judgement, Packet
+    from nethook.doctor.nft_judge import Judgement
+    from nethook.doctor.nft_match import Packet
 
 ADMINS, FIREWALLD = "admin's nftables", "firewalld"
 ROUTER = frozenset({"prerouting", "forward", "postrouting"})
@@ -35,18 +35,20 @@ HOOKS = {
     "netdev": frozenset({"ingress", "egress"}),
 }
 """The hooks that packets to and from guests pass, by the family of the table."""
+TRACKED_FROM = -200
+"""The priority at which the kernel begins to know connections."""
 MARK_FROM, MARK_UNTIL = -10, 20
 """The priorities of our chains in the forward hook: between them, packets carry the mark."""
 
 
-def firewalls(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
+def firewalls(facts: Facts, targets: Sequence[AnyTarget]) -> Iterator[Finding]:
     """Yield the rules that block these targets, whose networks are up."""
     families = {target.family for target in targets}
     yield from admin_iptables.in_front_of_gates(facts, targets)
     yield from admin_iptables.legacy_tables(facts, targets)
-    nft = Nft(facts.tools)
+    nft = facts.nft
     try:
-        every = nft.base_chains()
+        every = nft.filter_chains()
     except ReadError as error:
         yield Finding(WARNING, ADMINS, f"foreign chains of nftables cannot be read: {error}")
         return
@@ -59,7 +61,7 @@ def firewalls(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
     for chain in every:
         if chain.hook not in HOOKS.get(chain.family, ()) or chain.where in gates or _is_of_others(chain):
             continue
-        concerned = [target for target in targets if chain.family not in {"ip", "ip6"} - {NFT_FAMILIES[target.family]}]
+        concerned = [target for target in targets if _concerns(chain, target)]
         if not concerned:
             continue
         try:
@@ -83,27 +85,57 @@ def firewalls(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
 
 def _is_of_others(chain: BaseChain) -> bool:
     """Return whether the chain is ours, or libvirt's, which has a gate."""
-    return (chain.family, chain.table) == ("inet", NAME) or chain.table == "libvirt_network"
+    return chain.table in {NAME, "libvirt_network"}
 
 
-def _judged(facts: Facts, judge: Judge, chain: BaseChain, target: Target) -> Iterator[Finding]:
+def _concerns(chain: BaseChain, target: AnyTarget) -> bool:
+    """Return whether packets of the target pass the chain with addresses that are known.
+
+    Those of a forward have the guest's address in the forward hook, and may have another one elsewhere. firewalld
+    accepts them all, or has a station of its own (``forwards.py``).
+    """
+    if chain.family in {"ip", "ip6"} - {NFT_FAMILIES[target.family]}:
+        return False
+    return not target.is_forwarded or (chain.hook == "forward" and chain.table != FIREWALLD)
+
+
+def _judged(facts: Facts, judge: Judge, chain: BaseChain, target: AnyTarget) -> Iterator[Finding]:
     for what, packet in _packets(facts, chain, target):
         finding = _finding(facts, chain, target, what, judge.judge(chain.name, chain.policy, packet))
         if finding:
             yield finding
             return
+    if chain.family not in {"bridge", "netdev"} and chain.table != FIREWALLD and not target.is_forwarded:
+        yield from _own_connections(facts, judge, chain, target)
 
 
-def _packets(facts: Facts, chain: BaseChain, target: Target) -> Iterator[tuple[str, Packet]]:
+def _own_connections(facts: Facts, judge: Judge, chain: BaseChain, target: AnyTarget) -> Iterator[Finding]:
+    """Yield a warning if the guest gets answers out, and cannot open connections itself."""
+    packet = packets.own(facts, target, chain.hook, is_marked=sees_mark(chain), is_tracked=_is_tracked(chain))
+    judgement = judge.judge(chain.name, chain.policy, packet)
+    if not judgement.blocked or judgement.is_meant:
+        return
+    how = f"the rule with handle {judgement.rule['handle']}" if judgement.rule else "its policy"
+    yield Finding(
+        WARNING,
+        admin_iptables.STATION if is_of_iptables(chain) else ADMINS,
+        f"chain {chain.where} drops connections that the guest itself opens: {how}",
+        command=_opening(facts, chain, target, judgement.rule["handle"] if judgement.rule else None),
+        advice="nothing to do if the guest shall not open any",
+        addresses=[target.name],
+    )
+
+
+def _packets(facts: Facts, chain: BaseChain, target: AnyTarget) -> Iterator[tuple[str, Packet]]:
     """Return the packets of the target that pass this chain."""
     if chain.family == "bridge":
         return packets.bridged(facts, target, chain.hook)
     if chain.family == "netdev":
         return (each for device in chain.devices for each in packets.at_device(facts, target, chain.hook, device))
-    return packets.routed(facts, target, chain.hook, is_marked=sees_mark(chain))
+    return packets.routed(facts, target, chain.hook, is_marked=sees_mark(chain), is_tracked=_is_tracked(chain))
 
 
-def _finding(facts: Facts, chain: BaseChain, target: Target, what: str, judgement: Judgement) -> Finding | None:
+def _finding(facts: Facts, chain: BaseChain, target: AnyTarget, what: str, judgement: Judgement) -> Finding | None:
     is_firewalld = chain.table == FIREWALLD
     station = admin_iptables.STATION if is_of_iptables(chain) else ADMINS
     if judgement.blocked and not judgement.is_meant:
@@ -127,16 +159,23 @@ def _finding(facts: Facts, chain: BaseChain, target: Target, what: str, judgemen
     return Finding(WARNING, station, text, advice=advice, addresses=[target.name])
 
 
+def _is_tracked(chain: BaseChain) -> bool:
+    return chain.hook != "prerouting" or chain.priority > TRACKED_FROM
+
+
 def sees_mark(chain: BaseChain) -> bool:
     """Return whether packets carry our mark in this chain."""
     return chain.hook == "forward" and MARK_FROM < chain.priority < MARK_UNTIL
 
 
-def _opening(facts: Facts, chain: BaseChain, target: Target, handle: int | None) -> str:
+def _opening(facts: Facts, chain: BaseChain, target: AnyTarget, handle: int | None) -> str:
     """Return the command that lets routed packets through in front of the blocking rule.
 
     It matches our mark, or the addresses in a chain without the mark. ``handle`` is None for a policy that blocks.
+    Return '' for a chain whose name nft cannot read.
     """
+    if not chain.is_readable:
+        return ""
     if is_of_iptables(chain):
         tool = "ip6tables-nft" if chain.family == "ip6" else "iptables-nft"
         return admin_iptables.by_address(tool, chain.table, chain.name, target)
@@ -147,8 +186,7 @@ def _opening(facts: Facts, chain: BaseChain, target: Target, handle: int | None)
         matches = [f"meta mark & {bit} == {bit}"]
     else:
         ip = "ip6" if target.family == 6 else "ip"
-        block = target.line.prefix.text
-        matches = [f"{ip} daddr {block}", f"{ip} saddr {block}"]
+        matches = [f"{ip} daddr {target.block}", f"{ip} saddr {target.block}"]
     return " && ".join(f"nft {word(f'{place} {match} accept')}" for match in matches)
 
 
@@ -177,7 +215,7 @@ def _is_closed(facts: Facts) -> bool:
     return gate is not None and bool(gate.hindrance or gate.lacking)
 
 
-def _firewalld(facts: Facts, chain: BaseChain, targets: Sequence[Target]) -> Finding:
+def _firewalld(facts: Facts, chain: BaseChain, targets: Sequence[AnyTarget]) -> Finding:
     """Return the failure for a firewalld that rejects packets although our gate is open or not wanted."""
     if not facts.settings.opens(FIREWALLD):
         advice = f"add {FIREWALLD} to the setting gates in nethook.conf, and run nethook install"
@@ -186,7 +224,7 @@ def _firewalld(facts: Facts, chain: BaseChain, targets: Sequence[Target]) -> Fin
         uplink = next(iter(facts.uplinks(targets[0].family)), "UPLINK")
         advice = (
             "put the uplink into a zone by name: firewall-cmd --permanent --zone=public --add-interface="
-            f"{uplink} && firewall-cmd --reload"
+            f"{word(uplink)} && firewall-cmd --reload"
         )
     return Finding(
         FAILURE,

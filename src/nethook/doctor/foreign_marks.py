@@ -10,6 +10,7 @@ from nethook.config import SETTINGS_FILE
 from nethook.config.text import one_line
 from nethook.doctor.ip_answers import ask
 from nethook.doctor.mark_claims import FULL, Bits, of_ip_rule, of_iptables_rule, of_nft_rule
+from nethook.doctor.nft_chains import Nft
 from nethook.errors import NethookError, ReadError
 from nethook.gates.gate import COMMENT
 from nethook.gates.iptables import LEGACY_TABLES
@@ -152,7 +153,7 @@ def _nftables(tools: Tools, known: set[tuple[str, str]], failures: list[str]) ->
 def _nft_table(tools: Tools, family: str, table: str) -> Iterator[Claim]:
     result = _json(tools, "list", "table", family, table)
     hooks = {entry["chain"]["name"]: entry["chain"].get("hook", "forward") for entry in result if "chain" in entry}
-    texts: dict[str, dict[str, str]] = {}
+    texts: dict[str, dict[int, str]] = {}
     for entry in result:
         rule = entry.get("rule", {})
         try:
@@ -164,15 +165,16 @@ def _nft_table(tools: Tools, family: str, table: str) -> Iterator[Claim]:
         chain = rule["chain"]
         if chain not in texts:
             texts[chain] = _texts(tools, family, table, chain)
-        text = texts[chain].get(str(rule["handle"]), f"the rule with handle {rule['handle']}")
+        text = texts[chain].get(rule["handle"], f"the rule with handle {rule['handle']}")
         yield Claim(bits, f"nftables chain {family} {table} {chain}", text, may_filter=hooks[chain] == "forward")
 
 
-def _texts(tools: Tools, family: str, table: str, chain: str) -> dict[str, str]:
-    """Return the rules of a chain as text, by handle."""
-    result = tools.run(Call(("nft", "--terse", "--handle", "list", "chain", family, table, chain)))
-    split = (line.strip().rpartition(" # handle ") for line in result.out.splitlines())
-    return {handle: text for text, _, handle in split if text}
+def _texts(tools: Tools, family: str, table: str, chain: str) -> dict[int, str]:
+    """Return the rules of a chain as text, by handle; {} if it has gone, or cannot be read."""
+    try:
+        return Nft(tools).texts(family, table, chain)
+    except ReadError:
+        return {}
 
 
 def _listed(tools: Tools, kind: str, *words: str) -> list[dict[str, Any]]:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from nethook.config import RoutedIP
 from nethook.config.text import Problem, excerpt
+from nethook.doctor.forward_problems import forward_problems
 from nethook.doctor.ip_answers import ask
 from nethook.doctor.programs import ADVICE, why_it_cannot_bind
 from nethook.host import Host, links
 from nethook.host.links import NO_IPV6, NO_IPV6_ADVICE, available
 from nethook.libvirt.names import misfit, no_such_guest, no_such_network
-from nethook.parts.routes import to_guests
 from nethook.placement.scope import claimed, next_hop_refusals
 from nethook.placement.vital import dangers, read_needs
 from nethook.prefix import Prefix, parse_prefix
+from nethook.shell import operand
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from nethook.config import Configuration, RoutedIP
+    from nethook.config import Configuration
+    from nethook.config.text import Entry
     from nethook.libvirt.live import LiveGuest, LiveNetwork
     from nethook.placement.vital import Needs
 
@@ -38,7 +41,7 @@ def host_problems(
 ) -> list[Problem]:
     """Return a problem for each line that cannot work on this host. ReadError if the host's addresses cannot be read.
 
-    ``guests`` are libvirt's guests, None if they are unknown.
+    ``guests`` are libvirt's guests, None if they are unknown. ``merged`` makes one of equal problems.
     """
     tools = Host(SECONDS)
     own = own_addresses(tools)
@@ -46,16 +49,16 @@ def host_problems(
     problems = [
         problem
         for line in configuration.routed_ips
-        for problem in (*_problems(line, live, own), *guest_problems(line, guests, live), *via_problems(line, lines))
+        for problem in (*_problems(line, live, own), *via_problems(line, lines))
     ]
-    return merged(
-        [
-            *problems,
-            *_vital_problems(configuration, live, tools),
-            *_uplink_problems(configuration.routed_ips, live, tools),
-            *_binding_problems(configuration.routed_ips, tools),
-        ]
-    )
+    problems += [problem for line in configuration.lines for problem in guest_problems(line, guests, live)]
+    return [
+        *problems,
+        *_vital_problems(configuration, live, tools),
+        *_uplink_problems(configuration.lines, live, tools),
+        *forward_problems(configuration, live, guests, tools),
+        *_binding_problems(configuration.routed_ips, tools),
+    ]
 
 
 def own_routes(lines: Iterable[RoutedIP], live: Mapping[str, LiveNetwork]) -> list[Problem]:
@@ -83,15 +86,15 @@ def _for_all(first: Problem, more: int) -> Problem:
 
 
 def _vital_problems(configuration: Configuration, live: Mapping[str, LiveNetwork], tools: Host) -> list[Problem]:
-    routes = to_guests(tools.routes(configuration.settings.route_protocol))
+    routes = tools.routes(configuration.settings.route_protocol)  # of networks that are down, fallback routes are there
     needs = read_needs(tools, tools.addresses())
-    return vital_problems(needs, configuration, live, {route[0] for route in routes})
+    return vital_problems(needs, configuration, live, {prefix for group in routes for prefix in group.prefixes})
 
 
 def vital_problems(
     needs: Needs, configuration: Configuration, live: Mapping[str, LiveNetwork], in_force: Collection[str]
 ) -> list[Problem]:
-    """Return the problems of lines that would harm this host; ``in_force`` are the prefixes that are routed."""
+    """Return the problems of lines that would harm this host; ``in_force`` are the prefixes of which we have routes."""
     lines = configuration.routed_ips
     owners = {prefix.text: name for name, each in live.items() for prefix in each.network.routes}
     claims = [problem for line in lines if (problem := claimed(line, owners))]
@@ -107,7 +110,7 @@ def _binding_problems(lines: Iterable[RoutedIP], tools: Host) -> list[Problem]:
     return [line.problem_of_option("guest", why, ADVICE) for line in bound] if why else []
 
 
-def _uplink_problems(lines: Sequence[RoutedIP], live: Mapping[str, LiveNetwork], tools: Host) -> list[Problem]:
+def _uplink_problems(lines: Sequence[Entry], live: Mapping[str, LiveNetwork], tools: Host) -> list[Problem]:
     wrong = [(line, what) for line in lines if line.proxy and (what := what_is_wrong_with_uplink(line.proxy, live))]
     advice = which_uplink(_devices_of_default_routes(tools)) if wrong else ""
     return [line.problem_of_option("proxy", what, advice) for line, what in wrong]
@@ -138,9 +141,9 @@ def via_problems(line: RoutedIP, lines: Mapping[str, RoutedIP]) -> Iterator[Prob
 
 
 def guest_problems(
-    line: RoutedIP, guests: Mapping[str, LiveGuest] | None, live: Mapping[str, LiveNetwork]
+    line: Entry, guests: Mapping[str, LiveGuest] | None, live: Mapping[str, LiveNetwork]
 ) -> Iterator[Problem]:
-    """Yield a problem if a bound line fits no NIC of its guest, or several.
+    """Yield a problem if a line fits no NIC of its guest, or if it is routed to one of several.
 
     A guest of another driver than QEMU is not in ``guests``, but may be plugged in.
     """
@@ -155,7 +158,7 @@ def guest_problems(
     macs = guest.macs_on(line.network)
     if problem := misfit(line, guest):
         yield problem
-    elif not line.mac and len(macs) > 1:
+    elif not line.mac and len(macs) > 1 and isinstance(line, RoutedIP):
         what = f"guest {excerpt(line.guest)} has {len(macs)} NICs on network {excerpt(line.network)}"
         yield line.problem_of_option("guest", what, f"choose one with mac={' or mac='.join(macs)}")
 
@@ -207,7 +210,7 @@ def _subnet_problem(line: RoutedIP, network: LiveNetwork, subnet: Prefix) -> Ite
     elif network.network.forward_mode == "nat":
         yield line.problem(
             f"{line.prefix} {what} the subnet {subnet} of network {name} itself, to which libvirt applies NAT",
-            f"give {name} another subnet, or <forward mode='route'/>, with virsh net-edit {name}",
+            f"give {name} another subnet, or <forward mode='route'/>, with virsh net-edit {operand(name)}",
         )
 
 

@@ -1,4 +1,4 @@
-"""The station of the installation: the hook, libvirt's daemon, and the units that run at boot."""
+"""The station of the installation: the hook, libvirt's daemon, and the service."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.host.files import read
 from nethook.host.process import Call, ToolMissingError, find
-from nethook.install import confinement, daemon, firewalld_files, hook_file, package, systemd, units
+from nethook.install import confinement, daemon, hook_file, package, systemd, units
 from nethook.install.own_files import holds, is_ours
 from nethook.install.package import PACKAGES, stub
 from nethook.install.task import RefusedError
 from nethook.legacy06 import old_link
+from nethook.libvirt.live import DAEMONS, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nethook.host.process import Tools
 
-HOOK, DAEMON, SELINUX, APPARMOR, BOOT = "hook", "daemon", "selinux", "apparmor", "boot"
+HOOK, DAEMON, SELINUX, APPARMOR, BOOT, SERVICE = "hook", "daemon", "selinux", "apparmor", "boot", "service"
 INSTALL = "nethook install --yes"
 NEXT_EVENT = "when a network starts, its addresses are not routed"
 
 
 def hook(tools: Tools) -> Iterator[Finding]:
-    """Yield whether the hook and the units run by themselves."""
+    """Yield whether the hook and the service run by themselves."""
     path = hook_file.path_for(daemon.version(tools))
     link = old_link.target(hook_file.ONLY)
     if link is not None and is_ours(hook_file.OURS) is None:
@@ -36,31 +37,33 @@ def hook(tools: Tools) -> Iterator[Finding]:
         path = hook_file.ONLY
         known = os.path.exists(link)
     else:
-        failures = list(_file(path))
-        yield from failures or [Finding(OK, HOOK, f"{path} is ours")]
-        known = not any(finding.verdict == FAILURE for finding in failures)
+        failures = [] if _is_kept_away(path) else list(_file(path))
+        if failures or is_ours(path) is not None:
+            yield from failures or [Finding(OK, HOOK, f"{path} is ours")]
+        known = is_ours(path) is not None and not any(finding.verdict == FAILURE for finding in failures)
     if known:
         yield from _known(tools, path)
     yield from _selinux(tools, path)
     yield from _code()
-    if systemd.runs() and not units.is_there(units.SERVICE):
-        text = f"there is no {units.SERVICE}, so nothing applies the files at boot"
-        yield Finding(WARNING, BOOT, text, command=INSTALL)
-    elif systemd.runs() and not systemd.is_enabled(tools, units.SERVICE):
-        yield Finding(
-            WARNING,
-            BOOT,
-            f"{units.SERVICE} does not run at boot: then nothing is routed to a network until a guest starts there",
-            command=f"systemctl enable {units.SERVICE}",
-        )
-    if systemd.runs() and firewalld_files.is_installed() and not systemd.is_enabled(tools, units.FIREWALLD):
-        yield Finding(
-            WARNING,
-            BOOT,
-            f"{units.FIREWALLD} is not enabled: gates that firewalld removes when it reloads stay closed until the "
-            "next event",
-            command=INSTALL,
-        )
+    if systemd.runs():
+        yield from _service(tools)
+
+
+def _service(tools: Tools) -> Iterator[Finding]:
+    """Yield whether the service is there, runs now and at boot, and is of this version."""
+    unit = units.SERVICE
+    if not units.is_there():
+        yield Finding(WARNING, BOOT, f"there is no {unit}, so nothing applies the files at boot", command=INSTALL)
+        return
+    if not systemd.is_enabled(tools, unit):
+        text = f"{unit} does not run at boot: then nothing is routed to a network until a guest starts there"
+        yield Finding(WARNING, BOOT, text, command=f"systemctl enable {unit}")
+    if not systemd.is_active(tools, unit):
+        text = f"{unit} does not run: what other programs remove is missing until the next event of its network"
+        yield Finding(WARNING, SERVICE, text, command=f"systemctl start {unit}")
+    if not units.are_current():
+        text = f"{unit} is of another version of nethook, or units of an earlier version are left"
+        yield Finding(WARNING, SERVICE, text, command=INSTALL)
 
 
 def _file(path: str) -> Iterator[Finding]:
@@ -73,7 +76,7 @@ def _file(path: str) -> Iterator[Finding]:
     elif not ours:
         what = f"{path} is a foreign hook: {NEXT_EVENT}"
         if path == hook_file.OURS:
-            command = f"mv {path} {hook_file.DROP_INS}/40-other && {INSTALL}"
+            command = f"mv -n {path} {hook_file.DROP_INS}/40-other && {INSTALL}"
             yield Finding(FAILURE, HOOK, what, command=command)
         else:
             yield Finding(FAILURE, HOOK, what, advice=f"add this line to it, which runs our hook: {hook_file.CALL}")
@@ -98,7 +101,7 @@ def _known(tools: Tools, path: str) -> Iterator[Finding]:
 
     A reload by a signal from an administrator leaves no trace. Then this is a false alarm, and its advice is harmless.
     """
-    for name in daemon.DAEMONS:
+    for name in DAEMONS:
         looked = _looked_for_hooks(tools, name)
         if looked is None:
             continue
@@ -131,7 +134,7 @@ def _looked_for_hooks(tools: Tools, name: str) -> tuple[float | None, str] | Non
         changed = int(values.get("StateChangeTimestampMonotonic") or 0) / 1e6
         at = time.time() - time.monotonic() + changed if changed else started_at(values.get("MainPID", ""))
         return at, f"systemctl reload {unit}"
-    pids = daemon.running(name)
+    pids = running(name)
     return (started_at(str(pids[0])), f"kill -HUP {pids[0]}") if pids else None
 
 
@@ -145,8 +148,23 @@ def started_at(pid: str) -> float | None:
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + since_boot
 
 
+def _is_kept_away(path: str) -> bool:
+    """Return whether there is no hook because SELinux would let no network start that has one."""
+    if os.path.lexists(path):
+        return False
+    try:
+        confinement.selinux_warning_here()
+    except RefusedError:
+        return True
+    return False
+
+
 def _selinux(tools: Tools, path: str) -> Iterator[Finding]:
     command = confinement.SELINUX_ADVICE.partition(": ")[2]
+    if _is_kept_away(path):
+        what = f"SELinux does not let libvirt run hooks, so there is no {path}: {NEXT_EVENT}"
+        yield Finding(FAILURE, SELINUX, what, command=f"{command} && {INSTALL}")
+        return
     try:
         warning = confinement.selinux_warning_here()
     except RefusedError:

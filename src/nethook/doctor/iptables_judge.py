@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from nethook.prefix import parse_address
+from nethook.doctor.iptables_match import level as level_by_conditions
+from nethook.doctor.iptables_match import target_of, words_of
+from nethook.doctor.nft_match import FOR_A_PART, SURE, UNSURE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from nethook.doctor.nft_judge import Packet
+    from nethook.doctor.nft_match import Packet
 
 STOPPING = frozenset({"DROP", "REJECT"})
-FULL = {4: 32, 6: 128}
-JUMPS = {"-j", "-g"}
-STATES = {"--ctstate", "--state"}
-WITHOUT_MEANING = {"--comment"}
-MODULES_KNOWN = {"comment", "conntrack", "state"}
+ENDING = frozenset({"ACCEPT", "DROP", "REJECT", "NFQUEUE", "QUEUE"})
+GOING_ON = frozenset(
+    {
+        *("", "LOG", "NFLOG", "TRACE", "AUDIT", "MARK", "CONNMARK", "CT", "NOTRACK", "SET", "CLASSIFY"),
+        *("TCPMSS", "DSCP", "TOS", "TTL", "HL", "CHECKSUM"),
+    }
+)
+"""Targets behind which the next rule follows."""
 MOST_JUMPS = 32
-STOPPED, ACCEPTED, RETURNED, PERHAPS = "stopped", "accepted", "returned", "perhaps returned"
+STOPPED, ACCEPTED, RETURNED = "stopped", "accepted", "returned"
+PERHAPS, IN_PART = "perhaps returned", "returned in part"
+LEVELS = {PERHAPS: UNSURE, IN_PART: FOR_A_PART}
+"""The level behind a rule, by how it ended."""
 
 
 class Listing(NamedTuple):
@@ -32,11 +39,13 @@ class Listing(NamedTuple):
 class Ruling(NamedTuple):
     """The verdict on a packet: whether it is stopped (None: a part of such packets, or unknown), and by which rule.
 
-    The rule is in the chain where the packet came in; '' is the policy.
+    The rule is in the chain where the packet came in; '' is the policy. ``is_meant``: another rule accepts a part of
+    the packets to this guest, as rules of an admin who filters guests do.
     """
 
     stops: bool | None
     rule: str = ""
+    is_meant: bool = False
 
 
 def parse(text: str) -> Listing:
@@ -50,134 +59,81 @@ def parse(text: str) -> Listing:
             policies[chain] = specification
         elif option == "-A":
             rules.setdefault(chain, []).append(specification)
+        elif option == "-N":
+            rules.setdefault(chain, [])
     return Listing(policies, rules)
 
 
-def judge(listing: Listing, chain: str, packet: Packet) -> Ruling:
-    """Return the verdict of this built-in chain on the packet."""
-    walk = _Walk(listing.rules, packet)
+def judge(listing: Listing, chain: str, packet: Packet, stopping: Collection[str] = STOPPING) -> Ruling:
+    """Return the verdict of this built-in chain on the packet; ``stopping`` count as stopping it."""
+    walk = _Walk(listing.rules, packet, stopping)
     policy = listing.policies.get(chain, "")
-    is_certain = True
+    level = SURE
     may_stop = None
     for rule in listing.rules.get(chain, ()):
-        ended = walk.rule(rule, certain=is_certain)
+        ended = walk.rule(rule, level)
         if ended == STOPPED:
-            return Ruling(None if walk.lets_a_part_pass else True, rule)
+            return Ruling(None if walk.lets_a_part_pass else True, rule, walk.lets_a_part_pass)
         if walk.may_stop and may_stop is None:
             may_stop = rule
         if ended == ACCEPTED:
             policy = "ACCEPT"
         if ended in {ACCEPTED, RETURNED}:
             break
-        is_certain = is_certain and ended != PERHAPS
-    if policy == "DROP":
-        return Ruling(None if walk.lets_a_part_pass else True)
-    return Ruling(False) if may_stop is None else Ruling(None, may_stop)
+        level |= LEVELS.get(ended, SURE)
+    if policy in stopping and not walk.may_be_over:
+        return Ruling(None if walk.lets_a_part_pass else True, is_meant=walk.lets_a_part_pass)
+    return Ruling(False) if may_stop is None else Ruling(None, may_stop, walk.lets_a_part_pass)
 
 
 class _Walk:
     """The walk of a packet through the rules.
 
-    ``may_stop``: a rule may stop it. ``lets_a_part_pass``: a rule accepts a part of the packets to or from this guest,
-    as rules of an admin who filters guests do.
+    ``may_stop``: a rule stops a part of such packets, or may stop those of this guest. ``lets_a_part_pass``: a rule
+    accepts a part of the packets to or from this guest, as rules of an admin who filters guests do. ``may_be_over``:
+    an unknown rule may have accepted the packet.
     """
 
-    def __init__(self, chains: Mapping[str, Sequence[str]], packet: Packet) -> None:
+    def __init__(self, chains: Mapping[str, Sequence[str]], packet: Packet, stopping: Collection[str]) -> None:
         self._chains = chains
         self._packet = packet
+        self._stopping = stopping
         self.may_stop = False
         self.lets_a_part_pass = False
+        self.may_be_over = False
 
-    def rule(self, rule: str, *, certain: bool, depth: int = 0) -> str:
+    def rule(self, rule: str, level: int, depth: int = 0) -> str:
         """Return how the rule ends, '' if the next rule follows."""
         words = words_of(rule)
-        matches = _matches(words, self._packet)
+        own = level_by_conditions(words, self._packet)
         jump, target = target_of(words)
-        if matches is False or depth > MOST_JUMPS:
+        if own is None or depth > MOST_JUMPS:
             return ""
-        certain = certain and matches is True
-        if target in STOPPING:
-            self.may_stop = self.may_stop or not certain
-            return STOPPED if certain else ""
-        if target == "ACCEPT":
-            self.lets_a_part_pass = self.lets_a_part_pass or (not certain and not {"-s", "-d"}.isdisjoint(words))
-            return ACCEPTED if certain else ""
-        ended = self._chain(target, certain=certain, depth=depth) if target != "RETURN" else RETURNED
+        level |= own | (UNSURE if self.may_be_over else SURE)
+        names_it = not {"-s", "-d"}.isdisjoint(words)
+        if target in self._stopping:
+            self.may_stop = self.may_stop or level == FOR_A_PART or bool(level and names_it)
+            return "" if level else STOPPED
+        if target in ENDING or (
+            target not in self._chains and target not in GOING_ON | {"RETURN"} and target.isupper()
+        ):
+            is_unsure = level & UNSURE or target not in ENDING or target.endswith("QUEUE")
+            self.lets_a_part_pass = self.lets_a_part_pass or bool(level and names_it)
+            self.may_be_over = self.may_be_over or bool(is_unsure and not level & FOR_A_PART)
+            return "" if level or is_unsure else ACCEPTED
+        ended = self._chain(target, level, depth) if target != "RETURN" else RETURNED
         if ended in {STOPPED, ACCEPTED}:
             return ended
-        is_over = target == "RETURN" or jump == "-g"
-        return "" if not is_over else RETURNED if certain else PERHAPS
+        if target != "RETURN" and jump != "-g":
+            return ""
+        return PERHAPS if level & UNSURE else IN_PART if level else RETURNED
 
-    def _chain(self, name: str, *, certain: bool, depth: int) -> str:
+    def _chain(self, name: str, level: int, depth: int) -> str:
         for inner in self._chains.get(name, ()):
-            ended = self.rule(inner, certain=certain, depth=depth + 1)
+            ended = self.rule(inner, level, depth + 1)
             if ended in {STOPPED, ACCEPTED}:
                 return ended
             if ended == RETURNED:
                 break
-            certain = certain and ended != PERHAPS
+            level |= LEVELS.get(ended, SURE)
         return ""
-
-
-def _matches(words: Sequence[str], packet: Packet) -> bool | None:
-    """Return whether the packet matches; None if that is unknown."""
-    known = {
-        "-s": packet.source,
-        "-d": packet.destination,
-        "-i": packet.device_in,
-        "-o": packet.device_out,
-    }
-    matches: bool | None = True
-    negated = False
-    values = iter(words)
-    for word in values:
-        if word == "!":
-            negated = True
-            continue
-        if word in JUMPS:
-            break
-        one: bool | None = True
-        if word in known:
-            fits = _fits(word, next(values, ""), known[word])
-            one = None if fits is None else fits != negated
-        elif word in STATES:
-            one = (packet.state.upper() in next(values, "").split(",")) != negated
-        elif word == "-m":
-            one = True if next(values, "") in MODULES_KNOWN else None
-        elif word in WITHOUT_MEANING:
-            next(values, "")
-        else:
-            one = None
-        if one is False:
-            return False
-        matches = matches and one
-        negated = False
-    return matches
-
-
-def target_of(words: Sequence[str]) -> tuple[str, str]:
-    """Return the option of the jump, and its target; ('', '') for a rule that only counts."""
-    return next(((word, following) for word, following in zip(words, words[1:]) if word in JUMPS), ("", ""))
-
-
-def words_of(rule: str) -> list[str]:
-    """Return the words of a rule, whose quotes are those of a shell."""
-    try:
-        return shlex.split(rule)
-    except ValueError:
-        return rule.split()
-
-
-def _fits(option: str, value: str, have: str) -> bool | None:
-    """Return whether the value of an option fits what the packet has, ``have``; None if that is unknown."""
-    if not have:
-        return None
-    if option in {"-i", "-o"}:
-        return have.startswith(value[:-1]) if value.endswith("+") else have == value
-    text, _, length = value.partition("/")
-    try:
-        (family, number), (of_block, first) = parse_address(have), parse_address(text)
-        free = FULL[family] - int(length or FULL[family])
-    except ValueError:
-        return None
-    return family == of_block and (number >> free) == (first >> free)

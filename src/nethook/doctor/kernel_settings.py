@@ -6,27 +6,33 @@ import glob
 import os
 from typing import TYPE_CHECKING
 
+from nethook.doctor.bridge_addresses import lost_addresses
 from nethook.doctor.facts import keep_sysctl, set_sysctl, shown
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
+from nethook.doctor.refusals import ENABLE, where_it_is_set
+from nethook.host import links
 from nethook.host.files import sysctl
 from nethook.install import systemd
 from nethook.install.forwarding import ALSO_AS_ROUTER, BY_ROUTER_ADVERTISEMENTS, accept_ra, needs_accept_ra
+from nethook.placement import ROUTED
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nethook.doctor.facts import Facts, Target
+    from nethook.doctor.facts import Facts, ForwardTarget, Target
 
+MOST_SHOWN = 4
 FORWARDING, IPV6, RA, NETWORKD = "forwarding", "ipv6 on the bridge", "router advertisements", "systemd-networkd"
 IPV4 = "net/ipv4/ip_forward"
-ENABLE = "nethook install --enable-forwarding"
+LEAST_MTU, USUAL_MTU = 1280, 1500
 
 NETWORKD_CONF = "systemd/networkd.conf"
 NETWORKD_FOLDERS = ("/usr/lib", "/usr/local/lib", "/run", "/etc")
 NETWORKD_DROP_IN = "/etc/systemd/networkd.conf.d/50-nethook.conf"
 
 
-def forwarding(facts: Facts, targets: Sequence[Target]) -> Iterator[Finding]:
+def forwarding(facts: Facts, targets: Sequence[Target | ForwardTarget]) -> Iterator[Finding]:
     """Yield whether the host forwards packets to these targets."""
     names = {family: [target.name for target in targets if target.family == family] for family in (4, 6)}
     if names[4]:
@@ -62,7 +68,9 @@ def _switch(name: str, what: str, names: Sequence[str]) -> Iterator[Finding]:
             "this enables forwarding, now and after each boot, "
             "and the host keeps its own default route from router advertisements"
         )
-        yield Finding(FAILURE, FORWARDING, what, command=ENABLE, advice=advice, addresses=names)
+        where = where_it_is_set(name)
+        text = f"{what}: {where}" if where else what
+        yield Finding(FAILURE, FORWARDING, text, command=ENABLE, advice=advice, addresses=names)
     else:
         yield Finding(OK, FORWARDING, f"{name.replace('/', '.')} is on")
 
@@ -89,16 +97,22 @@ def devices(facts: Facts, target: Target) -> Iterator[Finding]:
                     addresses=[target.name],
                 )
         return
+    if not links.has_ipv6(target.bridge):
+        mtu = facts.devices.get(target.bridge, {}).get("mtu", 0)
+        text = f"{target.bridge} has no IPv6, because its MTU is {mtu}, and IPv6 needs {LEAST_MTU}"
+        commands = [
+            f"ip link set {word(target.bridge)} mtu {USUAL_MTU}",
+            *additions(facts, target),
+            "nethook apply",
+        ]
+        yield Finding(FAILURE, IPV6, text, command=" && ".join(commands), addresses=[target.name])
+        return
     name = f"net/ipv6/conf/{target.bridge}/disable_ipv6"
     if sysctl(name):
-        # The bridge has lost its IPv6 addresses, too. libvirt adds them only when the network starts.
-        held = {(own.address.text, own.length) for own in facts.own_addresses if own.device == target.bridge}
-        lost = [
-            f"ip address add {address}/{length} dev {target.bridge}"
-            for address, length in facts.live[target.line.network].addresses
-            if ":" in address and (address, length) not in held
-        ]
+        lost = additions(facts, target)
         is_libvirts_doing = not any(":" in address for address, _ in facts.live[target.line.network].addresses)
+        if is_libvirts_doing and facts.placement(target).status != ROUTED:
+            return  # it is turned on as soon as the line has a place
         apply = "nethook apply"
         yield Finding(
             FAILURE,
@@ -108,6 +122,39 @@ def devices(facts: Facts, target: Target) -> Iterator[Finding]:
             command=apply if is_libvirts_doing else " && ".join([set_sysctl(name, 0), *lost, apply]),
             addresses=[target.name],
         )
+
+
+def additions(facts: Facts, target: Target) -> list[str]:
+    """Return the commands that give the bridge of a target its IPv6 addresses back.
+
+    The bridge loses them when it goes down, or IPv6 does.
+    """
+    return [lost.addition for lost in lost_addresses(facts.live[target.line.network], facts.own_addresses, 6)]
+
+
+def advertisements_of_guests(facts: Facts, bridges: Sequence[str]) -> Iterator[Finding]:
+    """Yield a warning if the host believes router advertisements of guests on devices of these bridges.
+
+    A guest could give the host a default route. libvirt turns it off on bridges that have an IPv6 address. A port of a
+    bridge takes advertisements that are sent to a link-local group of IEEE 802.1D.
+    """
+    devices = [device for bridge in bridges for device in (bridge, *facts.ports(bridge)) if _believes(facts, device)]
+    if not devices:
+        return
+    named = ", ".join(devices[:MOST_SHOWN]) + (f" and {len(devices) - MOST_SHOWN} more" if devices[MOST_SHOWN:] else "")
+    settings = " ".join(f"{word(shown(accept_ra(device)))}=0" for device in devices)
+    taps = "" if {*devices} <= {*bridges} else "; new taps begin with net.ipv6.conf.default.accept_ra"
+    text = f"the host believes router advertisements of guests on {named}"
+    advice = f"to keep it after a boot, write this into a file in /etc/sysctl.d{taps}"
+    yield Finding(WARNING, RA, text, command=f"sysctl -w {settings}", advice=advice)
+
+
+def _believes(facts: Facts, device: str) -> bool:
+    """Return whether the kernel takes router advertisements that come in by this device."""
+    if device in facts.uplinks(6) or sysctl(f"net/ipv6/conf/{device}/disable_ipv6"):
+        return False
+    value, forwards = sysctl(accept_ra(device)), sysctl(f"net/ipv6/conf/{device}/forwarding")
+    return value == ALSO_AS_ROUTER or (value == 1 and forwards == 0)
 
 
 def networkd(facts: Facts) -> Iterator[Finding]:

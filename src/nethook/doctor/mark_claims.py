@@ -12,7 +12,7 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nethook.doctor.iptables_judge import words_of
+from nethook.doctor.iptables_match import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -22,9 +22,14 @@ JUMPS = frozenset({"jump", "goto"})
 DEVICES = re.compile(r" devices? (?:= )?(.*?) priority ")
 """In the declaration of a chain: ``device "eth0"`` or ``devices = { eth0, eth1 }``."""
 
+NAME = re.compile(r"[A-Za-z_.][A-Za-z0-9/\\_.-]*")
+
 
 class BaseChain(NamedTuple):
-    """A chain with a hook, through which packets come into a table; chains of the family netdev have ``devices``."""
+    """A chain with a hook, through which packets come into a table; chains of the family netdev have ``devices``.
+
+    ``kind`` is filter, nat or route.
+    """
 
     family: str
     table: str
@@ -33,11 +38,17 @@ class BaseChain(NamedTuple):
     priority: int
     policy: str
     devices: tuple[str, ...] = ()
+    kind: str = "filter"
 
     @property
     def where(self) -> str:
         """The name of the chain for nft."""
         return f"{self.family} {self.table} {self.name}"
+
+    @property
+    def is_readable(self) -> bool:
+        """True if nft reads the names as they are. A program may give others through netlink: ``a; flush ruleset``."""
+        return all(map(NAME.fullmatch, (self.table, self.name)))
 
 
 class Nft:
@@ -46,8 +57,12 @@ class Nft:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
-    def base_chains(self) -> list[BaseChain]:
+    def filter_chains(self) -> list[BaseChain]:
         """Return all filter chains with a hook, of every family."""
+        return self.base_chains("filter")
+
+    def base_chains(self, kind: str = "") -> list[BaseChain]:
+        """Return all chains with a hook, of every family; of this type alone if it is given."""
         return [
             BaseChain(
                 chain["family"],
@@ -57,9 +72,10 @@ class Nft:
                 int(chain.get("prio", 0)),
                 chain.get("policy", "accept"),
                 self._devices(chain),
+                chain["type"],
             )
             for chain in self._list("chain", "list", "chains")
-            if chain.get("type") == "filter"
+            if "hook" in chain and kind in {"", chain.get("type")}
         ]
 
     def _devices(self, chain: dict[str, Any]) -> tuple[str, ...]:
@@ -86,6 +102,20 @@ class Nft:
             todo += [target for rule in found[name] for target in _targets(rule.get("expr", ()))]
         return found
 
+    def texts(self, family: str, table: str, chain: str) -> dict[int, str]:
+        """Return the rules of a chain as text, without counts, by handle, in their order."""
+        words = ("--terse", "--stateless", "--handle", "list", "chain", family, table, chain)
+        result = self._tools.run(Call(("nft", *words)))
+        if result.status != 0:
+            raise ReadError(result.failure)
+        split = (line.strip().rpartition(" # handle ") for line in result.out.splitlines())
+        return {int(handle): text for text, _, handle in split if text and handle.isdigit() and text[-1] != "{"}
+
+    def text(self, chain: BaseChain, handle: int) -> str:
+        """Return the rule with this handle as text, without its counter."""
+        texts = self.texts(chain.family, chain.table, chain.name)
+        return texts.get(handle, f"the rule with handle {handle}").replace("counter ", "")
+
     def has_element(self, family: str, table: str, name: str, value: str) -> bool | None:
         """Return whether a named set has this value; None if that is unknown."""
         result = self._tools.run(Call(("nft", "get", "element", family, table, name, f"{{ {value} }}")))
@@ -101,6 +131,27 @@ class Nft:
             return [entry[kind] for entry in json.loads(result.out)["nftables"] if kind in entry]
         except (ValueError, KeyError, TypeError):
             raise ReadError(result.not_understood) from None
+
+
+class NftOnce(Nft):
+    """Questions to ``nft``, each of which is asked only once."""
+
+    def __init__(self, tools: Tools) -> None:
+        super().__init__(tools)
+        self._lists: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        self._elements: dict[tuple[str, str, str, str], bool | None] = {}
+
+    def has_element(self, family: str, table: str, name: str, value: str) -> bool | None:
+        """Return whether a named set has this value; None if that is unknown."""
+        key = family, table, name, value
+        if key not in self._elements:
+            self._elements[key] = super().has_element(*key)
+        return self._elements[key]
+
+    def _list(self, kind: str, *words: str) -> list[dict[str, Any]]:
+        if words not in self._lists:
+            self._lists[words] = super()._list(kind, *words)
+        return self._lists[words]
 
 
 def _targets(statements: Sequence[dict[str, Any]]) -> list[str]:

@@ -12,24 +12,24 @@ from nethook.parts.binding import BINDING, UNKEPT
 from nethook.parts.binding import TABLE as BRIDGE
 from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.classifying import TABLE as INET
-from nethook.placement import BROKEN
+from nethook.placement import APPLY, BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from nethook.doctor.facts import Facts, Target
+    from nethook.doctor.facts import AnyTarget, Facts, Target
     from nethook.engine.plan import Plan
-    from nethook.gates.gate import Chain, Gate
+    from nethook.gates.gate import Chain, Gate, Opening
 
-TABLE, ACCEPTED, GATE, LEFTOVERS = "our table", "our table", "gate", "leftovers"
+TABLE, GATE, LEFTOVERS = "our table", "gate", "leftovers"
 PROXY = "proxy"
-APPLY = "nethook apply"
 
 
 def table(facts: Facts, targets: Collection[Target]) -> Iterator[Finding]:
     """Yield whether our tables have their rules: the one for all these targets, and the one for bound targets."""
     if CLASSIFYING.is_lacking(facts.plan.case):
-        yield Finding(FAILURE, TABLE, f"our nftables table {INET} is missing or has no rules", command=APPLY)
+        text = f"our nftables table {INET} is missing or has no rules"
+        yield Finding(FAILURE, TABLE, text, command=APPLY, addresses=[target.name for target in targets])
     else:
         yield Finding(OK, TABLE, f"{INET} has its rules")
         bridges = [effect for effect in facts.plan.effects if effect.kind in {"bridge", "isolated"}]
@@ -70,22 +70,34 @@ def lacking(facts: Facts, target: Target) -> Iterator[Finding]:
             )
 
 
-def opened(facts: Facts, families: Collection[int]) -> Iterator[Finding]:
-    """Yield whether each foreign firewall has our gate, in front of the rules that reject."""
-    case = facts.plan.case
-    seen = set()
+def opened(facts: Facts, targets: Collection[AnyTarget]) -> Iterator[Finding]:
+    """Yield whether each foreign firewall has our gate for these targets, in front of the rules that reject."""
+    yield from opened_in_chains(facts, targets)
     for opening in facts.plan.openings:
-        seen.add(opening.setting)
-        if opening.family and opening.family not in families:
-            continue
-        lacks = list(opening.lacks(case))
-        for lack in lacks:
-            verdict = FAILURE if lack.weight == BROKEN else WARNING
-            yield Finding(verdict, GATE, lack.text, command=lack.command, advice=lack.advice, addresses=lack.addresses)
-        if not lacks:
-            yield Finding(OK, GATE, f"in {opening.where}: {opening.state(case) or 'not needed'}")
-    for failure in facts.plan.failures if WHERE not in seen else ():
+        if not opening.family:
+            yield from _opened(facts, opening, targets)
+    for failure in facts.plan.failures if all(opening.setting != WHERE for opening in facts.plan.openings) else ():
         yield Finding(WARNING, GATE, f"it is unknown whether our gate in {WHERE} is open: {failure}")
+
+
+def opened_in_chains(facts: Facts, targets: Collection[AnyTarget]) -> Iterator[Finding]:
+    """Yield the same for the firewalls whose gate is a rule in a chain, as all are that packets of a forward need."""
+    for opening in facts.plan.openings:
+        members = [target for target in targets if target.family == opening.family]
+        if members:
+            yield from _opened(facts, opening, members)
+
+
+def _opened(facts: Facts, opening: Opening, targets: Collection[AnyTarget]) -> Iterator[Finding]:
+    case = facts.plan.case
+    names = [target.name for target in targets]
+    lacks = list(opening.lacks(case))
+    for lack in lacks:
+        verdict = FAILURE if lack.weight == BROKEN else WARNING
+        addresses = lack.addresses or names
+        yield Finding(verdict, GATE, lack.text, command=lack.command, advice=lack.advice, addresses=addresses)
+    if not lacks:
+        yield Finding(OK, GATE, f"in {opening.where}: {opening.state(case) or 'not needed'}")
 
 
 def firewalld(plan: Plan) -> Firewalld | None:

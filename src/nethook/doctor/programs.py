@@ -1,21 +1,18 @@
-"""The station of the programs that runs need: nft, ip and conntrack."""
+"""The station of the programs that runs need: nft and ip."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
+from nethook.doctor.finding import FAILURE, OK, Finding
 from nethook.host.process import Call, ToolMissingError
-from nethook.parts import flows
 from nethook.parts.binding import NEEDED_NFT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nethook.config import RoutedIP
     from nethook.doctor.facts import Target
-    from nethook.host import Host
     from nethook.host.process import Tools
 
 STATION = "tools"
@@ -71,10 +68,3 @@ def tool_for_binding(about: Iterable[Target], runner: Tools) -> Iterator[Finding
     why = why_it_cannot_bind(runner) if bound else ""
     if why:
         yield Finding(FAILURE, STATION, why, advice=ADVICE, addresses=bound)
-
-
-def tool_for_flows(lines: Iterable[RoutedIP], host: Host) -> Iterator[Finding]:
-    """Yield a warning if addresses are bound to guests and the program that deletes their connections is missing."""
-    if any(line.guest for line in lines) and not flows.can_be_deleted(host):
-        text = f"the program {flows.TOOL} is not installed: when an address moves, its old connections continue"
-        yield Finding(WARNING, STATION, text, advice=f"install {flows.TOOL} (on Fedora and RHEL: conntrack-tools)")

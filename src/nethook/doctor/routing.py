@@ -1,4 +1,4 @@
-"""The station of routes: where the kernel sends packets to an address and from it, and why.
+"""The station of routes: where the kernel sends packets to an address, and why. The way back is in way_back.py.
 
 The answer of ``ip route get`` for a packet from outside counts. Routes, policy rules and reverse path filters are only
 read to explain it.
@@ -9,30 +9,31 @@ from __future__ import annotations
 from shlex import join
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nethook.doctor.facts import SOMEBODY, keep_sysctl, set_sysctl
-from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
-from nethook.host.files import read, sysctl
+from nethook.doctor.facts import SOMEBODY
+from nethook.doctor.finding import FAILURE, OK, Finding
+from nethook.doctor.way_back import (
+    back,
+    elsewhere,
+    exception,
+    is_refused_as_forged,
+    leads_out,
+    other_way,
+    reverse_path,
+    rule_text,
+)
 from nethook.parts.routes import ROUTES
 from nethook.placement.vital import needed
-from nethook.prefix import parse_prefix
+from nethook.prefix import BITS, parse_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from nethook.doctor.facts import Facts, Target
     from nethook.doctor.ip_answers import Answer
     from nethook.prefix import Prefix
 
-ROUTE, POLICY, WAY_BACK, REVERSE_PATH = "route", "policy rule", "way back", "reverse path filter"
-REFUSED_AS_FORGED = "Invalid cross-device link"
-"""The kernel's error for a packet that the strict reverse path filter drops; newer kernels return DROPPED."""
-DROPPED = "Invalid argument"
-SAID_OF = {DROPPED: "dropped", "No route to host": "unreachable", "Permission denied": "prohibited"}
-"""The kernel's errors for the route types blackhole, unreachable and prohibit (fib_props in the kernel)."""
-STRICT, LOOSE = 1, 2
-DROPPED_BY_IT = "IPReversePathFilter"
+ROUTE, POLICY = "route", "policy rule"
 TABLES_OF_EVERYBODY = frozenset({"local", "main", "default"})
-FULL = {4: 32, 6: 128}
 
 
 class Ways(NamedTuple):
@@ -90,11 +91,13 @@ def _routing(facts: Facts, target: Target, ways: Ways) -> Iterator[Finding]:
         if not is_refused_as_forged(ways.there[best], target.family, best, ways.back):
             found = list(_there(facts, target, ways.there[best], ways.match))
     if not found:
-        found += _back(facts, target, ways.back)
+        found += back(facts, target, ways.back)
+        found += other_way(facts, target, ways.back)
+    if not found:
         forged = {
             device for device, way in ways.there.items() if is_refused_as_forged(way, target.family, device, ways.back)
         }
-        found += _reverse_path(target, forged, is_only=len(ways.there) == 1)
+        found += reverse_path(target, forged, is_only=len(ways.there) == 1)
     yield from found or [
         Finding(OK, ROUTE, f"leads to {target.bridge}, and back to the outside", addresses=[target.name])
     ]
@@ -102,7 +105,7 @@ def _routing(facts: Facts, target: Target, ways: Ways) -> Iterator[Finding]:
 
 def _ours(facts: Facts, target: Target, exact: Answer) -> Iterator[Finding]:
     """Yield a failure if the line's own route is missing, or if a foreign route takes its place."""
-    if target.route not in facts.plan.case.note(ROUTES):
+    if not ROUTES.is_lacking(facts.plan.case, target.route):
         return
     foreign = [route for route in exact.listed if route.get("dev") != target.bridge and not _is_ours(facts, route)]
     if foreign:
@@ -139,15 +142,15 @@ def _there(facts: Facts, target: Target, way: Answer, match: Answer) -> Iterator
     """Yield a failure, with its cause, if a packet from outside does not get to the bridge."""
     if way.first.get("dev") == target.bridge:
         return
-    elsewhere = _elsewhere(way)
+    where = elsewhere(way)
     rule = _guilty_rule(facts, target, way)
     if rule:
-        block = target.line.prefix.text
+        ways = ("to",) if "dst" in rule else ("to", "from")
         yield Finding(
             FAILURE,
             POLICY,
-            f"a policy rule sends packets to {target.name} elsewhere ({elsewhere}): {rule_text(rule)}",
-            command=f"ip -{target.family} rule add to {block} lookup main priority {before(rule)}",
+            f"a policy rule sends packets to {target.name} elsewhere ({where}): {rule_text(rule)}",
+            command=" && ".join(exception(target, way, rule) for way in ways),
             advice="and except these addresses in the configuration that this rule comes from",
             addresses=[target.name],
         )
@@ -157,7 +160,7 @@ def _there(facts: Facts, target: Target, way: Answer, match: Answer) -> Iterator
         key=lambda route: _length(route["dst"], target.family),
         default=None,
     )
-    text = f"packets to {target.name} are sent elsewhere ({elsewhere})"
+    text = f"packets to {target.name} are sent elsewhere ({where})"
     command, advice = "", f"see: ip -{target.family} route get {target.address}; ip -{target.family} rule"
     if longest and longest["dst"] != "default":
         text += f" by {shown(longest)}"
@@ -173,7 +176,8 @@ def _guilty_rule(facts: Facts, target: Target, way: Answer) -> dict[str, Any] | 
     for rule in rules.listed:
         if rule.get("table") == "main" and rule.get("src") == "all" and "dst" not in rule:
             break
-        if rule.get("table") not in TABLES_OF_EVERYBODY and ("dst" not in rule or address.lies_in(_of_rule(rule))):
+        is_about_it = "dst" not in rule or address.lies_in(_of_rule(rule))
+        if rule.get("table") not in TABLES_OF_EVERYBODY and "l3mdev" not in rule and is_about_it:
             candidates.append(rule)
     table = way.first.get("table")
     decided = [rule for rule in candidates if rule.get("table") == table] if table else candidates
@@ -185,91 +189,10 @@ def _of_rule(rule: dict[str, Any]) -> Prefix:
     return parse_prefix(f"{rule['dst']}{length}")
 
 
-def before(rule: dict[str, Any]) -> int:
-    """Return a priority before that of this rule."""
-    return max(int(rule["priority"]) - 1, 1)
-
-
-def rule_text(rule: dict[str, Any]) -> str:
-    """Return a policy rule as text, similar to ``ip rule``."""
-    parts = [f"{rule['priority']}:"]
-    for key, word in (("src", "from"), ("dst", "to")):
-        if key in rule:
-            length = f"/{rule[key + 'len']}" if f"{key}len" in rule else ""
-            parts.append(f"{word} {rule[key]}{length}")
-    parts += [f"{key} {rule[key]}" for key in ("fwmark", "iif", "oif") if key in rule]
-    parts.append(f"lookup {rule['table']}" if "table" in rule else str(rule.get("action", "")))
-    return " ".join(parts)
-
-
-def leads_out(facts: Facts, way: Answer) -> bool:
-    """Return whether the way leads neither to the host itself nor to a guest."""
-    return "type" not in way.first and way.first.get("dev", "") not in {"", "lo", *facts.bridges}
-
-
-def _back(facts: Facts, target: Target, way: Answer) -> Iterator[Finding]:
-    """Yield a failure if the guest's packets do not leave the host."""
-    if leads_out(facts, way) or way.error == REFUSED_AS_FORGED:
-        return
-    if not facts.default_routes(target.family):
-        text = f"the host has no default route for IPv{target.family}, so packets of guests do not leave the host"
-        yield Finding(FAILURE, WAY_BACK, text, advice=f"add one: ip -{target.family} route add default via ROUTER")
-        return
-    text = f"packets from {target.name} do not leave the host ({_elsewhere(way)})"
-    advice = f"see: ip -{target.family} rule; ip -{target.family} route show table all"
-    yield Finding(FAILURE, WAY_BACK, text, advice=advice, addresses=[target.name])
-
-
-def is_refused_as_forged(way: Answer, family: int, device: str, way_back: Answer) -> bool:
-    """Return whether this device's reverse path filter drops a packet from outside. IPv6 has no such filter."""
-    if family != 4 or way.error != DROPPED:
-        return way.error == REFUSED_AS_FORGED
-    values = [sysctl(f"net/ipv4/conf/{name}/rp_filter") or 0 for name in ("all", device)]
-    return max(values) == STRICT and way_back.first.get("dev") != device
-
-
-def _reverse_path(target: Target, devices: Iterable[str], *, is_only: bool) -> Iterator[Finding]:
-    """Yield a finding for each uplink that drops packets because the way back is another one.
-
-    With several uplinks, it is unknown on which one the provider delivers. If the kernel has dropped packets for this
-    reason, it is certain.
-    """
-    certain = is_only or _dropped() > 0
-    for device in sorted(devices):
-        name = f"net/ipv4/conf/{device}/rp_filter"
-        yield Finding(
-            FAILURE if certain else WARNING,
-            REVERSE_PATH,
-            f"packets from outside are dropped on {device}: its rp_filter is strict, and the way back is another one",
-            command=set_sysctl(name, LOOSE),
-            advice=keep_sysctl(name, LOOSE),
-            addresses=[target.name],
-        )
-
-
-def _dropped() -> int:
-    """Return the number of packets that the reverse path filter has dropped on this host."""
-    lines = (read("/proc/self/net/netstat") or "").splitlines()
-    for names, values in zip(lines[::2], lines[1::2]):
-        counts = dict(zip(names.split(), values.split()))
-        if DROPPED_BY_IT in counts:
-            return int(counts[DROPPED_BY_IT])
-    return 0
-
-
-def _elsewhere(way: Answer) -> str:
-    if way.error:
-        return SAID_OF.get(way.error, way.error)
-    kind = way.first.get("type")
-    if kind == "local":
-        return "to the host itself"
-    return f"to {way.first['dev']}" if "dev" in way.first else str(kind)
-
-
 def _length(to: str, family: int) -> int:
     if to == "default":
         return -1
-    return int(to.partition("/")[2] or FULL[family])
+    return int(to.partition("/")[2] or BITS[family])
 
 
 def shown(route: dict[str, Any]) -> str:

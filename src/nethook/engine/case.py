@@ -6,11 +6,15 @@ order of the registry is.
 
 from __future__ import annotations
 
+from nethook.host.links import NO_IPV6
 from nethook.parts import PARTS
 from nethook.parts.binding import BINDING
 from nethook.parts.classifying import CLASSIFYING
+from nethook.parts.fallbacks import FALLBACKS
+from nethook.parts.forwards import FORWARDS4, FORWARDS6
+from nethook.parts.neighbours import PROXIES
 from nethook.parts.routes import ROUTES
-from nethook.placement import in_doubt, place
+from nethook.placement import Networks, in_doubt, place
 from nethook.placement.scope import claimed, next_hop_refusals
 from nethook.prefix import parse_prefix
 
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nethook.config import Configuration, RoutedIP
+    from nethook.config.forwarded_ports import Forward
     from nethook.config.settings import Settings
     from nethook.config.text import Problem
     from nethook.engine.snapshot import Question, Snapshot
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from nethook.parts.part import Objects, Part
     from nethook.parts.routes import Route
     from nethook.placement import Lack, Placement, Placements
+    from nethook.placement.forwarded import Forwarding
     from nethook.placement.scope import Scope
     from nethook.prefix import Prefix
 
@@ -44,10 +50,11 @@ class Case:
         self.again = question.again
         self.clears = question.clears
         self.is_thorough = question.is_thorough
-        self.refused = [] if question.clears else _refused(question.configuration, question.scope, snapshot)
         self.configuration: Configuration = question.configuration
-        if self.refused:
-            self.configuration = question.configuration.refusing(self.refused)
+        self.refused = [] if question.clears else _refused(self.configuration, question.scope, snapshot)
+        self.refused_forwards = [] if question.clears else _refused_forwards(question, snapshot)
+        if self.refused or self.refused_forwards:
+            self.configuration = self.configuration.refusing([*self.refused, *self.refused_forwards])
         self.lines: Sequence[RoutedIP] = self.configuration.routed_ips
         self.settings: Settings = self.configuration.settings
         self.placements: Placements = place(
@@ -55,16 +62,52 @@ class Case:
             self.configuration,
             question.networks,
             question.scope,
-            routes=snapshot.states[ROUTES],
+            routes=_of_lines(question, snapshot),
             bound_to=snapshot.bound_to,
             refused={line.prefix.text: problem.what for line, problem in self.refused},
             has_table=snapshot.states[CLASSIFYING] is not None,
         )
         self.routed_now = {(route[0], route[1]) for route in snapshot.states[ROUTES]}
         """The places to which routes of ours lead now."""
+        self._forwardings: Sequence[Forwarding] | None = None
+        self._answered_in_doubt: set[str] | None = None
         self._notes: dict[Part, Any] = {}
         self._wanted: dict[Part, Any] = {}
         self._deltas: dict[Part, Any] = {}
+
+    @property
+    def forwardings(self) -> Sequence[Forwarding]:
+        """The forwarding of each line of forwarded-ports, in their order."""
+        if self._forwardings is None:
+            self._forwardings = self._forwarded() if self.question.forwards else []
+        return self._forwardings
+
+    @property
+    def proxied(self) -> list[Forwarding]:
+        """The forwardings of lines that have the host answer for their address on an uplink."""
+        return [each for each in self.forwardings if each.line.proxy]
+
+    @property
+    def answered_in_doubt(self) -> set[str]:
+        """The addresses that the host answers for and has forwarded, and that a wrong line may be about."""
+        if self._answered_in_doubt is None:
+            self._answered_in_doubt = self._in_doubt() if self.configuration.forwards_leave_doubt else set()
+        return self._answered_in_doubt
+
+    def _in_doubt(self) -> set[str]:
+        from nethook.parts.forwards.wanted import addresses_taken  # noqa: PLC0415 - only where a line is wrong
+
+        taken = addresses_taken(self.state(FORWARDS4), self.state(FORWARDS6))
+        answered = {key.prefix for key in self.state(PROXIES)}
+        return {address for address in answered & taken if self.configuration.forwards_in_doubt(address)}
+
+    def _forwarded(self) -> list[Forwarding]:
+        from nethook.placement.forwarded import place_forwards  # noqa: PLC0415 - most hosts have no such lines
+
+        families = self.question.families
+        refused = {line.key: NO_IPV6 for line in self.question.forwards if line.family not in families}
+        refused.update((line.key, problem.what) for line, problem in self.refused_forwards)
+        return place_forwards(self.question.forwards, Networks(self.networks, self.scope), self.scope, refused)
 
     def state(self, part: Part) -> Any:
         """Return the state of this part in the kernel."""
@@ -92,6 +135,10 @@ class Case:
         """Return what each part still lacks for this line, in the order of the registry."""
         return [lack for part in PARTS for lack in part.lacks(self, placement)]
 
+    def lacks_of_forward(self, forwarding: Forwarding) -> list[Lack]:
+        """Return the same for a line of forwarded-ports."""
+        return [lack for part in PARTS for lack in part.lacks_of_forward(self, forwarding)]
+
     def afterwards(self, part: Objects) -> set[Any]:
         """Return the objects of this part when the changes have been made."""
         delta = self.delta(part)
@@ -115,6 +162,11 @@ class Case:
         return routes
 
     @property
+    def ended(self) -> set[str]:
+        """The descriptions of connections that the changes of parts leave without a place."""
+        return {line for part in PARTS for line in part.ended(self)}
+
+    @property
     def binds(self) -> bool:
         """True if something changes about who may use an address."""
         return not self.delta(BINDING).is_empty
@@ -122,7 +174,7 @@ class Case:
     @property
     def families(self) -> set[int]:
         """The IP families (4, 6) that anything has to pass for."""
-        return CLASSIFYING.families(self)
+        return {family for part in PARTS for family in part.families(self)}
 
     @property
     def guarded(self) -> list[Prefix]:
@@ -148,6 +200,34 @@ class Case:
         return sorted(bits - {self.settings.mark_bit})
 
 
+def _of_lines(question: Question, snapshot: Snapshot) -> Collection[Route]:
+    """Return our routes that lines of routed-ips have made: those to addresses of forwards are not for guests."""
+    routes: Collection[Route] = snapshot.states[ROUTES]
+    answered = {line.address for line in question.forwards if line.proxy}
+    if not answered:  # as on most hosts
+        return routes
+    table = snapshot.states[CLASSIFYING]
+    accepted = CLASSIFYING.accepted(table) if table else set()
+    return {route for route in routes if route.prefix not in answered or (route.device, route.prefix) in accepted}
+
+
+def _refused_forwards(question: Question, snapshot: Snapshot) -> list[tuple[Forward, Problem]]:
+    """Return the lines of forwarded-ports that must not be put in force on this host, each with its problem."""
+    configuration, scope = question.configuration, question.scope
+    if not configuration.forwards:
+        return []
+    from nethook.placement.forwarded import refusals  # noqa: PLC0415 - most hosts have no such lines
+
+    own = {each.text: each.device for each in snapshot.addresses}
+    found = refusals(configuration.forwards, configuration.routed_ips, (*scope.known, *scope.down), own)
+    if snapshot.new_forwards:
+        from nethook.placement.lockout import lockouts  # noqa: PLC0415 - most events find every line in force
+
+        bridges = {bridge for bridge, _ in scope.guest_bridges}
+        found += lockouts(snapshot.new_forwards, configuration.forwards, snapshot.sockets, snapshot.addresses, bridges)
+    return found
+
+
 def _refused(configuration: Configuration, scope: Scope, snapshot: Snapshot) -> list[tuple[RoutedIP, Problem]]:
     """Return the lines that must not be put in force on this host, each with its problem.
 
@@ -164,4 +244,5 @@ def _refused(configuration: Configuration, scope: Scope, snapshot: Snapshot) -> 
         return found
     from nethook.placement.vital import dangers  # noqa: PLC0415 - most events find every line in force
 
-    return found + dangers(snapshot.needs, lacking, scope.known)
+    former = {fallback.prefix for fallback in snapshot.states[FALLBACKS]}
+    return found + dangers(snapshot.needs, lacking, scope.known, former)

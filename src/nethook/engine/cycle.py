@@ -14,9 +14,10 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nethook.engine.run import Outcome, reconcile
+from nethook.engine.run import APPLY, Outcome, count_run, reconcile
 from nethook.engine.situation import limited_host
 from nethook.errors import NethookError, ReadError
+from nethook.libvirt import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,43 +30,66 @@ WAITING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that wait until what was begun is done and told: Ctrl-C, the end of a session, systemd's time-out."""
 
 
-def cycle(ask: Callable[[], Situation | None], tell: Callable[[Outcome], None]) -> tuple[Situation, Outcome] | None:
+def cycle(
+    ask: Callable[[], Situation | None], tell: Callable[[Outcome], None], cause: str = APPLY
+) -> tuple[Situation, Outcome] | None:
     """Change what differs from what ``ask`` answers; None if that is None.
 
     ``tell`` gets what was done and what failed, in one part or in several. Returns the last answer and the last part.
-    ReadError if the kernel's state cannot be known, NethookError if other runs keep coming between.
+    ReadError if the kernel's state cannot be known, NethookError if other runs keep coming between. All that is told
+    is counted as one run of this cause.
     """
+    told, found = Outcome(), None
+
+    def hear(outcome: Outcome) -> None:
+        told.done += outcome.done
+        told.failures += outcome.failures
+        tell(outcome)
+
+    try:
+        found = _cycle(ask, hear)
+    except NethookError as error:
+        told.failures.append(str(error))
+        raise
+    finally:
+        if found or told.done or told.failures:
+            count_run(cause, told.done, told.failures, limited_host())
+    return found
+
+
+def _cycle(ask: Callable[[], Situation | None], tell: Callable[[Outcome], None]) -> tuple[Situation, Outcome] | None:
     failed: list[str] | None = None
     has_told = False
     for _ in range(ATTEMPTS):
         host = limited_host()
         host.take_missed()
         before = host.last_run()
-        now = ask()
-        if now is None:
-            return None
-        with uninterrupted():
-            host = limited_host()
-            with host.locked(as_of=before) as lock:
-                if not lock.is_current or not now.record(lock, host):
-                    continue
-                try:
-                    outcome = reconcile(now.question(host))
-                except ReadError:
-                    if failed is not None:
-                        raise
-                    failed = []
-                    continue
-                outcome.failures += now.not_recorded
-            outcome.finish(host)
-            if not host.take_missed() and (not outcome.failures or failed is not None):
-                tell(outcome)
-                return now, outcome
-            if outcome.failures:
-                failed, outcome.failures = outcome.failures, []
-            if outcome.done:
-                tell(outcome)
-                has_told = True
+        with host.version(record.FILE) as asked:
+            now = ask()
+            if now is None:
+                return None
+            with uninterrupted():
+                host = limited_host()
+                with host.locked(as_of=before) as lock:
+                    if not lock.is_current or not now.record(asked, host):
+                        continue
+                    try:
+                        outcome = reconcile(now.question(host))
+                    except ReadError:
+                        if failed is not None:
+                            raise
+                        failed = []
+                        continue
+                    outcome.failures += now.not_recorded
+                outcome.finish(host)
+                if not host.take_missed() and (not outcome.failures or failed is not None):
+                    tell(outcome)
+                    return now, outcome
+                if outcome.failures:
+                    failed, outcome.failures = outcome.failures, []
+                if outcome.done:
+                    tell(outcome)
+                    has_told = True
     if failed:
         last = Outcome()
         last.failures = failed

@@ -51,7 +51,18 @@ class Plan:
     @property
     def refused(self) -> list[Problem]:
         """The problems of lines that must not be put in force on this host."""
-        return [problem for _, problem in self.case.refused]
+        return [problem for _, problem in (*self.case.refused, *self.case.refused_forwards)]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """Warnings of lines that this run puts in force, at whose ports programs of this host listen."""
+        if not self.case.snapshot.new_forwards:
+            return []
+        from nethook.placement.lockout import listeners  # noqa: PLC0415 - most events find every line in force
+
+        refused = {line.key for line, _ in self.case.refused_forwards}
+        new = [line for line in self.case.snapshot.new_forwards if line.key not in refused]
+        return listeners(new, self.case.snapshot.sockets, self.case.snapshot.addresses)
 
     @property
     def effects(self) -> list[Effect]:

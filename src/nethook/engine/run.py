@@ -7,6 +7,7 @@ one of them refuses is said, and the rest is done all the same. When nothing dif
 
 from __future__ import annotations
 
+from nethook import log
 from nethook.config import Configuration
 from nethook.engine.plan import decide
 from nethook.engine.snapshot import Question
@@ -25,27 +26,43 @@ if TYPE_CHECKING:
     from nethook.changes import Effect, Step
     from nethook.config import Settings
     from nethook.config.text import Problem
+    from nethook.engine.case import Case
     from nethook.engine.plan import Plan
     from nethook.host import Host
 
 ATTEMPTS = 2
 MOST_BY_EVENT = 50_000
 """New addresses that an event has the time to put in force."""
+APPLIED = f"{FOLDER}/applied"
+"""The file that says what is applied: ``applied.py``."""
+CLEARED = "cleared"
+"""Begins it after `nethook clear`, instead of a fingerprint."""
+NOTHING_APPLIED = f"{CLEARED}\0\0\0\0end\0"
+"""Its content right after that."""
+TALLY = f"{FOLDER}/runs"
+"""The file with what runs have done, for `nethook metrics`: ``tally.py``."""
+FAILED = "failed"
+"""Begins the tally if the last run failed."""
+EVENT, APPLY, CLEAR = "event", "apply", "clear"
+"""Causes of runs. The service has others."""
 
 
 class Outcome:
     """The outcome of a run: its effects, a sentence for each failure, and the step that is ``left`` for after the lock.
 
-    ``refused`` are the problems of lines that were not put in force, because on this host they must not be.
+    ``refused`` are the problems of lines that were not put in force, because on this host they must not be;
+    ``warnings`` are those of lines that were. ``case`` is what the run decided by; None if it did not get so far.
     """
 
-    __slots__ = ("done", "failures", "left", "refused")
+    __slots__ = ("case", "done", "failures", "left", "refused", "warnings")
 
     def __init__(self) -> None:
         self.done: list[Effect] = []
         self.failures: list[str] = []
         self.left: FlowStep | None = None
         self.refused: Sequence[Problem] = ()
+        self.warnings: Sequence[Problem] = ()
+        self.case: Case | None = None
 
     def take(self, todo: Sequence[Step], host: Host) -> bool:
         """Take the steps. False when one failed without which the others must not be taken.
@@ -69,10 +86,18 @@ class Outcome:
         return True
 
     def finish(self, host: Host) -> None:
-        """Take what is left, once the lock has been given back."""
+        """Take what is left, and tell the program of ``on-change``, once the lock has been given back."""
         if self.left:
             self._take(self.left, host)
         self.left = None
+        self.tell_program(host)
+
+    def tell_program(self, host: Host) -> None:
+        """Tell the program of the setting ``on-change``, if there is one, which addresses came and went."""
+        if self.case and self.case.settings.on_change:
+            from nethook.engine.on_change import tell  # noqa: PLC0415 - few hosts have such a program
+
+            tell(self.case.settings.on_change, self.done, self.case, host)
 
     def _take(self, step: Step, host: Host) -> bool:
         try:
@@ -100,6 +125,7 @@ def reconcile(question: Question) -> Outcome:
     for attempt in range(ATTEMPTS):
         try:
             plan = decide(question.anew() if attempt else question)
+            outcome.warnings = plan.warnings or outcome.warnings
         except (NethookError, ImportError) as error:  # the package may be replaced while we run
             if not outcome.done:
                 raise
@@ -109,6 +135,7 @@ def reconcile(question: Question) -> Outcome:
             _refuse_too_many(plan)
         outcome.failures = list(plan.failures)
         outcome.refused = plan.refused
+        outcome.case = plan.case
         if outcome.take(plan.steps, host):
             break
     if question.clears:
@@ -121,14 +148,48 @@ def reconcile(question: Question) -> Outcome:
     return outcome
 
 
-def clear(settings: Settings, host: Host) -> Outcome:
-    """Remove everything of ours, and what we have noted, but for the record. The caller holds the lock.
+def count_run(cause: str, done: Sequence[Effect], failures: Sequence[str], host: Host) -> None:
+    """Add a run to the tally: its cause, which is one of a few words, what it has changed, and what has failed.
 
-    Without the record, the next event would take other networks for the outside. OSError, and as ``reconcile``.
+    A run that finds nothing to do writes nothing, unless the one before it failed. That a run cannot be counted is
+    logged, and nothing more.
     """
-    outcome = reconcile(Question(Configuration(settings, [], []), [], Scope(), host, is_thorough=True, clears=True))
+    try:
+        if done or failures or host.recorded(TALLY).startswith(FAILED):
+            from nethook.engine.tally import add  # noqa: PLC0415 - most events have nothing to count
+
+            add(cause, len(done), len(failures), host)
+    except (OSError, ImportError) as error:  # the package may be replaced while we run
+        log.errors([f"cannot count this run in {TALLY}: {getattr(error, 'strerror', None) or error}"], host)
+
+
+def _note_clear(host: Host) -> list[str]:
+    """Note that the administrator wants nothing in force; return why that is not possible, if so."""
+    try:
+        if host.recorded(APPLIED) != NOTHING_APPLIED:
+            host.record(APPLIED, NOTHING_APPLIED)
+    except OSError as error:
+        return [f"cannot write {APPLIED}: {error.strerror}; nethook.service may bring everything back"]
+    return []
+
+
+def cleared(settings: Settings, host: Host) -> Question:
+    """Return the question of a run that wants nothing."""
+    return Question(Configuration(settings, [], []), [], Scope(), host, is_thorough=True, clears=True)
+
+
+def clear(settings: Settings, host: Host) -> Outcome:
+    """Remove everything of ours, and what we have noted, but for record and tally. The caller holds the lock.
+
+    Without the record, the next event would take other networks for the outside. What the administrator wants is
+    noted first, so that the service does not bring it back. OSError, and as ``reconcile``.
+    """
+    not_noted = _note_clear(host)
+    outcome = reconcile(cleared(settings, host))
+    outcome.failures += not_noted
     if not outcome.failures:
         for name in host.names(FOLDER):
-            if f"{FOLDER}/{name}" not in {record.FILE, RECORD_LOCK}:
+            if f"{FOLDER}/{name}" not in {record.FILE, RECORD_LOCK, TALLY, APPLIED}:
                 host.remove(f"{FOLDER}/{name}")
+    count_run(CLEAR, outcome.done, outcome.failures, host)
     return outcome

@@ -101,9 +101,13 @@ class GateChange:
 
 
 class Firewall:
-    """A firewall of another program. ``settings`` are the names of its gates in the setting ``gates``."""
+    """A firewall of another program. ``settings`` are the names of its gates in the setting ``gates``.
+
+    ``tables`` are nftables tables, family and name: a change of their rules may close a gate.
+    """
 
     settings: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
 
     def gates(self, host: Host, families: Collection[int], mark_bit: int) -> list[Gate]:
         """Return its gates for these IP families (4, 6) on this host, which are read side by side with all else."""

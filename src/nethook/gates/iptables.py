@@ -49,6 +49,7 @@ class Iptables(Firewall):
     """All rules of iptables: libvirt's other backend, Docker, ufw."""
 
     settings = tuple(TOOLS.values())
+    tables = ("ip filter", "ip6 filter")
 
     def gates(self, host: Host, families: Collection[int], mark_bit: int) -> list[Gate]:
         """Return one for each variant of each tool that this host has."""

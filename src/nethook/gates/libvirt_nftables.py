@@ -22,6 +22,7 @@ class LibvirtNftables(Firewall):
     """libvirt's nftables backend."""
 
     settings = ("libvirt-nftables",)
+    tables = ("ip libvirt_network", "ip6 libvirt_network")
 
     def gates(self, host: Host, families: Collection[int], mark_bit: int) -> list[Gate]:
         """Return one for each family."""

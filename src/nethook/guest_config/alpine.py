@@ -7,7 +7,8 @@ https://github.com/ifupdown-ng/ifupdown-ng/blob/main/doc/interfaces.scd
   done by `ip`, which both run with ``up``.
 - Alpine's DHCP client removes all addresses of the NIC when it begins, so DHCP cannot be combined with fixed addresses.
 - Duplicate address detection is off: a route cannot have a source address for which detection is still running, and
-  no other guest has these addresses.
+  no other guest has these addresses. Linux takes a moment to see that it is off, which on a busy guest may be too long
+  for the first attempt (addrconf_dad_work in net/ipv6/addrconf.c).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nethook.guest_config.nic import Format, bare, by_hand, length_of
+from nethook.shell import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,9 +66,11 @@ def _route(nic: Nic, family: int) -> Iterator[str]:
     default = nic.default(family)
     if default:
         source = f" src {default.source}" if default.source else ""
-        if not default.via.startswith("fe80:"):
-            yield f"    up ip -{family} route add {default.via} dev {nic.interface}"
-        yield f"    up ip -{family} route add default via {default.via} dev {nic.interface}{source}"
+        if not default.needs_nic:
+            yield f"    up ip -{family} route add {default.via} dev {word(nic.interface)}"
+        command = f"ip -{family} route add default via {default.via} dev {word(nic.interface)}{source}"
+        again = f" || {{ sleep 1; {command}; }}" if source and family == 6 else ""
+        yield f"    up {command}{again}"
 
 
 def _netmask(length: int) -> str:
@@ -74,4 +78,4 @@ def _netmask(length: int) -> str:
     return ".".join(str((bits >> shift) & 0xFF) for shift in (24, 16, 8, 0))
 
 
-ALPINE = Format(_lines, interface="eth0", keeps_dhcp=False, matches_mac=False)
+ALPINE = Format("Alpine", "/etc/network/interfaces", _lines, interface="eth0", keeps_dhcp=False, matches_mac=False)

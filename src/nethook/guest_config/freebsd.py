@@ -30,7 +30,7 @@ def _lines(nic: Nic) -> Iterator[str]:
     for number, alias in enumerate(aliases):
         yield f'ifconfig_{name}_alias{number}="{alias}"'
     for default in nic.defaults:
-        zone = f"%{name}" if default.via.startswith("fe80:") else ""
+        zone = f"%{name}" if default.needs_nic else ""
         if default.family == 4:
             yield 'static_routes="gateway"'
             yield f'route_gateway="-host {default.via} -interface {name}"'
@@ -46,4 +46,4 @@ def _inet(address: str, family: int) -> str:
     return f"inet {address}" if family == 4 else f"inet6 {bare(address)} prefixlen {length_of(address)}"
 
 
-FREEBSD = Format(_lines, interface="vtnet0", keeps_dhcp=False, matches_mac=False)
+FREEBSD = Format("FreeBSD", "/etc/rc.conf", _lines, interface="vtnet0", keeps_dhcp=False, matches_mac=False)

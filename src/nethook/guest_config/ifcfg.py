@@ -43,10 +43,17 @@ def _lines(nic: Nic) -> Iterator[str]:
         yield f'IPV6ADDR_SECONDARIES="{" ".join(others)}"'
     for default in nic.defaults:
         if default.family == 6:
-            zone = f"%{name}" if default.via.startswith("fe80:") else ""
+            zone = f"%{name}" if default.needs_nic else ""
             yield f"IPV6_DEFAULTGW={default.via}{zone}"
     for number, server in enumerate(nic.dns, 1):
         yield f"DNS{number}={server}"
 
 
-IFCFG = Format(_lines, interface="eth0", keeps_dhcp=False, matches_mac=False)
+IFCFG = Format(
+    "RHEL, Alma and Rocky 8",
+    "/etc/sysconfig/network-scripts/ifcfg-{}",
+    _lines,
+    interface="eth0",
+    keeps_dhcp=False,
+    matches_mac=False,
+)

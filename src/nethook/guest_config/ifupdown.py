@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
     from nethook.guest_config.nic import Default, Nic
 
+PATH = "/etc/network/interfaces.d/nethook"
+INSTALLED = "/etc/network/interfaces"
+
 
 def _lines(nic: Nic) -> Iterator[str]:
     name = nic.interface
-    yield f"# /etc/network/interfaces.d/nethook; then: ifup {name}"
+    yield f"# {PATH}; then (the NIC may be in {INSTALLED}, as Debian's installer writes it):"
+    yield f"#   ifdown {name}; {_comment_out(name)}; ifup {name}"
     if nic.mac:
         yield f"# {name} is the NIC {nic.mac}"
     if nic.dns:
@@ -44,9 +48,22 @@ def _lines(nic: Nic) -> Iterator[str]:
         yield f"    dns-nameservers {' '.join(nic.dns)}"
 
 
+def _comment_out(name: str) -> str:
+    """Return the command that makes comments of the NIC's stanzas in the installer's file, and keeps the old file."""
+    stanza = f"\\n(auto|allow-hotplug|iface) {name}( |$)"  # of each line, sed's hold space has the stanza's first one
+    return f"sed -E -i.old '/^[a-z]/h; G; /{stanza}/s/^/#/; P; d' {INSTALLED}"
+
+
 def _route(default: Default, name: str) -> str:
     source = f" src {default.source}" if default.source else ""
     return f"-{default.family} route add default via {default.via} dev {name} onlink{source}"
 
 
-IFUPDOWN = Format(_lines, interface="enp1s0", keeps_dhcp=False, matches_mac=False)
+IFUPDOWN = Format(
+    "Debian as its installer sets it up: ifupdown",
+    PATH,
+    _lines,
+    interface="enp1s0",
+    keeps_dhcp=False,
+    matches_mac=False,
+)

@@ -19,8 +19,15 @@ from nethook.guest_config.nic import Format
 if TYPE_CHECKING:
     from nethook.guest_config.nic import Nic
 
-NETPLAN_HEAD = """\
-# /etc/netplan/60-nethook.yaml, which root alone may read (chmod 600); then: netplan apply
+PATH = "/etc/netplan/60-nethook.yaml"
+FIRST = "00-nethook"
+"""The name of our part: networkd takes the first part that matches a NIC, in the order of their names.
+
+Images have a part for it already: Debian's all-en and all-eth in 90-default.yaml, cloud-init's one with the name of the
+NIC in 50-cloud-init.yaml.
+"""
+NETPLAN_HEAD = f"""\
+# {PATH}, which root alone may read (chmod 600); then: netplan apply
 network:
   version: 2
   ethernets:
@@ -43,10 +50,12 @@ def _cloud_init(nic: Nic) -> list[str]:
 
 def _ethernet(nic: Nic, *, indent: int, for_cloud_init: bool = False) -> str:
     """Return the part of the configuration for the NIC; ``for_cloud_init`` adds what cloud-init needs."""
-    lines = [f"{nic.interface}:"]
+    lines = [f"{nic.interface if for_cloud_init else FIRST}:"]
     if nic.mac:
         lines += ["  match:", f'    macaddress: "{nic.mac}"']
         lines += [f"  set-name: {nic.interface}"] * for_cloud_init
+    elif not for_cloud_init:
+        lines += ["  match:", f'    name: "{nic.interface}"']
     lines.append(f"  dhcp4: {_boolean(4 in nic.automatic)}")
     if 4 in nic.automatic and nic.default(4):
         lines += ["  dhcp4-overrides:", "    use-routes: false"]
@@ -54,7 +63,7 @@ def _ethernet(nic: Nic, *, indent: int, for_cloud_init: bool = False) -> str:
     lines += ["  addresses:", *(f'    - "{address}"' for address in nic.all_addresses)]
     lines.append("  routes:")
     for default in nic.defaults:
-        if for_cloud_init and not default.via.startswith("fe80:"):
+        if for_cloud_init and not default.needs_nic:
             length = 32 if default.family == 4 else 128
             lines += [f'    - to: "{default.via}/{length}"', "      scope: link"]
         lines += [f'    - to: "{default.to}"', f'      via: "{default.via}"', "      on-link: true"]
@@ -69,5 +78,14 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
-NETPLAN = Format(_netplan, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
-CLOUD_INIT = Format(_cloud_init, interface="eth0", keeps_dhcp=True, matches_mac=True)
+NETPLAN = Format(
+    "Ubuntu, Debian's cloud images: netplan", PATH, _netplan, interface="enp1s0", keeps_dhcp=True, matches_mac=True
+)
+CLOUD_INIT = Format(
+    "new guests with cloud-init: network-config of the seed",
+    "",
+    _cloud_init,
+    interface="eth0",
+    keeps_dhcp=True,
+    matches_mac=True,
+)

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
     from nethook.guest_config.nic import Nic
 
+PATH = "/etc/systemd/network/10-nethook.network"
+"""networkd takes the first file for a NIC, in the order of their names. netplan's begin with 10-netplan."""
+
 
 def _lines(nic: Nic) -> Iterator[str]:
-    yield "# /etc/systemd/network/10-nethook.network; then: networkctl reload"
+    yield f"# {PATH}; then:"
+    yield "#   systemctl enable --now systemd-networkd; networkctl reload"
     yield "[Match]"
     if nic.mac:
         yield f"MACAddress={nic.mac}"
@@ -49,4 +53,11 @@ def _lines(nic: Nic) -> Iterator[str]:
         yield "UseRoutes=no"
 
 
-NETWORKD = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
+NETWORKD = Format(
+    "systemd-networkd: Arch, Flatcar, and others",
+    PATH,
+    _lines,
+    interface="enp1s0",
+    keeps_dhcp=True,
+    matches_mac=True,
+)

@@ -17,19 +17,22 @@ if TYPE_CHECKING:
 
     from nethook.guest_config.nic import Nic
 
+PATH = "/etc/NetworkManager/system-connections/nethook.nmconnection"
+HIGHEST = 999
+"""At boot, NetworkManager takes the connection of the highest priority. That of cloud-init has 120 (cloud-init 23)."""
 WITHOUT_ADDRESS = {4: "disabled", 6: "link-local"}
 """The method for an IP family without addresses."""
 
 
 def _lines(nic: Nic) -> Iterator[str]:
-    yield "# /etc/NetworkManager/system-connections/nethook.nmconnection, which root alone may read (chmod 600);"
+    yield f"# {PATH}, which root alone may read (chmod 600);"
     yield "# then: nmcli connection reload; nmcli connection up nethook"
     yield "[connection]"
     yield "id=nethook"
     yield "type=ethernet"
     if not nic.mac:
         yield f"interface-name={nic.interface}"
-    yield "autoconnect-priority=10"
+    yield f"autoconnect-priority={HIGHEST}"
     if nic.mac:
         yield ""
         yield "[ethernet]"
@@ -59,4 +62,11 @@ def _family(nic: Nic, family: int) -> Iterator[str]:
         yield f"dns={''.join(f'{server};' for server in servers)}"
 
 
-NETWORKMANAGER = Format(_lines, interface="enp1s0", keeps_dhcp=True, matches_mac=True)
+NETWORKMANAGER = Format(
+    "Fedora, RHEL, Alma and Rocky from 9 on, openSUSE, desktops: NetworkManager",
+    PATH,
+    _lines,
+    interface="enp1s0",
+    keeps_dhcp=True,
+    matches_mac=True,
+)

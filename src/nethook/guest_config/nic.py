@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from nethook.prefix import is_link_local
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -23,6 +25,11 @@ class Default(NamedTuple):
     via: str
     source: str
     metric: int | None
+
+    @property
+    def needs_nic(self) -> bool:
+        """True if ``via`` is an IPv6 address that each link may have, so that the route must name the NIC."""
+        return self.family == 6 and is_link_local(self.via)
 
     @property
     def to(self) -> str:
@@ -73,6 +80,10 @@ class Nic(NamedTuple):
 class Format(NamedTuple):
     """The format of a system's configuration; ``lines`` returns the lines of the configuration."""
 
+    title: str
+    """The systems that have it, for people."""
+    path: str
+    """The file in the guest, with the name of its NIC for ``{}``; '' if it is no file."""
     lines: Callable[[Nic], Iterable[str]]
     interface: str
     """The usual name of a guest's NIC in this system."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nethook.config.text import one_line
 from nethook.errors import NethookError
 from nethook.prefix import BITS, Prefix, parse_prefix
+from nethook.shell import operand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -105,7 +106,7 @@ def _nearest(block: Prefix, lines: Iterable[RoutedIP]) -> str:
 def _bound_to(guest: str, lines: Iterable[RoutedIP]) -> list[_Chosen]:
     found = [_Chosen(line.prefix, line) for line in lines if line.guest == guest]
     if not found:
-        advice = f"name its address, too: nethook guest-config ADDRESS {guest}"
+        advice = f"name its address, too: nethook guest-config ADDRESS {operand(guest)}"
         raise NethookError(one_line(f"no line of the files has guest={guest}; {advice}"))
     return found
 

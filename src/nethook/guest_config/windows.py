@@ -36,7 +36,7 @@ def _lines(nic: Nic) -> Iterator[str]:
                 f"-PrefixLength {length_of(address)}{skip}"
             )
     for default in nic.defaults:
-        if not default.via.startswith("fe80:"):
+        if not default.needs_nic:
             length = 32 if default.family == 4 else 128
             yield _route(f"{default.via}/{length}", bare(default.to))
         yield _route(default.to, default.via)
@@ -49,4 +49,4 @@ def _route(prefix: str, next_hop: str) -> str:
     return f"New-NetRoute -InterfaceIndex $nic -DestinationPrefix '{prefix}' -NextHop '{next_hop}'"
 
 
-WINDOWS = Format(_lines, interface="Ethernet", keeps_dhcp=False, matches_mac=True)
+WINDOWS = Format("Windows", "", _lines, interface="Ethernet", keeps_dhcp=False, matches_mac=True)

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from nethook.host.addresses import Address
+    from nethook.host.conntrack import Deleted
     from nethook.host.files import Stamp
     from nethook.host.layout import SetType
     from nethook.host.links import Link
+    from nethook.host.netlink import Key
     from nethook.host.nftables import Element, Elements, ForeignChain, Table
     from nethook.host.routes import RouteGroup, RoutingRule
+    from nethook.host.sockets import Socket
     from nethook.host.traffic import Traffic
 
 
@@ -40,6 +43,10 @@ class Host(Tools):
 
     # Our tables
 
+    def tables(self) -> set[str]:
+        """Return the families (nft's words) in which there is a table of ours. ReadError."""
+        return nftables.tables()
+
     def table(self, family: str, sets: Mapping[str, SetType]) -> Table | None:
         """Return our nftables table of this family (nft's word), with these sets; None if there is none. ReadError."""
         return nftables.read_table(family, sets)
@@ -48,10 +55,11 @@ class Host(Tools):
         """Return the elements of these sets of our table; None if one of them is not there. ReadError."""
         return nftables.read_elements(family, sets)
 
-    def change_elements(
-        self, family: str, new: Mapping[str, Sequence[bytes]], gone: Mapping[str, Sequence[bytes]]
-    ) -> None:
-        """Add and delete elements with these keys, by set of our table, in one transaction. ReadError if refused."""
+    def change_elements(self, family: str, new: Mapping[str, Sequence[Key]], gone: Mapping[str, Sequence[Key]]) -> None:
+        """Add and delete elements with these keys, by set of our table, in one transaction. ReadError if refused.
+
+        Keys are ``encoded`` (``nftables.py``).
+        """
         nftables.change_elements(family, new, gone)
 
     def traffic(self, family: str, sets: Mapping[str, SetType]) -> list[tuple[str, Element, Traffic]]:
@@ -115,6 +123,14 @@ class Host(Tools):
         """Return address and uplink of each proxy entry with this protocol number. ReadError."""
         return [*addresses.proxy_entries(protocol)]
 
+    def unanswered(self, seconds: float) -> set[tuple[str, str]]:
+        """Return address and device of each neighbour that was asked for within these seconds in vain. ReadError."""
+        return {*addresses.unanswered(seconds)}
+
+    def answering_devices(self) -> set[str]:
+        """Return the devices with proxy entries for IPv6, ours or of others. ReadError."""
+        return {device for address, device in addresses.proxy_entries(None) if ":" in address}
+
     def announce(self, address: str, uplink: str) -> None:
         """Tell the uplink's network that the address is here now. Never fails: who does not hear it, asks later."""
         try:
@@ -122,6 +138,30 @@ class Host(Tools):
         except ImportError:  # the package is being replaced; the entries answer whoever asks
             return
         announce(address, uplink)
+
+    def sockets(self) -> list[Socket]:
+        """Return the sockets of this host's programs, as ``sockets.py`` says; ReadError if they cannot be read."""
+        from nethook.host.sockets import sockets  # noqa: PLC0415 - few runs need them
+
+        return sockets()
+
+    def ssh_peers(self) -> set[str]:
+        """Return the addresses from which somebody is connected by SSH. ReadError if they cannot be read."""
+        from nethook.host.sockets import ssh_peers  # noqa: PLC0415 - few runs need them
+
+        return ssh_peers()
+
+    def has_listener(self, path: str) -> bool:
+        """Return whether a program listens at the Unix socket with this path: the file alone may be left of one."""
+        from nethook.host.sockets import has_listener  # noqa: PLC0415 - few runs need it
+
+        return os.path.exists(path) and has_listener(path)
+
+    def delete_connections(self, lines: Sequence[str], seconds: float) -> Deleted:
+        """Delete the tracked connections that these lines describe (``conntrack.py``), for at most so long."""
+        from nethook.host.conntrack import delete_connections  # noqa: PLC0415 - seldom needed
+
+        return delete_connections(lines, time.monotonic() + min(seconds, self.seconds_left))
 
     # Files
 
@@ -149,6 +189,14 @@ class Host(Tools):
         """Make a file of ours hold this text, in one step; OSError if that fails. The caller holds the lock."""
         files.record(path, text)
 
+    def version(self, path: str) -> lock.Version:
+        """Return the file of ours as it is now, for a ``with`` block: see ``lock.Version``. ReadError."""
+        return lock.Version(path)
+
+    def publish(self, path: str, text: str) -> None:
+        """Make a file that everybody may read hold this text, in one step; OSError if that fails."""
+        files.publish(path, text)
+
     def new_path(self, start: str) -> str:
         """Return a path that begins so, and that no other run has."""
         return f"{start}{time.time_ns()}.{os.getpid()}"
@@ -163,9 +211,25 @@ class Host(Tools):
         """Return the content of the file; None if there is none. UnfitError (``files.py``), OSError."""
         return files.trusted(path)
 
+    def has_trusted(self, path: str) -> bool:
+        """Return whether there is such a program. UnfitError (``files.py``), OSError."""
+        return files.has_trusted(path)
+
     def listing(self, folder: str) -> list[str] | None:
         """Return the names in the folder, sorted; None if there is none. UnfitError (``files.py``), OSError."""
         return files.listing(folder)
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Make the file hold this, in one step: see ``replacing.py``. UnfitError (``files.py``), OSError."""
+        from nethook.host.replacing import replace  # noqa: PLC0415 - no run needs it
+
+        replace(path, data)
+
+    def edited(self, name: str, data: bytes) -> bytes:
+        """Return what a person makes of this content in an editor, as a file of this name. NethookError, OSError."""
+        from nethook.host.editor import edited  # noqa: PLC0415 - no run needs it
+
+        return edited(name, data)
 
     def has_folder(self, path: str) -> bool:
         """Return whether there is such a folder."""
@@ -175,7 +239,7 @@ class Host(Tools):
         """Return the state of these files and of those in their ``.d`` folders, to see later if one has changed."""
         return files.stamp(paths)
 
-    # Locks, log
+    # Locks, time, log
 
     def locked(self, as_of: int | None = None) -> lock.Locked:
         """Return the lock of runs, for a ``with`` block: see ``lock.Locked``."""
@@ -193,7 +257,12 @@ class Host(Tools):
         """Return the lock of the record, for a ``with`` block; OSError if it cannot be had."""
         return lock.RecordLock()
 
+    def now(self) -> float:
+        """Return the time, in seconds since 1970."""
+        return time.time()
+
     def log(self, priority: int, lines: Iterable[str]) -> None:
-        """Write each line to syslog with this priority, which is one of ``syslog``'s."""
+        """Write each line to syslog as ``nethook``, with this priority, which is one of ``syslog``'s."""
+        syslog.openlog("nethook", syslog.LOG_PID, syslog.LOG_DAEMON)
         for line in lines:
             syslog.syslog(priority, line)

@@ -24,9 +24,13 @@ ADDRESS, LOCAL, FLAGS, METRIC = 1, 2, 8, 9
 
 GET_NEIGHBOURS = 30
 NEIGHBOUR_HEADER, NEIGHBOUR_HEADER_SIZE = "BBHiHBB", 12
-DESTINATION, MAC, NEIGHBOUR_PROTOCOL = 1, 2, 12
+DESTINATION, MAC, TIMES, NEIGHBOUR_PROTOCOL = 1, 2, 3, 12
+TICKS = 100
+"""In a second: the kernel's USER_HZ, in which it tells times."""
 PERMANENT = 0x80
 """A state: the kernel's NUD_PERMANENT."""
+FAILED = 0x20
+"""A state: the kernel's NUD_FAILED."""
 PROXY = 0x08
 """A flag: the kernel's NTF_PROXY."""
 
@@ -64,29 +68,42 @@ def addresses() -> list[Address]:
 
 def permanent_entries(protocol: int) -> Iterator[tuple[str, str, str]]:
     """Yield address, device and MAC of each permanent entry with this protocol number. ReadError."""
-    for address, device, mac, state, _ in _neighbours(protocol, "neighbours", [0], 0):
+    for address, device, mac, state, *_ in _neighbours(protocol, "neighbours", [0], 0):
         if state & PERMANENT and mac:
             yield address, device, mac
 
 
-def proxy_entries(protocol: int) -> Iterator[tuple[str, str]]:
-    """Yield address and device of each proxy entry with this protocol number. ReadError."""
-    for address, device, _, _, flags in _neighbours(protocol, "proxy entries", FAMILIES, PROXY):
+def proxy_entries(protocol: int | None) -> Iterator[tuple[str, str]]:
+    """Yield address and device of each proxy entry with this protocol number, or with any. ReadError."""
+    for address, device, _, _, flags, _ in _neighbours(protocol, "proxy entries", FAMILIES, PROXY):
         if flags & PROXY:
             yield address, device
 
 
+def unanswered(seconds: float) -> Iterator[tuple[str, str]]:
+    """Yield address and device of each neighbour that was asked for within these seconds, and not found. ReadError."""
+    for address, device, _, state, _, age in _neighbours(None, "neighbours", [0], 0):
+        if state & FAILED and age <= seconds:
+            yield address, device
+
+
 def _neighbours(
-    protocol: int, about: str, families: Iterable[int], wanted: int
-) -> Iterator[tuple[str, str, str, int, int]]:
-    """Yield address, device, MAC, state and flags of entries with this number; ``wanted`` are flags of the question."""
+    protocol: int | None, about: str, families: Iterable[int], wanted: int
+) -> Iterator[tuple[str, str, str, int, int, float]]:
+    """Yield address, device, MAC, state, flags and age in seconds of entries with this number.
+
+    ``wanted`` are flags of the question. The age is that of the state.
+    """
     with Netlink(NETLINK_ROUTE, about) as netlink:
         questions = (pack(NEIGHBOUR_HEADER, asked, 0, 0, 0, 0, wanted, 0) for asked in families)
         found = [entry for question in questions for entry in netlink.dump(GET_NEIGHBOURS, question) or ()]
     for data, begin, end in found:
         family, _, _, index, state, flags, _ = unpack_from(NEIGHBOUR_HEADER, data, begin)
         values = {number: data[at:until] for number, at, until in attributes(data, begin + NEIGHBOUR_HEADER_SIZE, end)}
-        if family in FAMILIES and DESTINATION in values and values.get(NEIGHBOUR_PROTOCOL) == bytes([protocol]):
+        is_wanted = protocol is None or values.get(NEIGHBOUR_PROTOCOL) == bytes([protocol])
+        if family in FAMILIES and DESTINATION in values and is_wanted:
             device = name_of(index)
             if device:
-                yield inet_ntop(family, values[DESTINATION]), device, values.get(MAC, b"").hex(":"), state, flags
+                mac = values.get(MAC, b"").hex(":")
+                age = unpack_from("II I", values[TIMES])[2] / TICKS if TIMES in values else 0.0
+                yield inet_ntop(family, values[DESTINATION]), device, mac, state, flags, age

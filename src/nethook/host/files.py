@@ -77,6 +77,24 @@ def record(path: str, text: str) -> None:
         raise
 
 
+def publish(path: str, text: str) -> None:
+    """Make a file that everybody may read hold this text, in one step; OSError if that fails.
+
+    Its folder may belong to another user. So the text is written to a new file with a name that nobody can foresee.
+    """
+    from tempfile import mkstemp  # noqa: PLC0415 - no run needs it
+
+    descriptor, beside = mkstemp(prefix=".nethook-", dir=os.path.dirname(path))
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(text.encode("utf-8"))
+            os.fchmod(descriptor, 0o644)
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
+
+
 def remove(path: str) -> None:
     """Remove a file of ours, if it is there; OSError if that fails."""
     try:
@@ -94,7 +112,7 @@ def names(folder: str) -> list[str]:
 
 
 SIZE_LIMIT = 16 << 20
-"""A hundred times the size of 10,000 lines. Nobody writes a larger file by hand."""
+"""Of a file that is read: a hundred times the size of 10,000 lines. Nobody writes a larger one by hand."""
 BROKEN_LINK, NOT_REGULAR, TOO_LARGE = "broken link", "not regular", "too large"
 OWNER, EVERYBODY, GROUP, ACL = "owner", "everybody", "group", "access control list"
 _ACL_ATTRIBUTE = "system.posix_acl_access"
@@ -170,7 +188,10 @@ def trusted(path: str) -> bytes | None:
         _refuse_broken_link(path)
         return None
     try:
-        _refuse_unfit(path, os.fstat(descriptor))
+        status = os.fstat(descriptor)
+        _refuse_unfit(path, status)
+        if status.st_size > SIZE_LIMIT:
+            raise UnfitError(path, TOO_LARGE)
         with open(descriptor, "rb", closefd=False) as file:
             content: bytes | None = file.read()
         if content is None:  # a file such as /proc/kmsg has nothing to tell at the moment
@@ -178,6 +199,20 @@ def trusted(path: str) -> bytes | None:
         return content
     finally:
         os.close(descriptor)
+
+
+def has_trusted(path: str) -> bool:
+    """Return whether there is a program that an administrator has written. It may be of any size.
+
+    UnfitError if it must not be run, OSError if that cannot be known.
+    """
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        _refuse_broken_link(path)
+        return False
+    _refuse_unfit(path, status)
+    return True
 
 
 def listing(folder: str) -> list[str] | None:
@@ -221,13 +256,11 @@ def _refuse_broken_link(path: str) -> None:
 def _refuse_unfit(path: str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise UnfitError(path, NOT_REGULAR)
-    if status.st_size > SIZE_LIMIT:
-        raise UnfitError(path, TOO_LARGE)
     if os.geteuid() == 0:
         # Both paths, because ".." after a link leads elsewhere than it seems.
         for each in sorted(on_the_way([os.path.abspath(path), os.path.realpath(path)])):
             _refuse_untrusted(each, os.lstat(each))
-        _refuse_untrusted(path, status)  # the open file, which somebody may have swapped meanwhile
+        _refuse_untrusted(path, status)  # an open file, which somebody may have swapped meanwhile
 
 
 def _refuse_untrusted(path: str, status: os.stat_result) -> None:

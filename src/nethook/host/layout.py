@@ -8,7 +8,7 @@ from nethook.prefix import parse_prefix, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Final
 
     from nethook.host.nftables import Element, Elements
@@ -19,6 +19,9 @@ DEVICE: Final = "ifname"
 MAC: Final = "ether_addr"
 INDEX: Final = "iface_index"
 """Unlike a name, it is never another device's soon after."""
+ADDRESS: Final = {4: "ipv4_addr", 6: "ipv6_addr"}
+PROTOCOL: Final = "inet_proto"
+PORT: Final = "inet_service"
 
 
 def set_name(role: str, family: int, *, single: bool) -> str:
@@ -27,28 +30,35 @@ def set_name(role: str, family: int, *, single: bool) -> str:
 
 
 class SetType:
-    """The type of a set: its keys are an index, MAC or device, an address, or two of these, one behind the other.
+    """The type of a set or map: the fields of its keys, and of the data that each key of a map leads to.
 
-    ``role`` says what its elements mean. ``fields`` come first. ``family`` is 4 or 6, or 0 for no address; addresses
-    are single, or intervals. A set may count what it matches. ``in_payload`` says, in nft's words, where in a packet's
-    transport header its addresses are looked for. nft then takes them for numbers.
+    Fields are in nft's words; a device is the first. ``role`` says what the elements mean. ``family`` is that of its
+    addresses: 4 or 6, or 0 if it has none. Where it has intervals, addresses are prefixes or ranges, and ports ranges.
+    A set may count what it matches. ``in_payload`` says, in nft's words, where in a packet's transport header its
+    addresses are looked for. nft then takes them for numbers.
     """
 
     def __init__(
         self,
         role: str,
         *fields: str,
-        family: int = 0,
+        data: tuple[str, ...] = (),
         is_interval: bool = False,
         counts: bool = False,
         in_payload: str = "",
     ) -> None:
         self.role = role
         self.fields = fields
-        self.family = family
+        self.data = data
+        self.family = next((family for family, address in ADDRESS.items() if address in fields), 0)
         self.is_interval = is_interval
         self.counts = counts
         self.in_payload = in_payload
+
+    @property
+    def word(self) -> str:
+        """The word for it in nft's commands."""
+        return "map" if self.data else "set"
 
     @property
     def definition(self) -> str:
@@ -56,8 +66,13 @@ class SetType:
         if self.in_payload:
             fields = "typeof " + "ether saddr . " * (MAC in self.fields) + self.in_payload
         else:
-            fields = "type " + " . ".join([*self.fields] + [f"ipv{self.family}_addr"] * bool(self.family))
+            fields = "type " + _joined(self.fields, self.data)
         return f"{fields}; {'flags interval; ' * self.is_interval}{'counter;' * self.counts}".rstrip()
+
+
+def _joined(key: Sequence[str], data: Sequence[str]) -> str:
+    """Return fields as nft writes them: those of a key, and those of the data that it leads to, if there are any."""
+    return f"{' . '.join(key)} : {' . '.join(data)}" if data else " . ".join(key)
 
 
 class Layout:
@@ -88,7 +103,7 @@ class Layout:
     def creation(self) -> list[str]:
         """Return the nft commands that make table, sets and rules as they should be; elements that are there stay."""
         commands = [f'add table {self.table} {{ comment "{URL}"; }}']
-        commands += [f"add set {self.table} {name} {{ {kind.definition} }}" for name, kind in self.sets.items()]
+        commands += [f"add {kind.word} {self.table} {name} {{ {kind.definition} }}" for name, kind in self.sets.items()]
         for chain in self.chains:
             hook = f" {{ {self.hooks[chain]} }}" if chain in self.hooks else ""
             commands += [f"add chain {self.table} {chain}{hook}", f"flush chain {self.table} {chain}"]
@@ -109,22 +124,28 @@ class Layout:
         )
 
     def deletions(self, elements: Elements) -> list[str]:
-        """Return the commands that delete these elements; nft refuses the whole transaction if one is not there."""
+        """Return the commands that delete the elements with these keys.
+
+        nft refuses the whole transaction if one is not there.
+        """
         return [self._command("delete", name, members) for name, members in elements.items() if members]
 
     def additions(self, elements: Elements) -> list[str]:
         """Return the commands that add these elements."""
         return [self._command("add", name, members) for name, members in elements.items() if members]
 
-    def _command(self, verb: str, name: str, elements: set[Element]) -> str:
+    def _command(self, verb: str, name: str, elements: Iterable[Element]) -> str:
         kind = self.sets[name]
+        size = len(kind.fields)
         if kind.in_payload:
-            elements = {(*first, _number(block)) for *first, block in elements}
+            elements = [(*first, _number(block)) for *first, block in elements]
         if DEVICE in kind.fields:
-            keys = [" . ".join((quoted(device), *fields)) for device, *fields in elements]
+            elements = [(quoted(device), *fields) for device, *fields in elements]
+        if kind.data and verb == "add":
+            texts = [_joined(fields[:size], fields[size:]) for fields in elements]
         else:
-            keys = [" . ".join(fields) for fields in elements]
-        return f"{verb} element {self.table} {name} {{ {', '.join(sorted(keys))} }}"
+            texts = [" . ".join(fields[:size]) for fields in elements]
+        return f"{verb} element {self.table} {name} {{ {', '.join(sorted(texts))} }}"
 
 
 def _number(block: str) -> str:

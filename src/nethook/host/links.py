@@ -19,6 +19,8 @@ GET_LINKS = 18
 HEADER, HEADER_SIZE = "BBHiII", 16
 ADDRESS, NAME, MASTER, INFO, EXTENDED_MASK = 1, 3, 10, 18, 29
 KIND, DATA = 1, 2
+UP = 1
+"""A flag: the kernel's IFF_UP."""
 OPTIONS, NO_LEARNING = 46, 1
 WITHOUT_STATISTICS = pack("HHI", 8, EXTENDED_MASK, 8)
 IPV6 = "/proc/sys/net/ipv6/conf"
@@ -36,12 +38,21 @@ class Link:
     """A network device: its number, name, kind ('' if unknown), MAC, and the number of its bridge (0: none).
 
     ``learns``: a bridge that learns from frames to link-local groups (its setting no_linklocal_learn is off).
+    ``is_up``: it is turned on, whether or not anything is at its other end.
     """
 
-    __slots__ = ("kind", "learns", "mac", "master", "name", "number")
+    __slots__ = ("is_up", "kind", "learns", "mac", "master", "name", "number")
 
     def __init__(
-        self, number: int, name: str, kind: str = "", mac: str = "", *, master: int = 0, learns: bool = False
+        self,
+        number: int,
+        name: str,
+        kind: str = "",
+        mac: str = "",
+        *,
+        master: int = 0,
+        learns: bool = False,
+        is_up: bool = True,
     ) -> None:
         self.number = number
         self.name = name
@@ -49,6 +60,7 @@ class Link:
         self.mac = mac
         self.master = master
         self.learns = learns
+        self.is_up = is_up
 
     @property
     def is_tap(self) -> bool:
@@ -68,14 +80,16 @@ def links() -> list[Link]:
         options = _parts(data, info, DATA)
         kind = data[slice(*info[KIND])].rstrip(b"\0").decode() if KIND in info else ""
         learns = kind == BRIDGE and OPTIONS in options and not _number(data, options[OPTIONS]) & NO_LEARNING
+        _, _, _, index, flags, _ = unpack_from(HEADER, data, begin)
         found.append(
             Link(
-                unpack_from(HEADER, data, begin)[3],
+                index,
                 data[slice(*values.get(NAME, (0, 0)))].rstrip(b"\0").decode("utf-8", "surrogateescape"),
                 kind,
                 data[slice(*values.get(ADDRESS, (0, 0)))].hex(":"),
                 master=_number(data, values[MASTER]) if MASTER in values else 0,
                 learns=learns,
+                is_up=bool(flags & UP),
             )
         )
     return found

@@ -1,7 +1,8 @@
 """The locks: one run at a time, because libvirt runs hooks side by side and a run decides by what it has read.
 
-Each run notes the time. So one that has asked libvirt first, which must be done without the lock, can tell whether
-another run came between, and libvirt's answer may be out of date.
+libvirt must be asked without the lock, and its answer may be out of date when the lock is taken. Each run notes the
+time, so one that has asked can tell whether another run came between. Clocks of file systems stand still for some
+milliseconds, so it tells by the ``Version`` of the record whether an event came between.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import fcntl
 import os
 import time
 
-from nethook.errors import NethookError
+from nethook.errors import NethookError, ReadError
 
 FOLDER = "/run/nethook"
 MISSED = f"{FOLDER}/missed"
@@ -35,7 +36,6 @@ class Locked:
         self._as_of = as_of
         self._fd = -1
         self._is_new = False
-        self._stamp = 0
         self.is_current = True
 
     def __enter__(self) -> Locked:
@@ -51,13 +51,7 @@ class Locked:
         self.is_current = self._as_of in {None, previous}
         if self.is_current:
             os.utime(self._fd)
-            self._stamp = os.fstat(self._fd).st_mtime_ns
         return self
-
-    @property
-    def is_untouched(self) -> bool:
-        """True if no file in the folder has come, gone or been replaced since the lock was taken."""
-        return os.fstat(self._fd).st_mtime_ns == self._stamp
 
     def _open(self) -> None:
         try:
@@ -80,6 +74,34 @@ class Locked:
 
     def __exit__(self, *exception: object) -> None:
         os.close(self._fd)
+
+
+class Version:
+    """A file of ours as it was when a ``with`` block began, or that there was none. ReadError if that is not known.
+
+    The file is kept open: each write replaces it, so that the one that was opened loses its name.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> Version:
+        try:
+            self._fd: int | None = os.open(self._path, os.O_RDONLY)
+        except FileNotFoundError:
+            self._fd = None
+        except OSError as error:
+            raise ReadError(f"cannot read {self._path}: {error.strerror}") from None
+        return self
+
+    @property
+    def is_current(self) -> bool:
+        """True if the file has not been written or removed since."""
+        return not os.path.lexists(self._path) if self._fd is None else os.fstat(self._fd).st_nlink > 0
+
+    def __exit__(self, *exception: object) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
 
 
 class RecordLock:

@@ -22,22 +22,29 @@ if TYPE_CHECKING:
 
     Span = tuple[bytes, int, int]
     """What the kernel sent, and where within it a list of attributes begins and ends."""
+    Key = tuple[bytes, ...]
+    """The key of an element of a set: its beginning, and its end where the set has intervals with several fields."""
 
+ALL = ""
+"""Stands for tables of all families."""
 AF_NETLINK, NETLINK_ROUTE, NETLINK_NETFILTER = 16, 0, 12
-FAMILIES = {"inet": 1, "ip": 2, "arp": 3, "bridge": 7, "ip6": 10}
+FAMILIES = {ALL: 0, "inet": 1, "ip": 2, "arp": 3, "bridge": 7, "ip6": 10}
 NFTABLES = 10 << 8
-GET_CHAIN, GET_RULE, GET_SETS, GET_ELEMENTS = NFTABLES | 4, NFTABLES | 7, NFTABLES | 10, NFTABLES | 13
+GET_TABLE, GET_CHAIN, GET_RULE = NFTABLES | 1, NFTABLES | 4, NFTABLES | 7
+TABLE_NAME = 1
+GET_SETS, GET_ELEMENTS = NFTABLES | 10, NFTABLES | 13
 NEW_ELEMENTS, DELETE_ELEMENTS = NFTABLES | 12, NFTABLES | 14
 BATCH_BEGIN, BATCH_END = 0x10, 0x11
 SOL_NETLINK, GET_STRICT_CHECK = 270, 12
 REQUEST, ACKNOWLEDGE, DUMP, CREATE, DUMP_INTERRUPTED = 0x1, 0x4, 0x300, 0x400, 0x10
 NESTED = 0x8000
-ELEMENT_LIST, LIST_ELEMENT, ELEMENT_KEY, DATA_VALUE = 3, 1, 1, 1
+ELEMENT_LIST, LIST_ELEMENT, ELEMENT_KEY, ELEMENT_KEY_END, DATA_VALUE = 3, 1, 1, 10, 1
 """Numbers of attributes of a set's elements: linux/netfilter/nf_tables.h."""
 ERROR, DONE = 2, 3
 NUMBER_MASK = 0x3FFF
 HEADER, NFTABLES_HEADER, ATTRIBUTE_HEADER = 16, 4, 4
-LARGEST_PART = 1 << 18
+PART = memoryview(bytearray(1 << 18))
+"""Where each part of an answer comes in, whatever its size: to get memory for each would take longer than to ask."""
 ATTEMPTS = 5
 CUT = "cannot read what the kernel sends: a part of it has no length, or is cut"
 SECONDS = 4
@@ -77,7 +84,7 @@ class Netlink:
         With the flag ACKNOWLEDGE instead of DUMP it is a question about one thing. ReadError if the kernel does not
         tell.
         """
-        request = _envelope(kind, flags, body)
+        request = envelope(kind, flags, body)
         try:
             for _ in range(ATTEMPTS):
                 self._socket.send(request)
@@ -101,12 +108,26 @@ class Netlink:
         except OSError as error:
             raise ReadError(f"cannot change {self._about}: {error.strerror}") from None
 
+    def delete(self, kind: int, bodies: Sequence[bytes]) -> int:
+        """Send messages that delete one thing each; return how many of these were still there. ReadError if refused."""
+        there = len(bodies)
+        try:
+            self._socket.send(b"".join(envelope(kind, ACKNOWLEDGE, body) for body in bodies))
+            for _ in bodies:
+                try:
+                    self._answer()
+                except FileNotFoundError:
+                    there -= 1
+        except OSError as error:
+            raise ReadError(f"cannot change {self._about}: {error.strerror}") from None
+        return there
+
     def _answer(self) -> list[Span] | None:
         """Return all that the kernel sends; None if somebody changed it meanwhile: something may be lacking then."""
         found: list[Span] = []
         interrupted = False
         while True:
-            data = self._socket.recv(LARGEST_PART)
+            data = bytes(PART[: self._socket.recv_into(PART)])
             at = 0
             while at < len(data):
                 length, kind, flags = unpack_from("IHH", data, at) if at + HEADER <= len(data) else (0, 0, 0)
@@ -132,7 +153,7 @@ def routing(about: str, kind: int, body: bytes) -> list[Span]:
 
 
 class Nftables:
-    """A connection to nftables, for a ``with`` block, about the tables of one family, which is nft's word."""
+    """A connection to nftables, for a ``with`` block, about tables of one family, which is nft's word, or of ALL."""
 
     def __init__(self, family: str) -> None:
         self._family = FAMILIES[family]
@@ -145,7 +166,7 @@ class Nftables:
         self._netlink.__exit__()
 
     def dump(self, kind: int, *names: str) -> list[Span] | None:
-        """Return all rules of a table or chain, or all elements of a set, by these ``names``.
+        """Return all rules of a table or chain, or all elements of a set, by these ``names``; without one, all tables.
 
         None if there is no such set. ReadError if the kernel does not tell.
         """
@@ -163,7 +184,7 @@ class Nftables:
         found = self._netlink.dump(kind, body, flags)
         return found and [(data, begin + NFTABLES_HEADER, end) for data, begin, end in found]
 
-    def change(self, table: str, new: Mapping[str, Sequence[bytes]], gone: Mapping[str, Sequence[bytes]]) -> None:
+    def change(self, table: str, new: Mapping[str, Sequence[Key]], gone: Mapping[str, Sequence[Key]]) -> None:
         """Add and delete elements with these keys, by set, in one transaction. ReadError if the kernel refuses it."""
         kinds = ((NEW_ELEMENTS, new, CREATE), (DELETE_ELEMENTS, gone, 0))
         parts = [
@@ -174,35 +195,50 @@ class Nftables:
         ]
         if parts:
             subsystem = pack("!BBH", 0, 0, NFTABLES >> 8)
-            batch = [_envelope(BATCH_BEGIN, 0, subsystem), *parts, _envelope(BATCH_END, 0, subsystem)]
+            batch = [envelope(BATCH_BEGIN, 0, subsystem), *parts, envelope(BATCH_END, 0, subsystem)]
             self._netlink.change(b"".join(batch), len(parts))
 
     def _message(self, kind: int, flags: int, body: bytes) -> bytes:
-        return _envelope(kind, flags | ACKNOWLEDGE, pack("BBH", self._family, 0, 0) + body)
+        return envelope(kind, flags | ACKNOWLEDGE, pack("BBH", self._family, 0, 0) + body)
 
 
-def _envelope(kind: int, flags: int, body: bytes) -> bytes:
+def families_of_tables(name: str) -> set[str]:
+    """Return the families, in nft's words, in which there is a table of this name. ReadError."""
+    with Nftables(ALL) as nftables:
+        found = nftables.dump(GET_TABLE) or ()
+    named = attribute(TABLE_NAME, name.encode() + b"\0")
+    # The family is the first byte of the header.
+    numbers = {data[begin - NFTABLES_HEADER] for data, begin, end in found if named in data[begin:end]}
+    return {family for family, number in FAMILIES.items() if number in numbers}
+
+
+def envelope(kind: int, flags: int, body: bytes) -> bytes:
+    """Return a message to the kernel: a question, or a change."""
     return pack("IHHII", HEADER + len(body), kind, REQUEST | flags, 0, 0) + body
 
 
-def _attribute(number: int, content: bytes) -> bytes:
+def attribute(number: int, content: bytes) -> bytes:
+    """Return an attribute as the kernel takes it."""
     return pack("HH", 4 + len(content), number) + content + bytes(-len(content) % 4)
 
 
 def _names(names: Iterable[tuple[int, str]]) -> bytes:
-    return b"".join(_attribute(number, name.encode() + b"\0") for number, name in names)
+    return b"".join(attribute(number, name.encode() + b"\0") for number, name in names)
 
 
-def _elements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
+def _elements(table: str, name: str, keys: Iterable[Key]) -> bytes:
     """Return the attributes that name a set and these keys in it."""
     listed = b"".join(
-        _attribute(
+        attribute(
             LIST_ELEMENT | NESTED,
-            _attribute(ELEMENT_KEY | NESTED, _attribute(DATA_VALUE, key)),
+            b"".join(
+                attribute(number | NESTED, attribute(DATA_VALUE, value))
+                for number, value in zip((ELEMENT_KEY, ELEMENT_KEY_END), key)
+            ),
         )
         for key in keys
     )
-    return _names(((1, table), (2, name))) + _attribute(ELEMENT_LIST | NESTED, listed)
+    return _names(((1, table), (2, name))) + attribute(ELEMENT_LIST | NESTED, listed)
 
 
 def attributes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -1,7 +1,6 @@
 """Our nftables tables as the kernel has them, and chains of other programs, read over netlink.
 
-A key of an element is an index, a MAC or the name of a device, an address, or two of these, one behind the other. It is
-told as nft would print it.
+An element is its key, and in a map the data that it leads to, field by field as nft would print it.
 
 Numbers of attributes: linux/netfilter/nf_tables.h.
 """
@@ -10,22 +9,32 @@ from __future__ import annotations
 
 from _bisect import bisect_right
 from _socket import AF_INET, AF_INET6, inet_ntop
-from struct import error, pack, unpack, unpack_from
+from struct import Struct, calcsize, error, pack, unpack, unpack_from
 
 from nethook.errors import ReadError
-from nethook.host.layout import DEVICE, INDEX, MAC, NAME
-from nethook.host.netlink import GET_ELEMENTS, GET_RULE, GET_SETS, NUMBER_MASK, Nftables, attributes
-from nethook.prefix import BITS, block_text
+from nethook.host.layout import ADDRESS, DEVICE, INDEX, MAC, NAME, PORT, PROTOCOL
+from nethook.host.netlink import (
+    ELEMENT_KEY,
+    ELEMENT_KEY_END,
+    GET_ELEMENTS,
+    GET_RULE,
+    GET_SETS,
+    NUMBER_MASK,
+    Nftables,
+    attributes,
+    families_of_tables,
+)
+from nethook.prefix import BITS, NAME_SIZE, block_text, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nethook.host.layout import SetType
-    from nethook.host.netlink import Span
+    from nethook.host.netlink import Key, Span
 
     Element = tuple[str, ...]
-    """The key of an element, field by field, such as ``(bridge, block)``, ``(block,)`` or ``(bridge,)``."""
+    """An element, field by field, such as ``(bridge, block)``, or ``(address, "tcp", port, target)`` of a map."""
     Elements = dict[str, set[Element]]
     """Elements by the name of their set."""
 
@@ -54,6 +63,14 @@ class Table:
     def __init__(self, sets: Iterable[str]) -> None:
         self.comments: dict[str, list[str]] = {}
         self.elements: Elements = {name: set() for name in sets}
+
+
+def tables() -> set[str]:
+    """Return the families, in nft's words, in which there is a table of ours. ReadError.
+
+    Most hosts have one of the five that there can be. One question for all costs less than one for each of the others.
+    """
+    return families_of_tables(NAME)
 
 
 def read_table(family: str, sets: Mapping[str, SetType]) -> Table | None:
@@ -175,8 +192,11 @@ def read_elements(family: str, sets: Mapping[str, SetType]) -> Elements | None:
     return found
 
 
-def change_elements(family: str, new: Mapping[str, Sequence[bytes]], gone: Mapping[str, Sequence[bytes]]) -> None:
-    """Add and delete elements with these keys, by set of our table, in one transaction. ReadError if refused."""
+def change_elements(family: str, new: Mapping[str, Sequence[Key]], gone: Mapping[str, Sequence[Key]]) -> None:
+    """Add and delete elements with these keys, by set of our table, in one transaction. ReadError if refused.
+
+    Keys are ``encoded``.
+    """
     with Nftables(family) as nftables:
         nftables.change(NAME, new, gone)
 
@@ -215,94 +235,163 @@ def _comment(added: bytes) -> str:
     return added[2:].partition(b"\0")[0].decode(errors="replace")
 
 
-KEY, FLAGS, KEY_END = 1, 3, 10
+DATA, FLAGS = 2, 3
+"""Beside the key, of an element."""
 INTERVAL_END = 1
 
 VALUE_OFFSET = 12
 """From the beginning of an element to the value of its key, which comes first: three headers."""
+VALUE_HEADER = 4
+"""A key, or data, is an attribute that holds an attribute: the value."""
+REGISTER = 4
+"""Bytes. Where there are several fields, each begins at a multiple of it."""
+FAMILIES = {ADDRESS[4]: 4, ADDRESS[6]: 6}
+DATA_HEADERS = "8s"
+"""What is between the values of key and data: those of the data and of its value."""
 
-SIZES = {DEVICE: 16, MAC: 8, INDEX: 4}
-"""Of fields before others: IFNAMSIZ, a MAC with what makes it end at a register of four bytes, and a number."""
-MAC_SIZE = 6
+SIZES = {DEVICE: NAME_SIZE, MAC: 6, INDEX: 4, ADDRESS[4]: 4, ADDRESS[6]: 16, PROTOCOL: 1, PORT: 2}
+"""Bytes of each field."""
+PROTOCOLS = {6: "tcp", 17: "udp"}
+READERS: dict[str, Callable[[bytes], str]] = {
+    DEVICE: lambda value: value.rstrip(b"\0").decode(errors="replace"),
+    MAC: lambda value: value.hex(":"),
+    INDEX: lambda value: str(unpack("I", value)[0]),
+    ADDRESS[4]: lambda value: inet_ntop(AF_INET, value),
+    ADDRESS[6]: lambda value: inet_ntop(AF_INET6, value),
+    PROTOCOL: lambda value: PROTOCOLS.get(value[0]) or str(value[0]),
+    PORT: lambda value: str(int.from_bytes(value, "big")),
+}
+"""Each makes the text of one value."""
+NOT_OURS = "cannot read nftables: a set of our table has elements of another type than ours"
 
 
 def single_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
     """Return the elements of a set without intervals. With many addresses, this takes most of a run's time."""
-    first_size = sum(SIZES[field] for field in kind.fields)
-    size = first_size + BITS.get(kind.family, 0) // 8
-    keys = []
+    key_length = VALUE_HEADER + calcsize(_format(kind.fields))
+    values = Struct(_format(kind.fields) + (f"{DATA_HEADERS}{_format(kind.data)}" if kind.data else ""))
+    size = values.size
+    found = []
     for data, begin, end in lists:
         at = begin
         while at < end:
-            length, _, _, number = unpack_from("HHHH", data, at)
-            if number & NUMBER_MASK != KEY or length < VALUE_OFFSET:
-                raise ReadError("cannot read nftables: an element does not begin with its key")
-            keys.append(data[at + VALUE_OFFSET : at + VALUE_OFFSET + size])
+            length, _, _, number, value_length = unpack_from("HHHHH", data, at)
+            if length < VALUE_OFFSET:
+                raise ReadError("cannot read nftables: an element is cut")
+            if number & NUMBER_MASK == ELEMENT_KEY:  # one without a key stands for all other keys; we make none
+                if value_length != key_length:
+                    raise ReadError(NOT_OURS)
+                found.append(data[at + VALUE_OFFSET : at + VALUE_OFFSET + size])
             at += (length + 3) & ~3
-    if not kind.family:
-        return {_texts(kind, key) for key in keys}
-    version = AF_INET if kind.family == 4 else AF_INET6
-    if not first_size:
-        return {(inet_ntop(version, key),) for key in keys}
-    texts = {first: _texts(kind, first)[0] for first in {key[:first_size] for key in keys}}
-    return {(texts[key[:first_size]], inet_ntop(version, key[first_size:])) for key in keys}
+    if len(kind.fields) == 1 and not kind.data:
+        return {*zip(_texts(*kind.fields, found))}
+    try:
+        columns = [*zip(*values.iter_unpack(b"".join(found)))]
+    except error:  # the last one has no data
+        raise ReadError(NOT_OURS) from None
+    if kind.data and found:
+        for headers in {*columns.pop(len(kind.fields))}:
+            _, number, length, _ = unpack("HHHH", headers)
+            if number & NUMBER_MASK != DATA or length != VALUE_HEADER + calcsize(_format(kind.data)):
+                raise ReadError(NOT_OURS)
+    return {*zip(*map(_texts, (*kind.fields, *kind.data), columns))}
+
+
+def _format(fields: Sequence[str]) -> str:
+    """Return how the values of these fields lie, for ``struct``: several begin at registers, with zeros between."""
+    if len(fields) == 1:
+        return f"{SIZES[fields[0]]}s"
+    return "".join(f"{SIZES[field]}s{-SIZES[field] % REGISTER}x" for field in fields)
+
+
+def _texts(field: str, values: Sequence[bytes]) -> Iterable[str]:
+    """Return the text of each of these values of a field, made once for all that are the same."""
+    read = READERS[field]
+    different = {*values}
+    if len(different) == len(values):
+        return map(read, values)
+    texts = {value: read(value) for value in different}
+    return map(texts.__getitem__, values)
 
 
 def interval_keys(kind: SetType, lists: Iterable[Span]) -> set[Element]:
     """Return the elements of a set with intervals.
 
-    Where the key has another field too, each element has both its ends. Where it has not, there are elements at which
-    intervals begin, and others, with a flag, right behind their ends.
+    Where the key has several fields, each element has both its ends. Where it is an address, there are elements at
+    which intervals begin, and others, with a flag, right behind their ends.
     """
-    found: list[tuple[bytes, int, int]] = []
-    begins: list[int] = []
-    ends: list[int] = []
-    for data, begin, end in lists:
-        for _, first, last in attributes(data, begin, end):
-            parts = _values((data, first, last))
-            field, address = _split(kind, parts[KEY])
-            if kind.fields:
-                found.append((field, address, _split(kind, parts.get(KEY_END, parts[KEY]))[1]))
-            elif _is_end(parts):
-                ends.append(address)
-            else:
-                begins.append(address)
-    ends = [*sorted(ends), 1 << BITS[kind.family]]
-    found += [(b"", address, ends[bisect_right(ends, address)] - 1) for address in begins]
-    blocks = ((field, block_text(kind.family, first, last)) for field, first, last in found)
-    return {(*_texts(kind, field), block) for field, block in blocks}
+    dumped = (_values((data, first, last)) for data, *span in lists for _, first, last in attributes(data, *span))
+    listed = [parts for parts in dumped if ELEMENT_KEY in parts]
+    try:
+        if len(kind.fields) > 1:
+            return {_interval(kind, parts) for parts in listed}
+        begins = [_address(kind, parts) for parts in listed if not _is_end(parts)]
+        ends = [*sorted(_address(kind, parts) for parts in listed if _is_end(parts)), 1 << BITS[kind.family]]
+    except (KeyError, error):
+        raise ReadError(NOT_OURS) from None
+    return {(block_text(kind.family, first, ends[bisect_right(ends, first)] - 1),) for first in begins}
 
 
 def beginning(kind: SetType, element: Span) -> int | None:
     """Return the address at which an interval begins, None if one ends there; of a set without another field."""
     parts = _values(element)
-    return None if _is_end(parts) else _split(kind, parts[KEY])[1]
+    return None if _is_end(parts) or ELEMENT_KEY not in parts else _address(kind, parts)
 
 
 def _values(element: Span) -> dict[int, bytes]:
     return {number: element[0][at:until] for number, at, until in attributes(*element)}
 
 
-def _is_end(parts: dict[int, bytes]) -> bool:
+def _is_end(parts: Mapping[int, bytes]) -> bool:
     return FLAGS in parts and bool(parts[FLAGS][-1] & INTERVAL_END)
 
 
-def _split(kind: SetType, key: bytes) -> tuple[bytes, int]:
-    """Return first field and address of a key, which is an attribute that holds an attribute."""
-    size = sum(SIZES[field] for field in kind.fields)
-    value = key[4:]
-    return value[:size], int.from_bytes(value[size : size + BITS[kind.family] // 8], "big")
+def _address(kind: SetType, parts: Mapping[int, bytes]) -> int:
+    (value,) = _split(kind.fields, parts[ELEMENT_KEY][VALUE_HEADER:])
+    return int.from_bytes(value, "big")
 
 
-def _texts(kind: SetType, value: bytes) -> tuple[str, ...]:
-    """Return the fields before the address."""
-    texts = []
-    for field in kind.fields:
-        part, value = value[: SIZES[field]], value[SIZES[field] :]
-        if field == MAC:
-            texts.append(part[:MAC_SIZE].hex(":"))
-        elif field == INDEX:
-            texts.append(str(unpack_from("I", part)[0]))
-        else:
-            texts.append(part.rstrip(b"\0").decode(errors="replace"))
-    return tuple(texts)
+def _interval(kind: SetType, parts: Mapping[int, bytes]) -> Element:
+    first = parts[ELEMENT_KEY][VALUE_HEADER:]
+    last = parts[ELEMENT_KEY_END][VALUE_HEADER:] if ELEMENT_KEY_END in parts else first
+    data = _split(kind.data, parts[DATA][VALUE_HEADER:]) if kind.data else ()
+    return (*decoded(kind.fields, (first, last)), *(READERS[field](value) for field, value in zip(kind.data, data)))
+
+
+def _split(fields: Sequence[str], values: bytes) -> tuple[bytes, ...]:
+    """Return the value of each field; struct.error if they are too short."""
+    return unpack_from(_format(fields), values)
+
+
+def decoded(fields: Sequence[str], key: Key) -> Element:
+    """Return the fields of a key as text, from its beginning and, if it has one, its end."""
+    return tuple(
+        _range(field, first, last)
+        for field, first, last in zip(fields, _split(fields, key[0]), _split(fields, key[-1]))
+    )
+
+
+def _range(field: str, first: bytes, last: bytes) -> str:
+    if field in FAMILIES:
+        return block_text(FAMILIES[field], int.from_bytes(first, "big"), int.from_bytes(last, "big"))
+    read = READERS[field]
+    return f"{read(first)}-{read(last)}" if field == PORT and first != last else read(first)
+
+
+def encoded(kind: SetType, element: Element) -> Key:
+    """Return the key of an element, whose fields are devices and addresses, as ``change_elements`` takes it.
+
+    That is its beginning, and in a set with intervals and several fields also its end.
+    """
+    ends = [_ends(field, text) for field, text in zip(kind.fields, element)]
+    key = tuple(pack(_format(kind.fields), *values) for values in zip(*ends))
+    return key if kind.is_interval and len(kind.fields) > 1 else key[:1]
+
+
+def _ends(field: str, text: str) -> tuple[bytes, bytes]:
+    """Return the lowest and the highest value of a field."""
+    if field == DEVICE:
+        name = text.encode("utf-8", "surrogateescape")
+        return name, name
+    prefix = parse_prefix(text)
+    size = SIZES[field]
+    return prefix.first.to_bytes(size, "big"), prefix.last.to_bytes(size, "big")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SEARCHED = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 ENVIRONMENT = {"PATH": ":".join(SEARCHED), "LC_ALL": "C"}
 CALL_SECONDS = 4.0
-"""For one program, or several side by side, where there are few addresses."""
+"""For one program, or several side by side, where there are few addresses and libvirt waits."""
 LONGEST_SHOWN = 200
 """Characters of a command line, and of what a program says."""
 MOST_SAID = 6
@@ -129,7 +129,11 @@ def _read(fd: int) -> str:
 
 
 def find(name: str) -> str:
-    """Return the path of a program; ToolMissingError if it is not installed."""
+    """Return the path of a program, or of one with this absolute path; ToolMissingError if it is not installed."""
+    if name.startswith("/"):
+        if os.access(name, os.X_OK):
+            return name
+        raise ToolMissingError(f"{name} is not executable")
     for folder in SEARCHED:
         path = f"{folder}/{name}"
         if os.access(path, os.X_OK):
@@ -138,13 +142,16 @@ def find(name: str) -> str:
 
 
 class Tools:
-    """Runs programs until a common deadline, ``seconds`` from now, or later where there are many addresses."""
+    """Runs programs until a common deadline, ``seconds`` from now, or later where there are many addresses.
+
+    One program, or several side by side, may take ``call_seconds`` of that.
+    """
 
     __slots__ = ("_addresses", "_call_seconds", "_seconds_per_address", "deadline")
 
-    def __init__(self, seconds: float, seconds_per_address: float = 0.0) -> None:
+    def __init__(self, seconds: float, seconds_per_address: float = 0.0, call_seconds: float = CALL_SECONDS) -> None:
         self.deadline = time.monotonic() + seconds
-        self._call_seconds = CALL_SECONDS
+        self._call_seconds = call_seconds
         self._seconds_per_address = seconds_per_address
         self._addresses = 0
 
@@ -159,10 +166,6 @@ class Tools:
     def seconds_left(self) -> float:
         """Until the deadline."""
         return max(0.0, self.deadline - time.monotonic())
-
-    def within(self, seconds: float) -> Tools:
-        """Return one for calls that have at most so many seconds of the time that is left."""
-        return Tools(min(seconds, self.seconds_left))
 
     def run(self, call: Call) -> Result:
         """Run one program to its end."""

@@ -58,14 +58,14 @@ def _elements(nftables: Nftables, name: str, kind: SetType) -> Iterator[tuple[El
         if number == SET_ELEMENTS
     ]
     elements = [(data, content, behind) for data, *span in lists for _, content, behind in attributes(data, *span)]
-    if kind.is_interval and not kind.fields:  # what counts is the element at which an interval begins
+    if kind.is_interval and len(kind.fields) == 1:  # what counts is the element at which an interval begins
         traffic = {beginning(kind, element): _traffic(element) for element in elements}
         yield from ((key, traffic[parse_prefix(key[0]).first]) for key in interval_keys(kind, lists))
         return
     read_keys = interval_keys if kind.is_interval else single_keys
     for data, content, behind in elements:
-        (key,) = read_keys(kind, [(data, content - ATTRIBUTE_HEADER, behind)])
-        yield key, _traffic((data, content, behind))
+        for key in read_keys(kind, [(data, content - ATTRIBUTE_HEADER, behind)]):
+            yield key, _traffic((data, content, behind))
 
 
 def _traffic(element: Span) -> Traffic:

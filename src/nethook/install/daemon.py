@@ -12,17 +12,17 @@ import signal
 from typing import TYPE_CHECKING
 
 from nethook.errors import NethookError, ReadError
-from nethook.host.files import read
 from nethook.host.process import Call, ToolMissingError
 from nethook.install import systemd
 from nethook.install.task import Task
+from nethook.libvirt.live import DAEMONS, running
 
 if TYPE_CHECKING:
     from nethook.host.process import Tools
 
     Version = tuple[int, int]
 
-DAEMONS = ("virtnetworkd", "libvirtd")
+DAEMONS_OF_GUESTS = ("libvirtd", "virtqemud")
 
 
 class NoDaemonError(NethookError):
@@ -58,17 +58,23 @@ def reload(tools: Tools) -> list[Task]:
 
 def restart(tools: Tools) -> str:
     """Return the command that restarts the daemon of the networks."""
-    name = next((name for name in DAEMONS if systemd.is_active(tools, f"{name}.service")), DAEMONS[-1])
-    return f"systemctl restart {name}.service"
+    active = (daemon for daemon in DAEMONS if systemd.is_active(tools, f"{daemon}.service"))
+    return f"systemctl restart {next(active, DAEMONS[-1])}.service"
+
+
+def of_guests(tools: Tools) -> str:
+    """Return the unit of the daemon that runs the guests; '' if systemd knows none that runs.
+
+    When it starts, it plugs all running guests into their bridges: qemuProcessNotifyNets in libvirt's
+    src/qemu/qemu_process.c.
+    """
+    if not systemd.runs():
+        return ""
+    units = [f"{name}.{kind}" for kind in ("service", "socket") for name in DAEMONS_OF_GUESTS]
+    active = next((unit for unit in units if systemd.is_active(tools, unit)), "")
+    return f"{active.partition('.')[0]}.service" if active else ""
 
 
 def _reload_process(daemon: str, pid: int) -> Task:
     what = f"{daemon}, process {pid}"
     return Task(f"reload {what}", f"reloaded {what}", lambda: os.kill(pid, signal.SIGHUP))
-
-
-def running(daemon: str) -> list[int]:
-    """Return the daemon's process number out of its PID file, as a list; [] if that process is not the daemon."""
-    pid = (read(f"/run/{daemon}.pid") or "").strip()
-    is_daemon = pid.isdecimal() and (read(f"/proc/{pid}/comm") or "").strip() == daemon
-    return [int(pid)] if is_daemon else []

@@ -1,6 +1,7 @@
 """Our files for firewalld, a policy and ipsets, which it reads when it reloads.
 
-Their names tell that they are ours. Files that a package of the distribution has installed are used as they are.
+Their names tell that they are ours. Files that a package of the distribution has installed are used as they are, and
+ours give way to them.
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ from nethook.install.task import Task, remove
 from nethook.prefix import disjoint
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nethook.host import Host
     from nethook.host.process import Tools
 
 MODE = 0o644
 BACKUP = ".old"
 """firewalld keeps a replaced file under its name with this suffix."""
+
+_WITH_ENTRIES = frozenset(map(set_file, SETS.values()))
+"""firewalld writes these files itself."""
 
 RELOAD_SECONDS = 30
 """Longer than any program of ours may run, because a reload with many zones takes a while."""
@@ -45,17 +51,10 @@ def tasks(tools: Host) -> list[Task]:
         is_wanted = True
     if not is_wanted:
         return []
-    todo = []
-    if not os.path.exists(f"{PACKAGED}/{policy_file()}"):
-        for name, text in contents(entries).items():
-            path = f"{CONFIGURED}/{name}"
-            is_kept = name in map(set_file, SETS.values()) and os.path.isfile(
-                path
-            )  # firewalld writes the entries itself
-            if not is_kept and not holds(path, text.encode(), MODE):
-                todo.append(_write(path, text))
+    texts = contents(entries)
+    todo, has_changed = _without_ours(texts) if is_packaged() else _with_ours(texts)
     present = has_policy(tools)
-    if present is False or (todo and present is not None):
+    if present is False or (has_changed and present is not None):
         todo.append(_reload(tools, present=True))
     return todo
 
@@ -66,8 +65,31 @@ def removal(tools: Tools) -> list[Task]:
     paths = [f"{CONFIGURED}/{name}{suffix}" for name in names for suffix in ("", BACKUP)]
     todo = [remove(path) for path in paths if os.path.isfile(path)]
     if todo and has_policy(tools) is not None:
-        todo.append(_reload(tools, present=os.path.exists(f"{PACKAGED}/{policy_file()}")))
+        todo.append(_reload(tools, present=is_packaged()))
     return todo
+
+
+def _with_ours(texts: Mapping[str, str]) -> tuple[list[Task], bool]:
+    """Return the tasks that write files of ours with these texts, and whether firewalld has to read them."""
+    todo = []
+    for name, text in texts.items():
+        path = f"{CONFIGURED}/{name}"
+        is_kept = name in _WITH_ENTRIES and os.path.isfile(path)
+        if not is_kept and not holds(path, text.encode(), MODE):
+            todo.append(_write(path, text))
+    return todo, bool(todo)
+
+
+def _without_ours(texts: Mapping[str, str]) -> tuple[list[Task], bool]:
+    """Return the tasks that remove files of ours, which would override a package's, and whether these differ."""
+    paths = {f"{CONFIGURED}/{name}": text for name, text in texts.items() if name not in _WITH_ENTRIES}
+    ours = [path for path in paths if os.path.isfile(path)]
+    return [remove(path) for path in ours], any(not holds(path, paths[path].encode(), MODE) for path in ours)
+
+
+def is_packaged() -> bool:
+    """Return whether a package of the distribution has installed our policy."""
+    return os.path.exists(f"{PACKAGED}/{policy_file()}")
 
 
 def can_look() -> bool:

@@ -45,7 +45,7 @@ def refuse_foreign(path: str) -> None:
         return
     what = f"{path} is a foreign hook"
     if path == OURS:
-        raise RefusedError(f"{what}; give it another name: mv {path} {DROP_INS}/40-other")
+        raise RefusedError(f"{what}; give it another name: mv -n {path} {DROP_INS}/40-other")
     raise RefusedError(
         f"{what}, and libvirt before 6.5 runs no other; add this line to it, before anything that reads standard "
         f"input: {CALL}"

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGES = str(PACKAGE.parent)
-SECONDS = "3"
-"""The time limit of a program that is started by its path: shorter than ``Tools`` waits, so that no process is left."""
+DISTRIBUTED = "/usr/share/libvirt-nethook-helper"
+"""Where a package of a distribution has its copy. Python does not look there by itself, and pip never writes there."""
+SECONDS = "30"
+"""The time limit of a program that is started by its path: shorter than the tasks wait, so that no process is left."""
 
 ADVICE = "install nethook as root for the system's Python"
 
@@ -56,6 +58,28 @@ def refuse_unless_command_imports(tools: Tools) -> None:
             f"{sys.executable} does not find {PACKAGE} by itself, so a unit of systemd could not run it; "
             "install nethook with the pip of this interpreter"
         )
+
+
+def refuse_beside_distributed() -> None:
+    """Raise RefusedError if a package of the distribution is installed, and this is another copy."""
+    if os.path.isdir(DISTRIBUTED) and PACKAGES != DISTRIBUTED:
+        raise RefusedError(
+            f"the package libvirt-nethook-helper has installed nethook in {DISTRIBUTED}, and this is another copy, in "
+            f"{PACKAGES}; {_removal(sys.executable)}"
+        )
+
+
+def warning_of_others(tools: Tools) -> str:
+    """Return a warning about another copy, which pip has installed for this interpreter; "" if there is none."""
+    result = tools.run(at_path(sys.executable, "-I", "-c", "import nethook; print(nethook.__path__[0])"))
+    found = result.out.strip()
+    if result.status != 0 or found == str(PACKAGE):
+        return ""
+    return f"{found} is another copy, whose command a shell may find first; {_removal(sys.executable)}"
+
+
+def _removal(python: str) -> str:
+    return f"remove it: {python} -m pip uninstall libvirt-nethook-helper (Debian and Ubuntu: --break-system-packages)"
 
 
 def at_path(path: str, *arguments: str) -> Call:

@@ -13,6 +13,9 @@ from nethook.install.task import Task, must, succeeds
 if TYPE_CHECKING:
     from nethook.host.process import Tools
 
+UNIT_SECONDS = 200.0
+"""Longer than systemd itself waits: nethook.service has TimeoutStartSec=3min, because it waits for libvirt's daemon."""
+
 
 def runs() -> bool:
     """Return whether systemd runs this host: sd_booted(3)."""
@@ -62,16 +65,22 @@ def start(tools: Tools, unit: str) -> Task:
 
 
 def restart(tools: Tools, unit: str) -> Task:
-    """Return the task that restarts the unit, and waits until it is started."""
-    return Task(f"restart {unit}", f"restarted {unit}", lambda: _to_its_end(tools, "restart", unit))
+    """Return the task that restarts the unit, and waits until it is started, however often that was done just now."""
+
+    def run() -> None:
+        tools.run(Call(("systemctl", "reset-failed", unit)))  # else systemd refuses the sixth within 10 s
+        _to_its_end(tools, "restart", unit)
+
+    return Task(f"restart {unit}", f"restarted {unit}", run)
 
 
 def _to_its_end(tools: Tools, verb: str, unit: str) -> None:
+    """Have systemd do this with a unit, and wait for it. What is done after it has as much time as without it."""
+    left = tools.seconds_left
+    tools.deadline = time.monotonic() + UNIT_SECONDS
     result = tools.run(Call(("systemctl", verb, unit)))
-    # A unit may take longer than our programs may run. It goes on, and another `start` waits for it again.
-    while result.status is None and time.monotonic() < tools.deadline:
-        result = tools.run(Call(("systemctl", "start", unit)))
+    tools.deadline = time.monotonic() + left
     if result.status is None:
-        raise NethookError(f"{unit} has not finished yet; look later: systemctl status {unit}")
+        raise NethookError(f"{unit} has not finished after {UNIT_SECONDS:.0f} s; look later: systemctl status {unit}")
     if result.status != 0:
         raise NethookError(f"{unit} failed; see: systemctl status {unit}")

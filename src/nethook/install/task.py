@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nethook.errors import NethookError
 from nethook.exit_status import DIFFERENT, OK
+from nethook.host import Host
 from nethook.host.process import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from nethook.host.process import Tools
+
+SECONDS = 60.0
+"""For all programs of an installation together, but those that wait for a unit."""
 
 
 class RefusedError(NethookError):
@@ -34,15 +39,22 @@ class Task:
         """If this task fails, leave out those after it."""
 
 
+def patient_host() -> Host:
+    """Return this host, where one program may take all the time: nobody waits, and systemd is slow on a busy host."""
+    return Host(SECONDS, call_seconds=math.inf)
+
+
 def remove(path: str) -> Task:
     """Return the task that removes a file."""
     return Task(f"remove {path}", f"- {path}", lambda: os.unlink(path))
 
 
-def show(tasks: Iterable[Task]) -> None:
-    """Print the tasks as a dry run does."""
-    for task in tasks:
-        print(f"would {task.planned}")
+def show(tasks: Iterable[Task], tell: Callable[[str], object] = print) -> list[str]:
+    """Tell the tasks as a dry run does, and return them."""
+    planned = [task.planned for task in tasks]
+    for each in planned:
+        tell(f"would {each}")
+    return planned
 
 
 def run_tasks(tasks: Iterable[Task]) -> int:
@@ -50,18 +62,32 @@ def run_tasks(tasks: Iterable[Task]) -> int:
 
     Return the exit status.
     """
-    status = OK
+    return DIFFERENT if carry_out(tasks, print).failures else OK
+
+
+class Done(NamedTuple):
+    """The tasks that were done, and a sentence for each failure."""
+
+    done: list[str]
+    failures: list[str]
+
+
+def carry_out(tasks: Iterable[Task], tell: Callable[[str], object]) -> Done:
+    """Carry out the tasks. ``tell`` each one that is done, and write each failure to stderr."""
+    found = Done([], [])
     for task in tasks:
         try:
             task.run()
         except (NethookError, OSError) as error:
-            warn(str(error) if isinstance(error, NethookError) else f"cannot {task.planned}: {error.strerror}")
-            status = DIFFERENT
+            what = str(error) if isinstance(error, NethookError) else f"cannot {task.planned}: {error.strerror}"
+            warn(what)
+            found.failures.append(what)
             if task.ends_run:
                 break
         else:
-            print(task.done)
-    return status
+            found.done.append(task.done)
+            tell(task.done)
+    return found
 
 
 def warn(message: str) -> None:

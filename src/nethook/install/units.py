@@ -1,12 +1,9 @@
-"""The units of systemd.
+"""The unit of systemd: nethook.service, which applies the files at boot and then watches.
 
-- nethook.service applies the files at boot.
-- nethook.path, if the administrator enables it, applies them when they change. It watches two of the files itself, and
-  starts an instance of nethook-file@.path for each other file.
-- nethook-firewalld.service is enabled only where firewalld is installed.
+A unit that a package of the distribution has installed is only enabled; otherwise it is written for this installation.
+A foreign unit is never changed.
 
-Units that a package of the distribution has installed are only enabled; others are written for this installation. A
-foreign unit is never changed.
+Earlier versions had five units. What is left of them is stopped and removed.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from nethook.install import firewalld_files, systemd
+from nethook.install import systemd
 from nethook.install.own_files import holds, is_ours, write
 from nethook.install.package import PACKAGE
 from nethook.install.task import RefusedError, Task, remove
@@ -25,29 +22,28 @@ if TYPE_CHECKING:
     from nethook.host.process import Tools
 
 SERVICE = "nethook.service"
-PATH = "nethook.path"
-FILE = "nethook-file@.path"
-RELOAD = "nethook-reload.service"
-FIREWALLD = "nethook-firewalld.service"
-UNITS = (SERVICE, PATH, FILE, RELOAD, FIREWALLD)
+FORMER_PATH = "nethook.path"
+FORMER_LISTENERS = ("nethook-firewalld.service", FORMER_PATH)
+"""Units of earlier versions that were enabled; the others were started by these."""
+FORMER = (FORMER_PATH, "nethook-file@.path", "nethook-reload.service", "nethook-firewalld.service")
 FOLDER = "/etc/systemd/system"
 PACKAGED = f"/usr/lib/systemd/system/{SERVICE}"
 MODE = 0o644
 
 
 def are_packaged() -> bool:
-    """Return whether a package of the distribution has installed the units."""
+    """Return whether a package of the distribution has installed the unit."""
     return os.path.exists(PACKAGED)
 
 
-def is_there(unit: str) -> bool:
-    """Return whether systemd finds a unit of this name, ours or a package's."""
-    return any(os.path.exists(f"{folder}/{unit}") for folder in (FOLDER, os.path.dirname(PACKAGED)))
+def is_there() -> bool:
+    """Return whether systemd finds the unit, ours or a package's."""
+    return os.path.exists(_path(SERVICE)) or are_packaged()
 
 
-def text(unit: str, python: str) -> str:
+def text(python: str) -> str:
     """Return the text of the unit for this interpreter."""
-    template = (PACKAGE / "units" / unit).read_text(encoding="utf-8")
+    template = (PACKAGE / "units" / SERVICE).read_text(encoding="utf-8")
     return template.replace("@PYTHON@", quoted(python))
 
 
@@ -58,69 +54,81 @@ def quoted(path: str) -> str:
 
 
 def refuse_foreign() -> None:
-    """Raise RefusedError if a foreign unit has the name of one of ours."""
-    for unit in UNITS:
-        path = f"{FOLDER}/{unit}"
-        if is_ours(path) is False:
-            raise RefusedError(f"{path} is a foreign unit; rename it, or unmask it if it is masked")
+    """Raise RefusedError if a foreign unit has the name of ours."""
+    if is_ours(_path(SERVICE)) is False:
+        raise RefusedError(f"{_path(SERVICE)} is a foreign unit; rename it, or unmask it if it is masked")
+
+
+def are_current() -> bool:
+    """Return whether the units are as this version installs them."""
+    return not _former() and not _file()
+
+
+def former_applies_changes(tools: Tools) -> bool:
+    """Return whether a unit of an earlier version applies the files whenever they change."""
+    return bool(is_ours(_path(FORMER_PATH))) and systemd.is_enabled(tools, FORMER_PATH)
 
 
 def tasks(tools: Tools) -> list[Task]:
-    """Return the tasks that write and enable the units, so that addresses are routed now and at boot."""
-    todo, changed = _files()
-    if changed:
+    """Return the tasks that write and start the unit, so that addresses are routed now and at boot."""
+    todo = _without_former(tools)
+    written = _file()
+    todo += written
+    if todo:
         todo.append(systemd.reread(tools))
     if not systemd.is_enabled(tools, SERVICE):
         todo.append(systemd.enable(tools, SERVICE))
-    if {PATH, FILE} & set(changed) and systemd.is_active(tools, PATH):  # its instances restart with it
-        todo.append(systemd.restart(tools, PATH))
     if not systemd.is_active(tools, SERVICE):
         todo.append(systemd.start(tools, SERVICE))
-    elif SERVICE in changed:
+    elif written:
         todo.append(systemd.restart(tools, SERVICE))
-    return [*todo, *_beside_firewalld(tools, changed)]
-
-
-def _beside_firewalld(tools: Tools, changed: list[str]) -> list[Task]:
-    """Return the tasks that make FIREWALLD run where firewalld is installed, and only there."""
-    is_enabled, is_active = systemd.is_enabled(tools, FIREWALLD), systemd.is_active(tools, FIREWALLD)
-    if not firewalld_files.is_installed():
-        return [systemd.disable(tools, FIREWALLD)] if is_enabled or is_active else []
-    todo = [] if is_enabled else [systemd.enable(tools, FIREWALLD)]
-    if not is_active:
-        todo.append(systemd.start(tools, FIREWALLD))
-    elif FIREWALLD in changed:
-        todo.append(systemd.restart(tools, FIREWALLD))
     return todo
 
 
 def removal(tools: Tools) -> list[Task]:
     """Return the tasks that stop and remove all units of ours."""
+    todo = _without_former(tools)
+    is_foreign = is_ours(_path(SERVICE)) is False
+    if not is_foreign and (systemd.is_enabled(tools, SERVICE) or systemd.is_active(tools, SERVICE)):
+        todo.append(systemd.disable(tools, SERVICE))
+    removed = [remove(_path(SERVICE))] if is_ours(_path(SERVICE)) else []
+    return [*todo, *removed, systemd.reread(tools)] if removed or _former() else todo
+
+
+def hand_over(tools: Tools) -> list[Task]:
+    """Return the tasks that stop and remove the units of other installations, which would override a package's."""
+    todo = _without_former(tools)
+    if is_ours(_path(SERVICE)):
+        todo += [systemd.disable(tools, SERVICE), remove(_path(SERVICE))]
+    return [*todo, systemd.reread(tools)] if todo else []
+
+
+def _without_former(tools: Tools) -> list[Task]:
+    """Return the tasks that stop and remove the units of an earlier version."""
+    units = _former()
     todo = [
         systemd.disable(tools, unit)
-        for unit in (FIREWALLD, PATH, SERVICE)
-        if is_ours(f"{FOLDER}/{unit}") is not False
-        and (systemd.is_enabled(tools, unit) or systemd.is_active(tools, unit))
+        for unit in FORMER_LISTENERS
+        if unit in units and (systemd.is_enabled(tools, unit) or systemd.is_active(tools, unit))
     ]
-    files = [remove(f"{FOLDER}/{unit}") for unit in UNITS if is_ours(f"{FOLDER}/{unit}")]
-    return [*todo, *files, systemd.reread(tools)] if files else todo
+    return [*todo, *(remove(_path(unit)) for unit in units)]
 
 
-def _files() -> tuple[list[Task], list[str]]:
-    """Return the tasks that write or remove unit files, and the names of those units."""
-    if are_packaged():  # files of an earlier installation without a package would override them
-        changed = [unit for unit in UNITS if is_ours(f"{FOLDER}/{unit}")]
-        return [remove(f"{FOLDER}/{unit}") for unit in changed], changed
-    contents = {unit: text(unit, sys.executable).encode() for unit in UNITS}
-    changed = [unit for unit, data in contents.items() if not holds(f"{FOLDER}/{unit}", data, MODE)]
-    return [_write(f"{FOLDER}/{unit}", contents[unit]) for unit in changed], changed
+def _former() -> list[str]:
+    """Return the units that an earlier version has left."""
+    return [unit for unit in FORMER if is_ours(_path(unit))]
 
 
-def _write(path: str, data: bytes) -> Task:
-    return Task(
-        f"write {path}", f"+ {path}", lambda: write(path, data, MODE, FOLDER, _nothing_to_verify), ends_run=True
-    )
+def _file() -> list[Task]:
+    """Return the task that writes our unit, or removes it where a package has one: ours would override it."""
+    path = _path(SERVICE)
+    if are_packaged():
+        return [remove(path)] if is_ours(path) else []
+    data = text(sys.executable).encode()
+    if holds(path, data, MODE):
+        return []
+    return [Task(f"write {path}", f"+ {path}", lambda: write(path, data, MODE, FOLDER, lambda _: None), ends_run=True)]
 
 
-def _nothing_to_verify(_: str) -> None:
-    pass
+def _path(unit: str) -> str:
+    return f"{FOLDER}/{unit}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pyexpat
 
 from nethook.errors import ReadError
-from nethook.prefix import BITS, Prefix, is_mac, is_safe, parse_address
+from nethook.prefix import BITS, Prefix, address_text, is_mac, is_safe, parse_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,16 +66,32 @@ class Ports:
         return list(dict.fromkeys(port.mac for port in self.known if port.is_of(guest, mac)))
 
 
+class Reservation:
+    """An address that a network's DHCP server keeps for a guest: by the MAC address of its NIC, or by its name.
+
+    ``mac`` and ``name`` are '' where they are not given. libvirt takes no MAC for IPv6, where ``name`` is what the
+    guest calls itself.
+    """
+
+    __slots__ = ("address", "mac", "name")
+
+    def __init__(self, address: str, mac: str, name: str) -> None:
+        self.address = address
+        self.mac = mac
+        self.name = name
+
+
 class Network:
     """A network: its name, its bridge ('' if it has none), its forward mode ('' if it is isolated), and its ports.
 
     ``subnets`` are those of its ``<ip>`` elements, ``routes`` the prefixes of its ``<route>`` elements. libvirt adds a
     route to each of them, and refuses to start the network if the main table has a route to the same IPv4 prefix.
+    ``reservations`` are those of ``<dhcp>``.
 
     https://libvirt.org/formatnetwork.html
     """
 
-    __slots__ = ("bridge", "forward_mode", "name", "ports", "routes", "subnets")
+    __slots__ = ("bridge", "forward_mode", "name", "ports", "reservations", "routes", "subnets")
 
     def __init__(
         self,
@@ -86,6 +102,7 @@ class Network:
         *,
         subnets: Sequence[Prefix] = (),
         routes: Sequence[Prefix] = (),
+        reservations: Sequence[Reservation] = (),
     ) -> None:
         self.name = name
         self.bridge = bridge
@@ -93,6 +110,22 @@ class Network:
         self.ports = ports or Ports((), all_known=False)
         self.subnets = subnets
         self.routes = routes
+        self.reservations = reservations
+
+    def reserved(self, family: int, guest: str, macs: Collection[str]) -> tuple[str, str]:
+        """Return the address (of this family, 4 or 6) reserved for one of these NICs or the guest's name, and that MAC.
+
+        Both are '' without one; the MAC is the first of ``macs`` if the reservation is for the name.
+        """
+        of_family = [each for each in self.reservations if (":" in each.address) == (family == 6)]
+        for mac in macs:
+            for each in of_family:
+                if each.mac == mac:
+                    return each.address, mac
+        for each in of_family:
+            if not each.mac and each.name == guest:
+                return each.address, next(iter(macs), "")
+        return "", ""
 
     @property
     def own_prefixes(self) -> set[str]:
@@ -127,7 +160,7 @@ class Network:
 
 PORT = "networkport"
 
-DEEPEST = 4
+DEEPEST = 5
 """Elements that are nested deeper are ignored: paths for all of them would take quadratic time."""
 TEXTS = (
     *("network/name", "networkport/uuid", "networkport/owner/name"),
@@ -212,14 +245,27 @@ def read_network(xml: XML, source: str, path: str = "network") -> NetworkXML:
         mode, bridge = OPENVSWITCH, ""
     ips = xml.all(f"{path}/ip")
     try:
-        subnets = [_subnet(ip) for ip in ips]
-        routes = [_subnet(route) for route in xml.all(f"{path}/route")]
+        subnets = [subnet_of(ip) for ip in ips]
+        routes = [subnet_of(route) for route in xml.all(f"{path}/route")]
     except (KeyError, ValueError):
         raise ReadError(f"{source} has an <ip> or a <route> that is not understood") from None
-    return NetworkXML(Network(xml.text(f"{path}/name"), bridge, mode, subnets=subnets, routes=routes), ips)
+    reservations = [*filter(None, map(_reservation, xml.all(f"{path}/ip/dhcp/host")))]
+    name = xml.text(f"{path}/name")
+    return NetworkXML(Network(name, bridge, mode, subnets=subnets, routes=routes, reservations=reservations), ips)
 
 
-def _subnet(ip: dict[str, str]) -> Prefix:
+def _reservation(host: dict[str, str]) -> Reservation | None:
+    """Return the reservation of a ``<host>`` element; None if it names no guest, or is not understood."""
+    mac, name = host.get("mac", "").lower(), host.get("name", "")
+    try:
+        address = address_text(*parse_address(host.get("ip", "")))
+    except ValueError:
+        return None
+    # The address and the MAC go into the input of nft.
+    return Reservation(address, mac, name) if (is_mac(mac) if mac else name) else None
+
+
+def subnet_of(ip: dict[str, str]) -> Prefix:
     """Return the subnet of an ``<ip>`` or ``<route>`` element, from its length, its netmask, or its address's class."""
     family, number = parse_address(ip["address"])
     if "prefix" in ip:

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 PLUGGED = frozenset({"port-created", "plugged"})
 UNPLUGGED = frozenset({"port-deleted", "unplugged"})
 """libvirt up to 5.x calls these operations plugged and unplugged."""
-UP = frozenset({"started", "updated"}) | PLUGGED | UNPLUGGED
-"""Operations after which the network is up."""
+RUNNING = frozenset({"started"}) | PLUGGED | UNPLUGGED
+"""Operations that only a network that is up has."""
+UPDATED = "updated"
+"""Comes also for a network that is down, of `virsh net-update --config`."""
+UP = RUNNING | {UPDATED}
+"""Operations after which the network is up, as a rule."""
 DOWN = frozenset({"start", "stopped"})
 """Operations after which it is down. "start" comes before the start, when leftovers of an unseen stop are removed."""
 

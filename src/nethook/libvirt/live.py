@@ -9,13 +9,15 @@ https://libvirt.org/uri.html, https://libvirt.org/html/libvirt-libvirt-network.h
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 from queue import Empty, Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nethook.errors import NethookError
+from nethook.errors import NethookError, ReadError
+from nethook.host.files import read
 from nethook.libvirt import XML, Ports, read_network, read_port
 from nethook.prefix import address_text, parse_address
 
@@ -32,7 +34,12 @@ GUESTS_URI = "qemu:///system"
 
 SECONDS = 110.0
 """At boot libvirt answers only after it has probed QEMU and started its networks, which takes long on a slow host."""
+DAEMONS = ("virtnetworkd", "libvirtd")
+"""One of these has the networks: the first where libvirt is split into modular daemons."""
 ADVICE = "check that it runs: systemctl status libvirtd virtnetworkd"
+
+_given_up: list[tuple[Thread, str]] = []
+"""The last thread that libvirt has not answered in time, and the error for that. It is replaced as a whole."""
 
 
 class LiveNetwork:
@@ -78,13 +85,34 @@ class BindingMissingError(LibvirtError):
         self.command = command
 
 
-def live_networks() -> dict[str, LiveNetwork]:
-    """Return all networks by name. LibvirtError if libvirt does not answer."""
-    libvirt = _binding()
-    # By default the binding prints each error to stderr as well.
-    libvirt.registerErrorHandler(lambda *_: None, None)
+def running(daemon: str) -> list[int]:
+    """Return the daemon's process number out of its PID file, as a list; [] if that process is not the daemon.
+
+    One that crashes leaves its file.
+    """
+    pid = (read(f"/run/{daemon}.pid") or "").strip()
+    is_daemon = pid.isdecimal() and (read(f"/proc/{pid}/comm") or "").strip() == daemon
+    return [int(pid)] if is_daemon else []
+
+
+def is_running() -> bool:
+    """Return whether libvirt's daemon for networks runs. Asking one that does not run may start it."""
+    return bool(numbers())
+
+
+def numbers() -> list[int]:
+    """Return the process numbers of libvirt's daemons for networks; none if they cannot be read."""
     try:
-        return _within(SECONDS, lambda: _told(libvirt, URI, _read_networks))
+        return [number for daemon in DAEMONS for number in running(daemon)]
+    except ReadError:
+        return []
+
+
+def live_networks(seconds: float = SECONDS) -> dict[str, LiveNetwork]:
+    """Return all networks by name. LibvirtError if libvirt does not answer within so many seconds."""
+    libvirt = binding()
+    try:
+        return within(seconds, lambda: _told(libvirt, URI, _read_networks))
     except libvirt.libvirtError as error:
         raise LibvirtError(f"libvirt does not list its networks: {error}; {ADVICE}") from None
 
@@ -94,10 +122,9 @@ def live_guests() -> dict[str, LiveGuest] | None:
 
     A transient guest is known only while it runs.
     """
-    libvirt = _binding()
-    libvirt.registerErrorHandler(lambda *_: None, None)
+    libvirt = binding()
     try:
-        return _within(SECONDS, lambda: _told(libvirt, GUESTS_URI, _read_guests))
+        return within(SECONDS, lambda: _told(libvirt, GUESTS_URI, _read_guests))
     except libvirt.libvirtError:
         return None
 
@@ -105,13 +132,13 @@ def live_guests() -> dict[str, LiveGuest] | None:
 def _read_guests(libvirt: Any, connection: Any) -> Iterator[tuple[str, LiveGuest]]:
     for guest in connection.listAllDomains():
         try:
-            yield guest.name(), LiveGuest(_nics(guest.XMLDesc()), is_running=bool(guest.isActive()))
+            yield guest.name(), LiveGuest(nics_of(guest.XMLDesc()), is_running=bool(guest.isActive()))
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:  # undefined meanwhile
                 raise
 
 
-def _nics(xml: str) -> list[tuple[str, str]]:
+def nics_of(xml: str) -> list[tuple[str, str]]:
     """Return network and MAC address of each NIC of a guest that is on a network.
 
     https://libvirt.org/formatdomain.html
@@ -126,24 +153,32 @@ def _nics(xml: str) -> list[tuple[str, str]]:
     return nics
 
 
-def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
+def within(seconds: float, ask: Callable[[], Answer]) -> Answer:
     """Return what ``ask`` returns. LibvirtError if that takes longer than these seconds.
 
-    libvirt's library waits without a limit, and not even Ctrl-C interrupts it. So a thread asks.
+    libvirt's library waits without a limit, and not even Ctrl-C interrupts it. So a thread asks. One that was given up
+    keeps its connection; while it waits, nothing else is asked, and the error is the same.
     """
+    for thread, failure in _given_up:
+        if thread.is_alive():
+            raise LibvirtError(failure)
     answered: Queue[Answer | BaseException] = Queue()
 
     def run() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are for the main thread, when it wants
         try:
             answered.put(ask())
         except BaseException as error:
             answered.put(error)
 
-    Thread(target=run, daemon=True).start()
+    asking = Thread(target=run, daemon=True)
+    asking.start()
     try:
         answer = answered.get(timeout=seconds)
     except Empty:
-        raise LibvirtError(f"libvirt has not answered within {seconds:.0f} s; {ADVICE}") from None
+        failure = f"libvirt has not answered within {seconds:.0f} s; {ADVICE}"
+        _given_up[:] = [(asking, failure)]
+        raise LibvirtError(failure) from None
     if isinstance(answer, BaseException):
         raise answer
     return answer
@@ -199,10 +234,10 @@ def _ports(libvirt: Any, network: Any) -> Iterator[Port]:
                 yield found
 
 
-def _binding() -> Any:
-    """Import libvirt's Python binding, which is a package of the distribution."""
+def binding() -> Any:
+    """Return libvirt's Python binding, which is a package of the distribution. BindingMissingError."""
     try:
-        return import_module("libvirt")
+        libvirt = import_module("libvirt")
     except ImportError:
         command = _installation()
         how = f"it with `{command}`" if command else "the package that brings it (mostly called python3-libvirt)"
@@ -211,6 +246,9 @@ def _binding() -> Any:
             f"install {how}",
             command,
         ) from None
+    # By default the binding prints each error to stderr as well.
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    return libvirt
 
 
 def _installation() -> str:

@@ -8,6 +8,8 @@ Difficulties, and how each is met:
 
 - Events of several networks come at the same time, and a run may take seconds. The record has its own lock, which is
   held only while the file is read and written, and never waits for a run.
+- No event tells that a start has failed. Of libvirt's networks with the same bridge, the others are down when one
+  starts.
 - A killed hook must not lose the record. The file is replaced in one step.
 - ``apply`` asks libvirt without a lock, and events may come meanwhile. ``learn`` refuses an answer that is older than
   the record.
@@ -18,7 +20,8 @@ from __future__ import annotations
 
 from nethook.errors import ReadError
 from nethook.host.lock import FOLDER
-from nethook.libvirt import Network, Port, Ports
+from nethook.libvirt import Network, Port, Ports, Reservation
+from nethook.libvirt.event import RUNNING, UPDATED
 from nethook.prefix import parse_prefix
 
 TYPE_CHECKING = False
@@ -26,11 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nethook.host import Host
-    from nethook.host.lock import Locked
+    from nethook.host.lock import Version
     from nethook.libvirt.event import Event
 
 FILE = f"{FOLDER}/told"
 UP, DOWN = "up", "down"
+RESERVED = "reserved"
+"""Begins what a network reserves; such a part follows those of the networks."""
 HOSTS_OWN = "bridge"
 """The forward mode of a bridge that is not libvirt's."""
 
@@ -63,6 +68,18 @@ class Record:
         self.down.pop(key, None)
         (self.up if is_up else self.down)[key] = network
 
+    def has_bridge(self, bridge: str) -> bool:
+        """Return whether this is the bridge of a network of libvirt's own that is up."""
+        return any(other.bridge == bridge and other.is_libvirts_own for other in self.up.values())
+
+    def free(self, network: Network) -> None:
+        """Note that all other networks with the bridge of this one are down, if it is libvirt's own."""
+        if not network.bridge or not network.is_libvirts_own:
+            return
+        for name, other in [*self.up.items()]:
+            if other.bridge == network.bridge and other.is_libvirts_own and name != network.name:
+                self.put(name, other, is_up=False)
+
 
 def read(host: Host) -> Record:
     """Return the record, without its broken parts. ReadError if it cannot be read."""
@@ -82,11 +99,11 @@ def tell(event: Event, host: Host) -> tuple[Record, str]:
         with host.record_locked():
             text = host.recorded(FILE)
             record = _parse(text)
-            _enter(record, event)
+            _enter(record, event, host)
             _write(record, text, host)
     except OSError as error:
         record = _known(host)
-        _enter(record, event)
+        _enter(record, event, host)
         return record, f"cannot record this event in {error.filename or FILE}: {error.strerror}"
     return record, ""
 
@@ -99,22 +116,30 @@ def _known(host: Host) -> Record:
         return Record()
 
 
-def _enter(record: Record, event: Event) -> None:
-    network = event.network
+def _enter(record: Record, event: Event, host: Host) -> None:
+    network, operation = event.network, event.operation
     before = record.up.get(network.name)
     if before is not network:
         network.ports = event.ports(before.ports.known if before and event.is_up else ())
-    record.put(network.name, network, is_up=event.begins or event.is_up)
+    has_bridge = host.number_of(network.bridge) > 0
+    if operation in RUNNING or (event.begins and not has_bridge):
+        record.free(network)
+    is_up = event.begins or event.is_up
+    if not before and operation == UPDATED:
+        is_up = has_bridge and not (network.is_libvirts_own and record.has_bridge(network.bridge))
+    elif not before and event.begins and network.is_libvirts_own:
+        is_up = not has_bridge  # where there is a bridge, the start must fail
+    record.put(network.name, network, is_up=is_up)
 
 
-def learn(networks: Iterable[tuple[Network, bool]], bridges: Iterable[str], lock: Locked, host: Host) -> bool:
+def learn(networks: Iterable[tuple[Network, bool]], bridges: Iterable[str], asked: Version, host: Host) -> bool:
     """Record these networks, each with True if it is active, as all of libvirt's; ``bridges`` are foreign ones.
 
-    Return False if an event was recorded since the lock was taken, so that libvirt must be asked again. OSError if the
-    record cannot be written.
+    ``asked`` is the version of the record when libvirt was asked. Return False if an event was recorded since, so that
+    libvirt must be asked again. OSError if the record cannot be written.
     """
     with host.record_locked():
-        if not lock.is_untouched:
+        if not asked.is_current:
             return False
         record = Record()
         for network, is_active in networks:
@@ -147,6 +172,11 @@ def _fields(record: Record) -> Iterator[str]:
             yield from (state, network.name, network.bridge, network.forward_mode, *prefixes, str(len(ports)))
             for port in ports:
                 yield from port
+    for network in (*record.up.values(), *record.down.values()):
+        if network.reservations:
+            yield from (RESERVED, network.name, str(len(network.reservations)))
+            for each in network.reservations:
+                yield from (each.address, each.mac, each.name)
 
 
 def _parse(text: str) -> Record:
@@ -154,7 +184,14 @@ def _parse(text: str) -> Record:
     fields = iter(text.split("\0"))
     try:
         while True:
-            state, name, bridge, mode, subnets, routes, count = (next(fields) for _ in range(7))
+            state, name = next(fields), next(fields)
+            if state == RESERVED:
+                network = record.up.get(name) or record.down[name]
+                network.reservations = [
+                    Reservation(next(fields), next(fields), next(fields)) for _ in range(int(next(fields)))
+                ]
+                continue
+            bridge, mode, subnets, routes, count = (next(fields) for _ in range(5))
             ports = [Port(next(fields), next(fields), next(fields)) for _ in range(int(count))]
             network = Network(
                 name,
@@ -165,5 +202,5 @@ def _parse(text: str) -> Record:
                 routes=[parse_prefix(each) for each in routes.split()],
             )
             record.put(name or f"/{bridge}", network, is_up=state == UP)
-    except (StopIteration, RuntimeError, ValueError):
+    except (KeyError, RuntimeError, StopIteration, ValueError):
         return record

@@ -9,6 +9,7 @@ from nethook.parts.binding import BINDING
 from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.fallbacks import FALLBACK_RULES, FALLBACKS
 from nethook.parts.flows import FLOWS
+from nethook.parts.forwards import FORWARDS4, FORWARDS6
 from nethook.parts.gateways import ARP, GATEWAYS
 from nethook.parts.neighbours import NEIGHBOURS, PROXIES
 from nethook.parts.routes import ROUTES
@@ -31,5 +32,7 @@ PARTS: tuple[Part, ...] = (
     ROUTES,
     PROXIES,
     BINDING,
+    FORWARDS4,
+    FORWARDS6,
     FLOWS,
 )

@@ -40,7 +40,7 @@ number of such tags for none, but only the first is aside, so a frame with anoth
 from __future__ import annotations
 
 from nethook.changes import ADD, BIND, Effect, Step, StepPiece, nft_call
-from nethook.host.layout import INDEX, MAC, Layout, SetType, set_name
+from nethook.host.layout import ADDRESS, INDEX, MAC, Layout, SetType, set_name
 from nethook.host.links import tap_mac
 from nethook.parts.classifying import CLASSIFYING
 from nethook.parts.neighbours import NEIGHBOURS
@@ -81,7 +81,7 @@ def _sets() -> dict[str, SetType]:
         set_name(kind, family, single=single): SetType(
             kind,
             *([MAC] if kind in {"holders", "claimers"} else []),
-            family=family,
+            ADDRESS[family],
             is_interval=not single,
             counts=kind in {"bound", "claimed"},
             in_payload=TARGET if kind in TARGETS else "",

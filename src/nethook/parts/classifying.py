@@ -40,11 +40,12 @@ hardly anybody writes, there is no place to remember anything: such a packet doe
 
 from __future__ import annotations
 
-from nethook.changes import ADD, CLASSIFY, REMOVE, SETTLE, Effect, NftPiece
-from nethook.host.layout import DEVICE, NAME, Layout, SetType, set_name
-from nethook.parts.part import CREATED, OUR_TABLE, TableDelta, TablePart
+from nethook.changes import ADD, CLASSIFY, REMOVE, Effect, NftPiece
+from nethook.host.layout import ADDRESS, DEVICE, NAME, Layout, SetType, set_name
+from nethook.host.nftables import encoded
+from nethook.parts.part import CREATED, OUR_TABLE, TableDelta, TablePart, settled
 from nethook.placement import WEAK, Lack
-from nethook.prefix import NAME_SIZE, Longest, can_exist, is_sayable, outermost, parse_prefix
+from nethook.prefix import Longest, can_exist, is_sayable, outermost, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,13 +54,15 @@ if TYPE_CHECKING:
     from nethook.changes import Piece
     from nethook.engine.case import Case
     from nethook.host import Host
-    from nethook.host.nftables import Element, Elements
+    from nethook.host.nftables import Element, Elements, Table
     from nethook.placement import Placement
     from nethook.placement.scope import Scope
     from nethook.prefix import Prefix
 
 FAMILY = "inet"
 TABLE = f"{FAMILY} {NAME}"
+TABLES_WITH_BRIDGES = (FAMILY, "ip", "ip6")
+"""nft's words for the families of our tables that know the bridges with guests: this one, and those of forwards."""
 BRIDGES, ISOLATED = "bridges", "isolated"
 KINDS = {BRIDGES: "bridge", ISOLATED: "isolated"}
 """What effects call the elements of each set."""
@@ -77,9 +80,9 @@ def _sets() -> dict[str, SetType]:
     for family, _ in FAMILIES:
         for role in (TO, FROM, ROUTED):
             for single in (True, False):
-                fields = () if role == ROUTED else (DEVICE,)
+                fields = (ADDRESS[family],) if role == ROUTED else (DEVICE, ADDRESS[family])
                 sets[set_name(role, family, single=single)] = SetType(
-                    role, *fields, family=family, is_interval=not single, counts=True
+                    role, *fields, is_interval=not single, counts=True
                 )
     return sets
 
@@ -237,13 +240,18 @@ class Classifying(
             elements[set_name(ROUTED, family, single=is_address)].update((text,) for text in texts)
         return elements
 
+    @staticmethod
+    def accepted(table: Table) -> set[Element]:
+        """Return each bridge and prefix of this table that guests on the bridge may use."""
+        return {member for name, members in table.elements.items() if SETS[name].role == TO for member in members}
+
     def elements(self, case: Case) -> Elements:
         """Return the elements that are wanted."""
         wanted: Elements = case.wanted(self)
         return wanted
 
     def families(self, case: Case) -> set[int]:
-        """Return the IP families (4, 6) of all that lines want, or that stays because of a wrong line."""
+        """Return the IP families of all that lines want, or that stays because of a wrong line."""
         elements: Elements | None = case.wanted(self)
         return {SETS[name].family for name, members in (elements or {}).items() if members} - {0}
 
@@ -326,9 +334,7 @@ class Classifying(
         if not case.delta(self).is_empty:
             yield NftPiece(CLASSIFY, case.delta(self).commands, self.all_effects(case))
         if case.former_bits:
-            settled = Ruleset(case.settings.mark_bit)
-            effect = Effect(REMOVE, "rule", note=f"for the former mark bit in {settled.table}")
-            yield NftPiece(SETTLE, settled.creation(), [effect])
+            yield settled(Ruleset(case.settings.mark_bit))
 
 
 def _by_kind(prefixes: Iterable[Prefix]) -> Iterator[tuple[tuple[int, bool], list[str]]]:
@@ -343,9 +349,9 @@ CLASSIFYING = Classifying()
 
 
 def protect(host: Host, known: Collection[tuple[str, bool]], scope: Scope | None = None) -> list[Effect]:
-    """Add those of these bridges (True: isolated) that our table lacks, if it is there. Returns what was changed.
+    """Add those of these bridges (True: isolated) that our tables lack, if they are there. Returns what was changed.
 
-    What our table does not know passes for the outside. So this is the first thing that a run does, and the last: no
+    What our tables do not know passes for the outside. So this is the first thing that a run does, and the last: no
     configuration is needed for it, no lock, and no tool. It is done over netlink, which also takes names that nft
     cannot say (``"`` has no escape in its strings). Adding is idempotent and harmless; a table that is not there gets
     all bridges when it is made.
@@ -353,24 +359,21 @@ def protect(host: Host, known: Collection[tuple[str, bool]], scope: Scope | None
     With a scope, bridges in it that are not known are deleted, if nft cannot say their names: all others are a run's
     own business. ReadError if the kernel refuses.
     """
-    there = host.elements(FAMILY, {name: SETS[name] for name in KINDS})
-    if there is None:
-        return []
     known = [(name, is_isolated) for name, is_isolated in known if can_exist(name)]
     wanted = {BRIDGES: {name for name, _ in known}, ISOLATED: {name for name, is_isolated in known if is_isolated}}
-    new, gone = {}, {}
-    effects = []
-    for name, bridges in wanted.items():
-        found = {bridge for (bridge,) in there[name]}
-        lacking = sorted(bridges - found)
-        surplus = sorted(name for name in found - bridges if scope and scope.has(name) and not is_sayable(name))
-        new[name], gone[name] = ([_key(bridge) for bridge in some] for some in (lacking, surplus))
-        for sign, some in ((ADD, lacking), (REMOVE, surplus)):
-            effects += [Effect(sign, KINDS[name], bridge=bridge) for bridge in some]
-    if effects:
-        host.change_elements(FAMILY, new, gone)
-    return effects
-
-
-def _key(bridge: str) -> bytes:
-    return bridge.encode("utf-8", "surrogateescape").ljust(NAME_SIZE, b"\0")
+    effects: dict[tuple[str, str, str], Effect] = {}
+    for family in sorted(host.tables().intersection(TABLES_WITH_BRIDGES)):
+        there = host.elements(family, {name: SETS[name] for name in KINDS})
+        if there is None:
+            continue
+        new, gone = {}, {}
+        for name, bridges in wanted.items():
+            found = {bridge for (bridge,) in there[name]}
+            lacking = sorted(bridges - found)
+            surplus = sorted(name for name in found - bridges if scope and scope.has(name) and not is_sayable(name))
+            new[name], gone[name] = ([encoded(SETS[name], (bridge,)) for bridge in some] for some in (lacking, surplus))
+            for sign, some in ((ADD, lacking), (REMOVE, surplus)):
+                effects.update(((sign, name, bridge), Effect(sign, KINDS[name], bridge=bridge)) for bridge in some)
+        if any((*new.values(), *gone.values())):
+            host.change_elements(family, new, gone)
+    return [*effects.values()]

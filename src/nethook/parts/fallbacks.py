@@ -4,16 +4,15 @@ Without one, the host would send it back to the provider by its default route, w
 to live ends. They come and go with the lines of the configuration, whatever networks are up.
 
 They are in routing tables of their own, because libvirt refuses to start a network if the main table has a route to
-exactly one of its prefixes, and because a routing daemon announces what it finds in there. Rules lead to these tables.
-One table is for prefixes that lie in nothing of ours that is routed: any route but a default one wins. The others, one
-for each length, are for a prefix within another that is routed: there a route wins that is
-not shorter. Earlier releases had fallback routes in the main table: those are deleted.
+exactly one of its prefixes, and because a routing daemon announces what it finds in there. Earlier releases had them in
+the main table: those are deleted.
 
-The rules are there while some configured prefix has no route. They come in pairs: one has the main table asked, but for
-its shorter routes, and the next one a table of fallback routes; then the kernel goes on as ever, with all of the main
-table. So a fallback route never wins over a route that is
-not shorter than it, no matter who made that. The last pair is for prefixes that lie in nothing of ours that is routed:
-only what stands for a default route is too short there. A pair before it is for each length of inner fallback routes.
+Rules lead to these tables while some configured prefix has no route. The rules come in pairs: the first has the main
+table asked, but for its shorter routes, and the second a table of fallback routes. Then the kernel goes on as ever,
+with all of the main table. So a fallback route never wins over a route that is not shorter, no matter who made that.
+The last pair is for prefixes that lie in nothing of ours that is routed: only what stands for a default route is too
+short there. A pair before it, with a table of its own, is for each length of inner fallback routes, whose prefixes lie
+in another one that is routed.
 
 All have the priority that a rule gets by itself where there is none yet, and stand behind those that were there before
 them: a rule of others that came first must stay first. So their order is that in which they have been added. The

@@ -1,15 +1,16 @@
-"""Connections of an address that moved to another guest: deleting them, and remembering which are still to be deleted.
+"""Connections to where something was before: deleting them, and remembering which are still to be deleted.
+
+A line of text describes them, as ``host/conntrack.py`` reads it: a prefix that moved to another guest, or what a part
+says of its own.
 
 What makes it hard, and how each point is met:
 
 - A run that changes where an address is may fail, or be killed, before it has deleted the connections from before. The
-  next run finds nothing changed and would not know. So the prefix is noted first, and forgotten when conntrack has
-  deleted its connections.
-- Each deletion goes through the kernel's whole table, which may take seconds. So it is done without the lock. Each run
-  has a file of its own for its notes, which it makes and removes as a whole: what another run notes of the same prefix
+  next run finds nothing changed and would not know. So the line is noted first, and forgotten when its connections are
+  deleted.
+- The kernel goes through its whole table for that, which may take a second. So it is done without the lock. Each run
+  has a file of its own for its notes, which it makes and removes as a whole: what another run notes with the same line
   meanwhile stays.
-
-https://conntrack-tools.netfilter.org/
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from nethook.parts import binding
 from nethook.parts.binding import BINDING
 from nethook.parts.classifying import CLASSIFYING, TO
 from nethook.parts.part import Part
-from nethook.prefix import Ordered, is_prefix, parse_prefix, without
+from nethook.prefix import Ordered, parse_prefix, without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,47 +35,26 @@ if TYPE_CHECKING:
     from nethook.engine.snapshot import Question
     from nethook.host import Host
     from nethook.host.nftables import Element, Elements
-    from nethook.host.process import Result
     from nethook.prefix import Prefix
 
-TOOL = "conntrack"
-NONE_FOUND = "0 flow entries have been deleted"
 FOLDER = "/run/nethook"
 START = "owed."
-AT_ONCE = 8
-"""Addresses whose connections are deleted side by side."""
 SECONDS = 2.0
 """For deleting connections, however many there are."""
 
 
-def can_be_deleted(host: Host) -> bool:
-    """Return whether there is the tool for it, which not every host has; connections then end when they end."""
-    return host.has_program(TOOL)
-
-
-def deletions(prefix: str) -> list[Call]:
-    """Return the calls that delete the connections from this prefix and to it, as their first packets had it."""
-    family = "ipv6" if ":" in prefix else "ipv4"
-    return [Call((TOOL, "-D", "-f", family, end, prefix)) for end in ("--orig-src", "--orig-dst")]
-
-
-def has_failed(result: Result) -> bool:
-    """Return whether a deletion went wrong; that there were no such connections is right, too."""
-    return result.status != 0 and NONE_FOUND not in result.err
-
-
 class Owed:
-    """Prefixes whose connections must still be deleted, and the files in which they are noted."""
+    """Lines that describe connections that must still be deleted, and the files in which they are noted."""
 
-    __slots__ = ("files", "prefixes")
+    __slots__ = ("files", "lines")
 
-    def __init__(self, prefixes: Iterable[str] = (), files: Iterable[str] = ()) -> None:
-        self.prefixes = set(prefixes)
+    def __init__(self, lines: Iterable[str] = (), files: Iterable[str] = ()) -> None:
+        self.lines = set(lines)
         self.files = set(files)
 
     def joined(self, other: Owed) -> Owed:
         """Return what both have."""
-        return Owed(self.prefixes | other.prefixes, self.files | other.files)
+        return Owed(self.lines | other.lines, self.files | other.files)
 
     def forget(self, host: Host) -> None:
         """Remove the files; OSError if that fails. One that another run has removed is no failure."""
@@ -89,25 +69,29 @@ def read(host: Host) -> Owed:
         if name.startswith(START) and not name.endswith(".new"):
             path = f"{FOLDER}/{name}"
             owed.files.add(path)
-            # conntrack would refuse anything else, and it would be tried and logged at each event.
-            owed.prefixes.update(filter(is_prefix, host.recorded(path).split()))
+            owed.lines.update(host.recorded(path).splitlines())
+    if owed.lines:
+        from nethook.host.conntrack import is_description  # noqa: PLC0415 - seldom needed
+
+        # Anything else would be tried and logged at each event.
+        owed.lines = set(filter(is_description, owed.lines))
     return owed
 
 
-def note(host: Host, prefixes: Iterable[str]) -> Owed:
-    """Note these prefixes; OSError if that fails."""
+def note(host: Host, lines: Iterable[str]) -> Owed:
+    """Note these lines; OSError if that fails."""
     path = host.new_path(f"{FOLDER}/{START}")
-    host.record(path, "".join(f"{prefix}\n" for prefix in sorted(prefixes)))
-    return Owed(prefixes, [path])
+    host.record(path, "".join(f"{line}\n" for line in sorted(lines)))
+    return Owed(lines, [path])
 
 
-class Flows(Part, words={"flows": "open connections of {prefix} to where it was before"}):
+class Flows(Part, words={"flows": "connections of {prefix} to its former place"}):
     """Connections of addresses that moved."""
 
     name = "flows"
 
     def read(self, host: Host, question: Question) -> Owed:
-        """Return the prefixes that moved in earlier runs and whose connections must still be deleted."""
+        """Return what earlier runs have noted: connections that must still be deleted."""
         del question
         try:
             return read(host)
@@ -122,7 +106,7 @@ class Flows(Part, words={"flows": "open connections of {prefix} to where it was 
         """Want nothing."""
 
     def compare(self, case: Case) -> set[str]:
-        """Return the prefixes that are not where they were, or not at the same guest, and those that are owed."""
+        """Return what other parts end, the prefixes that are not at the same place or guest, and all that is owed."""
         if case.clears:
             return set()
         delta = case.delta(CLASSIFYING)
@@ -130,13 +114,13 @@ class Flows(Part, words={"flows": "open connections of {prefix} to where it was 
         new = _delivered_to(delta.new) if gone else ()
         moved = {block for block, _ in gone} & {block for block, _ in new}
         binds, owed = case.delta(BINDING), case.state(self)
-        return {*moved, *handed_on(binds.gone, binds.new), *owed.prefixes}
+        return {*moved, *handed_on(binds.gone, binds.new), *case.ended, *owed.lines}
 
     def pieces(self, case: Case) -> Iterator[Piece]:
         """Yield one step for all of them."""
-        prefixes = case.delta(self)
-        if prefixes:
-            yield StepPiece(STAGE, FlowStep(prefixes, case.state(self)))
+        lines = case.delta(self)
+        if lines:
+            yield StepPiece(STAGE, FlowStep(lines, case.state(self)))
 
 
 def _delivered_to(elements: Elements) -> set[tuple[str, str]]:
@@ -177,70 +161,66 @@ def _given_up(gone: Iterable[Element], new: Iterable[Element]) -> Iterator[str]:
 
 
 class FlowStep(Step):
-    """Connections of addresses that are at another guest now are deleted, so that none goes on to the old one.
+    """Connections are deleted, so that none goes on to where its address or port was before.
 
     ``note`` comes before everything else: whatever happens until then, the next run knows what must be deleted.
     """
 
-    def __init__(self, prefixes: Iterable[str], noted: Owed) -> None:
-        """``noted`` has those of the prefixes that are noted already."""
-        self._prefixes = sorted(prefixes)
+    def __init__(self, lines: Iterable[str], noted: Owed) -> None:
+        """Delete the connections that these lines describe; ``noted`` has those of the lines that are noted already."""
+        self._lines = sorted(lines)
         self._noted = noted
-        effects = [Effect(REMOVE, "flows", prefix=prefix) for prefix in self._prefixes]
-        super().__init__(deletions(self._prefixes[0])[0], effects)
+        super().__init__(
+            Call(("#", "delete connections:", self._lines[0])),
+            [Effect(REMOVE, "flows", prefix=_subject(line)) for line in self._lines],
+        )
 
     @property
     def calls(self) -> list[Call]:
-        """All that it runs."""
-        return [call for prefix in self._prefixes for call in deletions(prefix)]
+        """A comment for each line, because no program does this."""
+        return [Call((*self.call.argv[:-1], line)) for line in self._lines]
 
     def joined(self, other: FlowStep | None) -> FlowStep:
         """Return one step for both."""
-        return FlowStep({*self._prefixes, *other._prefixes}, self._noted.joined(other._noted)) if other else self
+        return FlowStep({*self._lines, *other._lines}, self._noted.joined(other._noted)) if other else self
 
     def note(self, host: Host) -> list[str]:
         """Note what is not noted yet; the caller holds the lock. Returns a sentence for each failure."""
-        new = set(self._prefixes) - self._noted.prefixes
+        new = set(self._lines) - self._noted.lines
         try:
-            if new and can_be_deleted(host):
+            if new:
                 self._noted = self._noted.joined(note(host, new))
         except OSError as error:
             return [f"cannot note in {FOLDER} which connections must be deleted: {error.strerror}"]
         return []
 
     def take(self, host: Host) -> tuple[list[Effect], list[str]]:
-        """Run them; an address without connections is no failure, and nothing was done then."""
-        done, failures, left = self._delete(host) if can_be_deleted(host) else ([], [], [])
+        """Delete them. Without such connections it is no failure, and nothing was done then."""
+        deleted = host.delete_connections(self._lines, SECONDS)
+        failures = [deleted.failure] if deleted.failure else []
+        if deleted.left:
+            failures.append("connections from before may go on until the next run deletes them")
         try:
-            if len(left) < len(self._prefixes):
-                rest = note(host, left) if left else None
+            if len(deleted.left) < len(self._lines):
+                rest = note(host, deleted.left) if deleted.left else None
                 self._noted.forget(host)
                 self._noted = rest or self._noted
         except OSError as error:
             failures.append(f"cannot note in {FOLDER} that connections have been deleted: {error.strerror}")
-        return done, failures
+        done = (effect for line, effect in zip(self._lines, self.effects) if deleted.counts[line])
+        return [*{str(effect): effect for effect in done}.values()], failures
 
-    def _delete(self, host: Host) -> tuple[list[Effect], list[str], list[str]]:
-        """Return what was done, what failed, and the prefixes that are left for the next run."""
-        within = host.within(SECONDS)
-        done: list[Effect] = []
-        failures: list[str] = []
-        left: list[str] = []
-        for start in range(0, len(self._prefixes), AT_ONCE):
-            some = self._prefixes[start : start + AT_ONCE]
-            results = within.start([call for prefix in some for call in deletions(prefix)])()
-            for number, prefix in enumerate(some):
-                of_it = results[number * 2 : number * 2 + 2]
-                if any(result.status == 0 for result in of_it):
-                    done.append(self.effects[start + number])
-                if any(has_failed(result) for result in of_it):
-                    left.append(prefix)
-            failures += [result.failure for result in results if has_failed(result)]
-            if any(result.status is None for result in results):  # then the others would take as long
-                left += self._prefixes[start + AT_ONCE :]
-                failures.append("connections from before may go on until the next run deletes them")
-                break
-        return done, failures, left
+
+def _subject(line: str) -> str:
+    """Return what a line is about, for people: the prefix that moved, or the address and ports of a forward."""
+    if "=" not in line:
+        return line
+    words = dict(word.split("=", 1) for word in line.split())
+    address = words.get("to") or words.get("left_as", "")
+    ports, protocol = words.get("ports", ""), words.get("protocol", "")
+    if ports:
+        address = f"[{address}]:" if ":" in address else f"{address}:" if address else "port "
+    return f"{address}{ports}/{protocol}" if protocol else address
 
 
 FLOWS = Flows()

@@ -4,6 +4,11 @@ That an address is ours its metric tells, which is our number. It has no other e
 for the address, it is the only one of its kind. (A protocol number of addresses is not known to kernels before 5.18,
 nor to iproute2 6.1.)
 
+An IPv4 one has a label of its own. dnsmasq, which libvirt runs for each network, listens at all addresses of its bridge
+whose label is the bridge's name. With the same address on two bridges, only one dnsmasq can have it. The other goes on
+without, but when libvirt starts it anew, as it does when a DHCP range changes, it ends: "failed to create listening
+socket for 169.254.0.1: Address already in use". https://thekelleys.org.uk/dnsmasq/docs/dnsmasq-man.html (--interface)
+
 And the table ``arp nethook``: who asks for one of them is answered on the bridges that have it, nowhere else. Linux
 answers ARP for each of its addresses on each of its devices. A gateway of ours is a link-local address, so the
 provider's network may have somebody else with the same one. Everything in the table follows from the gateways that
@@ -19,9 +24,9 @@ from nethook.changes import ARP as ALONE
 from nethook.host.layout import NAME, URL
 from nethook.parts.classifying import BRIDGES, CLASSIFYING
 from nethook.parts.part import Key, Objects, Part, Wanted
-from nethook.parts.routes import ROUTES
 from nethook.parts.switches import IPV6
 from nethook.placement import ASIDE, Lack
+from nethook.prefix import NAME_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
 NO_PREFIX_ROUTE = 0x200
 WITHOUT_ROUTE = "noprefixroute"
 """For IPv6 on a bridge that has ``fe80::/64`` already: the kernel would leave a second route when the gateway goes."""
-ELSEWHERE = "choose another one as gateway4 in /etc/nethook/nethook.conf, or have them use that of their network"
+ASIDE_ADVICE = "choose another one as gateway4 in /etc/nethook/nethook.conf, or have them use that of their network"
 LENGTHS = {4: 32, 6: 64}
 """A single IPv4 address has no subnet; a link-local IPv6 one has the subnet that all have."""
 
@@ -84,10 +89,9 @@ class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
 
     def _desired(self, case: Case) -> dict[Gateway, RoutedIP]:
         """Return the gateways that lines want, also those that are taken."""
-        routes = case.wanted(ROUTES).keys
         first: dict[tuple[str, bool], RoutedIP] = {}
-        for route, line in routes.items():
-            first.setdefault((route[1], ":" in route[0]), line)
+        for placed in case.placements.placed:
+            first.setdefault((placed.bridge, placed.line.prefix.family == 6), placed.line)
         bridges = case.wanted(CLASSIFYING)[BRIDGES]
         wanted: dict[Gateway, RoutedIP] = {}
         for (bridge, _), line in first.items():
@@ -128,12 +132,12 @@ class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
         device = taken.get((gateway, bridge), bridge)
         if device != bridge:
             text = f"guests on {bridge} cannot use {gateway} as their gateway: it is on {device}"
-            yield Lack("gateway", text, ASIDE, command="", advice=ELSEWHERE)
+            yield Lack("gateway", text, ASIDE, command="", advice=ASIDE_ADVICE)
 
     def add(self, key: Gateway, protocol: int) -> str:
         """Return the line that adds it, of use at once: nobody is asked whether the IPv6 address is taken."""
-        flags = f" nodad {key.how}" if ":" in key.prefix else ""
-        return f"address add {_words(key)} metric {protocol}{flags}".rstrip()
+        more = f" nodad {key.how}" if ":" in key.prefix else _label(key.device)
+        return f"address add {_words(key)} metric {protocol}{more}".rstrip()
 
     def delete(self, key: Gateway, protocol: int) -> str:
         """Return the line that deletes the address from this bridge."""
@@ -143,6 +147,12 @@ class Gateways(Objects, words={"gateway": "gateway {prefix} on {bridge}"}):
 
 def _words(key: Gateway) -> str:
     return f"{key.prefix}/{LENGTHS[6 if ':' in key.prefix else 4]} dev {key.device}"
+
+
+def _label(device: str) -> str:
+    """Return the words that give an address a label that is not its device's name, as far as there is room for one."""
+    label = f"{device}:nethook"[: NAME_SIZE - 1]
+    return f" label {label}" if label != device else ""
 
 
 def _keys(addresses: Sequence[Address], protocol: int) -> Iterator[tuple[Gateway, bool]]:
@@ -202,8 +212,7 @@ class Arp(Part):
 
     def read(self, host: Host, question: Question) -> list[str]:
         """Return the comments of its rules; none where there is no such table."""
-        del question
-        table = host.table(ARP_FAMILY, {})
+        table = host.table(ARP_FAMILY, {}) if ARP_FAMILY in question.tables else None
         return table.comments.get("input", []) if table else []
 
     def want(self, case: Case) -> ArpRules:

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nethook.config import RoutedIP
+    from nethook.config.text import Entry
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host import Host
     from nethook.placement import Placement
+    from nethook.placement.forwarded import Forwarding
 
 
 class Pin(Key):
@@ -111,19 +113,24 @@ class Proxies(Objects, words={"proxy": "proxy {prefix} on {to}"}):
         line with a prefix there is an entry for each address.
         """
         there = case.state(self)
-        if not there and not any(line.proxy for line in case.lines):  # as on most hosts
+        lines = (*case.lines, *case.question.forwards)
+        if not there and not any(line.proxy for line in lines):  # as on most hosts
             return Wanted({})
-        wanted: dict[Proxy, RoutedIP] = {}
-        for placed in case.placements.placed:
-            line = placed.line
-            if line.proxy:
-                wanted.update({Proxy((address, "", line.proxy)): line for address in line.prefix.addresses()})
-        kept = {route.prefix for route in case.placements.kept}
-        undecided = {
-            line.prefix for line in case.lines if not case.scope.has_network(line.network) or line.prefix.text in kept
+        proxied = [placed.line for placed in case.placements.placed if placed.line.proxy]
+        forwarded = [each.line for each in case.proxied if each.is_decided and each.target]
+        wanted: dict[Proxy, Entry] = {
+            Proxy((address, "", line.proxy or "")): line
+            for line in (*proxied, *forwarded)
+            for address in line.prefix.addresses()
         }
-        prefixes = Longest(line.prefix for line in case.lines)
+        kept = {route.prefix for route in case.placements.kept}
+        kept.update(each.line.prefix.text for each in case.proxied if not each.is_decided)
+        undecided = {
+            line.prefix for line in lines if not case.scope.has_network(line.network) or line.prefix.text in kept
+        }
+        prefixes = Longest(line.prefix for line in lines)
         stay = {key for key in there - wanted.keys() if prefixes.around(parse_prefix(key.prefix)) in undecided}
+        stay.update(key for key in there if key.prefix in case.answered_in_doubt)
         return Wanted(wanted, stay.union(case.in_doubt(there, within=True)))
 
     def note(self, case: Case) -> dict[str, list[Proxy]]:
@@ -136,8 +143,15 @@ class Proxies(Objects, words={"proxy": "proxy {prefix} on {to}"}):
 
     def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
         """Yield that the host does not answer yet."""
-        for key in case.note(self).get(placement.line.prefix.text, ()):
+        return self._lacks(case, placement.line.prefix.text)
+
+    def _lacks(self, case: Case, prefix: str) -> Iterator[Lack]:
+        for key in case.note(self).get(prefix, ()):
             yield Lack("proxy", f"the host does not answer for {key.prefix} on {key.uplink}", is_last=True)
+
+    def lacks_of_forward(self, case: Case, forwarding: Forwarding) -> Iterator[Lack]:
+        """Yield that the host does not answer yet."""
+        return self._lacks(case, forwarding.line.prefix.text)
 
     def add(self, key: Proxy, protocol: int) -> str:
         """Return the line. An entry that somebody else made is taken over: the kernel does not refuse it."""

@@ -8,21 +8,22 @@ changes in the order of their stages. ``nethook clear`` wants nothing of any par
 
 from __future__ import annotations
 
-from nethook.changes import ADD, LAST, PLACE, PLACE_BOUND, REMOVE, WITHDRAW, WORDS, Effect, IpPiece, NftPiece
+from nethook.changes import ADD, LAST, PLACE, PLACE_BOUND, REMOVE, SETTLE, WITHDRAW, WORDS, Effect, IpPiece, NftPiece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence, Set
+    from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
     from typing import Any
 
     from nethook.changes import Piece
-    from nethook.config import RoutedIP
+    from nethook.config.text import Entry
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host import Host
     from nethook.host.layout import Layout, SetType
     from nethook.host.nftables import Element, Elements, Table
     from nethook.placement import Lack, Placement
+    from nethook.placement.forwarded import Forwarding
 
 NO_DEVICE = "Cannot find device "
 
@@ -66,6 +67,21 @@ class Part:
         del case, placement
         yield from ()
 
+    def lacks_of_forward(self, case: Case, forwarding: Forwarding) -> Iterator[Lack]:
+        """Yield the same for a line of forwarded-ports."""
+        del case, forwarding
+        yield from ()
+
+    def ended(self, case: Case) -> Iterable[str]:
+        """Return what describes the connections (``host/conntrack.py``) that its changes leave without a place."""
+        del case
+        return ()
+
+    def families(self, case: Case) -> set[int]:
+        """Return the IP families (4, 6) for which it needs the gates in firewalls of others."""
+        del case
+        return set()
+
 
 class Key(tuple[str, ...]):
     """One object of a part: its address or prefix, its device, and what else tells it from others.
@@ -88,13 +104,19 @@ class Key(tuple[str, ...]):
 
 
 class Wanted:
-    """Objects that should be there, each with the line that wants it, and objects that stay although no line does."""
+    """Objects that should be there, each with the line that wants it, and objects that stay although no line does.
 
-    __slots__ = ("keys", "stay")
+    ``displaced`` are objects that go because their address has another place now, also on bridges of other networks.
+    """
 
-    def __init__(self, keys: dict[Any, RoutedIP], stay: Set[Any] = frozenset()) -> None:
+    __slots__ = ("displaced", "keys", "stay")
+
+    def __init__(
+        self, keys: Mapping[Any, Entry], stay: Set[Any] = frozenset(), displaced: Set[Any] = frozenset()
+    ) -> None:
         self.keys = keys
         self.stay = stay
+        self.displaced = displaced
 
 
 class Delta:
@@ -148,7 +170,9 @@ class Objects(Part):
             return ""
         _, device, *_ = key
         if device and said.endswith("is not up"):
-            return f"{device} is down: run `ip link set {device} up`, then `nethook apply`"
+            from nethook.shell import word  # noqa: PLC0415 - seldom needed
+
+            return f"{device} is down: run `ip link set {word(device)} up`, then `nethook apply`"
         is_ipv6 = ":" in key[0] and 6 in host.families()
         if device and is_ipv6 and host.number_of(device) and not host.has_ipv6(device):
             return (
@@ -164,10 +188,10 @@ class Objects(Part):
         """Return the objects that are there and not wanted, and those that are wanted and not there."""
         there, wanted = case.state(self), case.wanted(self)
         surplus = there - wanted.keys.keys() - wanted.stay
-        gone = sorted(key for key in surplus if case.decides_about(key))
+        gone = sorted(key for key in surplus if key in wanted.displaced or case.decides_about(key))
         return Delta(gone, [key for key in wanted.keys if key not in there])
 
-    def effect(self, sign: str, key: Any, line: RoutedIP | None = None) -> Effect:
+    def effect(self, sign: str, key: Any, line: Entry | None = None) -> Effect:
         """Return what it means that this object is added or deleted."""
         return Effect(sign, self.name, prefix=key[0], bridge=key[1], to=self.leads_to(key), line=line)
 
@@ -184,6 +208,13 @@ class Objects(Part):
         for key in delta.new:
             stage = PLACE_BOUND if key[0] in bound else PLACE
             yield IpPiece(stage, self, key, self.add(key, case.protocol), self.effect(ADD, key, lines.get(key)))
+
+
+def settled(layout: Layout) -> NftPiece:
+    """Return the piece that leaves former mark bits out of a table, once the gates for them are closed."""
+    return NftPiece(
+        SETTLE, layout.creation(), [Effect(REMOVE, "rule", note=f"for the former mark bit in {layout.table}")]
+    )
 
 
 OUR_TABLE = "our table"
@@ -232,8 +263,7 @@ class TablePart(Part):
 
     def read(self, host: Host, question: Question) -> Table | None:
         """Return the table as it is; ReadError if that cannot be known."""
-        del question
-        return host.table(self.family, self.sets)
+        return host.table(self.family, self.sets) if self.family in question.tables else None
 
     def want_nothing(self) -> Any:
         """Return that there should be no table."""

@@ -7,18 +7,21 @@ from nethook.host.process import Call
 from nethook.host.routes import MAIN
 from nethook.parts.part import Delta, Key, Objects, Wanted
 from nethook.placement import Lack
+from nethook.prefix import Longest, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nethook.changes import Piece
+    from nethook.config.text import Entry
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host import Host
     from nethook.host.process import Result
     from nethook.host.routes import RouteGroup
     from nethook.placement import Placement
+    from nethook.placement.forwarded import Forwarding
 
     Place = tuple[str, str]
     """Prefix in canonical text, and the device behind which it is."""
@@ -71,12 +74,21 @@ class Routes(Objects, words={"route": "route {prefix} → {bridge}"}):
         return to_guests(question.routes)
 
     def want(self, case: Case) -> Wanted:
-        """Want a route for each line that has a place, and keep those that placement keeps."""
-        placed = {
+        """Want a route for each line that has a place, and keep those that placement keeps.
+
+        An address of forwarded-ports that the host answers for has a route, too.
+        """
+        placed: dict[Route, Entry] = {
             Route((each.line.prefix.text, each.bridge, each.line.via or "")): each.line
             for each in case.placements.placed
         }
-        return Wanted(placed, case.placements.kept.keys())
+        kept = set(case.placements.kept)
+        if not case.proxied and not case.answered_in_doubt:  # as on most hosts
+            return Wanted(placed, kept)
+        from nethook.parts.answering import routes  # noqa: PLC0415 - see above
+
+        answering = routes(case)
+        return Wanted({**placed, **answering.keys}, kept | answering.stay, answering.displaced)
 
     def compare(self, case: Case) -> RouteDelta:
         """Return the difference. A route that would keep a network from starting goes in any case."""
@@ -98,15 +110,28 @@ class Routes(Objects, words={"route": "route {prefix} → {bridge}"}):
             stage = PLACE_BOUND if case.binds and lines[route].guest else PLACE
             yield IpPiece(stage, self, route, f"route replace {_words(route)} proto {case.protocol}", effect)
 
-    def note(self, case: Case) -> set[Place]:
-        """Return the places to which routes are still lacking."""
+    def note(self, case: Case) -> tuple[set[Place], Longest]:
+        """Return the places to which routes are still lacking, and their prefixes."""
         delta = case.delta(self)
-        return {(route.prefix, route.device) for route in (*delta.new, *delta.inherited)}
+        places = {(route.prefix, route.device) for route in (*delta.new, *delta.inherited)}
+        return places, Longest(parse_prefix(prefix) for prefix, _ in places)
+
+    def is_lacking(self, case: Case, place: Place) -> bool:
+        """Return whether there is no route to this place yet."""
+        places, _ = case.note(self)
+        return place in places
 
     def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
         """Yield that there is no route. Doctor looks who else may have one."""
-        if (placement.line.prefix.text, placement.bridge) in case.note(self):
+        if self.is_lacking(case, (placement.line.prefix.text, placement.bridge)):
             yield Lack("route")
+
+    def lacks_of_forward(self, case: Case, forwarding: Forwarding) -> Iterator[Lack]:
+        """Yield that an address that the host answers for has no route, of this line or any other."""
+        line = forwarding.line
+        _, lacking = case.note(self)
+        if line.proxy and lacking.around(line.prefix):
+            yield Lack("route", f"there is no route for {line.prefix}, so the host does not answer for it")
 
     def add(self, key: Route, protocol: int) -> str:
         """Return the line that adds it. Never ``replace``: that would overwrite a route of somebody else."""

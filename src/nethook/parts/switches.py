@@ -5,7 +5,11 @@
 - ``no_linklocal_learn`` of bridges: without it, a guest can receive the frames to another guest's MAC. A bridge takes
   frames to 01:80:c2:00:00:00 … 0f for itself (IEEE 802.1D, table 7-10). They pass no chain of ours, but the kernel
   learns the MAC of their sender all the same: net/bridge/br_input.c, __br_handle_local_finish.
-- ``proxy_ndp`` of uplinks: without it, the kernel does not look at its proxy entries for IPv6.
+- ``proxy_ndp`` of uplinks: without it, the kernel does not look at its proxy entries for IPv6. For questions that a
+  router sends to the address itself, which it does to see whether its neighbour is still there, it looks at ``all``
+  alone (net/ipv6/ip6_output.c, ip6_forward; net/ipv6/ndisc.c, ndisc_recv_ns). Without that, the router gives up its
+  entry each time, and packets wait up to a second. With it, entries of all devices count. So it stays off where
+  somebody has entries on a device for which the setting is off.
 
 The kernel cannot tell what was there before us. So that is recorded in ``/run/nethook``: of bridges with the number of
 the device, because the bridge of a network that starts anew has another one.
@@ -31,10 +35,12 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from nethook.changes import Piece
+    from nethook.config.text import Entry
     from nethook.engine.case import Case
     from nethook.engine.snapshot import Question
     from nethook.host import Host
     from nethook.placement import Placement
+    from nethook.placement.forwarded import Forwarding
 
     Recorded = TypeVar("Recorded")
     Values = dict[str, str]
@@ -50,6 +56,8 @@ NO_LEARNING_FILE = f"/run/nethook/{NO_LEARNING}"
 PROXY_NDP = "proxy_ndp"
 PROXY_NDP_FILE = f"/run/nethook/{PROXY_NDP}"
 """The uplinks on which we have turned it on, a line each."""
+ALL = "all"
+"""The kernel's word for all devices together."""
 
 
 def _recorded(read: Callable[[Host], Recorded], host: Host) -> Recorded:
@@ -350,13 +358,16 @@ class ProxyNdp(Part, words={PROXY_NDP: f"{PROXY_NDP} on {{to}}"}):
 
     def read(self, host: Host, question: Question) -> SwitchState:
         """Return where we have turned it on, and on which uplinks of lines it is off."""
-        uplinks = {line.proxy for line in question.configuration.routed_ips if line.proxy and line.prefix.family == 6}
+        lines = (line for line in question.configuration.lines if line.prefix.family == 6)
+        uplinks = _with_all({line.proxy for line in lines if line.proxy})
         off = {uplink for uplink in uplinks if is_proxy_ndp_off(host, uplink)}
+        if ALL in off and any(is_proxy_ndp_off(host, device) for device in host.answering_devices() - uplinks):
+            off.remove(ALL)
         return SwitchState({uplink: {} for uplink in _recorded(proxy_ndp_turned_on, host)}, off)
 
     def want(self, case: Case) -> set[str]:
         """Return the uplinks that need it."""
-        return {key.uplink for key in case.wanted(PROXIES).keys if ":" in key.prefix}
+        return _with_all({key.uplink for key in case.wanted(PROXIES).keys if ":" in key.prefix})
 
     def want_nothing(self) -> set[str]:
         """Return that no uplink needs it."""
@@ -365,7 +376,7 @@ class ProxyNdp(Part, words={PROXY_NDP: f"{PROXY_NDP} on {{to}}"}):
     def compare(self, case: Case) -> dict[str, str]:
         """Return the sign for each uplink on which it is turned off or on."""
         state = case.state(self)
-        answering = {key.uplink for key in case.afterwards(PROXIES) if ":" in key.prefix}
+        answering = _with_all({key.uplink for key in case.afterwards(PROXIES) if ":" in key.prefix})
         off = {uplink: REMOVE for uplink in sorted(state.ours) if uplink not in answering}
         return {**off, **{uplink: ADD for uplink in sorted(case.wanted(self)) if uplink in state.off}}
 
@@ -375,11 +386,28 @@ class ProxyNdp(Part, words={PROXY_NDP: f"{PROXY_NDP} on {{to}}"}):
             yield StepPiece(SWITCH, ProxyNdpStep(sign, uplink))
 
     def lacks(self, case: Case, placement: Placement) -> Iterator[Lack]:
-        """Yield that the kernel does not look at its proxy entries."""
-        uplink = placement.line.proxy
-        if uplink and placement.line.prefix.family == 6 and case.delta(self).get(uplink) == ADD:
+        """Yield that the kernel does not look at its proxy entries, or not for every question."""
+        return self._lacks(case, placement.line)
+
+    def lacks_of_forward(self, case: Case, forwarding: Forwarding) -> Iterator[Lack]:
+        """Yield the same for a line of forwarded-ports."""
+        return self._lacks(case, forwarding.line)
+
+    def _lacks(self, case: Case, line: Entry) -> Iterator[Lack]:
+        uplink, off = line.proxy, case.delta(self)
+        if not uplink or line.prefix.family == 4:
+            return
+        if off.get(uplink) == ADD:
             text = f"the kernel ignores our proxy entries on {uplink}: proxy_ndp is off"
             yield Lack("proxy", text, is_last=True)
+        elif off.get(ALL) == ADD:
+            text = f"the host does not answer routers on {uplink} that send their question to the address itself"
+            yield Lack("proxy", f"{text}: proxy_ndp is off in net.ipv6.conf.all", is_last=True)
+
+
+def _with_all(uplinks: set[str]) -> set[str]:
+    """Return the uplinks, and what stands for all devices if there are any."""
+    return uplinks | {ALL} if uplinks else uplinks
 
 
 class ProxyNdpStep(Step):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from nethook.config import Configuration, RoutedIP
+    from nethook.config.text import Entry
     from nethook.libvirt import Network, Ports
     from nethook.parts.part import Key
     from nethook.parts.routes import Route
@@ -134,6 +135,7 @@ def in_doubt(
     if not configuration.leaves_doubt:
         return {}
     named = {line.prefix.text for line in configuration.routed_ips}
+    named.update(line.prefix.text for line in configuration.forwards if line.proxy)
     unnamed = {key: parse_prefix(key[0]) for key in sorted(present) if key[0] not in named}
     return {key: prefix for key, prefix in unnamed.items() if is_doubtful(prefix)}
 
@@ -158,7 +160,7 @@ def place(
     bound = blocks(configuration.routed_ips)
     macs = held(bound, bound_to or {})
     usable = {line.prefix.text for line in configuration.routed_ips}
-    at = _Networks(networks, scope)
+    at = Networks(networks, scope)
     placed = [
         _place(line, at, scope, bound, macs)
         if line.prefix.text in usable
@@ -187,32 +189,32 @@ def place(
     return Placements(placed, kept, list(doubtful.values()), bound, apart(configuration.routed_ips))
 
 
-class _Networks:
-    """The networks that are up, and why another one has no place for its lines."""
+class Networks:
+    """The networks that are ``up`` in the scope, all that libvirt has told of as up, and why another has no place."""
 
     def __init__(self, networks: Sequence[Network], scope: Scope) -> None:
         self.up = {network.name: network for network in networks}
-        self._known = {network.name: network for network in scope.known}
+        self.known = {network.name: network for network in scope.known}
         self._down = {network.name: network for network in scope.down}
 
     def bridge(self, name: str) -> str:
         """Return the bridge of this network; '' if it has none, or nobody knows it."""
-        network = self.up.get(name) or self._known.get(name) or self._down.get(name)
+        network = self.up.get(name) or self.known.get(name) or self._down.get(name)
         return network.bridge if network else ""
 
     def why_not(self, name: str) -> tuple[str, str]:
         """Return status and reason for lines of a network that is not up."""
-        known = self._known.get(name) or self._down.get(name)
+        known = self.known.get(name) or self._down.get(name)
         if known and known.why_unroutable:
             return REFUSED, known.why_unroutable
-        if name in self._known:
-            return WAITING, f"there is no bridge {self._known[name].bridge}"
+        if name in self.known:
+            return WAITING, f"there is no bridge {self.known[name].bridge}"
         return WAITING, f"network {name} is not running" if known else f"libvirt has no network {name}"
 
 
 def _place(
     line: RoutedIP,
-    networks: _Networks,
+    networks: Networks,
     scope: Scope,
     bound: Mapping[str, Sequence[Prefix]],
     macs: Mapping[str, Collection[str]],
@@ -294,9 +296,9 @@ def nic(routed: RoutedIP, ports: Ports, holders: Collection[str]) -> str | None:
     return next((mac for mac in found if mac in holders), found[0] if found else None)
 
 
-def is_undecided(routed: RoutedIP, ports: Ports, holders: Collection[str]) -> bool:
+def is_undecided(line: Entry, ports: Ports, holders: Collection[str]) -> bool:
     """Return whether nobody knows if the guest of the line is plugged in: then what is in force for it stays."""
-    if ports.all_known or any(port.is_of(routed.guest, routed.mac) for port in ports.known):
+    if ports.all_known or any(port.is_of(line.guest, line.mac) for port in ports.known):
         return False
     gone = ports.gone
-    return not (gone and (gone.is_of(routed.guest, routed.mac) or gone.mac in holders))
+    return not (gone and (gone.is_of(line.guest, line.mac) or gone.mac in holders))

@@ -7,8 +7,8 @@ about everything of ours.
 
 from __future__ import annotations
 
-LINK_LOCAL = "fe80"
-"""How addresses begin that may be on every link."""
+from nethook.prefix import is_link_local
+
 NEXT_HOP_ADVICE = "write the address of the guest that is to pass the packets on, or leave out via="
 
 TYPE_CHECKING = False
@@ -90,15 +90,18 @@ def scope_of(
     unresolved: Collection[str] = (),
     starting: Collection[str] = (),
 ) -> Scope:
-    """Return the scope of these networks. Several may use one bridge that the host brings: what is others' stays.
+    """Return the scope of these networks. Several may have one bridge: what is others' stays.
 
+    Those that use a bridge that the host brings do. Of libvirt's own networks with one bridge, only one can be up.
     ``known`` are all networks that are up, by default these.
     """
     networks = list(networks)
+    known = networks if known is None else known
     names = {network.name for network in networks}
     of_others = {routed.prefix.text for routed in routed_ips if routed.network not in names}
-    spared = {network.bridge: () if network.is_libvirts_own else of_others for network in networks}
-    known = networks if known is None else known
+    shared = {network.bridge for network in known if network.name not in names}
+    shared.update(network.bridge for network in networks if not network.is_libvirts_own)
+    spared = {network.bridge: of_others if network.bridge in shared else () for network in networks}
     return Scope(spared, names, known, down=down, unresolved=unresolved, starting=starting)
 
 
@@ -125,7 +128,12 @@ def next_hop_refusals(
     with_next_hop = [line for line in lines if line.via]
     if not with_next_hop:
         return []
-    what = {text: f"is an address of this host, on {device}" for text, device in addresses if text[:4] != LINK_LOCAL}
+    # A guest may have the same link-local IPv6 address as the host has on another link. IPv4 knows no such thing.
+    what = {
+        text: f"is an address of this host, on {device}"
+        for text, device in addresses
+        if not (":" in text and is_link_local(text))
+    }
     gateways = filter(None, map(settings.gateway, (4, 6)))
     what.update((gateway, "is the gateway that guests use") for gateway in gateways)
     return [

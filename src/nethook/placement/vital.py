@@ -1,8 +1,8 @@
 """The needs of the host itself: lines that would take something of them away are not put in force.
 
-That are its own addresses, the subnets and next hops of its uplinks, resolvers on their links, and the address from
-which an administrator is connected. A route of ours wins over a shorter one; so a next hop or resolver is in danger
-where a line has the longest prefix around it.
+That are its own addresses, the subnets and next hops of its uplinks, resolvers on their links, and the addresses from
+which administrators are connected by SSH. A route of ours wins over a shorter one; so a next hop or resolver is in
+danger where a line has the longest prefix around it.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ if TYPE_CHECKING:
 RESOLVER_FILES = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 SSH = "SSH_CONNECTION="
 ADVICE = "write an address that your provider routes to this host for guests"
+ADVICE_FOR_OWN = ", or give a guest all that comes to this one: nethook add --forward {} NETWORK guest=GUEST"
 MOST_ANCESTORS = 20
 CONNECTED = "you are connected from {}"
+SOMEBODY = "somebody is connected by SSH from {}"
 
 
 class Needs:
-    """The needs of the host as they were read: its addresses, next hops with devices, resolvers, and an SSH client."""
+    """The needs of the host as they were read: its addresses, next hops with devices, resolvers, and SSH clients."""
 
-    __slots__ = ("addresses", "client", "hops", "resolvers")
+    __slots__ = ("addresses", "clients", "hops", "resolvers")
 
     def __init__(
         self,
         addresses: Iterable[tuple[Prefix, int, str]] = (),
         hops: Iterable[tuple[str, str]] = (),
         resolvers: Iterable[Prefix] = (),
-        client: Prefix | None = None,
+        clients: Iterable[tuple[Prefix, str]] = (),
     ) -> None:
-        """``addresses`` come with the length of their subnet and their device."""
+        """``addresses`` come with the length of their subnet and their device, ``clients`` with who is there."""
         self.addresses = list(addresses)
         self.hops = sorted(hops)
         self.resolvers = list(resolvers)
-        self.client = client
+        self.clients = list(clients)
 
     def subnets(self, bridges: Collection[str]) -> list[tuple[Prefix, str]]:
         """Return the subnets of the addresses, each with its device, but for those of these bridges."""
-        return [
-            (_block(address, length), device) for address, length, device in self.addresses if device not in bridges
-        ]
+        return [(block(address, length), device) for address, length, device in self.addresses if device not in bridges]
 
     def reached(self, bridges: Collection[str]) -> Iterator[tuple[Prefix, str, str]]:
         """Yield each address that the host has to reach, its device, and a text about it with a place for the address.
 
-        Behind ``bridges`` are guests alone.
+        The device of SSH clients is ''. Behind ``bridges`` are guests alone.
         """
         for hop, device in self.hops:
             if device not in bridges:
@@ -62,14 +62,14 @@ class Needs:
             for subnet, device in self.subnets(bridges):
                 if resolver.lies_in(subnet):
                     yield resolver, device, f"{{}} is a resolver of this host, on {device}"
-        if self.client:
-            yield self.client, "", CONNECTED
+        for client, who in self.clients:
+            yield client, "", who
 
 
 def read_needs(host: Host, addresses: Iterable[Address]) -> Needs:
-    """Read what the host needs, beside its addresses. ReadError if its next hops cannot be known."""
+    """Read what the host needs, beside its addresses. ReadError if its next hops or sessions cannot be known."""
     own = [(parse_prefix(each.text), each.length, each.device) for each in addresses]
-    return Needs(own, host.next_hops(), sorted(_resolvers(host), key=in_order), _client(host))
+    return Needs(own, host.next_hops(), sorted(_resolvers(host), key=in_order), _clients(host))
 
 
 def dangers(
@@ -78,8 +78,8 @@ def dangers(
     """Return those of these lines that would take away what the host needs, each with its problem.
 
     ``networks`` are libvirt's: what is behind bridges that it makes are guests, and on a bridge that the host brings, a
-    line for a network there leads to where the host looks anyway. ``in_force`` are prefixes that are routed already:
-    who is connected from there is a guest.
+    line for a network there leads to where the host looks anyway. ``in_force`` are prefixes of which something is in
+    force already: who is connected from there is a guest, or was one before its network stopped.
     """
     bridges = _guests(networks)
     places = {(network.name, network.bridge) for network in networks}
@@ -88,8 +88,8 @@ def dangers(
     subnets = needs.subnets(bridges)
     found: dict[str, tuple[RoutedIP, Problem]] = {}
 
-    def refuse(line: RoutedIP, what: str) -> None:
-        found.setdefault(line.prefix.text, (line, line.problem(what, ADVICE)))
+    def refuse(line: RoutedIP, what: str, more_advice: str = "") -> None:
+        found.setdefault(line.prefix.text, (line, line.problem(what, ADVICE + more_advice)))
 
     def leads_there(line: RoutedIP, device: str) -> bool:
         return (line.network, device) in places and not line.via and not line.guest
@@ -97,21 +97,22 @@ def dangers(
     for address, length, device in needs.addresses:
         line = by_prefix.get(address.text)
         if line:
-            refuse(line, f"{address} is an address of this host, on {device}: packets to it never reach a guest")
-        line = by_prefix.get(_block(address, length).text) if device not in bridges else None
+            what = f"{address} is an address of this host, on {device}: packets to it never reach a guest"
+            refuse(line, what, "" if device in bridges else ADVICE_FOR_OWN.format(address))
+        line = by_prefix.get(block(address, length).text) if device not in bridges else None
         if line and not leads_there(line, device):
             refuse(line, f"{line.prefix} is the subnet of {device}, by which this host reaches the outside")
     for address, device, what in needs.reached(bridges):
         longest = max((subnet.length for subnet, _ in subnets if address.lies_in(subnet)), default=0)
         for family, length in lengths:
             if family == address.family and length >= longest:
-                line = by_prefix.get(_block(address, length).text)
-                is_fine = what == CONNECTED and line and line.prefix.text in in_force
+                line = by_prefix.get(block(address, length).text)
+                is_fine = not device and line and line.prefix.text in in_force
                 if line and not is_fine and not leads_there(line, device):
                     refuse(line, f"{what.format(address)}: with this line, the host would not reach it any more")
     for address, length, device in needs.addresses:
         for family, longer in lengths if device not in bridges else ():
-            line = by_prefix.get(_block(address, longer).text) if family == address.family else None
+            line = by_prefix.get(block(address, longer).text) if family == address.family else None
             if line and length < longer < BITS[family] and not leads_there(line, device):
                 what = f"{line.prefix} is a part of the subnet of {device}, with this host's address {address} in it"
                 refuse(line, f"{what}: with this line, the host would not reach its neighbours there")
@@ -129,7 +130,7 @@ def _guests(networks: Iterable[Network]) -> set[str]:
     return {network.bridge for network in networks if network.is_libvirts_own}
 
 
-def _block(address: Prefix, length: int) -> Prefix:
+def block(address: Prefix, length: int) -> Prefix:
     """Return the prefix of this length around an address."""
     host_bits = BITS[address.family] - length
     return Prefix(address.family, (address.first >> host_bits) << host_bits, length)
@@ -147,6 +148,18 @@ def _resolvers(host: Host) -> set[Prefix]:
             if words[:1] == ["nameserver"] and len(words) > 1:
                 found.update(_parsed(words[1]))
     return found
+
+
+def _clients(host: Host) -> list[tuple[Prefix, str]]:
+    """Return the client of the SSH session in which this runs; without one, as in a hook, the clients of all sessions.
+
+    A session decides for the others: a guest may be connected from its address, and wait for its line.
+    """
+    own = _client(host)
+    if own:
+        return [(own, CONNECTED)]
+    peers = {prefix for peer in host.ssh_peers() for prefix in _parsed(peer)}
+    return [(peer, SOMEBODY) for peer in sorted(peers, key=in_order)]
 
 
 def _client(host: Host) -> Prefix | None:

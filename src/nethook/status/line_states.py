@@ -26,7 +26,8 @@ BLOCKED = "blocked"
 NOT_APPLIED = "not applied"
 """The kernel is not yet, or no longer, as the line says; `nethook apply` changes that."""
 UNKNOWN = "unknown"
-"""Only root can tell."""
+"""Only root can tell, or libvirt or the kernel could not be read."""
+STATES = (ROUTED, WAITING, BLOCKED, NOT_APPLIED, UNKNOWN)
 
 APPLY = "run nethook apply"
 
@@ -38,7 +39,7 @@ class LineState:
     number of packets that were dropped because somebody else claimed the address; None where it is not known.
     """
 
-    __slots__ = ("bridge", "line", "mac", "reason", "received", "sent", "spoofed", "state")
+    __slots__ = ("announced", "bridge", "line", "mac", "reason", "received", "sent", "spoofed", "state")
 
     def __init__(self, line: RoutedIP, bridge: str, state: str, reason: str, mac: str = "") -> None:
         self.line = line
@@ -47,6 +48,8 @@ class LineState:
         self.reason = reason
         self.mac = mac
         self.spoofed: int | None = None
+        self.announced = ""
+        """The word of a routing daemon about it: see ``said_of`` in routing_daemons/asking.py. '' without a daemon."""
         self.received: Traffic | None = None
         self.sent: Traffic | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -35,11 +36,22 @@ def watch(look: Callable[[], Overview]) -> int:
     try:
         with Screen() as screen:
             while True:
-                screen.paint(f"nethook status, {time.strftime('%H:%M:%S')}, {HINT}\n\n{_text(look, rates)}")
+                text = _text(look, rates)
+                screen.paint(f"nethook status, {time.strftime('%H:%M:%S')}, {HINT}\n", text)
                 if screen.is_left(SECONDS):
                     return OK
     except KeyboardInterrupt:
         return OK
+
+
+def stream(look: Callable[[], str]) -> int:
+    """Print what ``look`` returns, a line each time, until nobody reads it any more. Return the exit status."""
+    reader = select.poll()
+    reader.register(sys.stdout, 0)  # its end is told in any case
+    while True:
+        print(look(), flush=True)
+        if reader.poll(SECONDS * 1000):
+            return OK
 
 
 def _text(look: Callable[[], Overview], rates: Rates) -> str:
@@ -65,6 +77,12 @@ class Rates:
         """Replace the overview's counts by rates; ``now`` is in seconds."""
         seconds = now - self._at
         before, self._before, self._at = self._before, {}, now
+        for forward in found.forwards:
+            key = forward.line.key, forward.target
+            count = None if forward.bytes is None else Traffic(0, forward.bytes)
+            self._before[key] = count, None
+            rate = _growth(before.get(key, (None, None))[0], count, seconds)
+            forward.bytes = rate.bytes if rate else None
         for state in found.lines:
             counts = state.received, state.sent
             self._before[state.place] = counts
@@ -74,6 +92,6 @@ class Rates:
 
 def _growth(before: Traffic | None, count: Traffic | None, seconds: float) -> Traffic | None:
     """Return the growth per second; None if one of them is not known, or the counter began anew."""
-    if before is None or count is None or count.packets < before.packets:
+    if before is None or count is None or count.bytes < before.bytes:
         return None
     return Traffic(round((count.packets - before.packets) / seconds), round((count.bytes - before.bytes) / seconds))

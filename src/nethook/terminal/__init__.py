@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from nethook.changes import ADD, REMOVE, REPLACE
 from nethook.config.text import one_line
-from nethook.log import MOST_PROBLEMS
+from nethook.log import MOST_LOGGED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import TextIO
 
     from nethook.changes import Effect
@@ -90,8 +90,8 @@ def show_problems(problems: Iterable[Problem], stream: TextIO) -> None:
 
 def show_first_problems(problems: Sequence[Problem], stream: TextIO) -> None:
     """Print the first problems, and the number of the others, as the journal should have them."""
-    show_problems(problems[:MOST_PROBLEMS], stream)
-    more = sum(problem.mistakes for problem in problems[MOST_PROBLEMS:])
+    show_problems(problems[:MOST_LOGGED], stream)
+    more = sum(problem.mistakes for problem in problems[MOST_LOGGED:])
     if more:
         print(f"{more:,} more mistakes: run `nethook check`", file=stream)
 
@@ -116,3 +116,20 @@ def confirm(question: str) -> bool:
         return False
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def choose(question: str, choices: Mapping[str, str]) -> str:
+    """Ask until the answer is the letter of one of these choices, and return it.
+
+    The last one, which must do no harm, is the answer without a terminal, and where the input ends.
+    """
+    *_, last = choices
+    while can_ask():
+        listed = ", ".join(f"({letter}) {text}" for letter, text in choices.items())
+        print(f"{question} {listed}: ", end="", file=sys.stderr, flush=True)
+        answer = sys.stdin.readline()
+        if not answer:
+            break
+        if answer.strip().lower() in choices:
+            return answer.strip().lower()
+    return last

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     Row = Mapping[str, str]
     """The text of each column, by its heading."""
 
-STYLES = {"routed": "green", "waiting": "yellow", "unknown": "yellow", "blocked": "red", "not applied": "red"}
+STYLES = {
+    "routed": "green",
+    "forwarded": "green",
+    "waiting": "yellow",
+    "unknown": "yellow",
+    "blocked": "red",
+    "not applied": "red",
+}
 GAP = "  "
 
 

@@ -49,6 +49,7 @@ class FirewalldFirewall(Firewall):
     """firewalld. Few events need it, and its files are dear to import."""
 
     settings = ("firewalld",)
+    tables = ("inet firewalld",)
 
     def is_due(self, case: Case) -> bool:
         """Return whether the entries may have to change. An event asks only when lines have come or gone."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
+DELETION = "deletion of connections"
+
 
 class Fault(enum.Enum):
     """A fault. With a value that ends in AFTER, the request is done all the same."""
@@ -37,6 +39,8 @@ class Touch(NamedTuple):
 
         That a setting of a device was switched is recorded and not read again, so there a tool must not lie.
         """
+        if self.what == DELETION:
+            return Fault.FAILS, Fault.HANGS, Fault.KILLS_AFTER
         if not self.by_tool:
             return (Fault.FAILS, Fault.KILLS_AFTER) if self.changes else (Fault.FAILS,)
         if not self.changes:

@@ -8,7 +8,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from nethook.errors import NethookError
-from nethook.host.lock import FOLDER, MISSED, RECORD_LOCK, Locked, RecordLock
+from nethook.host.lock import FOLDER, MISSED, RECORD_LOCK, Locked, RecordLock, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,11 +27,13 @@ class Files:
         self.time = 1
         self.stamp = 0
         """When a file in the folder has last come, gone or been replaced, or a run has taken the lock."""
+        self.versions: dict[str, int] = {}
+        """When each file that is there was written."""
 
     def copy(self) -> Files:
         """Return one that may be changed without changing this one."""
         made = copy(self)
-        made.texts = dict(self.texts)
+        made.texts, made.versions = dict(self.texts), dict(self.versions)
         return made
 
     def changed(self) -> None:
@@ -54,10 +56,12 @@ class Files:
                 raise error_of(errno.ENOENT, path)
             self.changed()
         self.texts[path] = text
+        self.versions[path] = self.time
 
     def remove(self, path: str) -> None:
         """Remove a file, if it is there."""
         if self.texts.pop(path, None) is not None:
+            self.versions.pop(path, None)
             self.changed()
 
     def names(self, folder: str) -> list[str]:
@@ -91,16 +95,30 @@ class FakeLock(Locked):
         self.is_current = self._as_of in {None, previous}
         if self.is_current:
             self._files.changed()
-            self._stamp = self._files.stamp
         return self
 
     def __exit__(self, *exception: object) -> None:
         del exception
 
+
+class FakeVersion(Version):
+    """A file of ours as it was when a ``with`` block began."""
+
+    def __init__(self, files: Files, path: str) -> None:
+        super().__init__(path)
+        self._files = files
+
+    def __enter__(self) -> FakeVersion:
+        self._version = self._files.versions.get(self._path)
+        return self
+
     @property
-    def is_untouched(self) -> bool:
-        """True if no file in the folder has come, gone or been replaced since the lock was taken."""
-        return self._files.stamp == self._stamp
+    def is_current(self) -> bool:
+        """True if the file has not been written or removed since."""
+        return self._files.versions.get(self._path) == self._version
+
+    def __exit__(self, *exception: object) -> None:
+        del exception
 
 
 class FakeRecordLock(RecordLock):

@@ -9,13 +9,16 @@ import errno
 from typing import TYPE_CHECKING
 
 from nethook.errors import NethookError, ReadError
+from nethook.host.conntrack import Deleted, described
 from nethook.host.fake.answer import Refused
-from nethook.host.fake.files import FakeLock, FakeRecordLock, error_of
+from nethook.host.fake.faults import DELETION, Fault, Touch
+from nethook.host.fake.files import FakeLock, FakeRecordLock, FakeVersion, error_of
 from nethook.host.fake.kernel import IPV6
 from nethook.host.fake.machine import IPTABLES, Machine
 from nethook.host.layout import NAME
 from nethook.host.lock import FOLDER, MISSED
-from nethook.host.nftables import Table
+from nethook.host.nftables import Table, decoded
+from nethook.host.sockets import SSHD
 from nethook.host.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -26,9 +29,11 @@ if TYPE_CHECKING:
     from nethook.host.files import Stamp
     from nethook.host.layout import SetType
     from nethook.host.links import Link
-    from nethook.host.lock import Locked
+    from nethook.host.lock import Locked, Version
+    from nethook.host.netlink import Key
     from nethook.host.nftables import Element, Elements, ForeignChain
     from nethook.host.routes import RouteGroup, RoutingRule
+    from nethook.host.sockets import Socket
 
 IPTABLES_NFT = {"ip": "iptables-nft", "ip6": "ip6tables-nft"}
 LEGACY_NAMES = {f"/proc/self/net/{'ip6' if '6' in tool else 'ip'}_tables_names": tool for tool in IPTABLES[1::2]}
@@ -40,6 +45,10 @@ class FakeHost(Machine):
     __slots__ = ()
 
     # Our tables
+
+    def tables(self) -> set[str]:
+        """Return the families in which there is a table of ours. ReadError."""
+        return self._ask("tables", lambda: {family for family, name in self.nftables.tables if name == NAME})
 
     def table(self, family: str, sets: Mapping[str, SetType]) -> Table | None:
         """Return our nftables table of this family, with these sets; None if there is none. ReadError."""
@@ -72,14 +81,12 @@ class FakeHost(Machine):
         found = self.elements(family, sets) or {}
         return [(name, element, Traffic(0, 0)) for name in found for element in sorted(found[name])]
 
-    def change_elements(
-        self, family: str, new: Mapping[str, Sequence[bytes]], gone: Mapping[str, Sequence[bytes]]
-    ) -> None:
+    def change_elements(self, family: str, new: Mapping[str, Sequence[Key]], gone: Mapping[str, Sequence[Key]]) -> None:
         """Add and delete elements with these keys, by set of our table, in one transaction. ReadError if refused."""
         self._ask("change of elements", lambda: self._change_elements(family, new, gone), changes=True)
 
     def _change_elements(
-        self, family: str, new: Mapping[str, Sequence[bytes]], gone: Mapping[str, Sequence[bytes]]
+        self, family: str, new: Mapping[str, Sequence[Key]], gone: Mapping[str, Sequence[Key]]
     ) -> None:
         key = (family, NAME)
         try:
@@ -87,7 +94,7 @@ class FakeHost(Machine):
             for sets, verb in ((new, "add"), (gone, "delete")):
                 for name, keys in sets.items():
                     for each in keys:
-                        getattr(table.sets[name], verb)((each.rstrip(b"\0").decode("utf-8", "surrogateescape"),))
+                        getattr(table.sets[name], verb)(decoded(table.sets[name].fields, each))
         except (KeyError, Refused):
             raise ReadError("cannot change nftables: No such file or directory") from None
         self.nftables.tables[key] = table
@@ -122,7 +129,12 @@ class FakeHost(Machine):
 
     def links(self) -> list[Link]:
         """Return all network devices."""
-        return self._ask("devices", lambda: list(self.kernel.links.values()))
+        return self._ask("devices", self._links)
+
+    def _links(self) -> list[Link]:
+        for link in self.kernel.links.values():
+            link.is_up = link.name not in self.kernel.down
+        return list(self.kernel.links.values())
 
     def number_of(self, device: str) -> int:
         """Return the number of this device; 0 if there is none."""
@@ -131,6 +143,15 @@ class FakeHost(Machine):
     def addresses(self) -> list[Address]:
         """Return all addresses of this host."""
         return self._ask("addresses", lambda: list(self.kernel.addresses))
+
+    def sockets(self) -> list[Socket]:
+        """Return the sockets that programs of this host have opened."""
+        return self._ask("sockets", lambda: list(self.opened))
+
+    def ssh_peers(self) -> set[str]:
+        """Return the peers of the sockets of sshd."""
+        of_sshd = (each for each in self.opened if each.program.startswith(SSHD) and not each.is_listening)
+        return self._ask("sockets", lambda: {each.peer for each in of_sshd})
 
     def routes(self, protocol: int) -> list[RouteGroup]:
         """Return the routes with this protocol number, but for shapes that we do not make."""
@@ -162,9 +183,34 @@ class FakeHost(Machine):
         """Return address and uplink of each proxy entry with this protocol number."""
         return self._ask("proxies", lambda: [key for key, value in self.kernel.proxies.items() if value == protocol])
 
+    def unanswered(self, seconds: float) -> set[tuple[str, str]]:
+        """Return none: on this host nobody asks for neighbours."""
+        del seconds
+        return self._ask("neighbours", set)
+
+    def answering_devices(self) -> set[str]:
+        """Return the devices with proxy entries for IPv6, ours or of others."""
+        return self._ask("proxies", lambda: {device for address, device in self.kernel.proxies if ":" in address})
+
     def announce(self, address: str, uplink: str) -> None:
         """Note the announcement."""
         self.announced.append((address, uplink))
+
+    def delete_connections(self, lines: Sequence[str], seconds: float) -> Deleted:
+        """Delete the tracked connections that these lines describe. If it hangs, it comes to the first line only."""
+        del seconds
+        fault = self._begin(Touch(DELETION, by_tool=False, changes=True))
+        if fault is Fault.FAILS:
+            return Deleted(dict.fromkeys(lines, 0), lines, "cannot change tracked connections: injected failure")
+        reached = len(lines) if fault is not Fault.HANGS else 1
+        counts = {line: self._delete(line) if at < reached else 0 for at, line in enumerate(lines)}
+        self._end(fault)
+        return Deleted(counts, lines[reached:])
+
+    def _delete(self, line: str) -> int:
+        before, about = len(self.connections), described(line)
+        self.connections = [each for each in self.connections if not any(some.match(each) for some in about)]
+        return before - len(self.connections)
 
     # Files
 
@@ -189,6 +235,10 @@ class FakeHost(Machine):
 
         self._file("write", path, do, changes=True)
 
+    def has_listener(self, path: str) -> bool:  # noqa: ARG002 - as the real one
+        """Return False: no program listens at any Unix socket."""
+        return False
+
     def has_file(self, path: str) -> bool:
         """Return whether there is such a file or folder."""
         folders = {each.rpartition("/")[0] for each in self.files.texts}
@@ -206,6 +256,14 @@ class FakeHost(Machine):
         """Make a file of ours hold this text. OSError if that fails."""
         self._file("record", path, lambda: self.files.record(path, text), changes=True)
 
+    def version(self, path: str) -> Version:
+        """Return the file of ours as it is now, for a ``with`` block. ReadError."""
+        return self._ask(f"open {path}", lambda: FakeVersion(self.files, path))
+
+    def publish(self, path: str, text: str) -> None:
+        """Make a file that everybody may read hold this text. OSError if that fails."""
+        self._file("publish", path, lambda: self.files.record(path, text), changes=True)
+
     def remove(self, path: str) -> None:
         """Remove a file of ours, if it is there; OSError if that fails."""
         self._file("remove", path, lambda: self.files.remove(path), changes=True)
@@ -216,9 +274,22 @@ class FakeHost(Machine):
         """Return the content of the file; None if there is none. OSError."""
         return self._file("read", path, lambda: self.files.content(path))
 
+    def has_trusted(self, path: str) -> bool:
+        """Return whether there is such a program. OSError."""
+        return self._file("examine", path, lambda: path in self.files.texts)
+
     def listing(self, folder: str) -> list[str] | None:
         """Return the names in the folder, sorted; None if there is none. OSError."""
         return self._file("list", folder, lambda: self.files.names(folder) or None)
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Make the file hold this, in one step. OSError."""
+        text = data.decode("utf-8", "surrogateescape")
+        self._file("replace", path, lambda: self.files.record(path, text), changes=True)
+
+    def edited(self, name: str, data: bytes) -> bytes:
+        """Return what the next of the ``editors`` makes of this content."""
+        return self._file("edit", name, lambda: self.editors.pop(0)(data), changes=True)
 
     def has_folder(self, path: str) -> bool:
         """Return whether there is such a folder: one with files."""
@@ -228,7 +299,7 @@ class FakeHost(Machine):
         """Return the state of these files and of those in their ``.d`` folders."""
         return self.files.state_of(paths)
 
-    # Locks, log
+    # Locks, time, log
 
     def locked(self, as_of: int | None = None) -> Locked:
         """Return the lock of runs, for a ``with`` block; NethookError if it cannot be had."""
@@ -248,6 +319,10 @@ class FakeHost(Machine):
     def record_locked(self) -> AbstractContextManager[None]:
         """Return the lock of the record, for a ``with`` block; OSError if it cannot be had."""
         return self._file("lock", FOLDER, lambda: FakeRecordLock(self.files))
+
+    def now(self) -> float:
+        """Return a time, which passes only when the folder of the lock changes."""
+        return float(self.files.time)
 
     def log(self, priority: int, lines: Iterable[str]) -> None:
         """Keep each line with its priority."""

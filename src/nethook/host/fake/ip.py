@@ -21,9 +21,12 @@ from nethook.host.fake.kernel import (
     family_of,
 )
 from nethook.host.links import BRIDGE
+from nethook.prefix import parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from nethook.prefix import Prefix
 
 PROTOCOLS = {"kernel": KERNEL, "boot": BOOT, "static": STATIC}
 NAMES = {number: name for name, number in PROTOCOLS.items()}
@@ -73,11 +76,22 @@ class Ip:
         what, verb, *rest = words
         if (what, verb) == ("route", "show"):
             return self._show(rest, options)
+        if (what, verb) == ("route", "get") and "-json" in options:
+            return self._get(rest)
+        if (what, verb, rest) == ("address", "show", []) and "-json" in options:
+            return self._addresses(options)
         change = getattr(self, f"_{what}_{verb}", None)
         if change is None:
             raise NotFaked(f"ip {' '.join(words)}")
         change(rest, options)
         return ""
+
+    def _addresses(self, options: Sequence[str]) -> str:
+        held: dict[str, list[dict[str, Any]]] = {}
+        for each in self._kernel.addresses:
+            if f"-{each.family}" in options:
+                held.setdefault(each.device, []).append({"local": each.text, "prefixlen": each.length})
+        return json.dumps([{"ifname": device, "addr_info": info} for device, info in held.items()]) + "\n"
 
     # Changes
 
@@ -129,6 +143,9 @@ class Ip:
     def _link_set(self, words: Sequence[str], _: Sequence[str]) -> None:
         values = _values(words[1:] if words[0] != "dev" else words)
         device = values.get("dev", words[0])
+        if "master" in values:
+            self._kernel.set_master(device, values["master"])
+            return
         if values.get("type") != BRIDGE or "no_linklocal_learn" not in values:
             raise NotFaked(f"ip link set {' '.join(words)}")
         self._kernel.set_learning(device, on=values["no_linklocal_learn"] == "0")
@@ -136,7 +153,8 @@ class Ip:
     # Listings
 
     def _show(self, words: Sequence[str], options: Sequence[str]) -> str:
-        values = _values(words)
+        is_default = words[:1] == ["default"]
+        values = _values(words[is_default:])
         families = [int(option[1:]) for option in options if option in {"-4", "-6"}] or [4, 6]
         if not set(values) <= {"dev", "proto", "table", "exact"}:
             raise NotFaked(f"ip route show {' '.join(words)}")
@@ -149,6 +167,7 @@ class Ip:
             for family in families
             for route in self._kernel.routes
             if route.family == family
+            and (not is_default or route.prefix == "default")
             and table in {ALL, route.table}
             and device in {"", route.device}
             and values.get("exact", route.prefix) == route.prefix
@@ -157,6 +176,21 @@ class Ip:
         if "-json" in options:
             return json.dumps([self._json(route) for route in found], separators=(",", ":")) + "\n"
         return "".join(f"{' '.join(self._text(route, values))} \n" for route in found)
+
+    def _get(self, words: Sequence[str]) -> str:
+        """Look up as the table main alone would."""
+        hop = parse_prefix(words[0])
+        found = [
+            (length, route)
+            for route in self._kernel.routes
+            if route.table == MAIN and route.family == hop.family and (length := _length_around(hop, route)) >= 0
+        ]
+        if not found:
+            raise Refused("RTNETLINK answers: Network is unreachable")
+        _, route = max(found, key=lambda each: each[0])
+        if route.kind != UNICAST:
+            raise Refused("RTNETLINK answers: No route to host")
+        return json.dumps([{**self._json(route), "dst": words[0]}], separators=(",", ":")) + "\n"
 
     def _text(self, route: Route, filtered: dict[str, str]) -> Iterator[str]:
         if route.kind != UNICAST:
@@ -242,6 +276,14 @@ def _rule(words: Sequence[str], options: Sequence[str]) -> Rule:
     if family_of(values["from"]) != family:
         raise NotFaked(f"ip {' '.join(options)} rule {' '.join(words)}")
     return Rule(family, int(values["pref"]), table, suppressed, int(values.get("protocol", BOOT)))
+
+
+def _length_around(hop: Prefix, route: Route) -> int:
+    """Return the length of the route's prefix if it has this address in it, otherwise -1."""
+    if route.prefix == "default":
+        return 0
+    prefix = parse_prefix(route.prefix)
+    return prefix.length if hop.lies_in(prefix) else -1
 
 
 def _values(words: Sequence[str]) -> dict[str, str]:

@@ -41,6 +41,7 @@ class Iptables:
     def show(self, argv: Sequence[str]) -> Answer:
         """List rules: ``-S`` with a chain, or without."""
         words = _without_wait(argv)
+        words = words[2:] if words[:2] == ["-t", "filter"] else words
         if words[:1] != ["-S"]:
             raise NotFaked(f"{self.tool} {' '.join(argv)}")
         chains = self.chains.get("filter", {name: [] for name in BUILT_IN["filter"]})

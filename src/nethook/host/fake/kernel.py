@@ -24,7 +24,7 @@ MAIN = 254
 METRICS = {4: 0, 6: 1024}
 """Of routes that are added without one."""
 SUBNET_METRICS = {4: 0, 6: 256}
-NO_PREFIX_ROUTE, PERMANENT_ADDRESS = 0x200, 0x80
+NO_PREFIX_ROUTE = 0x200
 NO_SUCH_FILE = "RTNETLINK answers: No such file or directory"
 NO_SUCH_PROCESS = "RTNETLINK answers: No such process"
 EXISTS = "RTNETLINK answers: File exists"
@@ -86,7 +86,7 @@ class Kernel:
         self.neighbours: dict[tuple[str, str], Neighbour] = {}
         self.proxies: dict[tuple[str, str], int] = {}
         """The protocol of each proxy entry, by address and device."""
-        self.settings: dict[str, str] = {}
+        self.settings: dict[str, str] = {f"{IPV6}/all/proxy_ndp": "0"}
         """Values by path."""
         self._numbers = 0
         for stand_in in ("all", "default"):
@@ -122,6 +122,12 @@ class Kernel:
             link.master = 0 if link.master == number else link.master
         self.settings = {path: text for path, text in self.settings.items() if not path.startswith(f"{IPV6}/{name}/")}
         self._flush(name, (4, 6))
+
+    def set_master(self, name: str, bridge: str) -> None:
+        """Put a device onto a bridge."""
+        for each in (name, bridge):
+            self._need_link(each)
+        self.links[name].master = self.links[bridge].number
 
     def set_learning(self, name: str, *, on: bool) -> None:
         """Have a bridge learn from frames to link-local groups, or not."""

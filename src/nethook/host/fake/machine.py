@@ -19,13 +19,15 @@ from nethook.host.process import SEARCHED, Call, Result, ToolMissingError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nethook.host.conntrack import Entry
+    from nethook.host.sockets import Socket
+
 Answered = TypeVar("Answered")
 Same = TypeVar("Same", bound="Machine")
 
 SECONDS = 1e6
 IPTABLES = [f"{tool}-{variant}" for tool in ("iptables", "ip6tables") for variant in ("nft", "legacy")]
-PROGRAMS = {"nft", "ip", "conntrack", *IPTABLES, *(f"{tool}-restore" for tool in IPTABLES)}
-CONNTRACK = "conntrack v1.4.7 (conntrack-tools): {} flow entries have been deleted.\n"
+PROGRAMS = {"nft", "ip", *IPTABLES, *(f"{tool}-restore" for tool in IPTABLES)}
 GARBAGE = "lorem ipsum\ndolor } sit {\namet\n"
 
 
@@ -37,8 +39,8 @@ class Machine(Host):
     """
 
     __slots__ = (
-        *("announced", "faults", "files", "flows", "has_ipv6_at_all", "iptables", "kernel", "logged", "nftables"),
-        *("programs", "touched", "watch"),
+        *("announced", "connections", "editors", "faults", "files", "has_ipv6_at_all", "iptables", "kernel", "logged"),
+        *("nftables", "opened", "programs", "touched", "watch"),
     )
 
     def __init__(self) -> None:
@@ -48,8 +50,12 @@ class Machine(Host):
         self.nftables = Nftables()
         self.iptables = {tool: Iptables(tool) for tool in IPTABLES}
         self.files = Files()
-        self.flows: set[str] = set()
-        """Addresses and prefixes that have connections."""
+        self.connections: list[Entry] = []
+        """What the kernel tracks."""
+        self.opened: list[Socket] = []
+        """The sockets of its programs."""
+        self.editors: list[Callable[[bytes], bytes]] = []
+        """What people make of contents in an editor, one time after the other."""
         self.has_ipv6_at_all = True
         self.announced: list[tuple[str, str]] = []
         self.logged: list[tuple[int, str]] = []
@@ -65,16 +71,12 @@ class Machine(Host):
         made.nftables = self.nftables.copy()
         made.iptables = {tool: each.copy() for tool, each in self.iptables.items()}
         made.files = self.files.copy()
-        made.flows = set(self.flows)
+        made.connections = list(self.connections)
+        made.opened = list(self.opened)
         made.has_ipv6_at_all = self.has_ipv6_at_all
         return made
 
     # Programs
-
-    def within(self, seconds: float) -> Machine:
-        """Return this host: nothing takes time."""
-        del seconds
-        return self
 
     def has_program(self, name: str) -> bool:
         """Return whether this program is installed."""
@@ -118,10 +120,6 @@ class Machine(Host):
             return self.iptables[name].show(argv)
         if name.endswith("-restore"):
             return self.iptables[name[: -len("-restore")]].restore(argv, call.stdin)
-        if name == "conntrack":
-            number = len(self.flows & {argv[-1]}) if "--orig-dst" in argv else 0
-            self.flows -= {argv[-1]}
-            return Answer(0 if number else 1, "", CONNTRACK.format(number))
         raise NotFaked(str(call))
 
     def by_others(self, *argv: str, stdin: str = "") -> str:

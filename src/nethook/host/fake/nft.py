@@ -1,11 +1,12 @@
-"""``nft`` of the fake host: tables, sets with elements, chains with rules. A transaction is done as a whole or not.
+"""``nft`` of the fake host: tables, sets and maps with elements, chains with rules.
 
-It understands the commands that the program, its tests and libvirt write, a line each. Rules are text; what they do to
-packets is for the real kernel to show.
+A transaction is done as a whole or not. It understands the commands that the program, its tests and libvirt write, a
+line each. Rules are text; what they do to packets is for the real kernel to show.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 VERSION = "nftables v1.0.6 (Lester Gooch #5)\n"
 PRIORITIES = {"0": "filter", "100": "srcnat"}
 
-_COMMAND = re.compile(r"(add|insert|delete|flush) (table|set|chain|rule|element) (inet|ip6?|arp|bridge) (\S+) ?(.*)")
+_COMMAND = re.compile(
+    r"(add|insert|delete|flush) (table|set|map|chain|rule|element) (inet|ip6?|arp|bridge) (\S+) ?(.*)"
+)
 _REFERENCE = re.compile(r"@(\w+)(?![\w,])")
 _JUMP = re.compile(r"\b(?:jump|goto) (\w+)")
 _COMMENT = re.compile(r' comment "([^"]*)"$')
 _STOPS = re.compile(r"(counter (packets \d+ bytes \d+ )?)*(jump|goto|drop|reject)\b")
+_HOOK = re.compile(r"type (\w+) hook (\w+)")
 _COUNTER = re.compile(r"\bcounter\b(?! packets)")
 
 
@@ -97,12 +101,35 @@ class Nftables:
         made._handle = self._handle
         return made
 
+    def _as_json(self) -> str:
+        """Return the chains with a hook, as nft lists them."""
+        chains = []
+        for (family, table), content in self.tables.items():
+            for name, chain in content.chains.items():
+                if hook := _HOOK.search(chain.hook):
+                    policy = "drop" if "policy drop" in chain.hook else "accept"
+                    named = {"family": family, "table": table, "name": name, "prio": 0, "policy": policy}
+                    chains.append({"chain": {**named, "type": hook[1], "hook": hook[2]}})
+        return json.dumps({"nftables": chains})
+
+    def _rules_as_json(self, family: str, table: str, name: str) -> str:
+        """Return rules of which nobody can tell what they do: the fake does not take their text apart."""
+        found = self.tables.get((family, table), Table()).chains.get(name)
+        if found is None:
+            raise Refused(NO_SUCH)
+        rules = [{"rule": {"handle": rule.handle, "expr": [{"xt": None}, {"drop": None}]}} for rule in found.rules]
+        return json.dumps({"nftables": rules})
+
     def run(self, argv: Sequence[str], stdin: str) -> Answer:
         """Run ``nft`` with these arguments, without its own name."""
         words = [word for word in argv if word != "--handle"]
         try:
             if words == ["--version"]:
                 return Answer(0, VERSION)
+            if words == ["--json", "--terse", "list", "chains"]:
+                return Answer(0, self._as_json())
+            if words[:4] == ["--json", "--terse", "list", "chain"]:
+                return Answer(0, self._rules_as_json(*words[4:]))
             if words == ["-f", "-"]:
                 self.transaction(stdin.splitlines())
                 return Answer()
@@ -153,8 +180,10 @@ class Nftables:
     def _add_set(self, table: Table, rest: str) -> None:
         name, definition = _name_and_block(rest)
         found = table.sets.setdefault(name, Set(definition))
-        if found.fields != Set(definition).fields:
+        if found.fields != Set(definition).fields or found.data != Set(definition).data:
             raise Refused(failed("exists"))
+
+    _add_map = _add_set
 
     def _add_chain(self, table: Table, rest: str) -> None:
         name, hook = _name_and_block(rest)
@@ -191,8 +220,8 @@ class Nftables:
 
     def _delete_element(self, table: Table, rest: str) -> None:
         found, text = self._set_and_text(table, rest)
-        for element in found.parsed(text):
-            found.delete(element)
+        for key in found.parsed(text, is_whole=False):
+            found.delete(key)
 
     def _set_and_text(self, table: Table, rest: str) -> tuple[Set, str]:
         name, text = _name_and_block(rest)

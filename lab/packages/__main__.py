@@ -1,0 +1,5 @@
+"""``python -m lab.packages``."""
+
+from lab.packages.builds import main
+
+main()

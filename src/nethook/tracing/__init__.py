@@ -1,0 +1,1 @@
+"""Following real packets of an address through the kernel: ``nethook trace``."""
