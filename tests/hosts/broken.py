@@ -1,6 +1,7 @@
 """Set-ups that are broken, for the doctor: what breaks the host, what has to be found, and what undoes it.
 
-``happens`` says when the address ends to answer: NOW; LATER, with the next event of its network; NEVER, for what is
+``happens`` says when the address ends to answer: NOW; ASKED, when the guest asks for its gateway's MAC address again,
+which it may put off for as long as connections go on; LATER, with the next event of its network; NEVER, for what is
 found all the same.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-NOW, LATER, NEVER = "now", "with the next event", "never"
+NOW, ASKED, LATER, NEVER = "now", "when the guest asks again", "with the next event", "never"
 FILE = "/etc/sysconfig/routed-ips"
 HOOK = "/etc/libvirt/hooks/network.d/50-nethook"
 A, IN_PREFIX, SIX, TAKEN = "203.0.113.10", "203.0.113.17", "2001:db8:7::10", "203.0.113.70"
@@ -151,6 +152,7 @@ SETUPS = [
         "network",
         "ip address add 192.168.50.1/24 dev br-first",
         "ip address add 192.168.50.1/24 dev br-first",
+        happens=ASKED,
         verdict="warning",
         hosts=BOTH,
     ),
