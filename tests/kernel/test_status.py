@@ -131,6 +131,16 @@ def test_a_chain_of_an_admin_that_drops(here: Host) -> None:
     here.check({SIX: "blocked"})
 
 
+def test_a_rule_of_iptables_in_front_of_the_gate(here: Host) -> None:
+    """It stops what it names, whoever sends it; one about some senders or one port does not block a line."""
+    here.sh("iptables -I FORWARD -s 8.0.0.0/8 -j DROP; iptables -I FORWARD -p tcp --dport 25 -j DROP")
+    here.check({})
+    here.sh(f"iptables -I FORWARD -d {FREE} -j DROP; ip6tables -I FORWARD -s {SIX} -j REJECT")
+    reasons = here.check({FREE: "blocked", SIX: "blocked"})
+    assert f"stops packets to the guest: -d {FREE}/32 -j DROP; run nethook doctor" in reasons[FREE]
+    assert f"stops answers of the guest: -s {SIX}/128 -j REJECT" in reasons[SIX]
+
+
 def test_a_chain_that_may_drop_blocks_nothing(plain: Host) -> None:
     plain.sh(f"nft '{ADMINS % 'accept'}'")
     plain.sh(

@@ -22,7 +22,7 @@ from nethook.host.process import Call
 from nethook.shell import word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from nethook.doctor.facts import AnyTarget, Facts
     from nethook.doctor.iptables_judge import Ruling
@@ -37,19 +37,11 @@ EXCEPT_THEM = "and except these addresses in the configuration that this rule co
 
 def in_front_of_gates(facts: Facts, targets: Sequence[AnyTarget]) -> Iterator[Finding]:
     """Yield the rules of an admin in FORWARD that stop packets before they reach the gate."""
-    for gate, chain in chains(facts, {target.family for target in targets}):
-        if not isinstance(gate, IptablesGate) or is_known_to_nft_alone(chain):
-            continue
-        ours = [number for number, rule in enumerate(chain.rules) if rule.is_ours]
-        rules = [rule for rule in chain.rules[: ours[0] if ours else first_blocker(chain.rules)] if not rule.blocks]
-        if not rules:
-            continue
-        rules_of_table = listing(facts, gate.tool, "filter")
-        in_front = Listing({}, {**rules_of_table.rules, "FORWARD": [rule.name for rule in rules]})
+    for gate, rules in in_front(facts, {target.family for target in targets}):
         for target in targets:
             if target.family != gate.family:
                 continue
-            what, ruling = _judged(facts, target, "FORWARD", in_front, has_mark=True)
+            what, ruling = _judged(facts, target, "FORWARD", rules, has_mark=True)
             if ruling.stops is not False:
                 yield Finding(
                     FAILURE if ruling.stops else WARNING,
@@ -60,6 +52,18 @@ def in_front_of_gates(facts: Facts, targets: Sequence[AnyTarget]) -> Iterator[Fi
                     advice="" if ruling.stops else AS_MEANT,
                     addresses=[target.name],
                 )
+
+
+def in_front(facts: Facts, families: Collection[int]) -> Iterator[tuple[IptablesGate, Listing]]:
+    """Yield each gate that has rules of an admin in front of it in FORWARD, with those rules. ReadError."""
+    for gate, chain in chains(facts, families):
+        if not isinstance(gate, IptablesGate) or is_known_to_nft_alone(chain):
+            continue
+        ours = [number for number, rule in enumerate(chain.rules) if rule.is_ours]
+        rules = [rule for rule in chain.rules[: ours[0] if ours else first_blocker(chain.rules)] if not rule.blocks]
+        if rules:
+            rules_of_table = listing(facts, gate.tool, "filter")
+            yield gate, Listing({}, {**rules_of_table.rules, "FORWARD": [rule.name for rule in rules]})
 
 
 def is_known_to_nft_alone(chain: Chain) -> bool:

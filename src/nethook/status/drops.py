@@ -1,7 +1,7 @@
-"""Chains of nftables of an admin that certainly drop what is in force, from all senders.
+"""Chains of nftables, and rules of iptables in front of our gate, that certainly drop what is in force.
 
-Only chains that others than libvirt and firewalld have made are read, and most hosts have none. What drops a part of
-the packets, such as those from some addresses, or to some ports, is for ``nethook doctor`` to tell.
+From all senders: what drops a part of the packets, such as those from some addresses, or to some ports, is for
+``nethook doctor`` to tell. Only what an admin has made is read, and most hosts have nothing of that.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nethook.doctor import packets
+from nethook.doctor.admin_iptables import in_front
 from nethook.doctor.facts import Target
 from nethook.doctor.firewalls import FIREWALLD, ROUTER, sees_mark
+from nethook.doctor.iptables_judge import judge as judge_iptables
 from nethook.doctor.nft_chains import Nft
 from nethook.doctor.nft_judge import Judge
 from nethook.errors import ReadError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nethook.doctor.facts import AnyTarget, Facts
+    from nethook.doctor.iptables_judge import Listing
     from nethook.doctor.nft_chains import BaseChain
 
 WITH_GATES = frozenset({NAME, "libvirt_network", FIREWALLD})
@@ -35,6 +38,14 @@ def certain_drops(facts: Facts, targets: Sequence[AnyTarget]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     try:
+        for gate, rules in in_front(facts, {target.family for target in targets}):
+            for target in targets:
+                if (
+                    target.family == gate.family
+                    and target.name not in found
+                    and (what := _stopped(facts, rules, target))
+                ):
+                    found[target.name] = f"a rule in {gate.where} stops {what}"
         nft = Nft(facts.tools)
         for chain in _foreign(facts, nft):
             # Whether an address is in a set takes a process for each, so that counts as unknown.
@@ -68,6 +79,15 @@ def _dropped(facts: Facts, judge: Judge, chain: BaseChain, target: AnyTarget) ->
         judgement = judge.judge(chain.name, chain.policy, packet._replace(**_unknown(facts, target, what)))
         if judgement.blocked and not judgement.is_meant and not judge.may_pass:
             return what
+    return ""
+
+
+def _stopped(facts: Facts, rules: Listing, target: AnyTarget) -> str:
+    """Return which packets of this target the rules in FORWARD certainly stop, and by which rule; '' if none."""
+    for what, packet in packets.routed(facts, target, "forward", is_marked=True):
+        ruling = judge_iptables(rules, "FORWARD", packet._replace(**_unknown(facts, target, what)))
+        if ruling.stops:
+            return f"{what}: {ruling.rule}"
     return ""
 
 
