@@ -64,7 +64,7 @@ def test_a_new_line_is_announced_after_the_doctors_command(site: RoutedSite) -> 
     alpha.run(["sh", "-c", f"echo '{NEW} public' >> {FILE}"])
     alpha.nethook("apply")
     assert said(alpha)[NEW] == "no"
-    (failure,) = found_by_doctor(alpha, NEW, "failure")
+    (failure,) = wait_for(lambda: found_by_doctor(alpha, NEW, "failure"), "the doctor finds it")
     assert "does not announce it" in failure["text"]
     alpha.run(["sh", "-c", failure["command"]])
     wait_for(lambda: said(alpha)[NEW] == "yes", "the new line is announced")
@@ -153,7 +153,7 @@ def test_the_guest_runs_on_both_by_mistake(site: RoutedSite) -> None:
             words = wait_for(lambda: _first_and_second(site, address), "one host announces it, and the other knows")
             assert site.mode.kind == OSPF or words == ["yes", by_alpha]
             second = next(host for host, word in zip(site.hosts, words) if "by " in word)
-            (warning,) = found_by_doctor(second, address, "warning")
+            (warning,) = wait_for(lambda: found_by_doctor(second, address, "warning"), "the doctor finds it")
             assert "which is routed here, too" in warning["text"]
     finally:
         site.beta.virsh("destroy", site.guest.name)
@@ -185,9 +185,17 @@ def _is_of_another(host: SystemdHost, prefix: str) -> bool:
 
 
 def said(host: SystemdHost) -> dict[str, str]:
-    """What status says of each line's announcement; '' while no daemon knows of us."""
-    lines = json.loads(host.nethook("status", "--json").stdout)["lines"]
-    return {line["prefix"]: line["announced"] or "" for line in lines}
+    """What status says of each line's announcement; '' while no daemon knows of us.
+
+    A daemon on a busy machine may not answer in time: it is asked again.
+    """
+
+    def words() -> dict[str, str]:
+        lines = json.loads(host.nethook("status", "--json").stdout)["lines"]
+        found = {line["prefix"]: line["announced"] or "" for line in lines}
+        return {} if "unknown" in found.values() else found
+
+    return wait_for(words, "the daemon answers")
 
 
 def found_by_doctor(host: SystemdHost, address: str, verdict: str) -> list[dict[str, str]]:
