@@ -179,8 +179,9 @@ class Nftables:
 
     def _add_set(self, table: Table, rest: str) -> None:
         name, definition = _name_and_block(rest)
-        found = table.sets.setdefault(name, Set(definition))
-        if found.fields != Set(definition).fields or found.data != Set(definition).data:
+        wanted = Set(definition)
+        found = table.sets.setdefault(name, wanted)
+        if (found.fields, found.data) != (wanted.fields, wanted.data):
             raise Refused(failed("exists"))
 
     _add_map = _add_set

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from nethook.host.fake.answer import NotFaked, Refused
@@ -40,8 +39,8 @@ class Set:
 
     def copy(self) -> Set:
         """Return one that may be changed without changing this one."""
-        made = copy(self)
-        made.elements = dict(self.elements)
+        made = object.__new__(Set)
+        made.__dict__.update(self.__dict__, elements=dict(self.elements))
         return made
 
     def add(self, element: Element) -> None:
