@@ -15,7 +15,7 @@ demo: .venv/ready ## a private libvirtd with a real guest: unreachable before, r
 	$(PYTHON) -m demo
 
 check: lint ## what takes less than a minute and no root: lint, and the tests of the logic
-	$(PYTHON) -m pytest -q -n $(PROCESSES) tests/unit
+	$(PYTHON) -m pytest -q -n $(shell nproc) tests/unit
 
 test: lint ## lint, and all tests: logic, real kernel, real libvirtd with real guests (as root)
 	$(PYTHON) -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder $(TESTS)
