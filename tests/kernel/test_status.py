@@ -141,6 +141,21 @@ def test_a_rule_of_iptables_in_front_of_the_gate(here: Host) -> None:
     assert f"stops answers of the guest: -s {SIX}/128 -j REJECT" in reasons[SIX]
 
 
+def test_each_of_several_forwards_of_a_port_that_is_dropped(plain: Host) -> None:
+    """They are for other clients, and so for other guests."""
+    web, other = plain.web.private(4).address, plain.other.private(4).address
+    lines = (f"198.51.100.2:8080 public to={web} from=198.51.100.0/25", f"198.51.100.2:8080 public to={other}")
+    plain.world.machine.write(FORWARDS, "\n".join(lines))
+    nethook(plain.world, "apply")
+    found = json.loads(verb(plain.world, "status", "--json").stdout)["forwards"]
+    assert [each["state"] for each in found] == ["forwarded", "forwarded"]
+    for address in (web, other):
+        plain.sh(f"iptables -F FORWARD; iptables -I FORWARD -d {address} -j DROP")
+        found = json.loads(verb(plain.world, "status", "--json").stdout)["forwards"]
+        blocked = [each["target"].partition(":")[0] for each in found if each["state"] == "blocked"]
+        assert blocked == [address]
+
+
 def test_a_chain_that_may_drop_blocks_nothing(plain: Host) -> None:
     plain.sh(f"nft '{ADMINS % 'accept'}'")
     plain.sh(

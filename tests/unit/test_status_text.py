@@ -17,6 +17,8 @@ from nethook.host.traffic import Traffic
 from nethook.libvirt import Network
 from nethook.libvirt.details import Details, GuestDetails
 from nethook.libvirt.live import LiveGuest, LiveNetwork
+from nethook.placement.forwarded import FORWARDED, Forwarding
+from nethook.status.forward_states import ForwardState
 from nethook.status.hindrances import Note
 from nethook.status.intentions import Intentions
 from nethook.status.line_states import LineState
@@ -24,7 +26,7 @@ from nethook.status.overview import Overview
 from nethook.status.status_text import messages, result, status_text
 from nethook.status.traffic_text import RATES, human
 from nethook.status.watch import Rates
-from tests.unit.lines import configuration, routed
+from tests.unit.lines import configuration, forwarded, routed
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -76,6 +78,22 @@ def test_plain() -> None:
         "  + bridge virbr2 as isolated\n"
         "  - route 203.0.113.99 → virbr1"
     )
+
+
+def test_who_may_use_a_forward() -> None:
+    """The column is there only where a line limits that."""
+    for limit, shown in (
+        ("", ""),
+        (" from=198.51.100.0/24", "198.51.100.0/24"),
+        (" from=198.51.100.1,198.51.100.2,198.51.100.3,198.51.100.4", "198.51.100.1, 198.51.100.2 and 2 more"),
+    ):
+        lines = forwarded(f"203.0.113.1:22 public to=10.0.0.7{limit}\n203.0.113.1:80 public to=10.0.0.7\n")
+        states = [ForwardState(Forwarding(line, FORWARDED, target="10.0.0.7"), FORWARDED, "") for line in lines]
+        text = status_text(Overview([], [], forwards=states), None)
+        _, _, headings, first, second, *_ = text.splitlines()
+        assert ("FROM" in headings, "FROM: who may use it; '-' is everybody." in text) == (bool(limit), bool(limit))
+        assert shown in first
+        assert second.split()[-4:] == [*(["-"] if limit else ["10.0.0.7:80"]), "-", "-", "2"]
 
 
 def bound() -> Overview:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nethook.doctor.facts import ForwardTarget, set_sysctl
+from nethook.doctor.facts import set_sysctl
 from nethook.doctor.finding import FAILURE, WARNING, Finding
 from nethook.doctor.ip_answers import ask
 from nethook.errors import ReadError
@@ -122,13 +122,12 @@ def bridge_addresses(facts: Facts, targets: Sequence[AnyTarget]) -> Iterator[Fin
     """
     known = LostAddresses(facts.live, facts.own_addresses, facts.tools)
     for target in targets:
-        is_forward = isinstance(target, ForwardTarget)
-        network = target.network if isinstance(target, ForwardTarget) else target.line.network
+        network = target.line.network
         for lost in known.of(network, target.family):
-            if is_forward and lost is known.cutting_off(network, target.address):
+            if target.is_forwarded and lost is known.cutting_off(network, target.address):
                 verdict, text = FAILURE, f"{lost.what}: the host has no route to guests in {lost.subnet}"
             else:
-                ours = "" if is_forward else facts.settings.gateway(target.family)
+                ours = "" if target.is_forwarded else facts.settings.gateway(target.family)
                 others = f", unlike those with the gateway {ours}" if ours else ""
                 verdict, text = WARNING, f"{lost.what}: guests with this gateway cannot answer{others}"
             yield Finding(

@@ -109,8 +109,8 @@ class ForwardTarget:
     is_forwarded = True
 
     def __init__(self, forwarding: Forwarding) -> None:
+        self.line = forwarding.line
         self.name = forwarding.line.text
-        self.network = forwarding.line.network
         self.bridge = forwarding.bridge
         self.family = forwarding.line.family
         self.address = self.block = self.link_address = forwarding.target

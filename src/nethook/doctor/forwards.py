@@ -69,7 +69,7 @@ def forwards(facts: Facts, lines: Iterable[Forward]) -> Iterator[Finding]:
     yield from uplink_subnets.uplink_subnets(facts, [(line.text, line) for line in led])
     for target in targets:
         if target.bridge:
-            yield from plugged.somebody(facts, target, target.network)
+            yield from plugged.somebody(facts, target, target.line.network)
     yield from _bridged(sorted({target.family for target in targets}))
     yield from _strict(facts, [target.name for target in targets])
     yield from ours.opened_in_chains(facts, targets)

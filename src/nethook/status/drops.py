@@ -31,28 +31,24 @@ WITH_GATES = frozenset({NAME, "libvirt_network", FIREWALLD})
 """Tables that are ours, or for which our gates speak."""
 
 
-def certain_drops(facts: Facts, targets: Sequence[AnyTarget]) -> dict[str, str]:
-    """Return why packets of a target are dropped, by its name, for those of which it is certain.
+def certain_drops(facts: Facts, targets: Sequence[AnyTarget]) -> dict[AnyTarget, str]:
+    """Return why packets of a target are dropped, for those of which it is certain.
 
     A chain that cannot be read tells nothing.
     """
-    found: dict[str, str] = {}
+    found: dict[AnyTarget, str] = {}
     try:
         for gate, rules in in_front(facts, {target.family for target in targets}):
             for target in targets:
-                if (
-                    target.family == gate.family
-                    and target.name not in found
-                    and (what := _stopped(facts, rules, target))
-                ):
-                    found[target.name] = f"a rule in {gate.where} stops {what}"
+                if target not in found and target.family == gate.family and (what := _stopped(facts, rules, target)):
+                    found[target] = f"a rule in {gate.where} stops {what}"
         nft = Nft(facts.tools)
         for chain in _foreign(facts, nft):
             # Whether an address is in a set takes a process for each, so that counts as unknown.
             judge = Judge(nft.rules(chain), lambda *_: None)
             for target in targets:
-                if target.name not in found and (what := _dropped(facts, judge, chain, target)):
-                    found[target.name] = f"chain {chain.where} drops {what}"
+                if target not in found and (what := _dropped(facts, judge, chain, target)):
+                    found[target] = f"chain {chain.where} drops {what}"
     except ReadError:
         return found
     return found

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nethook.config.text import Place
+    from nethook.prefix import Prefix
     from nethook.status.forward_states import ForwardState
     from nethook.status.line_states import LineState
     from nethook.status.overview import Overview
@@ -48,11 +49,16 @@ FORWARD_COLUMNS = (
     Column("NETWORK"),
     Column("GUEST"),
     Column("TO"),
+    Column("FROM"),
     Column("CONNECTIONS", right=True),
     Column("BYTES", right=True),
     Column("LINE", right=True),
 )
-FORWARD_EXPENDABLE = ("LINE", "NETWORK", "BYTES", "CONNECTIONS", "GUEST", "TO", "STATE")
+FROM = "FROM"
+"""This is there where only some may use a forward."""
+MOST_SOURCES = 2
+"""As many of them are shown."""
+FORWARD_EXPENDABLE = ("LINE", "NETWORK", "BYTES", "CONNECTIONS", "GUEST", FROM, "TO", "STATE")
 BY_URGENCY = (BLOCKED, NOT_APPLIED, WAITING, UNKNOWN)
 OTHERS = (WAITING, BLOCKED, NOT_APPLIED, UNKNOWN)
 REASON = Column("")
@@ -147,12 +153,15 @@ def _forwards(
     """Return the table of forwarded ports, and sentences about its columns."""
     place = _Place(each.line.place.file for each in forwards)
     rows = [_forward_row(each, place) for each in forwards]
+    is_limited = any(each.line.sources for each in forwards)
+    columns = [column for column in FORWARD_COLUMNS if is_limited or column.heading != FROM]
     legends = {
+        FROM: "FROM: who may use it; '-' is everybody.",
         "CONNECTIONS": "CONNECTIONS: those that have come since the guest was plugged in.",
         "BYTES": f"BYTES: {'per second, ' * (notation is RATES)}in both directions.",
         "LINE": f"LINE: {place.legend}",
     }
-    return _table(FORWARD_COLUMNS, rows, FORWARD_EXPENDABLE, legends, width, coloured=coloured)
+    return _table(columns, rows, FORWARD_EXPENDABLE, legends, width, coloured=coloured)
 
 
 def _table(
@@ -223,11 +232,19 @@ def _forward_row(state: ForwardState, place: _Place) -> Row:
         "NETWORK": one_line(state.line.network),
         "GUEST": one_line(state.line.guest or "-"),
         "TO": state.line.text_at(state.target) if state.target else "-",
+        FROM: _sources(state.line.sources),
         "CONNECTIONS": "-" if state.connections is None else human(state.connections),
         "BYTES": "-" if state.bytes is None else f"{human(state.bytes)}B",
         "LINE": place.short(state.line.place),
         REASON.heading: one_line(state.reason),
     }
+
+
+def _sources(sources: Sequence[Prefix]) -> str:
+    """Return who may use a forward, in short."""
+    texts = [source.text for source in sources]
+    more = f" and {len(texts) - MOST_SOURCES} more" if len(texts) > MOST_SOURCES else ""
+    return f"{', '.join(texts[:MOST_SOURCES])}{more}" or "-"
 
 
 def messages(found: Overview) -> Iterator[str]:

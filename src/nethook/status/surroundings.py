@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nethook.doctor.bridge_addresses import LostAddresses
-from nethook.doctor.facts import Facts, ForwardTarget, Target, targets
+from nethook.doctor.facts import Facts, ForwardTarget, targets
 from nethook.doctor.uplink_subnets import UplinkSubnets
 from nethook.placement.forwarded import FORWARDED
 from nethook.prefix import parse_prefix
@@ -17,6 +17,7 @@ from nethook.status.line_states import BLOCKED, NOT_APPLIED, ROUTED, WAITING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nethook.doctor.facts import AnyTarget
     from nethook.engine.plan import Plan
     from nethook.engine.situation import Situation
     from nethook.host import Host
@@ -75,13 +76,12 @@ def _judge_chains(
 ) -> None:
     """Give lines whose packets a chain of an admin certainly drops their state and reason."""
     facts = Facts(now.configuration, now.live, host, plan)
-    routed = {state.line.prefix.text: state for state in lines if state.state == ROUTED}
-    about: list[Target | ForwardTarget] = []
-    for target in targets([state.line for state in routed.values()], [])[0]:
-        target.bridge = routed[target.line.prefix.text].bridge
-        about.append(target)
-    by_text = {forward.line.text: forward for forward in forwards if forward.state == FORWARDED}
-    about += [ForwardTarget(each) for each in plan.case.forwardings if each.target and each.line.text in by_text]
-    for name, why in certain_drops(facts, about).items() if about else ():
-        state = routed.get(name) or by_text[name]
+    states: list[LineState | ForwardState] = [*lines, *forwards]
+    in_force = {each.line: each for each in states if each.state in {ROUTED, FORWARDED}}
+    about: list[AnyTarget] = [*targets([each.line for each in lines if each.line in in_force], [])[0]]
+    about += [ForwardTarget(each) for each in plan.case.forwardings if each.target and each.line in in_force]
+    for target in about:
+        target.bridge = in_force[target.line].bridge
+    for target, why in certain_drops(facts, about).items() if about else ():
+        state = in_force[target.line]
         state.state, state.reason = BLOCKED, f"{why}; run nethook doctor"
