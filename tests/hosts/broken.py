@@ -1,6 +1,6 @@
 """Set-ups that are broken, for the doctor: what breaks the host, what has to be found, and what undoes it.
 
-``happens`` says when the address ends to answer: NOW; ASKED, when the guest asks for its gateway's MAC address again,
+``happens`` says when the address stops answering: NOW; ASKED, when the guest asks for its gateway's MAC address again,
 which it may put off for as long as connections go on; LATER, with the next event of its network; NEVER, for what is
 found all the same.
 """

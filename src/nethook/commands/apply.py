@@ -12,7 +12,7 @@ from nethook.commands.report import report
 from nethook.config import load
 from nethook.config.text import one_line
 from nethook.engine.cycle import cycle
-from nethook.engine.situation import files_of, hidden_in_force, limited_host, require_root, situation, some, what_stays
+from nethook.engine.situation import hidden_in_force, limited_host, require_root, situation, what_stays, with_files
 from nethook.errors import NethookError
 from nethook.exit_status import DIFFERENT, OK
 from nethook.parts.routes import to_guests
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """The version of the JSON format, which docs/json.md describes."""
-HIDDEN = "{} of {} are in force, but another file comes first and has no lines for them. Withdraw them?"
+HIDDEN = "{} are in force, but another file comes first and has no lines for them. Withdraw them?"
 
 
 def run(options: Namespace) -> int:
@@ -107,7 +107,7 @@ class _Apply:
         hidden = [] if self._withdraws_hidden else _in_force_by_hidden(configuration)
         self.hidden = what_stays(configuration, hidden) if hidden else ""
         if hidden and can_ask():
-            if not confirm(HIDDEN.format(some(hidden), files_of(configuration, hidden))):
+            if not confirm(HIDDEN.format(with_files(configuration, hidden))):
                 print("nethook: nothing was changed", file=sys.stderr)
                 return None
             self._withdraws_hidden = True

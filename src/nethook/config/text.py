@@ -79,6 +79,12 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def some(texts: Sequence[str], most: int) -> str:
+    """Return the first of these texts, as many as ``most``, and how many more there are."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
+
+
 def suggestion(word: str, known: Sequence[str]) -> str:
     """Return advice that names the known word nearest to this one, or all known words if none is near."""
     from difflib import get_close_matches  # noqa: PLC0415 - costs 5 ms, and only problems need it

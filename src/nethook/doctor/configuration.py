@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nethook.config import load
+from nethook.config.text import some
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.errors import ConfigError, ReadError
 
@@ -81,9 +82,8 @@ def hidden(configuration: Configuration, wanted: Sequence[Asked], file: str) -> 
             by_file.setdefault(line.place.file, []).append(line)
     for ignored, lines in by_file.items():
         texts = [line.prefix.text for line in lines]
-        more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
         text = f"{ignored} is ignored, because another file comes first; it alone has lines for "
-        text += ", ".join(texts[:MOST_NAMED]) + more
+        text += some(texts, MOST_NAMED)
         names = [asked.text for asked in wanted if any(asked.prefix.lies_in(line.prefix) for line in lines)]
         verdict = FAILURE if wanted else WARNING
         yield Finding(verdict, STATION, text, advice=f"move these lines to {file}", addresses=names)

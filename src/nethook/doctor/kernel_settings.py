@@ -6,6 +6,7 @@ import glob
 import os
 from typing import TYPE_CHECKING
 
+from nethook.config.text import some
 from nethook.doctor.bridge_addresses import lost_addresses
 from nethook.doctor.facts import keep_sysctl, set_sysctl, shown
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
@@ -141,7 +142,7 @@ def advertisements_of_guests(facts: Facts, bridges: Sequence[str]) -> Iterator[F
     devices = [device for bridge in bridges for device in (bridge, *facts.ports(bridge)) if _believes(facts, device)]
     if not devices:
         return
-    named = ", ".join(devices[:MOST_SHOWN]) + (f" and {len(devices) - MOST_SHOWN} more" if devices[MOST_SHOWN:] else "")
+    named = some(devices, MOST_SHOWN)
     settings = " ".join(f"{word(shown(accept_ra(device)))}=0" for device in devices)
     taps = "" if {*devices} <= {*bridges} else "; new taps begin with net.ipv6.conf.default.accept_ra"
     text = f"the host believes router advertisements of guests on {named}"

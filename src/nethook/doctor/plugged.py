@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from nethook.config.text import some
 from nethook.doctor.finding import FAILURE, OK, WARNING, Finding
 from nethook.doctor.host_problems import guest_problems
 from nethook.install import daemon
@@ -106,7 +107,7 @@ def findings(troubles: Iterable[Trouble], verdict: str, names: Sequence[str], en
         groups.setdefault(trouble[1:], []).append(trouble.of)
     for (what, command, advice), every in groups.items():
         of = list(dict.fromkeys(every))
-        named = ", ".join(of[:MOST_NAMED]) + (f" and {len(of) - MOST_NAMED} more" if len(of) > MOST_NAMED else "")
+        named = some(of, MOST_NAMED)
         kind = "NIC" if " of " in of[0] else "guest"
         text = f"{kind} {named} {what}" if len(of) == 1 else f"{kind}s {named}: each {what}"
         yield Finding(verdict, GUEST, text + ending, command=command, advice=advice, addresses=names)
@@ -134,7 +135,7 @@ def somebody(facts: Facts, target: AnyTarget, network: str) -> Iterator[Finding]
         off = [name for name, guest in (facts.guests or {}).items() if guest.macs_on(network) and not guest.is_running]
         text = f"no guest is plugged into network {network}"
         command = f"virsh start {operand(off[0])}" if len(off) == 1 else ""
-        which = f": {', '.join(off[:MOST_NAMED])}{' …' * (len(off) > MOST_NAMED)}" if off else ""
+        which = f": {some(off, MOST_NAMED)}" if off else ""
         advice = "" if command else f"start the guest that has the address{which}"
         yield Finding(FAILURE, GUEST, text, command=command, advice=advice, addresses=[target.name])
     elif found.troubles and not target.link_address:  # of an address, the answer tells

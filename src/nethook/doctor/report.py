@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nethook.config.text import some
 from nethook.doctor.finding import FAILURE, OK, WARNING
 from nethook.doctor.ways import OURS, PLACES, ROUTE, broken_at
 from nethook.terminal import coloured, folded, width_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from typing import TextIO
 
     from nethook.doctor.finding import Finding
@@ -76,7 +77,7 @@ class _Report:
             yield self._folded(f"    {finding.advice}")
 
     def _finding(self, finding: Finding) -> Iterator[str]:
-        about = f"{_named(finding.addresses)}: " if finding.addresses else ""
+        about = f"{some(finding.addresses, MOST_NAMED)}: " if finding.addresses else ""
         text = self._folded(f"{finding.verdict}: {about}{finding.station}: {finding.text}")
         verdict = coloured(finding.verdict, COLOURS[finding.verdict], self._stream)
         yield verdict + text[len(finding.verdict) :]
@@ -103,7 +104,7 @@ class _Report:
         """Yield which addresses nobody was asked for, so that it is not known whether they answer."""
         found = self._found
         if found.not_tried and not found.stopped_by:
-            named = _named(found.not_tried)
+            named = some(found.not_tried, MOST_NAMED)
             yield self._folded(f"not tried: {named} (of a large prefix, name an address that a guest has)")
 
 
@@ -119,12 +120,6 @@ def _signs(stream: TextIO) -> tuple[str, str]:
 
 def _repair(finding: Finding) -> tuple[str, str]:
     return finding.command, finding.advice
-
-
-def _named(addresses: Sequence[str]) -> str:
-    rest = len(addresses) - MOST_NAMED
-    named = ", ".join(addresses[:MOST_NAMED])
-    return f"{named} and {rest} more" if rest > 0 else named
 
 
 def summary(found: Diagnosis) -> str:

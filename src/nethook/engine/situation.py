@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nethook.config import FORWARDED_PORTS_FILES, ROUTED_IPS_FILES
 from nethook.config.files import existing_files
 from nethook.config.listening import PROTOCOLS, parse_ports, with_ports
-from nethook.config.text import one_line, suggestion
+from nethook.config.text import one_line, some, suggestion
 from nethook.engine import applied
 from nethook.engine.snapshot import Question
 from nethook.errors import NethookError
@@ -205,19 +205,14 @@ def hidden_in_force(configuration: Configuration, routes: Iterable[Route]) -> li
 
 def what_stays(configuration: Configuration, hidden: Sequence[str]) -> str:
     """Return a sentence about such prefixes."""
-    what = f"{some(hidden)} of {files_of(configuration, hidden)} stay in force"
+    what = f"{with_files(configuration, hidden)} stay in force"
     return f"{what}, although no file that is read has them; to withdraw them: nethook apply --yes"
 
 
-def some(prefixes: Sequence[str]) -> str:
-    """Return the first few of these prefixes, and how many more there are."""
-    shown = ", ".join(prefixes[:MOST_SHOWN])
-    return f"{shown} and {len(prefixes) - MOST_SHOWN} more" if len(prefixes) > MOST_SHOWN else shown
-
-
-def files_of(configuration: Configuration, hidden: Sequence[str]) -> str:
-    """Return the names of the ignored files that have these prefixes."""
-    return ", ".join(dict.fromkeys(configuration.hidden[prefix].place.file for prefix in hidden))
+def with_files(configuration: Configuration, hidden: Sequence[str]) -> str:
+    """Return the first of these prefixes, and the ignored files that have them."""
+    files = dict.fromkeys(configuration.hidden[prefix].place.file for prefix in hidden)
+    return f"{some(hidden, MOST_SHOWN)} of {', '.join(files)}"
 
 
 class Asked(NamedTuple):

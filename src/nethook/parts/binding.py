@@ -40,6 +40,7 @@ number of such tags for none, but only the first is aside, so a frame with anoth
 from __future__ import annotations
 
 from nethook.changes import ADD, BIND, Effect, Step, StepPiece, nft_call
+from nethook.config.text import some
 from nethook.host.layout import ADDRESS, INDEX, MAC, Layout, SetType, set_name
 from nethook.host.links import tap_mac
 from nethook.parts.classifying import CLASSIFYING
@@ -316,9 +317,8 @@ class BindingStep(Step):
     def take(self, host: Host) -> tuple[list[Effect], list[str]]:
         """Run it; a failure says what it costs."""
         done, failures = super().take(host)
-        named = ", ".join(f"{line.prefix} ({line.guest})" for line in self._routed[:MOST_NAMED])
-        more = f" and {len(self._routed) - MOST_NAMED} more" if len(self._routed) > MOST_NAMED else ""
-        unkept = f"; {UNKEPT}: {named}{more}" if named else ""
+        named = some([f"{line.prefix} ({line.guest})" for line in self._routed], MOST_NAMED)
+        unkept = f"; {UNKEPT}: {named}" if named else ""
         return done, [f"{UNBOUND}{unkept}: {failure}" for failure in failures]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from nethook.config.text import one_line
+from nethook.config.text import one_line, some
 from nethook.engine.applied import FILES_DIFFER
 from nethook.placement.forwarded import FORWARDED
 from nethook.status.line_states import BLOCKED, NOT_APPLIED, ROUTED, UNKNOWN, WAITING
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nethook.config.text import Place
-    from nethook.prefix import Prefix
     from nethook.status.forward_states import ForwardState
     from nethook.status.line_states import LineState
     from nethook.status.overview import Overview
@@ -232,19 +231,12 @@ def _forward_row(state: ForwardState, place: _Place) -> Row:
         "NETWORK": one_line(state.line.network),
         "GUEST": one_line(state.line.guest or "-"),
         "TO": state.line.text_at(state.target) if state.target else "-",
-        FROM: _sources(state.line.sources),
+        FROM: some([source.text for source in state.line.sources], MOST_SOURCES) or "-",
         "CONNECTIONS": "-" if state.connections is None else human(state.connections),
         "BYTES": "-" if state.bytes is None else f"{human(state.bytes)}B",
         "LINE": place.short(state.line.place),
         REASON.heading: one_line(state.reason),
     }
-
-
-def _sources(sources: Sequence[Prefix]) -> str:
-    """Return who may use a forward, in short."""
-    texts = [source.text for source in sources]
-    more = f" and {len(texts) - MOST_SOURCES} more" if len(texts) > MOST_SOURCES else ""
-    return f"{', '.join(texts[:MOST_SOURCES])}{more}" or "-"
 
 
 def messages(found: Overview) -> Iterator[str]:
