@@ -10,7 +10,6 @@ from nethook.prefix import parse_prefix, unroutable_kind
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nethook.config.options import Refusal
-    from nethook.config.text import Word
     from nethook.prefix import Prefix
 
 YES, NO = "yes", "no"
@@ -20,14 +19,8 @@ AS_HOST = "host"
 class TargetGuestOption(GuestOption):
     """The guest that a port or address is for."""
 
-    def refusal_of_word(self, word: Word) -> Refusal | None:
-        """Return that these seem to be several guests."""
-        value = word.text.partition("=")[2]
-        if "," not in value or word.is_quoted:
-            return None
-        what = f"{excerpt(value)} names several guests, but a port can be forwarded to only one"
-        advice = f"write guest={excerpt(value.partition(',')[0])}, and a line with other ports for each other guest"
-        return what, f'{advice}; a name with a comma needs quotes: guest="{excerpt(value)}"'
+    why_one = "a port can be forwarded to only one"
+    for_others = "and a line with other ports for each other guest"
 
 
 class ToOption(Option):

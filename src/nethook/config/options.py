@@ -63,6 +63,9 @@ class GuestOption(Option):
     """The guest that the prefix is bound to."""
 
     key = "guest"
+    why_one = "an address can be bound to only one"
+    for_others = "or leave out guest= so that any guest of the network may use it"
+    """What else to write where somebody has named several guests."""
 
     def refusal(self, value: str, prefix: Prefix | None) -> Refusal | None:
         """Return why this cannot be the name of a guest."""
@@ -74,9 +77,9 @@ class GuestOption(Option):
         value = word.text.partition("=")[2]
         if "," not in value or word.is_quoted:
             return None
-        what = f"{excerpt(value)} names several guests, but an address can be bound to only one"
-        advice = f"write guest={excerpt(value.partition(',')[0])}, or leave out guest= so that any guest of the network"
-        return what, f'{advice} may use it; a name with a comma needs quotes: guest="{excerpt(value)}"'
+        what = f"{excerpt(value)} names several guests, but {self.why_one}"
+        advice = f"write guest={excerpt(value.partition(',')[0])}, {self.for_others}"
+        return what, f'{advice}; a name with a comma needs quotes: guest="{excerpt(value)}"'
 
 
 class MacOption(Option):
